@@ -1,0 +1,57 @@
+import type { AgentConfig } from '@sluice/agents';
+import type { Mode } from '@sluice/protocol';
+
+export type Role = 'edge' | 'worker';
+export type Scope = 'read' | 'write' | 'admin';
+export type StaticToken = {
+  readonly token: string;
+  readonly principal: string;
+  readonly scopes: readonly Scope[];
+};
+
+/** The whole configuration, validated and frozen: durations in milliseconds, sizes in bytes. */
+export type Config = {
+  readonly gateway: {
+    readonly host: string;
+    readonly port: number;
+    readonly nodeId: string;
+    readonly roles: readonly Role[];
+    readonly drainTimeoutMs: number;
+    readonly closeSpreadMs: number;
+    readonly maxPayloadBytes: number;
+    readonly maxReplyBytes: number;
+    readonly maxBufferedBytes: number;
+    readonly maxQueuedFrames: number;
+    readonly heartbeatIntervalMs: number;
+    /** 0: none. */
+    readonly perTurnTimeoutMs: number;
+    readonly allowedOrigins: readonly string[];
+    /** null: everything is allowed as principal `local` (loopback only). */
+    readonly auth: { readonly tokens: readonly StaticToken[] } | null;
+    readonly console: boolean;
+  };
+  readonly redis: { readonly url: string; readonly prefix: string; readonly partitions: number };
+  readonly lease: { readonly ttlMs: number; readonly lingerMs: number; readonly maxLingering: number };
+  readonly worker: {
+    readonly concurrency: number;
+    readonly maxAttempts: number;
+    readonly maxHandOvers: number;
+    readonly maxTurnsPerLease: number;
+    readonly sweepIntervalMs: number;
+  };
+  readonly session: {
+    readonly maxInbox: number;
+    readonly maxInboxBytes: number;
+    readonly maxMessages: number;
+    readonly maxEvents: number;
+    readonly maxSeen: number;
+    readonly maxDead: number;
+    readonly resumeWindowMs: number;
+    readonly onBusy: Mode;
+  };
+  readonly sessionEnd: { readonly stream: string; readonly maxLength: number; readonly groups: readonly string[] };
+  readonly log: { readonly level: string; readonly pretty: boolean };
+  readonly agents: Readonly<Record<string, AgentConfig>>;
+  /** One line each: limits that are accepted but not enforced yet, no authentication, ... */
+  readonly warnings: readonly string[];
+};

@@ -1,0 +1,68 @@
+import type { Content, HistoryMessage } from '@sluice/protocol';
+
+/** One try to answer one message (or one batch of `collect` messages). */
+export type Turn = {
+  readonly session_id: string;
+  readonly principal: string;
+  readonly message_id: string;
+  readonly turn_id: string;
+  /** What to answer; a batch arrives as its contents joined by blank lines. */
+  readonly content: Content;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  /** From 1; larger when an earlier try was cut short, so side effects may have happened. */
+  readonly attempt: number;
+  /** Grows with every lease: a resource that keeps the highest seen can refuse a stale turn. */
+  readonly fence: number;
+  /** The same for every try of this message: `<principal hash>.<session_id>:<message_id>`. */
+  readonly idempotency_key: string;
+  /** Committed messages, oldest first, without the current one. */
+  readonly history: readonly HistoryMessage[];
+};
+
+export type AgentEvent =
+  | { readonly type: 'delta'; readonly content: string }
+  | { readonly type: 'reasoning'; readonly content: string }
+  | { readonly type: 'tool_call'; readonly tool_call: unknown }
+  | { readonly type: 'tool_progress'; readonly tool_call: unknown }
+  | { readonly type: 'tool_result'; readonly tool_call: unknown };
+
+export type Reply = { readonly content: string; readonly usage?: Record<string, unknown> };
+
+/**
+ * The port to the model. `run` streams events and returns the whole reply; it must stop soon after
+ * `signal` aborts (whatever it does later is discarded). What it throws decides: `RetryableError` is
+ * retried with backoff inside the lease, anything else is outcome `error`.
+ */
+export type Agent = {
+  run(turn: Turn, options: { signal: AbortSignal }): AsyncGenerator<AgentEvent, Reply, void>;
+  /** False when `turn.history` is never looked at: it is then not read from Redis. Default true. */
+  readonly usesHistory?: boolean;
+  readonly retry?: Partial<RetryPolicy>;
+  /** Releases what the agent holds (sockets, child processes). */
+  close?(): Promise<void>;
+};
+
+/** Delay before retry n (from 1) is `initial * factor^(n-1)`, at most `max`; milliseconds. */
+export type RetryPolicy = { readonly initialMs: number; readonly factor: number; readonly maxMs: number };
+
+/** The failure is expected to pass: another attempt is worth it. */
+export class RetryableError extends Error {
+  override readonly name: string = 'RetryableError';
+  constructor(
+    message: string,
+    /** Wait at least so long, in milliseconds (a `Retry-After`). */
+    readonly retryAfterMs = 0,
+  ) {
+    super(message);
+  }
+}
+
+/** The failure will repeat: the message ends with outcome `error` and this text as its reason. */
+export class TerminalError extends Error {
+  override readonly name: string = 'TerminalError';
+}
+
+/** Types a module's default export: `export default defineAgent({ async *run(turn) { ... } })`. */
+export function defineAgent(agent: Agent): Agent {
+  return agent;
+}

@@ -1,0 +1,96 @@
+import { z } from 'zod';
+
+/** Version of the wire protocol that this release speaks. */
+export const PROTOCOL_VERSION = 1;
+
+export const sessionIdSchema = z.string().regex(/^[A-Za-z0-9._:@-]{1,128}$/, {
+  error: 'session_id must be 1 to 128 characters of A-Z a-z 0-9 . _ : @ -',
+});
+export const messageIdSchema = z.string().regex(/^[A-Za-z0-9._:-]{1,128}$/, {
+  error: 'message_id must be 1 to 128 characters of A-Z a-z 0-9 . _ : -',
+});
+
+const jsonObject = z.record(z.string(), z.unknown());
+const version = z.int().nonnegative();
+const cursor = z.int().nonnegative();
+
+/** `content` of a message: a non-empty string or an object (S5). */
+export const contentSchema = z.union([z.string().min(1), jsonObject], {
+  error: 'content must be a non-empty string or an object',
+});
+export type Content = z.infer<typeof contentSchema>;
+
+export const modes = ['enqueue', 'collect', 'interrupt', 'reject'] as const;
+export type Mode = (typeof modes)[number];
+
+export const helloSchema = z.object({
+  type: z.literal('hello'),
+  agent_id: z.string().min(1).max(128),
+  protocol_min: version.optional(),
+  protocol_max: version.optional(),
+  protocol: z.object({ min: version.optional(), max: version.optional() }).optional(),
+  capabilities: z.array(z.string()).max(64).optional(),
+  caps: z.array(z.string()).max(64).optional(),
+  session_id: sessionIdSchema.optional(),
+  since: cursor.optional(),
+  epoch: z.string().max(32).optional(),
+  metadata: jsonObject.optional(),
+});
+
+/** Legacy attach; `since` may be a string of digits. */
+export const joinSchema = z.object({
+  type: z.literal('join'),
+  agent_id: z.string().min(1).max(128),
+  min_version: version.optional(),
+  max_version: version.optional(),
+  session_id: sessionIdSchema.optional(),
+  since: z
+    .union([cursor, z.string().regex(/^\d{1,15}$/)])
+    .transform(Number)
+    .optional(),
+});
+
+export const messageSchema = z.object({
+  type: z.literal('message').optional(),
+  content: contentSchema,
+  message_id: messageIdSchema.optional(),
+  mode: z.enum(modes).optional(),
+  metadata: jsonObject.optional(),
+  in_reply_to: messageIdSchema.optional(),
+});
+
+const abortSchema = z.object({
+  type: z.enum(['abort', 'message_abort']),
+  reason: z.string().max(256).optional(),
+});
+
+export type HelloFrame = z.infer<typeof helloSchema>;
+export type JoinFrame = z.infer<typeof joinSchema>;
+export type MessageFrame = z.infer<typeof messageSchema>;
+
+export const schemas = {
+  hello: helloSchema,
+  join: joinSchema,
+  message: messageSchema,
+  abort: abortSchema,
+  message_abort: abortSchema,
+  cancel: z.object({ type: z.literal('cancel'), message_id: messageIdSchema }),
+  snapshot: z.object({ type: z.literal('snapshot') }),
+  leave: z.object({ type: z.literal('leave') }),
+  ping: z.object({ type: z.literal('ping') }),
+  pong: z.object({ type: z.literal('pong') }),
+} as const;
+
+/** Client frames as dispatch sees them: aliases resolved, `type` always there. */
+export type ClientFrame =
+  | HelloFrame
+  | JoinFrame
+  | (Omit<MessageFrame, 'type'> & { type: 'message' })
+  | { type: 'abort'; reason: string }
+  | { type: 'cancel'; message_id: string }
+  | { type: 'snapshot' }
+  | { type: 'leave' }
+  | { type: 'ping' }
+  | { type: 'pong' };
+
+export const clientFrameTypes = Object.keys(schemas);

@@ -1,0 +1,13 @@
+/** Close codes and their reasons; docs/protocol.md holds the same table with advice to the client. */
+export const closes = {
+  serviceRestart: { code: 1012, reason: 'service_restart' },
+  slowConsumer: { code: 1013, reason: 'slow_consumer' },
+  credentialsRotated: { code: 4001, reason: 'credentials_rotated' },
+  livenessTimeout: { code: 4002, reason: 'liveness_timeout' },
+  tooManyInvalidFrames: { code: 4028, reason: 'too_many_invalid_frames' },
+} as const;
+
+/** Closes that follow a `hello_error` on upgrade carry its message as their reason. */
+export const REFUSED_CODE = 4003;
+
+export type Close = { readonly code: number; readonly reason: string };

@@ -1,0 +1,20 @@
+/** Exit statuses (sysexits.h): what a supervisor may conclude from each. */
+export const exitStatus = {
+  /** Clean stop. */
+  ok: 0,
+  /** A passing failure: worth a restart. */
+  tempFail: 75,
+  /** The configuration cannot work: a restart changes nothing. */
+  config: 78,
+} as const;
+
+/** Ends the process at start with one readable message and a status for the supervisor. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+  constructor(
+    message: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
