@@ -1,0 +1,139 @@
+import type { Logger } from '@sluice/runtime';
+import type { Scope } from '../config-types.js';
+
+/**
+ * What the edge knows of the network: plain types, so that nothing but server.ts depends on the
+ * library that serves them.
+ */
+
+/** Who is at the other end, and what they may do. */
+export type Identity = { readonly principal: string; readonly scopes: readonly Scope[] };
+
+export type AuthenticateOutcome =
+  | { readonly kind: 'ok'; readonly identity: Identity }
+  | {
+      readonly kind: 'refused';
+      readonly code: 'auth_required' | 'auth_unauthorized';
+      readonly message: string;
+    };
+
+/** A credential as it was presented (undefined: none) -> who that is. */
+export type Authenticate = (credential: string | undefined) => AuthenticateOutcome;
+
+export type OriginOutcome =
+  /** `cors`: the value of Access-Control-Allow-Origin; undefined: the request had no Origin. */
+  | { readonly kind: 'ok'; readonly cors: string | undefined }
+  | { readonly kind: 'refused'; readonly code: 'origin_not_allowed'; readonly message: string };
+
+/** The headers `Origin` and `Host` ('' when absent) -> whether that page may talk to us. */
+export type CheckOrigin = (origin: string, host: string) => OriginOutcome;
+
+/** One HTTP request, copied before the first await. */
+export type HttpRequest = {
+  readonly method: string;
+  /** Raw path, without the query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** '' when absent; `name` in lower case. */
+  header(name: string): string;
+  readonly remoteAddress: string;
+  /** May be called once, at any time; what exceeds `maxPayloadBytes` is never kept. */
+  body(maxBytes: number): Promise<string | 'too_large' | 'aborted'>;
+};
+
+/** Exactly one of `json`, `text` and `stream` answers; all are ignored once the client is gone. */
+export type HttpReply = {
+  /** The client is gone. */
+  readonly aborted: boolean;
+  /** Runs `fn` when the client goes before the reply is complete (at once if it is gone already). */
+  onAborted(fn: () => void): void;
+  json(status: number, body: unknown, headers?: Record<string, string>): void;
+  text(status: number, body: string, contentType: string, headers?: Record<string, string>): void;
+  /** Server-Sent Events: the headers go out at once. */
+  stream(status: number, headers: Record<string, string>): HttpStream;
+};
+
+/** Writing to a stream that has ended is ignored. */
+export type HttpStream = {
+  write(chunk: string): void;
+  /** Bytes that the client has not taken yet, beyond what the kernel holds. */
+  bufferedBytes(): number;
+  end(): void;
+  /** Breaks the connection off without a proper end. */
+  cut(): void;
+};
+
+export type Exchange = {
+  readonly request: HttpRequest;
+  readonly reply: HttpReply;
+  readonly identity: Identity;
+  /** Decoded values of the `:names` in the route's path. */
+  readonly params: Record<string, string>;
+};
+
+export type Route = {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** '/v1/sessions/:id/messages' */
+  readonly path: string;
+  /** Identity of a public route's exchange is that of the credential, or nobody's. */
+  readonly access: 'public' | Scope;
+  run(exchange: Exchange): void | Promise<void>;
+};
+
+/** One WebSocket. `send` never throws; after the close it answers 'closed'. */
+export type Socket = {
+  readonly id: string;
+  readonly identity: Identity;
+  readonly remoteAddress: string;
+  /** 'dropped': the frame did not fit `maxBufferedBytes` and two of the largest frames. */
+  send(text: string): 'sent' | 'queued' | 'dropped' | 'closed';
+  cork(fn: () => void): void;
+  bufferedBytes(): number;
+  /**
+   * Closes behind what is buffered; `closed` is told before this returns. A peer that has not taken
+   * what is buffered within 2 s is cut (E9).
+   */
+  close(code: number, reason: string): void;
+  /** Breaks the connection off: the peer sees 1006. */
+  cut(): void;
+};
+
+export type SocketEvents = {
+  open(socket: Socket): void;
+  message(socket: Socket, text: string): void;
+  /** A binary or oversized message: it is gone, the connection stays. */
+  refused(socket: Socket, code: 'invalid_frame' | 'payload_too_large', message: string): void;
+  /** Part of what was buffered has gone out. */
+  drained(socket: Socket): void;
+  /** Any sign of life, pongs included; comes before `message` and `refused`. */
+  inbound(socket: Socket): void;
+  /** Once for each `open`, whoever closed. */
+  closed(socket: Socket): void;
+};
+
+export type ServerOptions = {
+  readonly host: string;
+  /** 0: a free one. */
+  readonly port: number;
+  readonly maxPayloadBytes: number;
+  readonly maxBufferedBytes: number;
+  /** The largest frame that the node sends. */
+  readonly maxFrameBytes: number;
+  readonly heartbeatIntervalMs: number;
+  isDraining(): boolean;
+  readonly authenticate: Authenticate;
+  readonly checkOrigin: CheckOrigin;
+  readonly routes: readonly Route[];
+  readonly socketEvents: SocketEvents;
+  /** The chat page, served at `/`; null: none. */
+  readonly publicFile: string | null;
+  readonly log: Logger;
+};
+
+export type Server = {
+  readonly port: number;
+  /** No new connections; those that exist go on. */
+  closeListener(): void;
+  /** The end: every connection that is left is cut. */
+  close(): void;
+};
