@@ -43,7 +43,11 @@ export type Agent = {
 };
 
 /** Delay before retry n (from 1) is `initial * factor^(n-1)`, at most `max`; milliseconds. */
-export type RetryPolicy = { readonly initialMs: number; readonly factor: number; readonly maxMs: number };
+export type RetryPolicy = {
+  readonly initialMs: number;
+  readonly factor: number;
+  readonly maxMs: number;
+};
 
 /** The failure is expected to pass: another attempt is worth it. */
 export class RetryableError extends Error {

@@ -1,0 +1,175 @@
+import { parseBytes, parseDurationMs } from '@sluice/runtime';
+import { z } from 'zod';
+import type { RetryPolicy } from './port.js';
+
+/** Longest delay a timer of Node takes (2^31 - 1 ms, almost 25 days); a longer one fires at once. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+const notDuration = 'must be a duration: seconds as a number, or "500ms", "10s", "5m", "24h"';
+const notDelay = 'must be a delay: milliseconds as a number, or "200ms", "2s"';
+const notBytes = 'must be a size: bytes as a number, or "64KiB", "1MiB"';
+
+/** A value read by one of our parsers, which answer undefined for what they do not understand. */
+function parsed(parse: (value: unknown) => number | undefined, message: string) {
+  return z.unknown().transform((value, context) => {
+    const result = parse(value);
+    if (result !== undefined) return result;
+    context.addIssue(message);
+    return z.NEVER;
+  });
+}
+
+/** Here a plain number is milliseconds, as the key's name says, also when it comes as text. */
+function parseDelayMs(value: unknown): number | undefined {
+  const isPlain = typeof value === 'number' || (typeof value === 'string' && /^\d+$/.test(value));
+  return parseDurationMs(isPlain ? `${value}ms` : value);
+}
+
+const timerLimit = { error: 'must be at most 24d' };
+const duration = parsed(parseDurationMs, notDuration).refine(
+  (ms) => ms <= TIMER_MAX_MS,
+  timerLimit,
+);
+const delay = parsed(parseDelayMs, notDelay).refine((ms) => ms <= TIMER_MAX_MS, timerLimit);
+const bytes = parsed(parseBytes, notBytes);
+const count = z.int({ error: 'must be a whole number' }).min(1, { error: 'must be at least 1' });
+const text = z.string({ error: 'must be given, as text' }).min(1, { error: 'must not be empty' });
+
+/** First pause short enough to hide a restart, longest one short against `per_turn_timeout`. */
+export const defaultRetry: RetryPolicy = { initialMs: 200, factor: 2, maxMs: 10_000 };
+
+const retry = z
+  .strictObject({
+    initial: duration.default(defaultRetry.initialMs),
+    factor: z.number().min(1).default(defaultRetry.factor),
+    max: duration.default(defaultRetry.maxMs),
+  })
+  .transform(({ initial, factor, max }) => ({ initialMs: initial, factor, maxMs: max }));
+
+const httpUrl = z
+  .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
+  .refine((url) => !URL.canParse(url) || new URL(url).username === '', {
+    error: 'must not carry credentials; sign requests with `secret` instead',
+  });
+
+/** What every kind has: how many turns run at once on one node (absent: no limit of its own). */
+const common = { max_concurrent: count.optional() };
+
+/** What every agent behind a network has; `timeout: 0` leaves only `gateway.per_turn_timeout`. */
+const remote = {
+  retry: retry.default(defaultRetry),
+  timeout: duration.default(5 * 60_000),
+  history: bytes.default(2 ** 20),
+};
+
+const echo = z.strictObject({
+  kind: z.literal('echo'),
+  ...common,
+  delay_ms: delay.default(0),
+  stream: z.boolean().default(true),
+  /** Known so that a kind can be changed by one word; an echo looks at no history. */
+  history: bytes.optional(),
+});
+
+const openai = z.strictObject({
+  kind: z.literal('openai'),
+  ...common,
+  ...remote,
+  model: text,
+  instructions: z.string().optional(),
+  base_url: httpUrl.optional(),
+  api_key: z.string().optional(),
+  api_key_file: text.optional(),
+});
+
+const http = z.strictObject({
+  kind: z.literal('http'),
+  ...common,
+  ...remote,
+  url: httpUrl,
+  secret: text.optional(),
+  secret_file: text.optional(),
+});
+
+const module = z.strictObject({
+  kind: z.literal('module'),
+  ...common,
+  path: text,
+  retry: retry.optional(),
+});
+
+const kinds = { echo, openai, http, module };
+
+/** Keys of each kind, for the nearest known one when a key is unknown. */
+export const agentKeys: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  Object.entries(kinds).map(([kind, schema]) => [kind, Object.keys(schema.shape)]),
+);
+
+const echoConfig = echo.transform((c) => ({
+  kind: c.kind,
+  maxConcurrent: c.max_concurrent,
+  delayMs: c.delay_ms,
+  stream: c.stream,
+}));
+
+const openaiConfig = openai.transform((c) => ({
+  kind: c.kind,
+  maxConcurrent: c.max_concurrent,
+  retry: c.retry,
+  timeoutMs: c.timeout,
+  historyBytes: c.history,
+  model: c.model,
+  instructions: c.instructions,
+  baseUrl: c.base_url,
+  apiKey: c.api_key,
+  apiKeyFile: c.api_key_file,
+}));
+
+const httpConfig = http.transform((c) => ({
+  kind: c.kind,
+  maxConcurrent: c.max_concurrent,
+  retry: c.retry,
+  timeoutMs: c.timeout,
+  historyBytes: c.history,
+  url: c.url,
+  secret: c.secret,
+  secretFile: c.secret_file,
+}));
+
+const moduleConfig = module.transform((c) => ({
+  kind: c.kind,
+  maxConcurrent: c.max_concurrent,
+  retry: c.retry,
+  path: c.path,
+}));
+
+/**
+ * One entry of `agents:` as written in the file -> the settings of its kind. Without `kind`,
+ * `model` or `instructions` make it `openai`.
+ */
+export const agentSchema = z.preprocess(
+  withKind,
+  z.discriminatedUnion('kind', [echoConfig, openaiConfig, httpConfig, moduleConfig], {
+    error: `must be one of ${Object.keys(kinds).join(', ')}`,
+  }),
+);
+
+/** Settings of one agent: `...Ms` in milliseconds, `...Bytes` in bytes; a `timeoutMs` of 0: none. */
+export type AgentConfig = z.output<typeof agentSchema>;
+export type EchoConfig = Extract<AgentConfig, { kind: 'echo' }>;
+export type OpenAiConfig = Extract<AgentConfig, { kind: 'openai' }>;
+export type HttpConfig = Extract<AgentConfig, { kind: 'http' }>;
+export type ModuleConfig = Extract<AgentConfig, { kind: 'module' }>;
+
+function withKind(raw: unknown, context: z.RefinementCtx): unknown {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
+    context.addIssue('must be a map of settings, such as {kind: echo}');
+    return z.NEVER;
+  }
+  if ('kind' in raw && raw.kind === 'command') {
+    context.addIssue({ code: 'custom', path: ['kind'], message: 'kind command: not built yet' });
+    return z.NEVER;
+  }
+  const isOpenAi = !('kind' in raw) && ('model' in raw || 'instructions' in raw);
+  return isOpenAi ? { kind: 'openai', ...raw } : raw;
+}
