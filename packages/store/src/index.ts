@@ -1,1 +1,15 @@
-export {};
+export type { Channels } from './channels.js';
+export { StoreUnavailable } from './connect.js';
+export { decodeEntry, decodeHistory, type InboxEntry, userMessage } from './entry.js';
+export { decodePublished, type LogEvent, type LogPage, streamFields } from './event-log.js';
+export type { Appended, Inbox, NewMessage } from './inbox.js';
+export { type Keys, makeKeys, principalHash, sessionKeyId } from './keys.js';
+export { LAYOUT_VERSION } from './layout.js';
+export type { Claim, Lease, Leases, TurnEnd } from './lease.js';
+export { LIVE_MS, type Nodes } from './nodes.js';
+export { openStore, type Store, withoutSecrets } from './open-store.js';
+export { RING_QUEUE, type RingJob, type Rings } from './ring.js';
+export type { AttachReply, CommitReply, HeadReply, NodeBeat, SweepReply } from './scripts.js';
+export type { AttachRequest, SessionRef, Sessions, SessionView } from './session.js';
+export type { SessionEnds } from './session-ends.js';
+export type { Sweep } from './sweep.js';

@@ -1,0 +1,7 @@
+-- Removes a SESSION_END record that the global stream has.
+-- KEYS: ends
+-- ARGV: record
+-- REPLY: copied
+-- RULES: D4
+redis.call('LREM', ends, 1, record)
+return { 'copied' }

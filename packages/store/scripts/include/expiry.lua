@@ -1,0 +1,12 @@
+-- Expiry is whole: all keys of an idle session go at one moment, none of a session with work (C4).
+local function expiry_set(at)
+  for _, key in ipairs({ state, inbox, events, messages, seen }) do
+    redis.call('PEXPIREAT', key, at)
+  end
+end
+local function expiry_remove()
+  if redis.call('PTTL', state) == -1 then return end
+  for _, key in ipairs({ state, inbox, events, messages, seen }) do
+    redis.call('PERSIST', key)
+  end
+end

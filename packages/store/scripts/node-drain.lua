@@ -1,0 +1,15 @@
+-- Marks a node draining and counts the other live workers: of nodes that drain together the last one
+-- finds nobody.
+-- KEYS: nodes
+-- ARGV: node info
+-- REPLY: draining <other live workers>
+-- RULES: D2
+local LIVE_MS = 3000
+--@include clock
+redis.call('HSET', nodes, node, now .. ' draining ' .. info)
+local all, others = redis.call('HGETALL', nodes), 0
+for i = 1, #all, 2 do
+  local at, status = string.match(all[i + 1], '^(%d+) (%S+)')
+  if status == 'worker' and now - at < LIVE_MS then others = others + 1 end
+end
+return { 'draining', others }

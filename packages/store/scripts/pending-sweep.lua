@@ -1,0 +1,32 @@
+-- Finds sessions with work and no live holder, and SESSION_END records that nobody copied.
+-- KEYS: pending swept ends
+-- ARGV: session_prefix interval
+-- REPLY: early | swept <id ring ...> <SESSION_END records>
+-- RULES: T7 C1 C2 D4
+local BACKOFF_MAX, ENDS_AGE, MEMBERS = 60000, 5000, 100
+--@include clock
+if not redis.call('SET', swept, now, 'NX', 'PX', math.max(1, math.floor(interval / 2))) then
+  return { 'early' }
+end
+local rings = {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', pending, '-inf', now, 'LIMIT', 0, MEMBERS)) do
+  local state = session_prefix .. id .. ':state'
+  local s = redis.call('HMGET', state, 'lease_until', 'holder', 'sweeps')
+  if redis.call('LLEN', session_prefix .. id .. ':inbox') == 0 then
+    redis.call('ZREM', pending, id)
+  elseif s[2] and tonumber(s[1] or 0) > now then
+    redis.call('ZADD', pending, s[1], id)
+  else
+    local sweeps = tonumber(s[3] or 0)
+    local ring = redis.call('HINCRBY', state, 'ring', 1)
+    redis.call('HSET', state, 'ring_mark', ring, 'sweeps', sweeps + 1)
+    redis.call('ZADD', pending, now + math.min(2000 * 2 ^ math.min(sweeps, 5), BACKOFF_MAX), id)
+    table.insert(rings, id)
+    table.insert(rings, ring)
+  end
+end
+local overdue = {}
+for _, record in ipairs(redis.call('LRANGE', ends, 0, MEMBERS - 1)) do
+  if cjson.decode(record).ts < now - ENDS_AGE then table.insert(overdue, record) end
+end
+return { 'swept', rings, overdue }

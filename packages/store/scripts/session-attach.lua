@@ -1,0 +1,68 @@
+-- Binds a connection to a session, creating it when there is none, and finds where replay begins.
+-- KEYS: state inbox events messages seen sessions owned
+-- ARGV: server id agent principal session_id create since known_epoch connection node live_nodes
+--       metadata unused_window resume_window
+-- REPLY: not_found | wrong_agent <agent> | attached <created> <epoch> <cursor> <oldest> <pending>
+--        <executing> <from> <resync> <agent>
+-- RULES: E2 E3 E4 E6 E10 C4
+--@include clock
+--@include expiry
+local s = redis.call('HMGET', state, 'agent', 'ended')
+if not s[1] or s[2] then
+  if create == '0' then return { 'not_found' } end
+  redis.call('DEL', state, inbox, events, messages, seen)
+  redis.call('HSET', state, 'agent', agent, 'principal', principal, 'session_id', session_id,
+    'cursor', 0, 'epoch', time[1] .. string.format('%06d', time[2]), 'server', server,
+    'created_at', now, 'last_activity', now, 'creator', connection, 'metadata', metadata,
+    'accepted', 0, 'bytes', 0)
+elseif agent ~= '' and s[1] ~= agent then
+  return { 'wrong_agent', s[1] }
+end
+local channel, max_events = '', 0 -- nothing is appended here
+--@include log
+local f = redis.call('HMGET', state, 'epoch_before', 'epoch_from', 'creator', 'accepted',
+  'lease_until', 'batch', 'agent')
+local pending = redis.call('LLEN', inbox)
+local from, resync = cursor, 0
+
+local function from_marks() -- E10: behind the lowest mark of the connections that are gone
+  local own, mine = 'mark:' .. connection, nil
+  local fields = redis.call('HGETALL', state)
+  local lowest
+  for i = 1, #fields, 2 do
+    if fields[i] == own then
+      mine = tonumber(string.match(fields[i + 1], '^%S+ (%d+)'))
+    elseif string.sub(fields[i], 1, 5) == 'mark:' then
+      local by, seq, gone = string.match(fields[i + 1], '^(%S+) (%d+) (%d)')
+      if gone == '1' or not string.find(live_nodes, ' ' .. by .. ' ', 1, true) then
+        lowest = math.min(lowest or cursor, tonumber(seq))
+        redis.call('HDEL', state, fields[i])
+      end
+    end
+  end
+  return mine or lowest or cursor
+end
+
+if since == '' then
+  from = from_marks()
+  redis.call('HSET', state, 'mark:' .. connection, node .. ' ' .. from .. ' 0')
+else
+  from = tonumber(since)
+  if known_epoch ~= '' and known_epoch ~= epoch then
+    if known_epoch ~= f[1] or from > tonumber(f[2]) then resync = 1 end
+  elseif from > cursor then
+    if known_epoch ~= '' then epoch_renew() end
+    resync = 1
+  end
+end
+local first = redis.call('XRANGE', events, '-', '+', 'COUNT', 1)[1]
+local oldest = first and tonumber(string.match(first[1], '^%d+')) or 0
+if from < cursor and (oldest == 0 or from + 1 < oldest) then resync = 1 end
+if pending == 0 then
+  expiry_set(now + (f[4] == '1' and resume_window or unused_window))
+end
+redis.call('ZADD', sessions, now, id)
+redis.call('ZADD', owned, now, id)
+local executing = f[6] and tonumber(f[5] or 0) > now and 1 or 0
+return { 'attached', f[3] == connection and 1 or 0, epoch, cursor, oldest, pending, executing,
+  from, resync, f[7] }

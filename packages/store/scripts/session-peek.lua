@@ -1,0 +1,22 @@
+-- Is there work, and is anybody at it? Drops the ring that asks when it is needless.
+-- KEYS: state inbox pending
+-- ARGV: id ring
+-- REPLY: none | held <holder> | free <fence> <agent> <principal> <session_id>
+-- RULES: L6 T7
+--@include clock
+local s = redis.call('HMGET', state, 'lease_until', 'holder', 'fence', 'agent', 'principal',
+  'session_id', 'ring_mark')
+local function drop_ring()
+  if s[7] == ring then redis.call('HDEL', state, 'ring_mark') end
+end
+if redis.call('LLEN', inbox) == 0 then
+  drop_ring()
+  redis.call('ZREM', pending, id)
+  return { 'none' }
+end
+if s[2] and tonumber(s[1] or 0) > now then
+  drop_ring()
+  redis.call('ZADD', pending, s[1], id)
+  return { 'held', s[2] }
+end
+return { 'free', s[3] or '0', s[4], s[5], s[6] }

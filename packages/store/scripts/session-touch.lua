@@ -1,0 +1,14 @@
+-- Keeps an idle session that somebody is attached to from expiring.
+-- KEYS: state inbox events messages seen sessions owned
+-- ARGV: id unused_window resume_window
+-- REPLY: not_found | busy | touched
+-- RULES: C4
+--@include clock
+--@include expiry
+local s = redis.call('HMGET', state, 'accepted', 'ended')
+if not s[1] or s[2] then return { 'not_found' } end
+if redis.call('LLEN', inbox) > 0 then return { 'busy' } end
+expiry_set(now + (s[1] == '1' and resume_window or unused_window))
+redis.call('ZADD', sessions, now, id)
+redis.call('ZADD', owned, now, id)
+return { 'touched' }

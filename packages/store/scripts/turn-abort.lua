@@ -1,0 +1,11 @@
+-- Marks the started head for abortion and tells its holder; never touches a later turn.
+-- KEYS: state
+-- ARGV: node_channel id reason
+-- REPLY: not_found | no_active_turn | aborting <turn_id>
+-- RULES: T6
+local s = redis.call('HMGET', state, 'batch', 'holder', 'turn_id', 'ended', 'cursor')
+if not s[5] or s[4] then return { 'not_found' } end
+if not s[1] then return { 'no_active_turn' } end
+redis.call('HSETNX', state, 'abort', reason)
+if s[2] then redis.call('PUBLISH', node_channel .. s[2], 'abort ' .. id) end
+return { 'aborting', s[3] }

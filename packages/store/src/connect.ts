@@ -1,0 +1,176 @@
+import { sleep } from '@sluice/runtime';
+import { Redis, type RedisOptions } from 'ioredis';
+import { decodeReply, type Script } from './script.js';
+
+/** Redis cannot be asked now, or refused for lack of memory: worth a retry later. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable';
+}
+
+/** Longest wait for one reply: a stopped Redis must turn into an error, not into silence (C3). */
+const COMMAND_TIMEOUT_MS = 2_000;
+/** Calls whose reply was lost are sent again: scripts are made for it (ARCHITECTURE.md, law 1). */
+const TRIES = 3;
+const READY_WAIT_MS = 400;
+
+/** `redis://`, `rediss://` or `unix:///path` -> options of ioredis. */
+export function redisOptions(url: string): RedisOptions {
+  if (url.startsWith('unix://')) {
+    const [path, query] = url.slice('unix://'.length).split('?');
+    return { path: path ?? '', db: Number(new URLSearchParams(query).get('db') ?? 0) };
+  }
+  const { hostname, port, username, password, pathname, protocol } = new URL(url);
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port || 6379),
+    db: Number(pathname.slice(1) || 0),
+    ...(username ? { username: decodeURIComponent(username) } : {}),
+    ...(password ? { password: decodeURIComponent(password) } : {}),
+    ...(protocol === 'rediss:' ? { tls: {} } : {}),
+  };
+}
+
+const reconnectDelayMs = (tries: number) => Math.min(20 * 2 ** Math.min(tries, 6), 1_000);
+
+export type Connection = {
+  readonly client: Redis;
+  readonly db: number;
+  /** `run_id` of the Redis process behind the connection; undefined while there is none (E2). */
+  serverId(): string | undefined;
+  /** Runs a script; repeats it, bounded, when its reply was lost. Throws StoreUnavailable. */
+  run<K extends string, A extends string, R>(
+    script: Script<K, A, R>,
+    keys: Readonly<Record<K, string>>,
+    args: Readonly<Record<Exclude<A, 'server'>, string | number>>,
+  ): Promise<R>;
+  /** Runs plain commands under the same error rules, without repeats. */
+  ask<T>(command: (client: Redis) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+};
+
+export type ConnectionEvents = { onError(error: Error): void; onReady(): void };
+
+/** Connection for commands: never queues while Redis is away, never resends by itself. */
+export function connect(url: string, events: ConnectionEvents): Connection {
+  const options = redisOptions(url);
+  const client = new Redis({
+    ...options,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    autoResendUnfulfilledCommands: false,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    connectTimeout: COMMAND_TIMEOUT_MS,
+    retryStrategy: reconnectDelayMs,
+  });
+  let serverId: string | undefined;
+  client.on('error', events.onError);
+  client.on('close', () => {
+    serverId = undefined;
+  });
+  client.on('ready', () => {
+    client.info('server').then(
+      (info) => {
+        serverId = /^run_id:(\w+)/m.exec(info)?.[1];
+        events.onReady();
+      },
+      () => client.disconnect(true),
+    );
+  });
+
+  async function isReady(): Promise<boolean> {
+    for (let waited = 0; serverId === undefined && waited < READY_WAIT_MS; waited += 20)
+      await sleep(20);
+    return serverId !== undefined;
+  }
+
+  async function evaluate(script: Script<string, string, unknown>, rest: (string | number)[]) {
+    const command = script.readOnly ? 'EVALSHA_RO' : 'EVALSHA';
+    const parameters = [script.keys.length, ...rest];
+    try {
+      return await client.call(command, script.sha, ...parameters);
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+      await client.call('SCRIPT', 'LOAD', script.source);
+      return await client.call(command, script.sha, ...parameters);
+    }
+  }
+
+  return {
+    client,
+    db: options.db ?? 0,
+    serverId: () => serverId,
+    async run(script, keys, args) {
+      for (let tried = 1; ; tried++) {
+        if (serverId === undefined && (tried === 1 || !(await isReady()))) {
+          throw new StoreUnavailable('Redis is not reachable');
+        }
+        const named: Readonly<Record<string, string | number>> = {
+          ...args,
+          server: serverId ?? '',
+        };
+        const rest = [
+          ...script.keys.map((k) => keys[k]),
+          ...script.args.map((a) => named[a] ?? ''),
+        ];
+        try {
+          return decodeReply(script, await evaluate(script, rest));
+        } catch (error) {
+          if (isRefusal(error)) throw new StoreUnavailable(error.message, { cause: error });
+          if (!isLostReply(error)) throw error;
+          // Silence may last: whoever must not give up (a commit) repeats the call with time to spare.
+          if (tried === TRIES || isSilence(error))
+            throw new StoreUnavailable('Redis does not answer', { cause: error });
+        }
+      }
+    },
+    async ask(command) {
+      if (serverId === undefined) throw new StoreUnavailable('Redis is not reachable');
+      try {
+        return await command(client);
+      } catch (error) {
+        if (isRefusal(error) || isLostReply(error)) {
+          throw new StoreUnavailable('Redis does not answer', { cause: error });
+        }
+        throw error;
+      }
+    },
+    async close() {
+      client.disconnect();
+    },
+  };
+}
+
+/** For publish/subscribe and BullMQ: waits for Redis instead of failing, subscribes again by itself. */
+export function connectPatiently(url: string, onError: (error: Error) => void): Redis {
+  const client = new Redis({
+    autoResubscribe: false, // channels.ts does it, to know when it is done
+    ...redisOptions(url),
+    maxRetriesPerRequest: null,
+    retryStrategy: reconnectDelayMs,
+  });
+  client.on('error', onError);
+  return client;
+}
+
+/** Redis answered, but cannot take writes now. */
+function isRefusal(error: unknown): error is Error {
+  return (
+    error instanceof Error &&
+    /^(OOM|LOADING|READONLY|MASTERDOWN|MISCONF|NOREPLICAS)/.test(error.message)
+  );
+}
+
+function isSilence(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('Command timed out');
+}
+
+/** No answer: whether the script ran is unknown. */
+function isLostReply(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return (
+    error.name === 'MaxRetriesPerRequestError' ||
+    /Connection is closed|Command timed out|isn't writeable|ECONNRESET|EPIPE|ECONNREFUSED|ENOENT/.test(
+      error.message,
+    )
+  );
+}

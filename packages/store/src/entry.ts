@@ -1,0 +1,85 @@
+import type { Content, HistoryMessage, Mode, OutcomeStatus } from '@sluice/protocol';
+
+/**
+ * An accepted message as the inbox holds it: `<message_id> <accepted at, ms> <position> <mode> <body>`,
+ * the body being JSON. Ids, numbers and modes have no spaces, so that scripts read them by pattern.
+ */
+export type InboxEntry = {
+  readonly messageId: string;
+  readonly atMs: number;
+  readonly position: number;
+  readonly mode: Mode;
+  readonly content: Content;
+  readonly metadata: Readonly<Record<string, unknown>>;
+};
+
+type Body = { readonly c: Content; readonly m?: Record<string, unknown>; readonly r?: string };
+
+export function encodeBody(
+  content: Content,
+  metadata?: Record<string, unknown>,
+  inReplyTo?: string,
+): string {
+  const body: Body = {
+    c: content,
+    ...(metadata ? { m: metadata } : {}),
+    ...(inReplyTo ? { r: inReplyTo } : {}),
+  };
+  return JSON.stringify(body);
+}
+
+/** The first `count` space-separated words, then the rest unsplit. */
+function words(text: string, count: number): string[] {
+  const parts: string[] = [];
+  let from = 0;
+  for (let i = 0; i < count; i++) {
+    const to = text.indexOf(' ', from);
+    parts.push(text.slice(from, to));
+    from = to + 1;
+  }
+  parts.push(text.slice(from));
+  return parts;
+}
+
+export function decodeEntry(text: string): InboxEntry {
+  const [messageId = '', at, position, mode, json = '{}'] = words(text, 4);
+  const body = JSON.parse(json) as Body;
+  return {
+    messageId,
+    atMs: Number(at),
+    position: Number(position),
+    mode: mode as Mode,
+    content: body.c,
+    metadata: body.m ?? {},
+  };
+}
+
+/** One line of the history list: `u <inbox entry>` or `a <message_id> <ms> <turn_id> <status> <json>`. */
+export function decodeHistory(line: string): HistoryMessage {
+  if (line.startsWith('u ')) {
+    const entry = decodeEntry(line.slice(2));
+    return userMessage(entry);
+  }
+  const [, messageId = '', at, turnId = '', status, json = '{}'] = words(line, 5);
+  const body = JSON.parse(json) as { content: string; reason: string };
+  return {
+    role: 'assistant',
+    content: body.content,
+    message_id: messageId,
+    timestamp: Number(at) / 1_000,
+    turn_id: turnId,
+    outcome: {
+      status: status as OutcomeStatus,
+      ...(body.reason ? { reason: body.reason } : {}),
+    },
+  };
+}
+
+export function userMessage(entry: InboxEntry): HistoryMessage {
+  return {
+    role: 'user',
+    content: entry.content,
+    message_id: entry.messageId,
+    timestamp: entry.atMs / 1_000,
+  };
+}

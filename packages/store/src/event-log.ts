@@ -1,0 +1,138 @@
+import type { OutcomeStatus, SessionEndData, StreamType } from '@sluice/protocol';
+import { assert } from '@sluice/runtime';
+import type { Connection } from './connect.js';
+import type { Keys } from './keys.js';
+import { pairs, type Value } from './reply.js';
+
+/** An event as logged: short fields, no frame; the edge builds the frame once per node. */
+export type LogEvent = { readonly seq: number; readonly epoch: string; readonly atMs: number } & (
+  | { readonly kind: 'accepted'; readonly messageId: string; readonly position: number }
+  | {
+      readonly kind: 'final';
+      readonly messageId: string;
+      readonly position: number;
+      readonly turnId: string;
+      readonly attempt: number;
+      readonly status: OutcomeStatus;
+      readonly reason: string;
+      readonly content: string;
+      /** JSON; '' when the agent named none. */
+      readonly usage: string;
+      readonly mergedInto: string;
+    }
+  | {
+      readonly kind: 'stream';
+      readonly type: StreamType;
+      readonly messageId: string;
+      readonly turnId: string;
+      readonly attempt: number;
+      /** JSON of what `data` carries beside the ids; '' for none. */
+      readonly data: string;
+    }
+  | { readonly kind: 'session_end'; readonly data: SessionEndData }
+);
+
+/** Letters of the `t` field in the log, by stream type. `a`, `f`, `e` are the other kinds. */
+const letterByType: Record<StreamType, string> = {
+  token_stream: 'd',
+  reasoning_stream: 'g',
+  tool_call_stream: 'c',
+  tool_progress_stream: 'o',
+  tool_result_stream: 'l',
+  stream_error: 'x',
+  retry_stream: 'r',
+  stream_end: 'n',
+};
+const typeByLetter = new Map(
+  Object.entries(letterByType).map(([type, t]) => [t, type as StreamType]),
+);
+
+/** A stream event as `events-append` and `turn-commit` take it; the scripts add turn and attempt. */
+export function streamFields(type: StreamType, messageId: string, data?: object): string[] {
+  const fields = ['t', letterByType[type], 'm', messageId];
+  return data === undefined ? fields : [...fields, 'd', JSON.stringify(data)];
+}
+
+type Position = { readonly seq: number; readonly epoch: string; readonly atMs: number };
+
+function decodeFields(f: Record<string, string>, position: Position): LogEvent {
+  const messageId = f.m ?? '';
+  if (f.t === 'a') return { ...position, kind: 'accepted', messageId, position: Number(f.p) };
+  if (f.t === 'e') {
+    return { ...position, kind: 'session_end', data: JSON.parse(f.d ?? '{}') as SessionEndData };
+  }
+  const turn = { messageId, turnId: f.u ?? '', attempt: Number(f.a ?? 0) };
+  if (f.t === 'f') {
+    return {
+      ...position,
+      kind: 'final',
+      ...turn,
+      position: Number(f.p),
+      status: f.s as OutcomeStatus,
+      reason: f.r ?? '',
+      content: f.c ?? '',
+      usage: f.g ?? '',
+      mergedInto: f.i ?? '',
+    };
+  }
+  const type = typeByLetter.get(f.t ?? '');
+  assert(type, `unknown event type ${f.t} in the log`);
+  return { ...position, kind: 'stream', type, ...turn, data: f.d ?? '' };
+}
+
+/** Payload of a session's channel: `<epoch> <seq> <ms> <JSON list of fields>`. */
+export function decodePublished(payload: string): LogEvent {
+  const first = payload.indexOf(' ');
+  const second = payload.indexOf(' ', first + 1);
+  const third = payload.indexOf(' ', second + 1);
+  return decodeFields(pairs(JSON.parse(payload.slice(third + 1)) as string[]), {
+    epoch: payload.slice(0, first),
+    seq: Number(payload.slice(first + 1, second)),
+    atMs: Number(payload.slice(second + 1, third)),
+  });
+}
+
+/** A stream entry `[<seq>-0, [field, value, ...]]`, as XRANGE gives it. */
+export function decodeLogged(entry: readonly Value[], epoch: string): LogEvent {
+  const [id, flat] = entry;
+  assert(Array.isArray(flat), 'stream entry without fields');
+  const fields = pairs(flat);
+  return decodeFields(fields, {
+    epoch,
+    seq: Number.parseInt(String(id), 10),
+    atMs: Number(fields.ts),
+  });
+}
+
+export type LogPage = {
+  readonly epoch: string;
+  /** Seq of the newest event. */
+  readonly head: number;
+  readonly events: readonly LogEvent[];
+};
+
+/** Reads up to `count` events behind `after`; undefined when the session is gone. */
+export async function readLog(
+  connection: Connection,
+  keys: Keys,
+  id: string,
+  { after, count }: { after: number; count: number },
+): Promise<LogPage | undefined> {
+  const { state, events } = keys.session(id);
+  return await connection.ask(async (client) => {
+    // One transaction: epoch and events belong together.
+    const replies = await client
+      .multi()
+      .hmget(state, 'epoch', 'cursor')
+      .xrange(events, `${after + 1}-0`, '+', 'COUNT', count)
+      .exec();
+    const [[, position] = [], [, entries] = []] = replies ?? [];
+    const [epoch, head] = (position ?? []) as (string | null)[];
+    if (!epoch) return undefined;
+    return {
+      epoch,
+      head: Number(head),
+      events: ((entries ?? []) as Value[][]).map((entry) => decodeLogged(entry, epoch)),
+    };
+  });
+}

@@ -1,0 +1,80 @@
+import type { Content, Mode } from '@sluice/protocol';
+import type { Connection } from './connect.js';
+import { encodeBody } from './entry.js';
+import { decodeLogged, type LogEvent } from './event-log.js';
+import { type Keys, sessionKeyId } from './keys.js';
+import type { Rings } from './ring.js';
+import * as scripts from './scripts.js';
+import type { SessionRef } from './session.js';
+
+export type NewMessage = {
+  readonly messageId: string;
+  readonly content: Content;
+  readonly mode: Mode;
+  readonly metadata?: Record<string, unknown> | undefined;
+  readonly inReplyTo?: string | undefined;
+};
+
+export type Appended =
+  | { readonly kind: 'gone' | 'ended' | 'busy' }
+  | { readonly kind: 'full'; readonly limit: string }
+  | { readonly kind: 'accepted'; readonly event: LogEvent & { kind: 'accepted' } }
+  /** `event`: the outcome if there is one, else the acceptance; undefined: no longer logged. */
+  | { readonly kind: 'duplicate'; readonly waiting: boolean; readonly event: LogEvent | undefined };
+
+export type InboxLimits = {
+  readonly maxInbox: number;
+  readonly maxInboxBytes: number;
+  readonly maxEvents: number;
+  readonly maxSeen: number;
+};
+
+export type Inbox = ReturnType<typeof makeInbox>;
+
+/** Accepting messages into sessions and aborting their turns. Throws StoreUnavailable. */
+export function makeInbox(connection: Connection, keys: Keys, rings: Rings, limits: InboxLimits) {
+  return {
+    /**
+     * Stores the message (S1) and rings when nobody is at the session. The ring is not waited for:
+     * should it be lost, the sweep finds the session (T7).
+     */
+    async append(ref: SessionRef, message: NewMessage): Promise<Appended> {
+      const id = sessionKeyId(ref.principal, ref.sessionId);
+      const reply = await connection.run(scripts.inboxAppend, keys.session(id), {
+        channel: keys.channel(id),
+        node_channel: keys.nodeChannelPrefix(keys.partitionOf(id)),
+        id,
+        message_id: message.messageId,
+        body: encodeBody(message.content, message.metadata, message.inReplyTo),
+        mode: message.mode,
+        max_inbox: limits.maxInbox,
+        max_inbox_bytes: limits.maxInboxBytes,
+        max_events: limits.maxEvents,
+        max_seen: limits.maxSeen,
+        wakes_counted: 1,
+      });
+      if (reply.kind === 'duplicate') {
+        if (reply.ring !== '') rings.ring(id, reply.ring);
+        const event = reply.event && decodeLogged(reply.event, '');
+        return { kind: 'duplicate', waiting: reply.acceptedSeq > 0, event };
+      }
+      if (reply.kind !== 'accepted') return reply;
+      if (reply.ring !== '') rings.ring(id, reply.ring);
+      const { seq, epoch, atMs, position } = reply;
+      const { messageId } = message;
+      return {
+        kind: 'accepted',
+        event: { kind: 'accepted', seq, epoch, atMs, messageId, position },
+      };
+    },
+
+    abort(ref: SessionRef, reason: string): Promise<'not_found' | 'no_active_turn' | 'aborting'> {
+      const id = sessionKeyId(ref.principal, ref.sessionId);
+      return connection.run(scripts.turnAbort, keys.session(id), {
+        node_channel: keys.nodeChannelPrefix(keys.partitionOf(id)),
+        id,
+        reason,
+      });
+    },
+  };
+}

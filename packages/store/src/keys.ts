@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+
+/** Keys of one session; all carry the hash tag of its partition. */
+export type SessionKeys = ReturnType<Keys['session']>;
+
+/** CRC16/XMODEM, the checksum that Redis Cluster uses for slots. */
+export function crc16(text: string): number {
+  let crc = 0;
+  for (const byte of Buffer.from(text)) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+    crc &= 0xffff;
+  }
+  return crc;
+}
+
+/** First 12 characters of base64url(sha256(principal)): the namespace of a principal (X2). */
+export function principalHash(principal: string): string {
+  return createHash('sha256').update(principal).digest('base64url').slice(0, 12);
+}
+
+/** Session id within its principal's namespace: what keys, rings and channels carry. */
+export function sessionKeyId(principal: string, sessionId: string): string {
+  return `${principalHash(principal)}.${sessionId}`;
+}
+
+export type Keys = ReturnType<typeof makeKeys>;
+
+/** The only maker of the names of keys and channels. */
+export function makeKeys(prefix: string, partitions: number) {
+  const tag = (partition: number) => `${prefix}:{p${partition}}`;
+  const partitionOf = (id: string) => crc16(id) % partitions;
+  return {
+    prefix,
+    partitions,
+    partitionOf,
+    session(id: string) {
+      const base = tag(partitionOf(id));
+      const own = `${base}:s:${id}`;
+      return {
+        state: `${own}:state`,
+        inbox: `${own}:inbox`,
+        events: `${own}:events`,
+        messages: `${own}:messages`,
+        seen: `${own}:seen`,
+        lease: `${own}:lease`,
+        pending: `${base}:pending`,
+        sessions: `${base}:sessions`,
+        owned: `${base}:u:${id.slice(0, 12)}`,
+        dead: `${base}:dead`,
+        ends: `${base}:ends`,
+      };
+    },
+    partition(partition: number) {
+      const base = tag(partition);
+      return {
+        pending: `${base}:pending`,
+        swept: `${base}:swept`,
+        ends: `${base}:ends`,
+        sessionPrefix: `${base}:s:`,
+      };
+    },
+    /** Channel of a session's events. */
+    channel: (id: string) => `${tag(partitionOf(id))}:s:${id}`,
+    /** Channel of a node's wakes and aborts for the sessions of one partition; ends before the node id. */
+    nodeChannelPrefix: (partition: number) => `${tag(partition)}:node:`,
+    nodes: `${prefix}:nodes`,
+    layout: `${prefix}:layout`,
+    /** BullMQ's prefix: one queue, in one slot. */
+    ringPrefix: `{${prefix}-ring-0}`,
+  };
+}

@@ -1,0 +1,29 @@
+import { exitStatus, StartError } from '@sluice/runtime';
+import type { Connection } from './connect.js';
+import type { Keys } from './keys.js';
+
+/** Version of the Redis layout that this release reads and writes. */
+export const LAYOUT_VERSION = 1;
+
+/** Writes the layout of a new data set, or refuses one that this node would misread. */
+export async function checkLayout(connection: Connection, keys: Keys): Promise<void> {
+  const [version, partitions] = await connection.ask(async (client) => {
+    await client.hsetnx(keys.layout, 'version', LAYOUT_VERSION);
+    await client.hsetnx(keys.layout, 'partitions', keys.partitions);
+    return await client.hmget(keys.layout, 'version', 'partitions');
+  });
+  if (Number(version) !== LAYOUT_VERSION) {
+    throw new StartError(
+      `the data in Redis under prefix "${keys.prefix}" has layout version ${version}, this release ` +
+        `needs ${LAYOUT_VERSION}: use the release that wrote it, or another redis.prefix`,
+      exitStatus.config,
+    );
+  }
+  if (Number(partitions) !== keys.partitions) {
+    throw new StartError(
+      `redis.partitions is ${keys.partitions}, but the data in Redis under prefix "${keys.prefix}" ` +
+        `was made with ${partitions}: set redis.partitions to ${partitions}, or use another redis.prefix`,
+      exitStatus.config,
+    );
+  }
+}

@@ -1,0 +1,173 @@
+import { monotonicMs } from '@sluice/runtime';
+import { type Lock, Redlock } from 'redlock';
+import type { Connection } from './connect.js';
+import type { Keys } from './keys.js';
+import * as scripts from './scripts.js';
+
+/** What every write under a lease presents (L3). */
+export type Lease = {
+  readonly id: string;
+  readonly token: string;
+  readonly fence: number;
+};
+
+/** A Redlock that was taken; becomes a lease with `turn-begin`. */
+export type Claim = { readonly token: string; readonly lock: Lock; readonly deadlineMs: number };
+
+export type LeaseLimits = {
+  readonly ttlMs: number;
+  readonly maxAttempts: number;
+  readonly maxHandOvers: number;
+  readonly maxEvents: number;
+  readonly maxMessages: number;
+  readonly maxSeen: number;
+  readonly maxDead: number;
+  readonly resumeWindowMs: number;
+};
+
+export type TurnEnd = {
+  readonly turnId: string;
+  readonly nextTurnId: string;
+  /** Whether to start the next message in the same step. */
+  readonly fetch: boolean;
+  readonly status: string;
+  readonly reason: string;
+  readonly content: string;
+  /** JSON or ''. */
+  readonly usage: string;
+  /** Stream events not yet appended (`streamFields`). */
+  readonly trailing: readonly (readonly string[])[];
+};
+
+export type Leases = ReturnType<typeof makeLeases>;
+
+/** The executing marker (Redlock) and every write that is made under it. Throws StoreUnavailable. */
+export function makeLeases(
+  connection: Connection,
+  keys: Keys,
+  { nodeId, limits }: { nodeId: string; limits: LeaseLimits },
+) {
+  const redlock = new Redlock([connection.client], { retryCount: 0, db: connection.db });
+  redlock.on('error', () => {}); // every failure also reaches the caller
+  const presented = (lease: Lease) => ({ token: lease.token, fence: lease.fence });
+
+  return {
+    peek: (id: string, ring: string) =>
+      connection.run(scripts.sessionPeek, keys.session(id), { id, ring }),
+
+    /** Takes the Redlock; undefined when somebody has it. Time counts from before the request (L4). */
+    async acquire(id: string): Promise<Claim | undefined> {
+      const sentMs = monotonicMs();
+      try {
+        const lock = await redlock.acquire([keys.session(id).lease], limits.ttlMs);
+        return { token: lock.value, lock, deadlineMs: sentMs + limits.ttlMs };
+      } catch {
+        return undefined;
+      }
+    },
+
+    /** Gives back a Redlock that did not become a lease. */
+    async abandon(claim: Claim): Promise<void> {
+      await redlock.release(claim.lock).catch(() => undefined); // already lost: nothing to give back
+    },
+
+    /** Starts the head's turn: as a new lease (the fence that peek read), or under the one given. */
+    begin(
+      lease: Lease,
+      { turnId, ring = '' }: { turnId: string; ring?: string },
+    ): Promise<scripts.BeginReply> {
+      return connection.run(scripts.turnBegin, keys.session(lease.id), {
+        channel: keys.channel(lease.id),
+        id: lease.id,
+        ...presented(lease),
+        turn_id: turnId,
+        node: nodeId,
+        ring,
+        ttl: limits.ttlMs,
+        lease_here: 1,
+        max_attempts: limits.maxAttempts,
+        max_hand_overs: limits.maxHandOvers,
+        max_events: limits.maxEvents,
+      });
+    },
+
+    /** Moves the lease's end; answers the new Redlock, when it was sent, and an abort not yet heard. */
+    async renew(lease: Lease, lock: Lock) {
+      const sentMs = monotonicMs();
+      const extended = await redlock.extend(lock, limits.ttlMs);
+      const reply = await connection.run(scripts.leaseRenew, keys.session(lease.id), {
+        ...presented(lease),
+        id: lease.id,
+        ttl: limits.ttlMs,
+      });
+      return { reply, lock: extended, deadlineMs: sentMs + limits.ttlMs };
+    },
+
+    /** Logs a batch of stream events; `number` counts the batches of the turn from 1. */
+    appendEvents(
+      lease: Lease,
+      {
+        turnId,
+        number,
+        batch,
+      }: { turnId: string; number: number; batch: readonly (readonly string[])[] },
+    ) {
+      return connection.run(scripts.eventsAppend, keys.session(lease.id), {
+        ...presented(lease),
+        channel: keys.channel(lease.id),
+        turn_id: turnId,
+        number,
+        batch: JSON.stringify(batch),
+        max_events: limits.maxEvents,
+      });
+    },
+
+    commit(lease: Lease, end: TurnEnd): Promise<scripts.CommitReply> {
+      return connection.run(scripts.turnCommit, keys.session(lease.id), {
+        ...presented(lease),
+        channel: keys.channel(lease.id),
+        id: lease.id,
+        turn_id: end.turnId,
+        next_turn_id: end.nextTurnId,
+        fetch: end.fetch ? 1 : 0,
+        status: end.status,
+        reason: end.reason,
+        content: end.content,
+        usage: end.usage,
+        trailing: JSON.stringify(end.trailing),
+        max_events: limits.maxEvents,
+        max_messages: limits.maxMessages,
+        max_seen: limits.maxSeen,
+        max_dead: limits.maxDead,
+        resume_window: limits.resumeWindowMs,
+      });
+    },
+
+    /** `idle`: only when nothing waits; `yield`: others go on; `force`: the turn was cut by the drain. */
+    release(
+      lease: Lease,
+      how: 'idle' | 'yield' | 'force',
+      reason = '',
+    ): Promise<scripts.ReleaseReply> {
+      return connection.run(scripts.turnRelease, keys.session(lease.id), {
+        ...presented(lease),
+        channel: keys.channel(lease.id),
+        id: lease.id,
+        node: nodeId,
+        how,
+        lease_here: 1,
+        reason,
+        max_events: limits.maxEvents,
+      });
+    },
+
+    /** A new number for a ring that must wait or go elsewhere; '' when nothing waits any more. */
+    drawRing: (id: string, delayMs: number) =>
+      connection.run(scripts.ringDraw, keys.session(id), { id, delay: delayMs }),
+
+    /** The lines of the history list, oldest first; only the holder calls it. */
+    async history(id: string): Promise<string[]> {
+      return await connection.ask((client) => client.lrange(keys.session(id).messages, 0, -1));
+    },
+  };
+}

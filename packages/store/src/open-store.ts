@@ -1,0 +1,103 @@
+import { exitStatus, type Logger, StartError, sleep } from '@sluice/runtime';
+import { makeChannels } from './channels.js';
+import { connect, connectPatiently } from './connect.js';
+import { type InboxLimits, makeInbox } from './inbox.js';
+import { makeKeys } from './keys.js';
+import { checkLayout } from './layout.js';
+import { type LeaseLimits, makeLeases } from './lease.js';
+import { makeNodes } from './nodes.js';
+import { makeRings } from './ring.js';
+import { makeSessions } from './session.js';
+import { makeSessionEnds } from './session-ends.js';
+import { makeSweep } from './sweep.js';
+
+/** How long a start waits for Redis before it leaves the retry to the supervisor (75). */
+const START_WAIT_MS = 5_000;
+
+export type StoreOptions = {
+  readonly url: string;
+  readonly prefix: string;
+  readonly partitions: number;
+  readonly nodeId: string;
+  readonly limits: InboxLimits & LeaseLimits;
+  readonly sweepIntervalMs: number;
+  readonly sessionEnd: { stream: string; maxLength: number; groups: readonly string[] };
+  liveNodes(): readonly string[];
+  readonly log: Logger;
+};
+
+export type Store = Awaited<ReturnType<typeof openStore>>;
+
+/**
+ * Connects to Redis, checks the layout and builds the parts, which share one command connection.
+ * Throws StartError: 75 when Redis cannot be reached, 78 when its data does not fit.
+ */
+export async function openStore(options: StoreOptions) {
+  const { url, nodeId, limits, log } = options;
+  const keys = makeKeys(options.prefix, options.partitions);
+  const onError = (err: unknown) => log.debug({ err }, 'redis connection failed');
+  const connection = connect(url, {
+    onError,
+    onReady: () => log.debug('redis connected'),
+  });
+  for (let waited = 0; connection.serverId() === undefined; waited += 10) {
+    if (waited >= START_WAIT_MS) {
+      await connection.close();
+      throw new StartError(
+        `Redis at ${withoutSecrets(url)} is not reachable: start it, or set redis.url (REDIS_URL)`,
+        exitStatus.tempFail,
+      );
+    }
+    await sleep(10);
+  }
+  const sessionEnds = makeSessionEnds(connection, keys, options.sessionEnd);
+  try {
+    await checkLayout(connection, keys);
+    await sessionEnds.prepare();
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+  const bullConnection = connectPatiently(url, onError);
+  const channels = makeChannels(connectPatiently(url, onError));
+  const rings = makeRings(bullConnection, keys.ringPrefix, (err) =>
+    log.warn({ err }, 'ring failed'),
+  );
+  return {
+    keys,
+    channels,
+    rings,
+    bullConnection,
+    sessionEnds,
+    sessions: makeSessions(connection, keys, {
+      nodeId,
+      resumeWindowMs: limits.resumeWindowMs,
+      maxEvents: limits.maxEvents,
+      liveNodes: options.liveNodes,
+    }),
+    inbox: makeInbox(connection, keys, rings, limits),
+    leases: makeLeases(connection, keys, { nodeId, limits }),
+    nodes: makeNodes(connection, keys, nodeId),
+    sweep: makeSweep(connection, keys, options.sweepIntervalMs),
+    isReachable: () => connection.serverId() !== undefined,
+    /** Round trip to Redis; rejects when there is none. */
+    ping: () => connection.ask((client) => client.ping()),
+    async close(): Promise<void> {
+      await rings.close();
+      channels.close();
+      bullConnection.disconnect();
+      await connection.close();
+    },
+  };
+}
+
+/** A URL that can be shown: without password and query (X6). */
+export function withoutSecrets(url: string): string {
+  if (url.startsWith('unix://')) return url;
+  try {
+    const { protocol, host, pathname } = new URL(url);
+    return `${protocol}//${host}${pathname}`;
+  } catch {
+    return '(not a URL)';
+  }
+}

@@ -1,0 +1,50 @@
+import { type ConnectionOptions, Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+
+/** BullMQ's queue of rings; the job carries the id of a session and nothing of its messages. */
+export const RING_QUEUE = 'ring';
+export type RingJob = { readonly id: string; readonly ring: string };
+
+export type Rings = {
+  /** Adds a ring. A failure is logged and not thrown: the sweep rings again (T7). */
+  ring(id: string, ring: string, options?: { lifo?: boolean; delayMs?: number }): Promise<void>;
+  /** Rings being added; a drain waits for it. */
+  settled(): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** Job ids hold no `:`, and a number drawn by a script: no older job can swallow a ring. */
+function jobId(id: string, ring: string): string {
+  return `r-${Buffer.from(id).toString('base64url')}-${ring}`;
+}
+
+export function makeRings(
+  connection: Redis,
+  prefix: string,
+  onError: (error: unknown) => void,
+): Rings {
+  const queue = new Queue<RingJob>(RING_QUEUE, {
+    connection: connection as ConnectionOptions,
+    prefix,
+    skipVersionCheck: true,
+    streams: { events: { maxLen: 100 } },
+    defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 1 },
+  });
+  queue.on('error', onError);
+  const adding = new Set<Promise<void>>();
+  return {
+    ring(id, ring, { lifo = false, delayMs = 0 } = {}) {
+      const added = queue
+        .add(RING_QUEUE, { id, ring }, { jobId: jobId(id, ring), lifo, delay: delayMs })
+        .then(() => undefined, onError);
+      adding.add(added);
+      return added.finally(() => adding.delete(added));
+    },
+    async settled() {
+      await Promise.all(adding);
+    },
+    async close() {
+      await queue.close();
+    },
+  };
+}

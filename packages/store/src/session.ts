@@ -1,0 +1,137 @@
+import type { Content, SessionState } from '@sluice/protocol';
+import type { Connection } from './connect.js';
+import { decodeEntry, decodeHistory } from './entry.js';
+import { type LogPage, readLog } from './event-log.js';
+import { type Keys, sessionKeyId } from './keys.js';
+import { pairs } from './reply.js';
+import * as scripts from './scripts.js';
+
+/** A session that nobody ever sent a message to goes this long after its last connection. */
+const UNUSED_WINDOW_MS = 5 * 60_000;
+
+export type SessionRef = { readonly principal: string; readonly sessionId: string };
+
+export type AttachRequest = SessionRef & {
+  /** '' accepts the session's own agent (a reader that does not name one). */
+  readonly agent: string;
+  readonly create: boolean;
+  /** Cursor of the reader; undefined: from its resume mark (E10). */
+  readonly since?: number | undefined;
+  readonly epoch?: string | undefined;
+  /** Unique for each attach of each connection. */
+  readonly attachId: string;
+  readonly metadata?: Record<string, unknown> | undefined;
+};
+
+/** Everything a reader of the persisted shape gets, and where its log stands. */
+export type SessionView = { readonly state: SessionState; readonly oldest: number };
+
+export type Sessions = ReturnType<typeof makeSessions>;
+
+export type SessionOptions = {
+  readonly nodeId: string;
+  readonly resumeWindowMs: number;
+  readonly maxEvents: number;
+  /** Ids of the nodes that beat, this one included. */
+  liveNodes(): readonly string[];
+};
+
+/** Reading, attaching to and ending sessions. Throws StoreUnavailable when Redis is away. */
+export function makeSessions(connection: Connection, keys: Keys, options: SessionOptions) {
+  const windows = { unused_window: UNUSED_WINDOW_MS, resume_window: options.resumeWindowMs };
+
+  return {
+    attach(request: AttachRequest): Promise<scripts.AttachReply> {
+      const id = sessionKeyId(request.principal, request.sessionId);
+      return connection.run(scripts.sessionAttach, keys.session(id), {
+        id,
+        agent: request.agent,
+        principal: request.principal,
+        session_id: request.sessionId,
+        create: request.create ? 1 : 0,
+        since: request.since ?? '',
+        known_epoch: request.epoch ?? '',
+        connection: request.attachId,
+        node: options.nodeId,
+        live_nodes: ` ${options.liveNodes().join(' ')} `,
+        metadata: JSON.stringify(request.metadata ?? {}),
+        ...windows,
+      });
+    },
+
+    /** The persisted shape with the newest `messageCount` messages; undefined: no such session. */
+    async read(ref: SessionRef, messageCount: number): Promise<SessionView | undefined> {
+      const id = sessionKeyId(ref.principal, ref.sessionId);
+      const reply = await connection.run(scripts.sessionRead, keys.session(id), {
+        messages_from: -messageCount,
+        messages_to: -1,
+      });
+      return reply && toView(reply);
+    },
+
+    /** Up to `count` events behind `after`; undefined: no such session. */
+    log(ref: SessionRef, range: { after: number; count: number }): Promise<LogPage | undefined> {
+      return readLog(connection, keys, sessionKeyId(ref.principal, ref.sessionId), range);
+    },
+
+    touch(ref: SessionRef): Promise<string> {
+      const id = sessionKeyId(ref.principal, ref.sessionId);
+      return connection.run(scripts.sessionTouch, keys.session(id), { id, ...windows });
+    },
+
+    /** Notes that `attachId`, which tracks no cursor, was served up to `seq` (E10). */
+    mark(ref: SessionRef, mark: { attachId: string; seq: number; gone: boolean }): Promise<string> {
+      const id = sessionKeyId(ref.principal, ref.sessionId);
+      return connection.run(scripts.resumeMark, keys.session(id), {
+        connection: mark.attachId,
+        node: options.nodeId,
+        seq: mark.seq,
+        gone: mark.gone ? 1 : 0,
+      });
+    },
+
+    /** Ends a session (D9). `callId` makes a repeat harmless. Answers the SESSION_END record. */
+    async end(
+      ref: SessionRef,
+      by: { callId: string; reason: string; reasonCode: 'client_end' | 'operator' },
+    ): Promise<string | undefined> {
+      const id = sessionKeyId(ref.principal, ref.sessionId);
+      const reply = await connection.run(scripts.sessionEnd, keys.session(id), {
+        channel: keys.channel(id),
+        node_channel: keys.nodeChannelPrefix(keys.partitionOf(id)),
+        id,
+        node: options.nodeId,
+        call: by.callId,
+        reason: by.reason,
+        reason_code: by.reasonCode,
+        max_events: options.maxEvents,
+      });
+      return reply.kind === 'ended' ? reply.record : undefined;
+    },
+  };
+}
+
+function toView(reply: scripts.ReadReply): SessionView {
+  const f = pairs(reply.fields);
+  const live = f.holder !== undefined && Number(f.lease_until ?? 0) > reply.nowMs;
+  const contents: (Content | string)[] = reply.inbox.map((entry) => decodeEntry(entry).content);
+  return {
+    oldest: reply.oldest,
+    state: {
+      session_id: f.session_id ?? '',
+      agent_id: f.agent ?? '',
+      created_at: Number(f.created_at) / 1_000,
+      last_activity: Number(f.last_activity) / 1_000,
+      epoch: f.epoch ?? '',
+      metadata: JSON.parse(f.metadata ?? '{}') as Record<string, unknown>,
+      messages: reply.messages.map(decodeHistory),
+      events: [],
+      event_cursor: Number(f.cursor),
+      pending_inbox: contents,
+      is_executing: live && f.batch !== undefined,
+      holder: live ? (f.holder ?? null) : null,
+      fence: Number(f.fence ?? 0),
+      attempt: Number(f.attempt ?? 0),
+    },
+  };
+}
