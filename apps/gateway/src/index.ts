@@ -1,1 +1,10 @@
-export {};
+export {
+  baseDirOf,
+  ConfigError,
+  type ConfigInputs,
+  configSchema,
+  keyPaths,
+  loadConfig,
+  nearestKey,
+} from './config.js';
+export type { Config } from './config-types.js';

@@ -1,0 +1,35 @@
+import type { z } from 'zod';
+import { keyPaths, unknownKey } from './known-keys.js';
+import { type Given, schema } from './schema.js';
+import type { Gathered } from './sources.js';
+import { isKey, type Path, showPath, type Tree, without } from './tree.js';
+
+/**
+ * Holds the tree against the schema. What is faulty is left out of the result, so that everything
+ * else is still checked and all faults come at once.
+ */
+export function check({ tree, from }: Gathered, faults: string[]): Given {
+  const known = keyPaths(schema);
+  let rest: Tree = tree;
+  // Each round removes what it found; a second one finds what a first fault had hidden.
+  for (let round = 0; round < 8; round++) {
+    const result = schema.safeParse(rest);
+    if (result.success) return result.data;
+    for (const issue of result.error.issues) {
+      const path = issue.path.filter(isKey);
+      for (const fault of pathsOf(issue, path)) {
+        const text =
+          issue.code === 'unrecognized_keys'
+            ? unknownKey(fault, known)
+            : `${showPath(fault)}: ${issue.message}`;
+        faults.push(`${text}${from(fault)}`);
+        rest = without(rest, fault);
+      }
+    }
+  }
+  return {};
+}
+
+function pathsOf(issue: z.core.$ZodIssue, path: Path): Path[] {
+  return issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...path, key]) : [path];
+}

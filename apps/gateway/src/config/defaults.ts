@@ -1,0 +1,134 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Config } from '../config-types.js';
+import type { Given } from './schema.js';
+
+const MiB = 2 ** 20;
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
+type Section<K extends keyof Config> = Config[K];
+
+/** Values that depend on one another adapt: only what was given is held against what was given. */
+export function gatewayOf(given: Given): Omit<Section<'gateway'>, 'auth'> {
+  const own = given.gateway ?? {};
+  const drainTimeoutMs = own.drain_timeout ?? Math.max(10 * SECOND, own.close_spread ?? 0);
+  const frame = Math.min(MiB, Math.max(1, Math.floor((own.max_buffered_bytes ?? 2 * MiB) / 2)));
+  const maxPayloadBytes = own.max_payload ?? frame;
+  const maxReplyBytes = own.max_reply ?? frame;
+  return {
+    // Nobody else can connect until authentication is configured (X3).
+    host: (own.host ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1'),
+    // The port of the PraisonAI gateway, so that its clients find it.
+    port: own.port ?? 8765,
+    // Random, so that a restarted node is never taken for the one that died.
+    nodeId: own.node_id ?? makeNodeId(),
+    roles: own.roles ?? ['edge', 'worker'],
+    // 10 s: longer than most turns; with exit within 2 s more it fits Kubernetes' 30 s.
+    drainTimeoutMs,
+    // At most 5 s: half of the drain stays for clients that are closed last.
+    closeSpreadMs: own.close_spread ?? Math.min(5 * SECOND, drainTimeoutMs / 2),
+    // 1 MiB: a long document; larger things belong into an object store.
+    maxPayloadBytes,
+    // 1 MiB: as a payload.
+    maxReplyBytes,
+    // 4 MiB per connection: a reply and its deltas, twice; 1,000 stuck readers then cost 4 GiB.
+    maxBufferedBytes:
+      own.max_buffered_bytes ?? Math.max(4 * MiB, 2 * Math.max(maxPayloadBytes, maxReplyBytes)),
+    // 1,000 frames: about 25 s of deltas at one per 25 ms.
+    maxQueuedFrames: own.max_queued_frames ?? 1_000,
+    // 30 s: below the 60 s after which common load balancers cut an idle connection.
+    heartbeatIntervalMs: own.heartbeat_interval ?? 30 * SECOND,
+    // 10 min: a hung agent must not hold its session for ever.
+    perTurnTimeoutMs: own.per_turn_timeout ?? 10 * MINUTE,
+    // None: only the gateway's own pages.
+    allowedOrigins: own.allowed_origins ?? [],
+    // The page at `/` holds no data of its own.
+    console: own.console ?? true,
+  };
+}
+
+export function redisOf(given: Given, url: string): Section<'redis'> {
+  return {
+    url,
+    prefix: prefixOf(given),
+    // 64 hash tags: enough to spread over a dozen masters, few enough to sweep every 500 ms.
+    partitions: given.redis?.partitions ?? 64,
+  };
+}
+
+export function leaseOf({ lease = {} }: Given): Section<'lease'> {
+  return {
+    // 10 s: a crashed node's sessions continue within 12 s, and a pause of 6 s loses nothing.
+    ttlMs: lease.ttl ?? 10 * SECOND,
+    // 1 s: the next message of a conversation then needs neither ring nor lease.
+    lingerMs: lease.linger ?? SECOND,
+    // 1,000 leases renewed every 2 s: 500 calls per second at most.
+    maxLingering: lease.max_lingering ?? 1_000,
+  };
+}
+
+export function workerOf({ worker = {} }: Given): Section<'worker'> {
+  return {
+    // 64 turns: they wait for models, not for the processor.
+    concurrency: worker.concurrency ?? 64,
+    // 3 tries: two crashes may be the node's fault, three are the message's.
+    maxAttempts: worker.max_attempts ?? 3,
+    // 10: a rolling restart of ten nodes may hit the same turn each time.
+    maxHandOvers: worker.max_hand_overs ?? 10,
+    // 16 turns: a long inbox waits behind other sessions now and then, without paying for it often.
+    maxTurnsPerLease: worker.max_turns_per_lease ?? 16,
+    // 500 ms: what a takeover may cost on top of the lease's TTL.
+    sweepIntervalMs: worker.sweep_interval ?? 500,
+  };
+}
+
+export function sessionOf({ session = {} }: Given): Section<'session'> {
+  const maxInbox = session.max_inbox ?? 256;
+  return {
+    // 256 messages: hours of turns; more waiting means that something is wrong.
+    maxInbox,
+    // 8 MiB: eight of the largest payloads.
+    maxInboxBytes: session.max_inbox_bytes ?? 8 * MiB,
+    // 1,000 messages: more than a model's context takes.
+    maxMessages: session.max_messages ?? 1_000,
+    // 10,000 events: about 100 streamed replies to replay.
+    maxEvents: session.max_events ?? 10_000,
+    // 4,096 ids: a client may repeat what it sent hours ago; never below 4 x max_inbox (S3).
+    maxSeen: Math.max(session.max_seen ?? 4_096, 4 * maxInbox),
+    // 100: to be looked at by a person.
+    maxDead: session.max_dead ?? 100,
+    // 24 h: come back tomorrow at the same time.
+    resumeWindowMs: session.resume_window ?? 24 * 60 * MINUTE,
+    // Nothing said while the agent works is lost or interrupts it.
+    onBusy: session.on_busy ?? 'enqueue',
+  };
+}
+
+export function sessionEndOf(given: Given): Section<'sessionEnd'> {
+  const own = given.session_end ?? {};
+  return {
+    stream: own.stream ?? `${prefixOf(given)}:session-end`,
+    // 100,000 entries: about 60 MB, days of rolling restarts.
+    maxLength: own.max_length ?? 100_000,
+    groups: own.groups ?? ['ops'],
+  };
+}
+
+export function logOf({ log = {} }: Given): Section<'log'> {
+  const pretty = log.pretty ?? 'auto';
+  return {
+    level: log.level ?? 'info',
+    // Lines for a person on a terminal, JSON for everything that collects logs.
+    pretty: pretty === 'auto' ? process.stdout.isTTY === true : pretty,
+  };
+}
+
+const prefixOf = (given: Given) => given.redis?.prefix ?? 'sluice';
+
+function makeNodeId(): string {
+  const host = hostname()
+    .replace(/[^A-Za-z0-9._-]/g, '-')
+    .slice(0, 100);
+  return `${host}-${randomBytes(4).toString('hex')}`;
+}

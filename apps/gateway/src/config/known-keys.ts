@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { type Path, showPath } from './tree.js';
+
+/** Every key path of a schema; keys of a list's items as `list[].key`. */
+export function keyPaths(schema: unknown, prefix = ''): string[] {
+  const inner = unwrap(schema);
+  if (inner instanceof z.ZodArray) return keyPaths(inner.element, `${prefix}[]`);
+  if (!(inner instanceof z.ZodObject)) return [];
+  return Object.entries(inner.shape).flatMap(([key, child]) => {
+    const path = prefix ? `${prefix}.${key}` : key;
+    const below = keyPaths(child, path);
+    return isObject(child) ? below : [path, ...below];
+  });
+}
+
+/** `unknown key gateway.drain_timout; did you mean gateway.drain_timeout?` */
+export function unknownKey(path: Path, known: readonly string[]): string {
+  const shown = showPath(path);
+  const index = /\[\d+\]/.exec(shown)?.[0] ?? '';
+  const nearest = nearestKey(shown.replace(/\[\d+\]/g, '[]'), known);
+  if (nearest) return `unknown key ${shown}; did you mean ${nearest.replace('[]', index)}?`;
+  return `unknown key ${shown}; docs/configuration.md lists all keys`;
+}
+
+/**
+ * The known key with the fewest typing errors; a right name in the wrong section counts as one.
+ * More than a third of the name wrong is no suggestion.
+ */
+export function nearestKey(wrong: string, known: readonly string[]): string | undefined {
+  let best: { key: string; distance: number } | undefined;
+  for (const key of known) {
+    const distance = Math.min(typos(wrong, key), 1 + typos(lastOf(wrong), lastOf(key)));
+    if (!best || distance < best.distance) best = { key, distance };
+  }
+  const limit = Math.max(1, Math.ceil(lastOf(wrong).length / 3));
+  return best && best.distance <= limit ? best.key : undefined;
+}
+
+const lastOf = (path: string) => path.slice(path.lastIndexOf('.') + 1);
+
+/** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
+export function typos(a: string, b: string): number {
+  let before: number[] = [];
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1] ? 0 : 1;
+      const swapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      next[j] = Math.min(
+        cell(row, j) + 1,
+        cell(next, j - 1) + 1,
+        cell(row, j - 1) + same,
+        swapped ? cell(before, j - 2) + 1 : Number.POSITIVE_INFINITY,
+      );
+    }
+    before = row;
+    row = next;
+  }
+  return cell(row, b.length);
+}
+
+const cell = (row: readonly number[], at: number) => row[at] ?? Number.POSITIVE_INFINITY;
+
+function unwrap(schema: unknown): unknown {
+  if (schema instanceof z.ZodOptional) return unwrap(schema.unwrap());
+  // A list: the preprocessing that splits text, then the array.
+  return schema instanceof z.ZodPipe ? unwrap(schema.out) : schema;
+}
+
+const isObject = (schema: unknown) => unwrap(schema) instanceof z.ZodObject;
