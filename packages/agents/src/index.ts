@@ -1,2 +1,3 @@
 export * from './config.js';
+export { type MakeAgentOptions, makeAgent } from './make-agent.js';
 export * from './port.js';

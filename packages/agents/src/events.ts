@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import type { AgentEvent, Reply } from './port.js';
+
+const usage = z.record(z.string(), z.unknown());
+const text = z.string({ error: 'must be a string' });
+
+/** What an agent returns, and the whole answer of an HTTP agent. */
+export const replySchema = z.object({ content: text, usage: usage.nullish() });
+
+const eventSchema = z.discriminatedUnion(
+  'type',
+  [
+    z.object({ type: z.literal('delta'), content: text }),
+    z.object({ type: z.literal('reasoning'), content: text }),
+    z.object({ type: z.literal('tool_call'), tool_call: z.unknown() }),
+    z.object({ type: z.literal('tool_progress'), tool_call: z.unknown() }),
+    z.object({ type: z.literal('tool_result'), tool_call: z.unknown() }),
+  ],
+  { error: 'must be delta, reasoning, tool_call, tool_progress, tool_result or final' },
+);
+
+export type Decoded<T> =
+  | { readonly kind: 'ok'; readonly value: T }
+  | { readonly kind: 'wrong'; readonly why: string };
+
+/** An event as foreign code made it. */
+export function decodeEvent(value: unknown): Decoded<AgentEvent> {
+  return decoded(eventSchema.safeParse(value));
+}
+
+/** A reply as foreign code made it; whatever else it carries is left out. */
+export function decodeReply(value: unknown): Decoded<Reply> {
+  const result = decoded(replySchema.safeParse(value));
+  if (result.kind === 'wrong') return result;
+  const { content, usage } = result.value;
+  return { kind: 'ok', value: usage ? { content, usage } : { content } };
+}
+
+function decoded<T>(result: z.ZodSafeParseResult<T>): Decoded<T> {
+  if (result.success) return { kind: 'ok', value: result.data };
+  const issue = result.error.issues[0];
+  const field = issue?.path.join('.');
+  return { kind: 'wrong', why: `${field ? `${field} ` : ''}${issue?.message ?? 'is invalid'}` };
+}

@@ -1,0 +1,71 @@
+import { exitStatus, StartError, unreachable } from '@sluice/runtime';
+import { bounded } from './bounded.js';
+import type { AgentConfig, HttpConfig, OpenAiConfig } from './config.js';
+import { makeEcho } from './echo.js';
+import { makeHttp } from './http.js';
+import { makeModule } from './module.js';
+import { makeOpenAi } from './openai.js';
+import type { Agent } from './port.js';
+import { type Secret, secretFromFile } from './secret.js';
+
+export type MakeAgentOptions = {
+  /** Relative paths (modules, secrets' files) start here: the directory of the configuration. */
+  readonly baseDir: string;
+  /** `gateway.max_reply`; default 1 MiB. */
+  readonly maxReplyBytes?: number;
+  /** Where `OPENAI_API_KEY` is looked up; default: that of the process. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+};
+
+/** Makes the agent `agents.<name>`; a StartError (status 78) says which key cannot work. */
+export async function makeAgent(
+  name: string,
+  config: AgentConfig,
+  options: MakeAgentOptions,
+): Promise<Agent> {
+  const { maxReplyBytes = 2 ** 20 } = options;
+  const agent = await makeKind(name, config, { ...options, maxReplyBytes });
+  return bounded(agent, { maxConcurrent: config.maxConcurrent, maxReplyBytes });
+}
+
+type KindOptions = MakeAgentOptions & { readonly maxReplyBytes: number };
+
+async function makeKind(name: string, config: AgentConfig, options: KindOptions): Promise<Agent> {
+  const { baseDir, maxReplyBytes } = options;
+  switch (config.kind) {
+    case 'echo':
+      return makeEcho(config);
+    case 'openai':
+      return makeOpenAi(config, apiKey(name, config, options));
+    case 'http': {
+      const secret = signingSecret(name, config, baseDir);
+      return makeHttp(config, secret ? { maxReplyBytes, secret } : { maxReplyBytes });
+    }
+    case 'module':
+      return makeModule(config, { baseDir, key: `agents.${name}.path` });
+    default:
+      return unreachable(config);
+  }
+}
+
+function apiKey(name: string, config: OpenAiConfig, options: MakeAgentOptions): Secret {
+  const { baseDir, env = process.env } = options;
+  if (config.apiKeyFile !== undefined) {
+    return secretFromFile({ file: config.apiKeyFile, baseDir, key: `agents.${name}.api_key_file` });
+  }
+  const key = config.apiKey || env.OPENAI_API_KEY;
+  if (key) return () => key;
+  throw new StartError(
+    `agents.${name}.api_key is missing: set it, or agents.${name}.api_key_file, or the ` +
+      'environment variable OPENAI_API_KEY (any text for an endpoint that asks for no key)',
+    exitStatus.config,
+  );
+}
+
+function signingSecret(name: string, config: HttpConfig, baseDir: string): Secret | undefined {
+  const { secret, secretFile } = config;
+  if (secretFile !== undefined) {
+    return secretFromFile({ file: secretFile, baseDir, key: `agents.${name}.secret_file` });
+  }
+  return secret === undefined ? undefined : () => secret;
+}
