@@ -3,6 +3,7 @@ export { StoreUnavailable } from './connect.js';
 export { decodeEntry, decodeHistory, type InboxEntry, userMessage } from './entry.js';
 export { decodePublished, type LogEvent, type LogPage, streamFields } from './event-log.js';
 export type { Appended, Inbox, NewMessage } from './inbox.js';
+export { inspectRedis, type RedisReport } from './inspect.js';
 export { type Keys, makeKeys, principalHash, sessionKeyId } from './keys.js';
 export { LAYOUT_VERSION } from './layout.js';
 export type { Claim, Lease, Leases, TurnEnd } from './lease.js';

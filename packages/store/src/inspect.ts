@@ -1,0 +1,80 @@
+import { monotonicMs, within } from '@sluice/runtime';
+import { Redis } from 'ioredis';
+import { redisOptions } from './connect.js';
+
+const LIMIT_MS = 3_000;
+const PINGS = 20;
+
+/** What `sluice doctor` judges a Redis by. */
+export type RedisReport = {
+  readonly version: string;
+  readonly maxmemoryPolicy: string;
+  readonly aof: boolean;
+  /** Median of 20 round trips. */
+  readonly latencyMs: number;
+  /** Clock of Redis minus clock of this machine; half a round trip is the error. */
+  readonly clockSkewMs: number;
+  /** null: no node has used this prefix yet. */
+  readonly layout: { readonly version: number; readonly partitions: number } | null;
+};
+
+/** Looks at a Redis over a connection of its own, within 3 s; rejects with the reason it cannot. */
+export async function inspectRedis(url: string, prefix: string): Promise<RedisReport> {
+  const client = new Redis({
+    ...redisOptions(url),
+    lazyConnect: true,
+    connectTimeout: LIMIT_MS,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+  });
+  // The reason of a refused connection comes as an event; `connect` only says that it is closed.
+  let reason: Error | undefined;
+  client.on('error', (error) => {
+    reason = error;
+  });
+  try {
+    const report = await within(inspect(client, prefix), LIMIT_MS);
+    if (!report) throw new Error(`no answer within ${LIMIT_MS / 1_000} s`);
+    return report;
+  } catch (error) {
+    throw reason ?? error;
+  } finally {
+    client.disconnect();
+  }
+}
+
+async function inspect(client: Redis, prefix: string): Promise<RedisReport> {
+  await client.connect();
+  const info = await client.info();
+  const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
+  const latencyMs = await medianPingMs(client);
+  const layout = await client.hgetall(`${prefix}:layout`);
+  return {
+    version: field('redis_version'),
+    maxmemoryPolicy: field('maxmemory_policy'),
+    aof: field('aof_enabled') === '1',
+    latencyMs,
+    clockSkewMs: await measureSkewMs(client),
+    layout: layout.version
+      ? { version: Number(layout.version), partitions: Number(layout.partitions) }
+      : null,
+  };
+}
+
+async function medianPingMs(client: Redis): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < PINGS; i++) {
+    const before = monotonicMs();
+    await client.ping();
+    times.push(monotonicMs() - before);
+  }
+  times.sort((a, b) => a - b);
+  return times[PINGS / 2] ?? 0;
+}
+
+async function measureSkewMs(client: Redis): Promise<number> {
+  const before = Date.now();
+  const [seconds, microseconds] = await client.time();
+  const middle = (before + Date.now()) / 2;
+  return Number(seconds) * 1_000 + Number(microseconds) / 1_000 - middle;
+}
