@@ -1,0 +1,187 @@
+import { STATUS_CODES } from 'node:http';
+import { type ErrorCode, httpStatus, isRetryable } from '@sluice/protocol';
+import { assert } from '@sluice/runtime';
+import { EventStream, type RawStream } from './http-stream.js';
+import type { HttpReply, HttpRequest, HttpStream } from './transport.js';
+
+/** What of a uWebSockets.js response an exchange needs. */
+export type RawResponse = RawStream & {
+  writeStatus(status: string): unknown;
+  writeHeader(key: string, value: string): unknown;
+  end(body?: string): unknown;
+  endWithoutBody(reportedContentLength?: number): unknown;
+  onData(fn: (chunk: ArrayBuffer, isLast: boolean) => void): unknown;
+};
+
+/** What has to be read from a request before it is gone. */
+export type RequestHead = {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly remoteAddress: string;
+};
+
+type Headers = Readonly<Record<string, string>>;
+type Body = string | 'too_large' | 'aborted';
+
+/** The reply to one request, and what the server itself must know of it. */
+export class Reply implements HttpReply {
+  #state: 'open' | 'streaming' | 'answered' | 'gone' = 'open';
+  readonly #raw: RawResponse;
+  readonly #isHead: boolean;
+  readonly #always: Headers;
+  #listeners: (() => void)[] = [];
+  #stream: EventStream | undefined;
+
+  /** `always`: headers of every answer. The caller passes the library's `onAborted` to `gone`. */
+  constructor(raw: RawResponse, isHead: boolean, always: Headers) {
+    this.#raw = raw;
+    this.#isHead = isHead;
+    this.#always = always;
+  }
+
+  get aborted(): boolean {
+    return this.#state === 'gone';
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  onAborted(fn: () => void): void {
+    if (this.aborted) fn();
+    else this.#listeners.push(fn);
+  }
+
+  gone(): void {
+    if (this.#state === 'answered' || this.#state === 'gone') return;
+    this.#state = 'gone';
+    this.#stream?.gone();
+    for (const listener of this.#listeners.splice(0)) listener();
+  }
+
+  json(status: number, body: unknown, headers: Headers = {}): void {
+    this.text(status, JSON.stringify(body), 'application/json; charset=utf-8', headers);
+  }
+
+  text(status: number, body: string, contentType: string, headers: Headers = {}): void {
+    if (status === 204) {
+      this.empty(status, headers);
+      return;
+    }
+    if (!this.#begin('answered')) return;
+    this.#raw.cork(() => {
+      this.#writeHead(status, { 'content-type': contentType, ...headers });
+      if (this.#isHead) this.#raw.endWithoutBody(Buffer.byteLength(body));
+      else this.#raw.end(body);
+    });
+  }
+
+  /** An answer that has no body: 204 and the like. */
+  empty(status: number, headers: Headers = {}): void {
+    if (!this.#begin('answered')) return;
+    this.#raw.cork(() => {
+      this.#writeHead(status, headers);
+      this.#raw.endWithoutBody();
+    });
+  }
+
+  stream(status: number, headers: Headers): HttpStream {
+    if (this.#isHead) {
+      this.empty(status, headers);
+      return endedStream;
+    }
+    if (!this.#begin('streaming')) return endedStream;
+    const stream = new EventStream(this.#raw, () => {
+      this.#state = 'answered';
+      this.#listeners = [];
+    });
+    this.#stream = stream;
+    this.#raw.cork(() => this.#writeHead(status, headers));
+    // A comment: the head only leaves the node together with a first piece of the body.
+    stream.write(':\n\n');
+    return stream;
+  }
+
+  error(code: ErrorCode, message: string, headers: Headers = {}): void {
+    const status = httpStatus(code);
+    const body = { error: { code, message, retryable: isRetryable(code) } };
+    this.json(status, body, status === 503 ? { 'retry-after': '1', ...headers } : headers);
+  }
+
+  /** Never lets an answer that has begun look complete. */
+  breakOff(): void {
+    this.#stream?.cut();
+  }
+
+  #begin(next: 'answered' | 'streaming'): boolean {
+    if (this.#state === 'gone') return false;
+    assert(this.#state === 'open', 'a request is answered once');
+    this.#state = next;
+    if (next === 'answered') this.#listeners = [];
+    return true;
+  }
+
+  #writeHead(status: number, headers: Headers): void {
+    this.#raw.writeStatus(`${status} ${STATUS_CODES[status] ?? ''}`);
+    for (const [name, value] of Object.entries({ ...this.#always, ...headers })) {
+      this.#raw.writeHeader(name, value);
+    }
+  }
+}
+
+const endedStream: HttpStream = {
+  write: () => undefined,
+  bufferedBytes: () => 0,
+  end: () => undefined,
+  cut: () => undefined,
+};
+
+/**
+ * Starts reading the body at once, since the library drops what nobody listens to, and keeps no more
+ * than `maxBytes` of it.
+ */
+function readBody(raw: RawResponse, reply: Reply, maxBytes: number): Promise<Body> {
+  return new Promise((resolve) => {
+    let chunks: Buffer[] = [];
+    let size = 0;
+    const settle = (body: Body) => {
+      chunks = [];
+      resolve(body);
+    };
+    reply.onAborted(() => settle('aborted'));
+    raw.onData((chunk, isLast) => {
+      size += chunk.byteLength;
+      if (size > maxBytes) return settle('too_large');
+      // Copied: the library reuses the memory as soon as this returns.
+      chunks.push(Buffer.from(new Uint8Array(chunk)));
+      if (isLast) settle(Buffer.concat(chunks).toString('utf8'));
+    });
+  });
+}
+
+export type BodySource = {
+  readonly raw: RawResponse;
+  readonly reply: Reply;
+  readonly maxBytes: number;
+};
+
+/** The request as routes see it; `source` undefined: its body is of no interest. */
+export function makeRequest(head: RequestHead, source: BodySource | undefined): HttpRequest {
+  const body =
+    source === undefined
+      ? Promise.resolve('')
+      : readBody(source.raw, source.reply, source.maxBytes);
+  return {
+    method: head.method,
+    path: head.path,
+    query: new URLSearchParams(head.query),
+    header: (name) => head.headers.get(name) ?? '',
+    remoteAddress: head.remoteAddress,
+    body: async (maxBytes) => {
+      const text = await body;
+      return Buffer.byteLength(text) > maxBytes ? 'too_large' : text;
+    },
+  };
+}

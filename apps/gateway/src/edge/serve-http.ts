@@ -1,0 +1,107 @@
+import type { Logger } from '@sluice/runtime';
+import { allows, nobody, presentedCredential } from './authenticate.js';
+import { makeRequest, type RawResponse, Reply, type RequestHead } from './http-exchange.js';
+import { makeFindRoute } from './router.js';
+import type { Authenticate, CheckOrigin, HttpRequest, Identity, Route } from './transport.js';
+
+export type HttpOptions = {
+  readonly routes: readonly Route[];
+  readonly authenticate: Authenticate;
+  readonly checkOrigin: CheckOrigin;
+  readonly maxPayloadBytes: number;
+  readonly log: Logger;
+};
+
+/** Answers one request; the second function must be called when the client goes. */
+export type ServeHttp = (raw: RawResponse, head: RequestHead) => { gone(): void };
+
+/** The same for every path, so that a preflight tells nothing about what exists. */
+const preflight = {
+  'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
+  'access-control-allow-headers': 'authorization, content-type, last-event-id',
+  'access-control-max-age': '600',
+};
+
+function corsHeaders(cors: string | undefined): Record<string, string> {
+  const always = { 'x-content-type-options': 'nosniff', vary: 'origin' };
+  if (cors === undefined) return always;
+  return {
+    ...always,
+    'access-control-allow-origin': cors,
+    'access-control-expose-headers': 'retry-after',
+  };
+}
+
+/** Checks in this order: origin, credentials, scope; then the route. */
+export function makeServeHttp(options: HttpOptions): ServeHttp {
+  const findRoute = makeFindRoute(options.routes);
+
+  const answer = (raw: RawResponse, head: RequestHead, reply: Reply) => {
+    const found = findRoute(head.method, head.path);
+    const isPublic = found.kind === 'route' && found.route.access === 'public';
+    const who = identify(options.authenticate, head);
+    if (who.kind === 'refused' && !isPublic) {
+      return reply.error(who.code, who.message, { 'www-authenticate': 'Bearer' });
+    }
+    const identity = who.kind === 'ok' ? who.identity : nobody;
+    if (found.kind === 'unknown') return reply.error('not_found', 'There is nothing at this path.');
+    if (found.kind === 'wrong_method') return wrongMethod(reply, found.allow);
+    const { route, params } = found;
+    if (route.access !== 'public' && !allows(identity, route.access)) {
+      return reply.error('insufficient_scope', `This needs the scope "${route.access}".`);
+    }
+    const hasBody = head.method !== 'GET' && head.method !== 'HEAD';
+    const source = hasBody ? { raw, reply, maxBytes: options.maxPayloadBytes } : undefined;
+    run(route, { request: makeRequest(head, source), reply, identity, params });
+  };
+
+  const run = (route: Route, exchange: RunExchange) => {
+    const failed = (err: unknown) => {
+      options.log.error({ err, method: route.method, route: route.path }, 'a request failed');
+      if (exchange.reply.isOpen) exchange.reply.error('internal', 'The gateway failed.');
+      else exchange.reply.breakOff();
+    };
+    try {
+      Promise.resolve(route.run(exchange)).catch(failed);
+    } catch (err) {
+      failed(err);
+    }
+  };
+
+  return (raw, head) => {
+    const origin = options.checkOrigin(header(head, 'origin'), header(head, 'host'));
+    const cors = origin.kind === 'ok' ? origin.cors : undefined;
+    const reply = new Reply(raw, head.method === 'HEAD', corsHeaders(cors));
+    if (origin.kind === 'refused') reply.error(origin.code, origin.message);
+    else if (head.method === 'OPTIONS') reply.empty(204, preflight);
+    else answer(raw, head, reply);
+    return { gone: () => reply.gone() };
+  };
+}
+
+type RunExchange = {
+  readonly request: HttpRequest;
+  readonly reply: Reply;
+  readonly identity: Identity;
+  readonly params: Record<string, string>;
+};
+
+function header(head: RequestHead, name: string): string {
+  return head.headers.get(name) ?? '';
+}
+
+function identify(authenticate: Authenticate, head: RequestHead) {
+  return authenticate(
+    presentedCredential({
+      authorization: header(head, 'authorization'),
+      protocols: header(head, 'sec-websocket-protocol'),
+      query: new URLSearchParams(head.query),
+    }),
+  );
+}
+
+function wrongMethod(reply: Reply, allow: string): void {
+  const message = `This path answers ${allow}.`;
+  const body = { error: { code: 'method_not_allowed', message, retryable: false } };
+  reply.json(405, body, { allow });
+}

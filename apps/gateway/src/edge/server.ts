@@ -1,0 +1,193 @@
+import uWS from 'uWebSockets.js';
+import type { HelloErrorFrame, NextStep } from '@sluice/protocol';
+import { REFUSED_CODE } from '@sluice/protocol';
+import { exitStatus, StartError } from '@sluice/runtime';
+import { offersSubprotocol, presentedCredential, SUBPROTOCOL } from './authenticate.js';
+import { Reply } from './http-exchange.js';
+import { startLiveness } from './liveness.js';
+import { pageRoutes } from './page.js';
+import { makeServeHttp } from './serve-http.js';
+import { closeReason, LiveSocket } from './socket.js';
+import type { Identity, Route, Server, ServerOptions } from './transport.js';
+
+/** Its value in the library; the declarations have it in another place than the module. */
+const LIBUS_LISTEN_EXCLUSIVE_PORT = 1;
+/** The library takes no others; it closes by them with 1006, so that they are only a backstop. */
+const IDLE_TIMEOUT_S = { min: 8, max: 960 };
+/** A frame of up to this many times `maxPayloadBytes` gets an answer; beyond, the socket is cut. */
+const PAYLOAD_ANSWERED_FACTOR = 4;
+
+type Admission =
+  | { readonly kind: 'admitted'; readonly identity: Identity }
+  /** Told so, then closed. */
+  | { readonly kind: 'refused'; readonly frame: HelloErrorFrame };
+
+type UserData = {
+  readonly admission: Admission;
+  readonly remoteAddress: string;
+  socket: LiveSocket | undefined;
+};
+
+const ownRoutes: readonly Route[] = [
+  {
+    method: 'GET',
+    path: '/favicon.ico',
+    access: 'public',
+    run: ({ reply }) => reply.text(204, '', 'image/x-icon', { 'cache-control': 'max-age=86400' }),
+  },
+  {
+    method: 'GET',
+    path: '/ws',
+    access: 'read',
+    run: ({ reply }) => {
+      const message = 'This address speaks WebSocket only.';
+      const body = { error: { code: 'upgrade_required', message, retryable: false } };
+      reply.json(426, body, { upgrade: 'websocket', connection: 'upgrade' });
+    },
+  },
+];
+
+/** Binds the port; rejects when another process has it. */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const app = uWS.App();
+  const sockets = new Set<LiveSocket>();
+  app.ws<UserData>('/ws', webSocketBehavior(options, sockets));
+
+  const page = options.publicFile === null ? [] : pageRoutes(options.publicFile);
+  const routes = [...options.routes, ...ownRoutes, ...page];
+  const serveHttp = makeServeHttp({ ...options, routes });
+  app.any('/*', (res, req) => {
+    let served: { gone(): void } | undefined;
+    // Without this the process aborts when an answer comes later than this call.
+    res.onAborted(() => served?.gone());
+    served = serveHttp(res, requestHead(res, req));
+  });
+
+  const listener = await listen(app, options.host, options.port);
+  const port = uWS.us_socket_local_port(listener);
+  const stopLiveness = startLiveness(sockets, options.heartbeatIntervalMs);
+  let isListening = true;
+
+  const closeListener = () => {
+    if (!isListening) return;
+    isListening = false;
+    uWS.us_listen_socket_close(listener);
+  };
+  const close = () => {
+    stopLiveness();
+    closeListener();
+    app.close();
+  };
+  return { port, closeListener, close };
+}
+
+function listen(app: uWS.TemplatedApp, host: string, port: number) {
+  return new Promise<uWS.us_listen_socket>((resolve, reject) => {
+    const listening = (listener: uWS.us_listen_socket | false) => {
+      if (listener !== false) return resolve(listener);
+      app.close();
+      const message = `cannot listen on ${host}:${port}: another process has it, or the address is not ours`;
+      reject(new StartError(message, exitStatus.tempFail));
+    };
+    // The declared overloads lack host and options together. Exclusive, or a second process on the
+    // same port would silently take half of the connections.
+    Reflect.apply(app.listen, app, [host, port, LIBUS_LISTEN_EXCLUSIVE_PORT, listening]);
+  });
+}
+
+function requestHead(res: uWS.HttpResponse, req: uWS.HttpRequest) {
+  const headers = new Map<string, string>();
+  req.forEach((name, value) => {
+    if (!headers.has(name)) headers.set(name, value);
+  });
+  return {
+    method: req.getCaseSensitiveMethod(),
+    path: req.getUrl(),
+    query: req.getQuery(),
+    headers,
+    remoteAddress: addressOf(res),
+  };
+}
+
+function addressOf(res: uWS.HttpResponse): string {
+  return Buffer.from(res.getRemoteAddressAsText()).toString();
+}
+
+function webSocketBehavior(
+  options: ServerOptions,
+  sockets: Set<LiveSocket>,
+): uWS.WebSocketBehavior<UserData> {
+  return {
+    maxPayloadLength: PAYLOAD_ANSWERED_FACTOR * options.maxPayloadBytes,
+    // Above what is ever buffered on purpose, so that the close frame of a slow reader still fits.
+    maxBackpressure: options.maxBufferedBytes + 2 * options.maxFrameBytes,
+    closeOnBackpressureLimit: 0,
+    idleTimeout: idleTimeoutSeconds(options.heartbeatIntervalMs),
+    sendPingsAutomatically: false,
+    compression: uWS.DISABLED,
+    upgrade: (res, req, context) => upgrade(options, res, { req, context }),
+    open: (ws) => {
+      const data = ws.getUserData();
+      const { admission, remoteAddress } = data;
+      if (admission.kind === 'refused') return refuse(ws, admission.frame);
+      const { identity } = admission;
+      const { socketEvents: events, maxPayloadBytes, log } = options;
+      const context = { identity, remoteAddress, events, sockets, maxPayloadBytes, log };
+      data.socket = new LiveSocket(ws, context);
+    },
+    message: (ws, message, isBinary) => ws.getUserData().socket?.arrived(message, isBinary),
+    ping: (ws) => ws.getUserData().socket?.heard(),
+    pong: (ws) => ws.getUserData().socket?.heard(),
+    drain: (ws) => ws.getUserData().socket?.drained(),
+    close: (ws) => ws.getUserData().socket?.gone(),
+  };
+}
+
+/** Also what removes a peer that vanished after its close; 0: the library watches nothing. */
+function idleTimeoutSeconds(heartbeatMs: number): number {
+  const seconds = Math.ceil((3 * heartbeatMs) / 1_000) + IDLE_TIMEOUT_S.min;
+  return seconds > IDLE_TIMEOUT_S.max ? 0 : seconds;
+}
+
+type Upgrade = { readonly req: uWS.HttpRequest; readonly context: uWS.us_socket_context_t };
+
+function upgrade(options: ServerOptions, res: uWS.HttpResponse, { req, context }: Upgrade): void {
+  if (options.isDraining()) {
+    new Reply(res, false, {}).error('draining', 'This node is draining; another one answers.');
+    return;
+  }
+  const protocols = req.getHeader('sec-websocket-protocol');
+  res.upgrade<UserData>(
+    { admission: admit(options, req), remoteAddress: addressOf(res), socket: undefined },
+    req.getHeader('sec-websocket-key'),
+    offersSubprotocol(protocols) ? SUBPROTOCOL : '',
+    req.getHeader('sec-websocket-extensions'),
+    context,
+  );
+}
+
+function admit(options: ServerOptions, req: uWS.HttpRequest): Admission {
+  const refused = (
+    outcome: Pick<HelloErrorFrame, 'code' | 'message'>,
+    next_step: NextStep,
+  ): Admission => {
+    const { code, message } = outcome;
+    return { kind: 'refused', frame: { type: 'hello_error', code, message, next_step } };
+  };
+  const origin = options.checkOrigin(req.getHeader('origin'), req.getHeader('host'));
+  if (origin.kind === 'refused') return refused(origin, 'do_not_retry');
+  const credential = presentedCredential({
+    authorization: req.getHeader('authorization'),
+    protocols: req.getHeader('sec-websocket-protocol'),
+    query: new URLSearchParams(req.getQuery()),
+  });
+  const who = options.authenticate(credential);
+  if (who.kind === 'refused') return refused(who, 'reauthenticate');
+  return { kind: 'admitted', identity: who.identity };
+}
+
+/** Clients of this protocol expect the reason as a frame on an accepted socket, not an HTTP status. */
+function refuse(ws: uWS.WebSocket<UserData>, frame: HelloErrorFrame): void {
+  ws.send(JSON.stringify(frame), false);
+  ws.end(REFUSED_CODE, closeReason(frame.message));
+}

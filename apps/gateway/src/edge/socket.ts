@@ -1,0 +1,175 @@
+import { type Logger, monotonicMs } from '@sluice/runtime';
+import { nanoid } from 'nanoid';
+import type { Identity, Socket, SocketEvents } from './transport.js';
+
+/** What of a uWebSockets.js WebSocket a socket needs. Every call after its close throws. */
+export type RawSocket = {
+  send(message: string, isBinary?: boolean): number;
+  getBufferedAmount(): number;
+  end(code: number, reason: string): void;
+  close(): void;
+  ping(): number;
+  cork(fn: () => void): unknown;
+};
+
+/** How long a peer may take to read what is buffered before its close (E9). */
+const CLOSE_GRACE_MS = 2_000;
+/** RFC 6455, 7.4.1: the server met an unexpected condition. */
+const INTERNAL_ERROR_CODE = 1011;
+/** Of a close frame's payload, two bytes are the code (RFC 6455, 5.5). */
+const REASON_BYTES_MAX = 123;
+
+/** The longest start of `reason` that fits a close frame, cut between characters. */
+export function closeReason(reason: string): string {
+  const bytes = Buffer.from(reason);
+  if (bytes.length <= REASON_BYTES_MAX) return bytes.toString();
+  return new TextDecoder().decode(bytes.subarray(0, REASON_BYTES_MAX), { stream: true });
+}
+
+export type SocketContext = {
+  readonly identity: Identity;
+  readonly remoteAddress: string;
+  readonly events: SocketEvents;
+  readonly sockets: Set<LiveSocket>;
+  readonly maxPayloadBytes: number;
+  readonly log: Logger;
+};
+
+/**
+ *     open --close, nothing buffered--------------------> closed
+ *     open --close, something buffered--> closing ------> closed   (drained, 2 s over, or gone)
+ *     open --cut, or the peer went----------------------> closed
+ *
+ * `closed` is told on leaving `open`; nothing is told afterwards.
+ */
+export class LiveSocket implements Socket {
+  readonly id = nanoid();
+  readonly identity: Identity;
+  readonly remoteAddress: string;
+  /** Moved ahead by the liveness scan after a stall of this process. */
+  lastInboundMs = monotonicMs();
+  nextPingMs = 0;
+  readonly #raw: RawSocket;
+  readonly #context: SocketContext;
+  #state: 'open' | 'closing' | 'closed' = 'open';
+  #closing: { code: number; reason: string; timer: NodeJS.Timeout } | undefined;
+
+  constructor(raw: RawSocket, context: SocketContext) {
+    this.#raw = raw;
+    this.#context = context;
+    this.identity = context.identity;
+    this.remoteAddress = context.remoteAddress;
+    context.sockets.add(this);
+    this.#tell((events) => events.open(this));
+  }
+
+  send(text: string): 'sent' | 'queued' | 'dropped' | 'closed' {
+    if (this.#state !== 'open') return 'closed';
+    const result = this.#raw.send(text, false);
+    return result === 1 ? 'sent' : result === 0 ? 'queued' : 'dropped';
+  }
+
+  cork(fn: () => void): void {
+    if (this.#state !== 'open') {
+      fn();
+      return;
+    }
+    let failure: { err: unknown } | undefined;
+    this.#raw.cork(() => {
+      try {
+        fn();
+      } catch (err) {
+        // An exception must not cross the library's frames.
+        failure = { err };
+      }
+    });
+    if (failure !== undefined) throw failure.err;
+  }
+
+  bufferedBytes(): number {
+    return this.#state === 'open' ? this.#raw.getBufferedAmount() : 0;
+  }
+
+  ping(): void {
+    if (this.#state === 'open') this.#raw.ping();
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#state !== 'open') return;
+    const text = closeReason(reason);
+    if (this.#raw.getBufferedAmount() === 0) {
+      this.#leave('closed');
+      this.#raw.end(code, text);
+      return;
+    }
+    // The library cannot cut a socket once it has been given the close: so it gets it last.
+    const timer = setTimeout(() => this.#raw.close(), CLOSE_GRACE_MS);
+    this.#closing = { code, reason: text, timer };
+    this.#leave('closing');
+  }
+
+  cut(): void {
+    if (this.#state === 'closed') return;
+    this.#leave('closed');
+    this.#raw.close();
+  }
+
+  /** From the library: a message came. The buffer dies when this returns. */
+  arrived(message: ArrayBuffer, isBinary: boolean): void {
+    if (this.#state !== 'open') return;
+    this.heard();
+    const { maxPayloadBytes } = this.#context;
+    if (isBinary) {
+      this.#tell((events) => events.refused(this, 'invalid_frame', 'Binary frames are not read.'));
+    } else if (message.byteLength > maxPayloadBytes) {
+      const text = `A frame has at most ${maxPayloadBytes} bytes.`;
+      this.#tell((events) => events.refused(this, 'payload_too_large', text));
+    } else {
+      const text = Buffer.from(message).toString('utf8');
+      this.#tell((events) => events.message(this, text));
+    }
+  }
+
+  /** From the library: any sign of life. */
+  heard(): void {
+    if (this.#state !== 'open') return;
+    this.lastInboundMs = monotonicMs();
+    this.#tell((events) => events.inbound(this));
+  }
+
+  /** From the library: part of what was buffered has gone out. */
+  drained(): void {
+    if (this.#state === 'open') this.#tell((events) => events.drained(this));
+    if (this.#closing === undefined || this.#raw.getBufferedAmount() > 0) return;
+    const { code, reason } = this.#closing;
+    this.#leave('closed');
+    this.#raw.end(code, reason);
+  }
+
+  /** From the library: the connection is over. */
+  gone(): void {
+    this.#leave('closed');
+  }
+
+  #leave(next: 'closing' | 'closed'): void {
+    const wasOpen = this.#state === 'open';
+    if (next === 'closed') {
+      clearTimeout(this.#closing?.timer);
+      this.#closing = undefined;
+    }
+    this.#state = next;
+    if (!wasOpen) return;
+    this.#context.sockets.delete(this);
+    this.#tell((events) => events.closed(this));
+  }
+
+  /** A bug in what listens ends that connection, never the node (X4). */
+  #tell(tell: (events: SocketEvents) => void): void {
+    try {
+      tell(this.#context.events);
+    } catch (err) {
+      this.#context.log.error({ err, connection: this.id }, 'a socket event failed');
+      this.close(INTERNAL_ERROR_CODE, 'internal');
+    }
+  }
+}

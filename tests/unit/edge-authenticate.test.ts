@@ -1,0 +1,69 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  allows,
+  makeAuthenticate,
+  offersSubprotocol,
+  presentedCredential,
+} from '../../apps/gateway/src/edge/authenticate.js';
+
+const authenticate = makeAuthenticate({
+  tokens: [
+    { token: 'alice-secret', principal: 'alice', scopes: ['read', 'write'] },
+    { token: 'ops-secret', principal: 'ops', scopes: ['admin'] },
+  ],
+});
+
+describe('authenticate', () => {
+  it('X1 knows the principal of each token', () => {
+    expect(authenticate('alice-secret')).toEqual({
+      kind: 'ok',
+      identity: { principal: 'alice', scopes: ['read', 'write'] },
+    });
+    expect(authenticate('ops-secret')).toMatchObject({ identity: { principal: 'ops' } });
+  });
+
+  it('X1 refuses a missing credential and a wrong one, and repeats neither', () => {
+    expect(authenticate(undefined)).toMatchObject({ kind: 'refused', code: 'auth_required' });
+    for (const wrong of ['', 'alice-secre', 'alice-secret ', 'ALICE-SECRET', 'x'.repeat(10_000)]) {
+      const outcome = authenticate(wrong);
+      expect(outcome).toMatchObject({ kind: 'refused', code: 'auth_unauthorized' });
+      if (wrong !== '') expect(JSON.stringify(outcome)).not.toContain(wrong);
+    }
+  });
+
+  it('lets everybody in as `local` on a node without auth', () => {
+    const open = makeAuthenticate(null)(undefined);
+    expect(open).toMatchObject({ kind: 'ok', identity: { principal: 'local' } });
+    if (open.kind === 'ok') expect(allows(open.identity, 'admin')).toBe(true);
+  });
+
+  it('takes `admin` as including the other scopes', () => {
+    expect(allows({ principal: 'ops', scopes: ['admin'] }, 'write')).toBe(true);
+    expect(allows({ principal: 'bob', scopes: ['read'] }, 'write')).toBe(false);
+    expect(allows({ principal: 'bob', scopes: ['read', 'write'] }, 'admin')).toBe(false);
+  });
+});
+
+describe('presentedCredential', () => {
+  const presented = (authorization: string, protocols: string, query: string) =>
+    presentedCredential({ authorization, protocols, query: new URLSearchParams(query) });
+
+  it('takes the first that is there: header, subprotocol pair, query', () => {
+    expect(presented('Bearer a', 'sluice.v1, bearer.b', 'token=c')).toBe('a');
+    expect(presented('', 'sluice.v1, bearer.b', 'token=c')).toBe('b');
+    expect(presented('', '', 'token=c%2B')).toBe('c+');
+    expect(presented('', '', '')).toBeUndefined();
+  });
+
+  it('skips what is no credential', () => {
+    expect(presented('Basic abc', '', 'token=c')).toBe('c');
+    expect(presented('Bearer ', '', 'token=c')).toBe('c');
+    expect(presented('', 'bearer.b', 'token=c')).toBe('c');
+    expect(presented('', 'sluice.v1', 'token=')).toBeUndefined();
+  });
+
+  it('selects only the subprotocol that carries no secret', () => {
+    expect(offersSubprotocol('bearer.b, sluice.v1')).toBe(true);
+    expect(offersSubprotocol('bearer.sluice.v1')).toBe(false);
+  });
+});
