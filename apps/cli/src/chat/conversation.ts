@@ -1,0 +1,278 @@
+import { type Effect, onHelloError } from './effects.js';
+import { type Frame, numberOf, objectOf, textOf } from './frame.js';
+
+export type Position = { readonly epoch: string; readonly cursor: number };
+type Item = { readonly kind: 'message'; readonly id: string; readonly content: string };
+type Outgoing = Item | { readonly kind: 'abort' };
+
+export type ConversationOptions = {
+  readonly agentId: string;
+  readonly sessionId?: string | undefined;
+  readonly position?: Position | undefined;
+  readonly streaming: boolean;
+  readonly makeMessageId: () => string;
+};
+
+/**
+ * The client's half of a session, without socket or terminal. One message at a time is sent and not
+ * yet acknowledged, so that the order of lines is the order of messages whatever is refused; what
+ * was not acknowledged when the connection broke is sent again under the same id (S3).
+ */
+export class Conversation {
+  #sessionId: string | undefined;
+  #position: Position | undefined;
+  #attached = false;
+  readonly #outbox: Outgoing[] = [];
+  readonly #waiting = new Map<string, Item>();
+  #inFlight: string | undefined;
+  #streamed = { id: '', text: '' };
+  #tries = 0;
+  #hole = 0;
+  #reconnectAfterMs = 0;
+  /** Messages that were refused for good. */
+  refused = 0;
+
+  constructor(readonly options: ConversationOptions) {
+    this.#sessionId = options.sessionId;
+    this.#position = options.position;
+  }
+
+  get sessionId(): string | undefined {
+    return this.#sessionId;
+  }
+
+  get unsent(): number {
+    return this.#outbox.length;
+  }
+
+  /** Everything said has its final. */
+  get idle(): boolean {
+    return this.#outbox.length === 0 && this.#waiting.size === 0;
+  }
+
+  hello(): Frame {
+    const capabilities = [
+      'ack',
+      'compact_replay',
+      ...(this.options.streaming ? ['streaming'] : []),
+    ];
+    const position = this.#position;
+    return {
+      type: 'hello',
+      agent_id: this.options.agentId,
+      capabilities,
+      ...(this.#sessionId ? { session_id: this.#sessionId } : {}),
+      ...(position ? { since: position.cursor, epoch: position.epoch } : {}),
+    };
+  }
+
+  say(content: string): Effect[] {
+    if (content === '/stop') this.#outbox.push({ kind: 'abort' });
+    else this.#outbox.push({ kind: 'message', id: this.options.makeMessageId(), content });
+    return this.#pump();
+  }
+
+  /** Sends the refused message once more. */
+  retry(): Effect[] {
+    this.#inFlight = undefined;
+    return this.#pump();
+  }
+
+  /** -> how long the server asked to stay away. */
+  detached(): number {
+    this.#attached = false;
+    this.#inFlight = undefined;
+    const afterMs = this.#reconnectAfterMs;
+    this.#reconnectAfterMs = 0;
+    return afterMs;
+  }
+
+  receive(frame: Frame): Effect[] {
+    if (frame.type === 'replay') {
+      const event = objectOf(frame, 'event');
+      return this.#logged({ cursor: frame.seq, ...objectOf(event, 'data') });
+    }
+    return typeof frame.cursor === 'number' && frame.type !== 'hello_ok'
+      ? this.#logged(frame)
+      : this.#dispatch(frame);
+  }
+
+  /** Events of the log: each once, and none left out unnoticed (E3). */
+  #logged(frame: Frame): Effect[] {
+    const cursor = numberOf(frame, 'cursor');
+    const last = this.#position;
+    const missing: Effect[] = [];
+    const epoch = textOf(frame, 'epoch') || (last?.epoch ?? '');
+    if (last && epoch === last.epoch) {
+      if (cursor <= last.cursor) return [];
+      const isHole = cursor > last.cursor + 1 + numberOf(frame, 'skipped');
+      if (isHole && this.#hole !== cursor) {
+        this.#hole = cursor;
+        return [{ do: 'reconnect', afterMs: 0 }];
+      }
+      if (isHole) missing.push({ do: 'notice', text: 'Some events are missing.' });
+    }
+    this.#position = { epoch, cursor };
+    return [...missing, ...this.#dispatch(frame)];
+  }
+
+  #dispatch(frame: Frame): Effect[] {
+    const data = objectOf(frame, 'data');
+    switch (frame.type) {
+      case 'hello_ok':
+        return this.#onHello(frame);
+      case 'hello_error':
+        return onHelloError(frame);
+      case 'response':
+        return frame.status === 'final' ? this.#onFinal(frame) : this.#onAccepted(frame);
+      case 'snapshot':
+        return this.#onSnapshot(objectOf(frame, 'state'));
+      case 'token_stream':
+        return this.#onToken(data);
+      case 'retry_stream':
+        return this.#onRetry(data);
+      case 'session_end':
+        return data.continues === false
+          ? [{ do: 'end', status: 0, text: `The session has ended: ${textOf(data, 'reason')}` }]
+          : [
+              {
+                do: 'notice',
+                text: 'The turn was cut off by a shutdown; another node repeats it.',
+              },
+            ];
+      case 'status':
+        return [{ do: 'notice', text: textOf(frame, 'message') }];
+      case 'going_away':
+        this.#reconnectAfterMs = numberOf(frame, 'reconnect_after_ms');
+        return [{ do: 'notice', text: `The node goes away (${textOf(frame, 'reason')}).` }];
+      case 'no_active_turn':
+        return [{ do: 'notice', text: 'Nothing is running.' }];
+      case 'error':
+        return this.#onError(frame);
+      case 'ping':
+        return [{ do: 'send', frame: { type: 'pong' } }];
+      default:
+        return [];
+    }
+  }
+
+  #onHello(frame: Frame): Effect[] {
+    const isFirst = this.#sessionId === undefined;
+    this.#sessionId = textOf(frame, 'session_id');
+    this.#attached = true;
+    if (frame.resumed !== true) {
+      this.#position = { epoch: textOf(frame, 'epoch'), cursor: numberOf(frame, 'cursor') };
+    }
+    const gone = !isFirst && frame.resumed !== true && this.#waiting.size > 0;
+    const notice: Effect[] = isFirst
+      ? [{ do: 'notice', text: `Session ${this.#sessionId}` }]
+      : gone
+        ? [{ do: 'notice', text: 'The session was gone; its open messages are sent again.' }]
+        : [];
+    if (gone) this.#sayAgain();
+    return [...notice, ...this.#pump()];
+  }
+
+  #onAccepted(frame: Frame): Effect[] {
+    const id = textOf(frame, 'message_id');
+    const item = this.#take(id);
+    if (item) this.#waiting.set(id, item);
+    if (this.#inFlight === id) this.#inFlight = undefined;
+    this.#tries = 0;
+    return this.#pump();
+  }
+
+  #onFinal(frame: Frame): Effect[] {
+    const id = textOf(frame, 'message_id');
+    const own = this.#waiting.delete(id);
+    // A repeated outcome that was shown when it came for the first time.
+    if (frame.duplicate === true && !own) return [];
+    const streamed = this.#streamed.id === id ? this.#streamed.text : '';
+    this.#streamed = { id: '', text: '' };
+    const outcome = objectOf(frame, 'outcome');
+    return [
+      {
+        do: 'reply',
+        reply: {
+          content: textOf(frame, 'content'),
+          outcome: textOf(outcome, 'status'),
+          reason: textOf(outcome, 'reason'),
+          streamed,
+          own,
+        },
+      },
+    ];
+  }
+
+  #onToken(data: Frame): Effect[] {
+    const id = textOf(data, 'message_id');
+    const text = textOf(data, 'content');
+    if (this.#streamed.id !== id) this.#streamed = { id, text: '' };
+    this.#streamed.text += text;
+    return [{ do: 'stream', text }];
+  }
+
+  #onRetry(data: Frame): Effect[] {
+    if (this.#streamed.id !== textOf(data, 'message_id') || !this.#streamed.text) return [];
+    this.#streamed = { id: '', text: '' };
+    return [{ do: 'discard' }];
+  }
+
+  /** The log has moved on without us: what is still open is asked for again by its id. */
+  #onSnapshot(state: Frame): Effect[] {
+    const discard: Effect[] = this.#streamed.text ? [{ do: 'discard' }] : [];
+    this.#streamed = { id: '', text: '' };
+    this.#position = {
+      epoch: textOf(state, 'epoch'),
+      cursor: numberOf(state, 'event_cursor'),
+    };
+    this.#sayAgain();
+    return [...discard, ...this.#pump()];
+  }
+
+  #take(id: string): Item | undefined {
+    const at = this.#outbox.findIndex((item) => item.kind === 'message' && item.id === id);
+    const [item] = at < 0 ? [] : this.#outbox.splice(at, 1);
+    return item?.kind === 'message' ? item : undefined;
+  }
+
+  #sayAgain(): void {
+    this.#outbox.unshift(...this.#waiting.values());
+    this.#waiting.clear();
+  }
+
+  #onError(frame: Frame): Effect[] {
+    const code = textOf(frame, 'code');
+    const text = textOf(frame, 'message') || code;
+    if (code === 'session_ended') return [{ do: 'end', status: 1, text }];
+    const id = textOf(frame, 'message_id');
+    if (!id || id !== this.#inFlight) return [{ do: 'notice', text }];
+    if (frame.retryable === true) {
+      this.#tries++;
+      const first: Effect[] =
+        this.#tries === 1 ? [{ do: 'notice', text: `${text}; trying again` }] : [];
+      return [...first, { do: 'retry', tries: this.#tries }];
+    }
+    this.#inFlight = undefined;
+    this.#take(id);
+    this.refused++;
+    return [{ do: 'notice', text: `Not accepted: ${text}` }, ...this.#pump()];
+  }
+
+  #pump(): Effect[] {
+    const effects: Effect[] = [];
+    while (this.#attached && this.#inFlight === undefined) {
+      const head = this.#outbox[0];
+      if (!head) break;
+      if (head.kind === 'abort') {
+        this.#outbox.shift();
+        effects.push({ do: 'send', frame: { type: 'abort', reason: 'user' } });
+        continue;
+      }
+      this.#inFlight = head.id;
+      const { id, content } = head;
+      effects.push({ do: 'send', frame: { type: 'message', message_id: id, content } });
+    }
+    return effects;
+  }
+}

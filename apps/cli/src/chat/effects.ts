@@ -1,0 +1,42 @@
+import { type Frame, numberOf, textOf } from './frame.js';
+
+/** What the terminal or the socket is to do; in the order in which it was found. */
+export type Effect =
+  | { readonly do: 'send'; readonly frame: Frame }
+  | { readonly do: 'stream'; readonly text: string }
+  /** What was streamed of the running reply is void. */
+  | { readonly do: 'discard' }
+  | { readonly do: 'reply'; readonly reply: Reply }
+  | { readonly do: 'notice'; readonly text: string }
+  /** Call `retry` after a pause that grows with `tries`. */
+  | { readonly do: 'retry'; readonly tries: number }
+  /** This connection is of no more use; come back, not before `afterMs`. */
+  | { readonly do: 'reconnect'; readonly afterMs: number }
+  | { readonly do: 'end'; readonly status: number; readonly text: string };
+
+export type Reply = {
+  readonly content: string;
+  readonly outcome: string;
+  readonly reason: string;
+  /** What the terminal already shows of it. */
+  readonly streamed: string;
+  /** Answers a message of this conversation, not one of another connection. */
+  readonly own: boolean;
+};
+
+/** Refusals that pass by themselves. */
+const passing = ['rate_limited', 'unavailable'];
+
+/** A refused `hello`: come back later, or give up with the gateway's own words. */
+export function onHelloError(frame: Frame): Effect[] {
+  const code = textOf(frame, 'code');
+  const text = `${textOf(frame, 'message') || code} (${code})`;
+  if (passing.includes(code)) {
+    const afterMs = 1_000 * (numberOf(frame, 'retry_after_seconds') || 1);
+    return [
+      { do: 'notice', text },
+      { do: 'reconnect', afterMs },
+    ];
+  }
+  return [{ do: 'end', status: 1, text }];
+}

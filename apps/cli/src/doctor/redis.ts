@@ -1,0 +1,85 @@
+import type { Config } from '@sluice/gateway';
+import { inspectRedis, LAYOUT_VERSION, type RedisReport } from '@sluice/store';
+import type { Finding } from './report.js';
+
+/** First release with every command that the scripts use (GETEX, LMOVE, ZADD GT). */
+const OLDEST = [6, 2] as const;
+/** An ack costs one round trip: 20 ms of it already show in every message. */
+const SLOW_MS = 20;
+/** Leases are judged by the clock of Redis alone; a skew only misleads people who read logs. */
+const SKEW_MS = 1_000;
+
+export async function checkRedis(redis: Config['redis']): Promise<Finding[]> {
+  const place = withoutPassword(redis.url);
+  try {
+    const report = await inspectRedis(redis.url, redis.prefix);
+    const reached = finding('ok', `Redis ${report.version} answers at ${place}`);
+    return [reached, ...judge(report, redis)];
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return [
+      finding('FAIL', `Redis at ${place}: ${why}`, 'start it, or set redis.url or REDIS_URL'),
+    ];
+  }
+}
+
+/** What a reachable Redis must be and should be. */
+export function judge(report: RedisReport, redis: Config['redis']): Finding[] {
+  const latency = `latency ${report.latencyMs.toFixed(2)} ms (median of 20)`;
+  const skew = `clock ${report.clockSkewMs.toFixed(0)} ms off this machine's`;
+  return [
+    isAtLeast(report.version, OLDEST)
+      ? finding('ok', `version ${report.version}`)
+      : finding('FAIL', `version ${report.version}`, `use Redis ${OLDEST.join('.')} or newer`),
+    report.maxmemoryPolicy === 'noeviction'
+      ? finding('ok', 'maxmemory-policy noeviction')
+      : finding(
+          'FAIL',
+          `maxmemory-policy ${report.maxmemoryPolicy || 'unknown'}: messages could be evicted`,
+          'CONFIG SET maxmemory-policy noeviction, and in redis.conf',
+        ),
+    report.aof
+      ? finding('ok', 'append-only file on')
+      : finding(
+          'warn',
+          'append-only file off: a restart of Redis loses what came after its last snapshot',
+          'CONFIG SET appendonly yes, and in redis.conf',
+        ),
+    report.latencyMs < SLOW_MS
+      ? finding('ok', latency)
+      : finding('warn', latency, 'bring the gateway into the network of Redis'),
+    Math.abs(report.clockSkewMs) < SKEW_MS
+      ? finding('ok', skew)
+      : finding('warn', skew, 'set both by NTP, else times in logs and listings mislead'),
+    judgeLayout(report, redis),
+  ];
+}
+
+function judgeLayout({ layout }: RedisReport, { prefix, partitions }: Config['redis']): Finding {
+  if (!layout) return finding('ok', `no data yet under the prefix ${prefix}`);
+  const what = `data under the prefix ${prefix}: layout ${layout.version}, ${layout.partitions} partitions`;
+  if (layout.version !== LAYOUT_VERSION) {
+    const remedy = `this release reads layout ${LAYOUT_VERSION}; use another redis.prefix`;
+    return finding('FAIL', what, remedy);
+  }
+  if (layout.partitions === partitions) return finding('ok', what);
+  return finding(
+    'FAIL',
+    `${what}, but redis.partitions is ${partitions}`,
+    `set redis.partitions to ${layout.partitions}, or use another redis.prefix`,
+  );
+}
+
+function isAtLeast(version: string, [major, minor]: readonly [number, number]): boolean {
+  const [a = 0, b = 0] = version.split('.').map(Number);
+  return a > major || (a === major && b >= minor);
+}
+
+/** Passwords stay out of output that is pasted into issues (X6). */
+function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, '//***@').replace(/\?.*$/, '');
+}
+
+function finding(status: Finding['status'], what: string, remedy?: string): Finding {
+  return { status, check: 'redis', what, ...(remedy ? { remedy } : {}) };
+}

@@ -1,0 +1,11 @@
+/** One line of `sluice doctor`. */
+export type Finding = {
+  readonly status: 'ok' | 'warn' | 'FAIL';
+  readonly check: 'configuration' | 'redis' | 'agents' | 'port';
+  readonly what: string;
+  readonly remedy?: string;
+};
+
+export function lineOf({ status, what, remedy }: Finding): string {
+  return `${status.padEnd(4)}  ${what}${remedy ? ` - ${remedy}` : ''}`;
+}
