@@ -1,0 +1,58 @@
+import type { Agent, AgentEvent, Reply, Turn } from '@sluice/agents';
+import type { HistoryMessage } from '@sluice/protocol';
+
+export function makeTurn(given: Partial<Turn> = {}): Turn {
+  return {
+    session_id: 'ses_1',
+    principal: 'alice',
+    message_id: 'm1',
+    turn_id: 't1',
+    content: 'hello there',
+    metadata: { channel: 'web' },
+    attempt: 1,
+    fence: 1_795_384_129_742,
+    idempotency_key: 'abcdefghijkl.ses_1:m1',
+    history: [],
+    ...given,
+  };
+}
+
+export function said(role: HistoryMessage['role'], content: string): HistoryMessage {
+  return { role, content, message_id: 'm0', timestamp: 1_795_384_129 };
+}
+
+export type Ran = { readonly events: AgentEvent[]; readonly reply: Reply };
+
+/** Runs one turn to its end, as the worker does. */
+export async function run(
+  agent: Agent,
+  turn = makeTurn(),
+  signal = new AbortController().signal,
+): Promise<Ran> {
+  const events: AgentEvent[] = [];
+  const iterator = agent.run(turn, { signal });
+  for (;;) {
+    const step = await iterator.next();
+    if (step.done) return { events, reply: step.value };
+    events.push(step.value);
+  }
+}
+
+export function textOf(events: readonly AgentEvent[]): string {
+  return events.map((event) => (event.type === 'delta' ? event.content : '')).join('');
+}
+
+/** Runs a turn, aborts it `whenTrue`, and answers what it threw and how long after the abort. */
+export async function abortWhen(agent: Agent, whenTrue: () => boolean | Promise<boolean>) {
+  const controller = new AbortController();
+  const reason = new Error('aborted by the test');
+  const failure = run(agent, makeTurn(), controller.signal).then(
+    () => new Error('the turn was not aborted'),
+    (error: unknown) => error,
+  );
+  while (!(await whenTrue())) await new Promise((resolve) => setTimeout(resolve, 5));
+  const abortedAt = performance.now();
+  controller.abort(reason);
+  const error = await failure;
+  return { error, reason, ms: performance.now() - abortedAt };
+}
