@@ -1,5 +1,6 @@
 import type { Agent, AgentEvent, Reply, Turn } from '@sluice/agents';
 import type { HistoryMessage } from '@sluice/protocol';
+import { sleep } from '@sluice/runtime';
 
 export function makeTurn(given: Partial<Turn> = {}): Turn {
   return {
@@ -42,6 +43,15 @@ export function textOf(events: readonly AgentEvent[]): string {
   return events.map((event) => (event.type === 'delta' ? event.content : '')).join('');
 }
 
+/** Waits for `check` to be true, 5 s at most. */
+export async function until(check: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 5_000;
+  while (!(await check())) {
+    if (performance.now() > deadline) throw new Error(`never came true: ${check}`);
+    await sleep(5);
+  }
+}
+
 /** Runs a turn, aborts it `whenTrue`, and answers what it threw and how long after the abort. */
 export async function abortWhen(agent: Agent, whenTrue: () => boolean | Promise<boolean>) {
   const controller = new AbortController();
@@ -50,7 +60,7 @@ export async function abortWhen(agent: Agent, whenTrue: () => boolean | Promise<
     () => new Error('the turn was not aborted'),
     (error: unknown) => error,
   );
-  while (!(await whenTrue())) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(whenTrue);
   const abortedAt = performance.now();
   controller.abort(reason);
   const error = await failure;

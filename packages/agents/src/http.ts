@@ -111,9 +111,14 @@ function isDelimited(headers: Dispatcher.ResponseData['headers']): boolean {
 
 /** A connection that broke is worth a retry; its code says why and names no address. */
 function asFailure(error: unknown): unknown {
-  if (error instanceof errors.InvalidArgumentError || !(error instanceof Error)) return error;
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  if (error instanceof errors.InvalidArgumentError) return error;
+  const code = codeOf(error);
   return code === undefined ? error : new RetryableError(`connection to the agent failed: ${code}`);
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
 }
 
 function release(body: Dispatcher.ResponseData['body'], isWhole: boolean): void {

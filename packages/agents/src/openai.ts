@@ -106,7 +106,7 @@ function reasoningOf(delta: object | undefined): string {
 
 /** Statuses 409 and the usual ones pass, as do errors without a status: broken connections. */
 function asFailure(error: unknown): unknown {
-  if (error instanceof RetryableError || !(error instanceof Error)) return error;
+  if (error instanceof RetryableError) return error;
   const code = error instanceof APIError ? (error.code ?? error.type) : undefined;
   if (!(error instanceof APIError) || error.status === undefined) {
     return new RetryableError(

@@ -44,6 +44,8 @@ export type BehaviourContext = {
   /** Aborts when the connection is gone, whoever closed it. */
   readonly signal: AbortSignal;
   readonly respond: Respond;
+  /** Address and port of the other side: tells connections apart. */
+  readonly peer: string;
 };
 export type Behaviour = (turn: HttpTurn, context: BehaviourContext) => void | Promise<void>;
 
@@ -103,7 +105,8 @@ async function serve(
   const startedAt = now();
   const body = await text(request);
   const turn = turnSchema.parse(JSON.parse(body));
-  const { headers } = request;
+  const { headers, socket } = request;
+  const peer = `${socket.remoteAddress}:${socket.remotePort}`;
   const record = {
     turn,
     headers,
@@ -123,7 +126,7 @@ async function serve(
     });
   });
   try {
-    await behaviour(turn, { headers, signal: gone.signal, respond });
+    await behaviour(turn, { headers, signal: gone.signal, respond, peer });
     if (!response.writableEnded && !response.destroyed) throw new Error('behaviour did not answer');
     await closed;
   } finally {

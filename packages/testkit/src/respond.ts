@@ -9,7 +9,7 @@ export type EventWriter = {
   /** The whole reply; ends the answer. */
   final(content: string, usage?: Record<string, unknown>): void;
   /** Bytes as they are, for what no proper agent would send. */
-  raw(text: string): void;
+  raw(bytes: string | Uint8Array): void;
   /** Ends the answer without a final. */
   end(): void;
 };
@@ -62,8 +62,8 @@ function makeWriter(response: ServerResponse, format: StreamFormat): EventWriter
       send({ type: 'final', content, ...(usage ? { usage } : {}) });
       response.end();
     },
-    raw: (text) => {
-      response.write(text);
+    raw: (bytes) => {
+      response.write(bytes);
     },
     end: () => {
       response.end();
