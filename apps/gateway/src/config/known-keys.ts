@@ -13,11 +13,19 @@ export function keyPaths(schema: unknown, prefix = ''): string[] {
   });
 }
 
+/** Keys and the mappings that hold them: what a wrong name may have been meant for. */
+function withSections(known: readonly string[]): string[] {
+  const sections = known.flatMap((key) =>
+    key.split('.').map((_, at, all) => all.slice(0, at).join('.')),
+  );
+  return [...new Set([...known, ...sections.filter(Boolean)])];
+}
+
 /** `unknown key gateway.drain_timout; did you mean gateway.drain_timeout?` */
 export function unknownKey(path: Path, known: readonly string[]): string {
   const shown = showPath(path);
   const index = /\[\d+\]/.exec(shown)?.[0] ?? '';
-  const nearest = nearestKey(shown.replace(/\[\d+\]/g, '[]'), known);
+  const nearest = nearestKey(shown.replace(/\[\d+\]/g, '[]'), withSections(known));
   if (nearest) return `unknown key ${shown}; did you mean ${nearest.replace('[]', index)}?`;
   return `unknown key ${shown}; docs/configuration.md lists all keys`;
 }
@@ -28,11 +36,15 @@ export function unknownKey(path: Path, known: readonly string[]): string {
  */
 export function nearestKey(wrong: string, known: readonly string[]): string | undefined {
   let best: { key: string; distance: number } | undefined;
+  const last = lastOf(wrong);
   for (const key of known) {
-    const distance = Math.min(typos(wrong, key), 1 + typos(lastOf(wrong), lastOf(key)));
+    const elsewhere = 1 + typos(last, lastOf(key));
+    // A difference in length is as many typing errors at least.
+    const isFar = Math.abs(wrong.length - key.length) >= Math.min(elsewhere, best?.distance ?? 9);
+    const distance = isFar ? elsewhere : Math.min(elsewhere, typos(wrong, key));
     if (!best || distance < best.distance) best = { key, distance };
   }
-  const limit = Math.max(1, Math.ceil(lastOf(wrong).length / 3));
+  const limit = Math.max(1, Math.ceil(last.length / 3));
   return best && best.distance <= limit ? best.key : undefined;
 }
 

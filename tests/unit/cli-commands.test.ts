@@ -1,0 +1,126 @@
+import { spawnSync } from 'node:child_process';
+import { resolve } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { judge, lineOf, printable, socketUrl, splitKeys } from '@sluice/cli';
+import { directory } from './config-loaded.js';
+
+const cwd = directory();
+
+/** Runs bin/sluice in an empty directory, with nothing in the environment that configures it. */
+function sluice(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const { PATH } = process.env;
+  const options = { cwd, env: { PATH, ...env }, encoding: 'utf8', timeout: 20_000 } as const;
+  const { status, stdout, stderr } = spawnSync(resolve('bin/sluice'), args, options);
+  return { status, stdout, stderr };
+}
+
+describe('sluice', () => {
+  it('prints help and version, and refuses unknown commands and options', () => {
+    expect(sluice(['--help']).stdout).toMatch(/start .*\n[\s\S]*doctor[\s\S]*chat/);
+    expect(sluice(['--version']).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect(sluice(['stat'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/unknown command 'stat'[\s\S]*start/),
+    });
+    expect(sluice(['doctor', '--jsn'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/unknown option '--jsn'[\s\S]*--json/),
+    });
+    expect(sluice(['chat', '--gateway.port', '1'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/unknown option '--gateway\.port'/),
+    });
+  });
+
+  it('chat ends with 75 and a remedy when no gateway answers', () => {
+    expect(sluice(['chat', '--url', 'http://127.0.0.1:1'])).toMatchObject({
+      status: 75,
+      stderr: expect.stringMatching(/cannot reach http:\/\/127\.0\.0\.1:1 .*npm start/),
+    });
+  });
+
+  it('doctor reports every fault of the configuration with its remedy and ends with 78', () => {
+    const { status, stdout } = sluice(['doctor', '--gateway.port', 'x'], {
+      SLUICE_LOG__LEVEL: 'y',
+    });
+    expect(status).toBe(78);
+    expect(stdout.split('\n')).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^FAIL {2}gateway\.port: "x" is not allowed - give a whole number/),
+        expect.stringMatching(/^FAIL {2}log\.level: .* - give one of .*SLUICE_LOG__LEVEL/),
+        expect.stringMatching(/^FAIL {2}redis\.url: no Redis to use - .*npm start/),
+      ]),
+    );
+  });
+
+  it('doctor --json names a Redis that does not answer, without its password', () => {
+    const env = { REDIS_URL: 'redis://:s3cr3t@127.0.0.1:1', SLUICE_GATEWAY__PORT: '0' };
+    const { status, stdout } = sluice(['doctor', '--json'], env);
+    expect(status).toBe(78);
+    expect(stdout).not.toContain('s3cr3t');
+    const { findings } = JSON.parse(stdout);
+    expect(findings).toContainEqual({
+      status: 'FAIL',
+      check: 'redis',
+      what: expect.stringMatching(/127\.0\.0\.1:1: .*ECONNREFUSED/),
+      remedy: expect.any(String),
+    });
+    expect(findings).toContainEqual({ status: 'ok', check: 'agents', what: 'agent echo (echo)' });
+  });
+});
+
+describe('the judgement of a Redis', () => {
+  const good = {
+    version: '7.2.4',
+    maxmemoryPolicy: 'noeviction',
+    aof: true,
+    latencyMs: 0.3,
+    clockSkewMs: 2,
+    layout: { version: 1, partitions: 64 },
+  };
+  const redis = { url: 'redis://h', prefix: 'sluice', partitions: 64 };
+
+  it('finds nothing wrong with a good one, used or not', () => {
+    for (const report of [good, { ...good, layout: null }, { ...good, version: '6.2.0' }]) {
+      expect(judge(report, redis).map(({ status }) => status)).not.toContain('FAIL');
+    }
+  });
+
+  it.each([
+    [{ version: '6.0.16' }, 'FAIL', /version/],
+    [{ maxmemoryPolicy: 'allkeys-lru' }, 'FAIL', /noeviction/],
+    [{ aof: false }, 'warn', /append-only/],
+    [{ latencyMs: 40 }, 'warn', /latency/],
+    [{ clockSkewMs: -5_000 }, 'warn', /clock/],
+    [{ layout: { version: 2, partitions: 64 } }, 'FAIL', /layout 2/],
+    [{ layout: { version: 1, partitions: 16 } }, 'FAIL', /redis\.partitions to 16/],
+  ])('finds %j, with a remedy', (wrong, status, line) => {
+    const bad = judge({ ...good, ...wrong }, redis).filter((finding) => finding.status !== 'ok');
+    expect(bad).toMatchObject([{ status, remedy: expect.any(String) }]);
+    expect(bad.map(lineOf).join()).toMatch(line);
+  });
+});
+
+describe('the command line', () => {
+  it('gives keys with a dot to the configuration and the rest to the command', () => {
+    const argv = ['start', '--gateway.port', '9', '--agent', 'a.mjs', '--log.level=debug'];
+    expect(splitKeys(argv)).toEqual({
+      rest: ['start', '--agent', 'a.mjs'],
+      flags: { 'gateway.port': '9', 'log.level': 'debug' },
+    });
+    expect(splitKeys(['--metrics.public', '--json'])).toEqual({
+      rest: ['--json'],
+      flags: { 'metrics.public': 'true' },
+    });
+    expect(splitKeys(['--url=http://a.b', '--', '--a.b', 'c']).flags).toEqual({});
+  });
+
+  it('finds the socket of a gateway, below a path too', () => {
+    expect(socketUrl('http://127.0.0.1:8765')).toBe('ws://127.0.0.1:8765/ws');
+    expect(socketUrl('https://example.com/sluice/')).toBe('wss://example.com/sluice/ws');
+  });
+
+  it('shows no control characters of a reply but line ends and tabs', () => {
+    expect(printable('a\u001b[2Jb\n\tc\u0007\u009b1m')).toBe('a[2Jb\n\tc1m');
+  });
+});

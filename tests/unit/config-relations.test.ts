@@ -1,0 +1,78 @@
+import { describe, expect, it } from '@jest/globals';
+import { faultsOf, load, loadYaml } from './config-loaded.js';
+
+const MiB = 2 ** 20;
+const warningsOf = (yaml: string) => loadYaml(yaml).warnings.join('\n');
+
+describe('relations of the configuration', () => {
+  it.each([
+    ['{close_spread: 3s, drain_timeout: 2s}', /^gateway\.close_spread: .*gateway\.drain_timeout/],
+    ['{max_buffered_bytes: 1MiB, max_payload: 1MiB}', /max_buffered_bytes.*max_payload.*2097152$/],
+    ['{max_buffered_bytes: 3, max_payload: 1, max_reply: 2}', /max_buffered_bytes.*max_reply/],
+  ])('%s is refused', (gateway, fault) => {
+    const faults = faultsOf(() => loadYaml(`gateway: ${gateway}`));
+    expect(faults).toEqual([expect.stringMatching(fault)]);
+  });
+
+  it('hold for every default beside one given value', () => {
+    expect(loadYaml('gateway: {drain_timeout: 2s}').gateway.closeSpreadMs).toBe(1_000);
+    expect(loadYaml('gateway: {drain_timeout: 1h}').gateway.closeSpreadMs).toBe(5_000);
+    expect(loadYaml('gateway: {drain_timeout: 0}').gateway.closeSpreadMs).toBe(0);
+    expect(loadYaml('gateway: {close_spread: 20s}').gateway.drainTimeoutMs).toBe(20_000);
+    expect(loadYaml('gateway: {max_reply: 8MiB}').gateway.maxBufferedBytes).toBe(16 * MiB);
+    expect(loadYaml('gateway: {max_payload: 1}').gateway.maxBufferedBytes).toBe(4 * MiB);
+    const small = loadYaml('gateway: {max_buffered_bytes: 1MiB}').gateway;
+    expect([small.maxPayloadBytes, small.maxReplyBytes]).toEqual([MiB / 2, MiB / 2]);
+    expect(loadYaml('redis: {prefix: acme}').sessionEnd.stream).toBe('acme:session-end');
+  });
+
+  it('S3: the dedupe window is never below 4 x max_inbox', () => {
+    expect(loadYaml('session: {max_inbox: 2000}').session.maxSeen).toBe(8_000);
+    expect(loadYaml('session: {max_inbox: 10, max_seen: 1}').session.maxSeen).toBe(40);
+    expect(warningsOf('session: {max_inbox: 10, max_seen: 1}')).toMatch(/max_seen is raised to 40/);
+  });
+});
+
+describe('warnings of the configuration', () => {
+  it('name all limits that are set and not enforced, in one line', () => {
+    const yaml = [
+      'gateway: {max_connections: 5, rate_limit: {burst: 1}, trusted_proxies: [10.0.0.1]}',
+      'lease: {max_lingering: 1}',
+      'session: {max_log_bytes: 1}',
+      'metrics: {public: true}',
+    ].join('\n');
+    const line = loadYaml(yaml).warnings.filter((warning) => warning.includes('not enforced'));
+    expect(line).toEqual([
+      'accepted, but not enforced yet: gateway.max_connections, gateway.trusted_proxies, ' +
+        'gateway.rate_limit.burst, lease.max_lingering, session.max_log_bytes, metrics.public',
+    ]);
+  });
+
+  it('come without authentication and without a limit for turns, and else not at all', () => {
+    expect(load().warnings).toEqual([expect.stringMatching(/gateway\.auth is not set/)]);
+    const auth = 'auth: {tokens: [{token: t, principal: a}]}';
+    expect(loadYaml(`gateway: {${auth}}`).warnings).toEqual([]);
+    expect(loadYaml(`gateway: {${auth}, per_turn_timeout: 0}`).warnings).toEqual([
+      expect.stringMatching(/per_turn_timeout is 0/),
+    ]);
+  });
+});
+
+describe('addresses of the configuration', () => {
+  it.each(['127.0.0.1', '127.1.2.3', 'localhost', '::1', '"[::1]"'])(
+    'X3: %s needs no authentication',
+    (host) => {
+      expect(loadYaml(`gateway: {host: ${host}}`).gateway.auth).toBeNull();
+    },
+  );
+
+  it.each(['0.0.0.0', '"::"', '10.0.0.1', 'gateway.internal', '127.0.0.1.example.com'])(
+    'X3: %s is refused without authentication and says how to fix it',
+    (host) => {
+      const faults = faultsOf(() => loadYaml(`gateway: {host: ${host}}`));
+      expect(faults).toEqual([expect.stringMatching(/add gateway\.auth\.tokens.*127\.0\.0\.1/)]);
+      const auth = 'auth: {tokens: [{token: t, principal: a}]}';
+      expect(faultsOf(() => loadYaml(`gateway: {host: ${host}, ${auth}}`))).toEqual([]);
+    },
+  );
+});
