@@ -31,7 +31,11 @@ export type Config = {
     readonly console: boolean;
   };
   readonly redis: { readonly url: string; readonly prefix: string; readonly partitions: number };
-  readonly lease: { readonly ttlMs: number; readonly lingerMs: number; readonly maxLingering: number };
+  readonly lease: {
+    readonly ttlMs: number;
+    readonly lingerMs: number;
+    readonly maxLingering: number;
+  };
   readonly worker: {
     readonly concurrency: number;
     readonly maxAttempts: number;
@@ -49,7 +53,11 @@ export type Config = {
     readonly resumeWindowMs: number;
     readonly onBusy: Mode;
   };
-  readonly sessionEnd: { readonly stream: string; readonly maxLength: number; readonly groups: readonly string[] };
+  readonly sessionEnd: {
+    readonly stream: string;
+    readonly maxLength: number;
+    readonly groups: readonly string[];
+  };
   readonly log: { readonly level: string; readonly pretty: boolean };
   readonly agents: Readonly<Record<string, AgentConfig>>;
   /** One line each: limits that are accepted but not enforced yet, no authentication, ... */

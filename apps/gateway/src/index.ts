@@ -8,3 +8,5 @@ export {
   nearestKey,
 } from './config.js';
 export type { Config } from './config-types.js';
+export { startGateway } from './main.js';
+export { VERSION } from './version.js';

@@ -57,6 +57,8 @@ export const messageSchema = z.object({
   mode: z.enum(modes).optional(),
   metadata: jsonObject.optional(),
   in_reply_to: messageIdSchema.optional(),
+  /** Over HTTP only: starts the session when there is none. */
+  agent_id: z.string().min(1).max(128).optional(),
 });
 
 const abortSchema = z.object({

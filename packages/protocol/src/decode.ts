@@ -37,7 +37,10 @@ export function decodeValue(value: unknown): Decoded {
   const raw = value as Record<string, unknown>;
   const type = raw.type ?? 'message';
   if (typeof type !== 'string' || !Object.hasOwn(schemas, type)) {
-    return refuse(`unknown frame type ${quote(type)}; known: ${Object.keys(schemas).join(', ')}`, 'type');
+    return refuse(
+      `unknown frame type ${quote(type)}; known: ${Object.keys(schemas).join(', ')}`,
+      'type',
+    );
   }
   return type === 'message' ? decodeMessage(raw) : decodeTyped(type as keyof typeof schemas, raw);
 }

@@ -1,7 +1,14 @@
 import type { Content } from './client-frames.js';
 import type { ErrorCode, HelloErrorCode, NextStep } from './errors.js';
 
-export const outcomes = ['ok', 'error', 'aborted', 'timeout', 'cancelled', 'dead_lettered'] as const;
+export const outcomes = [
+  'ok',
+  'error',
+  'aborted',
+  'timeout',
+  'cancelled',
+  'dead_lettered',
+] as const;
 export type OutcomeStatus = (typeof outcomes)[number];
 export type Outcome = { readonly status: OutcomeStatus; readonly reason?: string };
 
@@ -73,7 +80,12 @@ export type FinalFrame = {
 
 export type StreamFrame = {
   type: StreamType;
-  data: Record<string, unknown> & { session_id: string; message_id: string; turn_id: string; attempt: number };
+  data: Record<string, unknown> & {
+    session_id: string;
+    message_id: string;
+    turn_id: string;
+    attempt: number;
+  };
   event_id: string;
   timestamp: number;
   source: string;

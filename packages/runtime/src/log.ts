@@ -1,4 +1,4 @@
-import { pino, type Logger } from 'pino';
+import { type Logger, pino } from 'pino';
 
 export type { Logger } from 'pino';
 
@@ -16,7 +16,12 @@ export function makeLog({ level, pretty }: LogOptions, base: Record<string, unkn
     formatters: { level: (label) => ({ level: label }) },
     redact: ['token', 'content', 'authorization', '*.token', '*.content', '*.authorization'],
     ...(pretty
-      ? { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname,node_id', translateTime: 'HH:MM:ss' } } }
+      ? {
+          transport: {
+            target: 'pino-pretty',
+            options: { ignore: 'pid,hostname,node_id', translateTime: 'HH:MM:ss' },
+          },
+        }
       : {}),
   });
 }

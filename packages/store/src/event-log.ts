@@ -108,6 +108,9 @@ export type LogPage = {
   readonly epoch: string;
   /** Seq of the newest event. */
   readonly head: number;
+  /** The epoch before this one, and the seq up to which both are the same log; '' for none. */
+  readonly epochBefore: string;
+  readonly epochFrom: number;
   readonly events: readonly LogEvent[];
 };
 
@@ -123,15 +126,17 @@ export async function readLog(
     // One transaction: epoch and events belong together.
     const replies = await client
       .multi()
-      .hmget(state, 'epoch', 'cursor')
+      .hmget(state, 'epoch', 'cursor', 'epoch_before', 'epoch_from')
       .xrange(events, `${after + 1}-0`, '+', 'COUNT', count)
       .exec();
     const [[, position] = [], [, entries] = []] = replies ?? [];
-    const [epoch, head] = (position ?? []) as (string | null)[];
+    const [epoch, head, epochBefore, epochFrom] = (position ?? []) as (string | null)[];
     if (!epoch) return undefined;
     return {
       epoch,
       head: Number(head),
+      epochBefore: epochBefore ?? '',
+      epochFrom: Number(epochFrom ?? 0),
       events: ((entries ?? []) as Value[][]).map((entry) => decodeLogged(entry, epoch)),
     };
   });

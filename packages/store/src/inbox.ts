@@ -27,6 +27,7 @@ export type InboxLimits = {
   readonly maxInboxBytes: number;
   readonly maxEvents: number;
   readonly maxSeen: number;
+  readonly resumeWindowMs: number;
 };
 
 export type Inbox = ReturnType<typeof makeInbox>;
@@ -66,6 +67,18 @@ export function makeInbox(connection: Connection, keys: Keys, rings: Rings, limi
         kind: 'accepted',
         event: { kind: 'accepted', seq, epoch, atMs, messageId, position },
       };
+    },
+
+    /** Cancels a message that was not started. */
+    cancel(ref: SessionRef, messageId: string): Promise<'not_found' | 'not_pending' | 'cancelled'> {
+      const id = sessionKeyId(ref.principal, ref.sessionId);
+      return connection.run(scripts.messageCancel, keys.session(id), {
+        channel: keys.channel(id),
+        id,
+        message_id: messageId,
+        max_events: limits.maxEvents,
+        resume_window: limits.resumeWindowMs,
+      });
     },
 
     abort(ref: SessionRef, reason: string): Promise<'not_found' | 'no_active_turn' | 'aborting'> {

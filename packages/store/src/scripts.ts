@@ -208,6 +208,15 @@ export const inboxAppend = defineScript('inbox-append', {
   },
 });
 
+export const messageCancel = defineScript('message-cancel', {
+  keys: ['state', 'inbox', 'events', 'messages', 'seen', 'pending'],
+  args: ['server', 'channel', 'id', 'message_id', 'max_events', 'resume_window'],
+  decode(word): 'not_found' | 'not_pending' | 'cancelled' {
+    if (word === 'not_found' || word === 'not_pending' || word === 'cancelled') return word;
+    return unexpected(word);
+  },
+});
+
 export type BeginReply =
   | { readonly kind: 'refused'; readonly why: string }
   | { readonly kind: 'empty' }

@@ -107,7 +107,13 @@ export class Reply implements HttpReply {
   error(code: ErrorCode, message: string, headers: Headers = {}): void {
     const status = httpStatus(code);
     const body = { error: { code, message, retryable: isRetryable(code) } };
-    this.json(status, body, status === 503 ? { 'retry-after': '1', ...headers } : headers);
+    const later: Headers = status === 503 || status === 429 ? { 'retry-after': '1' } : {};
+    this.json(status, body, { ...later, ...headers });
+  }
+
+  cut(): void {
+    if (this.#stream) return this.#stream.cut();
+    if (this.#state === 'open') this.#raw.close();
   }
 
   /** Never lets an answer that has begun look complete. */

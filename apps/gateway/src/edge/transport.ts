@@ -1,3 +1,4 @@
+import type { ErrorCode } from '@sluice/protocol';
 import type { Logger } from '@sluice/runtime';
 import type { Scope } from '../config-types.js';
 
@@ -49,6 +50,10 @@ export type HttpReply = {
   onAborted(fn: () => void): void;
   json(status: number, body: unknown, headers?: Record<string, string>): void;
   text(status: number, body: string, contentType: string, headers?: Record<string, string>): void;
+  /** `{"error": {code, message, retryable}}` with the status of the code. */
+  error(code: ErrorCode, message: string, headers?: Record<string, string>): void;
+  /** Breaks the connection off: what was not answered is never taken for complete. */
+  cut(): void;
   /** Server-Sent Events: the headers go out at once. */
   stream(status: number, headers: Record<string, string>): HttpStream;
 };

@@ -1,0 +1,212 @@
+import {
+  clientFrameTypes,
+  type HelloErrorFrame,
+  type HelloFrame,
+  type JoinFrame,
+  PROTOCOL_VERSION,
+  serverFrameTypes,
+  streamTypes,
+} from '@sluice/protocol';
+import { makeId } from '@sluice/runtime';
+import { type AttachReply, type SessionRef, StoreUnavailable } from '@sluice/store';
+import type { Attached, Connection } from './connection.js';
+import type { EdgeContext } from './context.js';
+import { detach } from './detach.js';
+import type { Feed } from './fan-out.js';
+import { errorFrame } from './frames.js';
+import { SocketReader } from './socket-reader.js';
+
+type AttachedReply = AttachReply & { kind: 'attached' };
+type Entering = HelloFrame | JoinFrame;
+export type Entered = Attached & { readonly reply: AttachedReply };
+
+/** `hello` or `join`: binds the connection to a session, then replay or snapshot, then live (E3). */
+export async function attach(
+  context: EdgeContext,
+  connection: Connection,
+  frame: Entering,
+): Promise<Entered | undefined> {
+  detach(context, connection);
+  const refusal = refuse(context, frame);
+  if (refusal) {
+    connection.outbound.json(refusal);
+    return undefined;
+  }
+  const ref: SessionRef = {
+    principal: connection.socket.identity.principal,
+    sessionId: frame.session_id ?? makeId('ses'),
+  };
+  let feed: Feed | undefined;
+  try {
+    feed = await context.fanOut.acquire(ref, frame.agent_id);
+    const attachId = makeId('att');
+    const reply = await context.sessions.attach({
+      ...ref,
+      agent: frame.agent_id,
+      create: true,
+      since: frame.since,
+      epoch: frame.type === 'hello' ? frame.epoch : undefined,
+      attachId,
+      metadata: frame.type === 'hello' ? frame.metadata : undefined,
+    });
+    if (reply.kind !== 'attached') {
+      context.fanOut.release(ref);
+      connection.outbound.json(wrongAgent(frame, ref));
+      return undefined;
+    }
+    const attached = bind(context, connection, { frame, ref, feed, reply, attachId });
+    connection.outbound.json(
+      frame.type === 'hello' ? helloOk(context, ref, reply) : joined(ref, reply),
+    );
+    return attached;
+  } catch (error) {
+    if (feed) context.fanOut.release(ref);
+    if (!(error instanceof StoreUnavailable)) throw error;
+    connection.outbound.json(unavailable(frame));
+    return undefined;
+  }
+}
+
+/** Replay or snapshot, then live; `status` when work is pending (E6). */
+export async function replay(
+  { reader, feed }: Attached,
+  { pending, resync, cursor }: { pending: number; resync: boolean; cursor: number },
+): Promise<void> {
+  if (resync) await reader.resync();
+  await feed.catchUp(reader, cursor);
+  if (pending > 0 && !reader.closed) {
+    reader.tell(`Resuming processing (${pending} pending messages)...`);
+  }
+}
+
+type Binding = {
+  readonly frame: Entering;
+  readonly ref: SessionRef;
+  readonly feed: Feed;
+  readonly reply: AttachedReply;
+  readonly attachId: string;
+};
+
+function bind(
+  context: EdgeContext,
+  connection: Connection,
+  { frame, ref, feed, reply, attachId }: Binding,
+): Entered {
+  const session = { sessionId: ref.sessionId, agentId: reply.agent };
+  const capabilities = frame.type === 'hello' ? (frame.capabilities ?? frame.caps) : undefined;
+  const { outbound } = connection;
+  const reader = new SocketReader({
+    ref,
+    session,
+    attachId,
+    from: reply.from,
+    epoch: reply.epoch,
+    head: reply.cursor,
+    streaming: capabilities === undefined || capabilities.includes('streaming'),
+    outbound,
+    sessions: context.sessions,
+    maxPayloadBytes: context.limits.maxPayloadBytes,
+    maxMessages: context.limits.maxMessages,
+    onEnded: () => {
+      detach(context, connection);
+      connection.state = { kind: 'ended' };
+    },
+    onGone: () => outbound.close(1012, 'service_restart'),
+  });
+  return {
+    kind: 'attached',
+    ref,
+    session,
+    reader,
+    feed,
+    markId: frame.since === undefined ? attachId : undefined,
+    reply,
+  };
+}
+
+function refuse(context: EdgeContext, frame: Entering): object | undefined {
+  const [min, max] =
+    frame.type === 'hello'
+      ? [frame.protocol_min ?? frame.protocol?.min, frame.protocol_max ?? frame.protocol?.max]
+      : [frame.min_version, frame.max_version];
+  const low = min ?? PROTOCOL_VERSION;
+  const high = max ?? PROTOCOL_VERSION;
+  if (low > PROTOCOL_VERSION || high < PROTOCOL_VERSION) {
+    const message = `this gateway speaks protocol version ${PROTOCOL_VERSION}, not ${low} to ${high}`;
+    if (frame.type === 'join') return errorFrame('version_unsupported', message);
+    const next_step = low > PROTOCOL_VERSION ? 'downgrade_client' : 'upgrade_client';
+    return helloError('protocol_unsupported', message, { next_step });
+  }
+  if (!context.hasAgent(frame.agent_id)) {
+    const message = `no agent "${frame.agent_id}": see agents in the configuration, or GET /info`;
+    return frame.type === 'hello'
+      ? helloError('agent_not_found', message, { next_step: 'do_not_retry' })
+      : errorFrame('agent_not_found', message);
+  }
+  return undefined;
+}
+
+function helloError(
+  code: HelloErrorFrame['code'],
+  message: string,
+  more: Partial<HelloErrorFrame> = {},
+): HelloErrorFrame {
+  return { type: 'hello_error', code, message, ...more };
+}
+
+function wrongAgent(frame: Entering, ref: SessionRef): object {
+  const message = `session ${ref.sessionId} belongs to another agent; start a new session`;
+  return frame.type === 'hello'
+    ? helloError('auth_unauthorized', message, { next: 'start_new_session' })
+    : errorFrame('auth_unauthorized', message);
+}
+
+function unavailable(frame: Entering): object {
+  const message = 'Redis is away; try again';
+  return frame.type === 'hello'
+    ? helloError('unavailable', message, { next_step: 'wait_then_retry', retry_after_seconds: 1 })
+    : errorFrame('unavailable', message);
+}
+
+function helloOk(context: EdgeContext, ref: SessionRef, reply: AttachedReply): object {
+  const { limits } = context;
+  return {
+    type: 'hello_ok',
+    protocol: PROTOCOL_VERSION,
+    features: { methods: clientFrameTypes, events: [...serverFrameTypes, ...streamTypes] },
+    policy: {
+      max_payload: limits.maxPayloadBytes,
+      max_buffered_bytes: limits.maxBufferedBytes,
+      max_queued_frames: limits.maxQueuedFrames,
+      heartbeat_ms: limits.heartbeatIntervalMs,
+    },
+    session_id: ref.sessionId,
+    resumed: !reply.created,
+    cursor: reply.cursor,
+    sequence: reply.cursor,
+    epoch: reply.epoch,
+    oldest_cursor: reply.oldest,
+    resync_required: reply.resync,
+    pending: reply.pending,
+    is_executing: reply.executing,
+    node_id: context.nodeId,
+  };
+}
+
+function joined(ref: SessionRef, reply: AttachedReply): object {
+  return {
+    type: 'joined',
+    session_id: ref.sessionId,
+    agent_id: reply.agent,
+    resumed: !reply.created,
+    cursor: reply.cursor,
+    oldest_cursor: reply.oldest,
+    resync_required: reply.resync,
+    sequence: reply.cursor,
+    protocol_version: PROTOCOL_VERSION,
+    server_min_version: PROTOCOL_VERSION,
+    server_max_version: PROTOCOL_VERSION,
+    presence: [],
+    health: 'ok',
+  };
+}

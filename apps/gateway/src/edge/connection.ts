@@ -1,0 +1,54 @@
+import type { ClientFrame } from '@sluice/protocol';
+import type { SessionRef } from '@sluice/store';
+import type { Feed } from './fan-out.js';
+import type { FrameSession } from './frames.js';
+import type { Outbound } from './outbound.js';
+import type { SocketReader } from './socket-reader.js';
+import type { Socket } from './transport.js';
+
+/** A connection bound to a session. */
+export type Attached = {
+  readonly kind: 'attached';
+  readonly ref: SessionRef;
+  readonly session: FrameSession;
+  readonly reader: SocketReader;
+  readonly feed: Feed;
+  /** Identifies this attach in the session's resume marks; undefined: the client tracks its cursor. */
+  readonly markId: string | undefined;
+};
+
+/**
+ * State of one socket.
+ *
+ *     idle -> attaching -> attached -> idle (leave) | ended (the session) | attaching (hello again)
+ *     ended -> attaching                                    any -> closed
+ */
+export type ConnectionState =
+  | { readonly kind: 'idle' }
+  /** Frames that come meanwhile wait, in order. */
+  | { readonly kind: 'attaching'; readonly waiting: ClientFrame[] }
+  | Attached
+  /** The session was ended (D9); another hello starts anew. */
+  | { readonly kind: 'ended' }
+  | { readonly kind: 'closed' };
+
+/** One WebSocket and what it is bound to. */
+export type Connection = {
+  readonly socket: Socket;
+  readonly outbound: Outbound;
+  state: ConnectionState;
+  /** Bad or unauthorized frames since the last good one (X4). */
+  offences: number;
+  /** Cursor last written to the resume mark. */
+  marked: number;
+  /** A failure that is no expected outcome: logged, the client got `internal`. */
+  onBug(error: unknown): void;
+};
+
+export function makeConnection(
+  socket: Socket,
+  outbound: Outbound,
+  onBug: (error: unknown) => void,
+): Connection {
+  return { socket, outbound, state: { kind: 'idle' }, offences: 0, marked: -1, onBug };
+}

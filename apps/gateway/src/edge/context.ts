@@ -1,0 +1,32 @@
+import type { Mode } from '@sluice/protocol';
+import type { Logger } from '@sluice/runtime';
+import type { Inbox, SessionEnds, SessionRef, Sessions } from '@sluice/store';
+import type { Connection } from './connection.js';
+import type { FanOut } from './fan-out.js';
+
+export type EdgeLimits = {
+  readonly maxPayloadBytes: number;
+  readonly maxBufferedBytes: number;
+  readonly maxQueuedFrames: number;
+  readonly heartbeatIntervalMs: number;
+  readonly maxMessages: number;
+  readonly resumeWindowMs: number;
+  readonly onBusy: Mode;
+};
+
+/** What the files of this room share. */
+export type EdgeContext = {
+  readonly nodeId: string;
+  readonly sessions: Sessions;
+  readonly inbox: Inbox;
+  readonly ends: SessionEnds;
+  readonly fanOut: FanOut;
+  readonly limits: EdgeLimits;
+  readonly log: Logger;
+  readonly connections: Set<Connection>;
+  /** Resume marks being written. */
+  readonly marking: Set<Promise<unknown>>;
+  /** Whether some live node has the agent. */
+  hasAgent(agent: string): boolean;
+  partitionOf(ref: SessionRef): number;
+};

@@ -1,0 +1,162 @@
+import {
+  type ClientFrame,
+  closes,
+  decode,
+  type ErrorCode,
+  type HelloFrame,
+  type JoinFrame,
+} from '@sluice/protocol';
+import { unreachable } from '@sluice/runtime';
+import { StoreUnavailable } from '@sluice/store';
+import { attach, replay } from './attach.js';
+import { allows } from './authenticate.js';
+import type { Attached, Connection } from './connection.js';
+import type { EdgeContext } from './context.js';
+import { detach } from './detach.js';
+import { errorFrame } from './frames.js';
+import { sendMessage } from './send-message.js';
+
+/** Bad or unauthorized frames in a row after which a connection is closed (X4). */
+const OFFENCES_MAX = 10;
+/** Frames that may wait while an attach is under way. */
+const WAITING_MAX = 1_000;
+
+/** The text of one WebSocket message: decoded, then one switch over all client frames. */
+export function onText(context: EdgeContext, connection: Connection, text: string): void {
+  const decoded = decode(text);
+  if (decoded.kind === 'refused') return onRefused(connection, decoded);
+  onFrame(context, connection, decoded.frame);
+}
+
+type Refused = {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly field?: string;
+  readonly messageId?: string;
+};
+
+/** Answers a frame that is none, or may not be; ten in a row close the connection. */
+export function onRefused(connection: Connection, refused: Refused): void {
+  const { field, messageId } = refused;
+  connection.outbound.json(errorFrame(refused.code, refused.message, { field, messageId }));
+  offend(connection);
+}
+
+function offend(connection: Connection): void {
+  if (++connection.offences < OFFENCES_MAX) return;
+  connection.outbound.close(closes.tooManyInvalidFrames.code, closes.tooManyInvalidFrames.reason);
+}
+
+function onFrame(context: EdgeContext, connection: Connection, frame: ClientFrame): void {
+  const { state, outbound } = connection;
+  if (state.kind === 'closed') return;
+  if (frame.type === 'ping') return void outbound.json({ type: 'pong' });
+  if (frame.type === 'pong') return;
+  if (state.kind === 'attaching') {
+    if (state.waiting.length < WAITING_MAX) state.waiting.push(frame);
+    else outbound.json(errorFrame('rate_limited', 'wait for hello_ok before sending so much'));
+    return;
+  }
+  const scope =
+    frame.type === 'hello' || frame.type === 'join' || frame.type === 'snapshot' ? 'read' : 'write';
+  if (frame.type !== 'leave' && !allows(connection.socket.identity, scope)) {
+    const messageId = frame.type === 'message' ? frame.message_id : undefined;
+    const text = `this needs the scope "${scope}"`;
+    outbound.json(errorFrame('insufficient_scope', text, { scope, messageId }));
+    return offend(connection);
+  }
+  connection.offences = 0;
+  if (frame.type === 'hello' || frame.type === 'join') return enter(context, connection, frame);
+  if (state.kind !== 'attached') {
+    const messageId = frame.type === 'message' ? frame.message_id : undefined;
+    const ended = state.kind === 'ended';
+    const why = ended ? 'the session was ended; say hello for a new one' : 'say hello first';
+    outbound.json(errorFrame(ended ? 'session_ended' : 'not_joined', why, { messageId }));
+    return;
+  }
+  onAttachedFrame(context, connection, { state, frame });
+}
+
+type AttachedFrame = Exclude<ClientFrame, HelloFrame | JoinFrame | { type: 'ping' | 'pong' }>;
+
+function onAttachedFrame(
+  context: EdgeContext,
+  connection: Connection,
+  { state, frame }: { state: Attached; frame: AttachedFrame },
+): void {
+  const { outbound } = connection;
+  const session_id = state.ref.sessionId;
+  switch (frame.type) {
+    case 'message':
+      return answer(
+        connection,
+        sendMessage(context, connection, { state, frame }),
+        frame.message_id,
+      );
+    case 'abort':
+      return answer(
+        connection,
+        context.inbox.abort(state.ref, frame.reason).then((word) => {
+          const type = word === 'aborting' ? 'aborted' : 'no_active_turn';
+          outbound.json({ type, session_id });
+        }),
+      );
+    case 'cancel':
+      return answer(
+        connection,
+        context.inbox.cancel(state.ref, frame.message_id).then((word) => {
+          const messageId = frame.message_id;
+          if (word === 'cancelled')
+            outbound.json({ type: 'cancelled', session_id, message_id: messageId });
+          else outbound.json(errorFrame('not_pending', 'no such message waits', { messageId }));
+        }),
+      );
+    case 'snapshot':
+      state.feed.remove(state.reader);
+      return answer(
+        connection,
+        state.reader.resync().finally(() => state.feed.catchUp(state.reader, state.reader.cursor)),
+      );
+    case 'leave':
+      detach(context, connection);
+      return void outbound.json({ type: 'left', session_id });
+    default:
+      return unreachable(frame);
+  }
+}
+
+/** Attaches; frames that came meanwhile are handled afterwards, in order. */
+function enter(context: EdgeContext, connection: Connection, frame: HelloFrame | JoinFrame): void {
+  const waiting: ClientFrame[] = [];
+  const entering = attach(context, connection, frame).then((attached) => {
+    if (connection.state.kind === 'closed') {
+      if (attached) {
+        connection.state = attached;
+        detach(context, connection);
+        connection.state = { kind: 'closed' };
+      }
+      return;
+    }
+    connection.state = attached ?? { kind: 'idle' };
+    if (attached) answer(connection, replay(attached, attached.reply));
+    for (const next of waiting) onFrame(context, connection, next);
+  });
+  connection.state = { kind: 'attaching', waiting };
+  answer(connection, entering);
+}
+
+/** What fails for lack of Redis is told to the client; anything else is a bug of ours. */
+function answer(connection: Connection, work: Promise<unknown>, messageId?: string): void {
+  work.catch((error) => {
+    if (connection.state.kind === 'attaching') connection.state = { kind: 'idle' };
+    const away = error instanceof StoreUnavailable;
+    connection.outbound.json(
+      errorFrame(
+        away ? 'unavailable' : 'internal',
+        away ? 'Redis is away; nothing was stored, send it again' : 'internal error',
+        { messageId },
+      ),
+    );
+    if (!away) connection.onBug(error);
+  });
+}

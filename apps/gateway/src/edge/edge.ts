@@ -1,0 +1,150 @@
+import type { Logger } from '@sluice/runtime';
+import { type Store, sessionKeyId } from '@sluice/store';
+import type { Config } from '../config-types.js';
+import { makeAuthenticate } from './authenticate.js';
+import { type Connection, makeConnection } from './connection.js';
+import type { EdgeContext, EdgeLimits } from './context.js';
+import { detach } from './detach.js';
+import { onRefused, onText } from './dispatch.js';
+import { makeFanOut } from './fan-out.js';
+import { makeRoutes } from './http.js';
+import { makeCheckOrigin } from './origin.js';
+import { Outbound } from './outbound.js';
+import type { Waits } from './post-message.js';
+import { startServer } from './server.js';
+import type { OpenStreams } from './sse.js';
+import type { Route, Socket, SocketEvents } from './transport.js';
+
+/** Resume marks are written at most so often while events flow (E10). */
+const MARK_INTERVAL_MS = 1_000;
+const TOUCH_INTERVAL_MAX_MS = 60_000;
+/** A frame is a reply or a snapshot, and what JSON and the fields around it add. */
+const FRAME_OVERHEAD_BYTES = 64 * 1024;
+
+export type EdgeOptions = {
+  readonly store: Store;
+  readonly config: Config;
+  readonly log: Logger;
+  readonly probes: readonly Route[];
+  readonly publicFile: string | null;
+  hasAgent(agent: string): boolean;
+  isDraining(): boolean;
+  info(connections: number, sessions: number): object;
+};
+
+export type RunningEdge = Awaited<ReturnType<typeof startEdge>>;
+
+/** Starts the edge role: sockets and HTTP in, frames out. */
+export async function startEdge(options: EdgeOptions) {
+  const { config, log } = options;
+  const context = makeContext(options);
+  const streams: OpenStreams = new Set();
+  const waits: Waits = new Set();
+  const info = () => options.info(context.connections.size, context.fanOut.sessions().length);
+  const { gateway } = config;
+  const serves = gateway.roles.includes('edge');
+  const routes = makeRoutes(context, { streams, waits, info });
+  const server = await startServer({
+    host: gateway.host,
+    port: gateway.port,
+    maxPayloadBytes: gateway.maxPayloadBytes,
+    maxBufferedBytes: gateway.maxBufferedBytes,
+    maxFrameBytes:
+      2 * Math.max(gateway.maxReplyBytes, gateway.maxPayloadBytes) + FRAME_OVERHEAD_BYTES,
+    heartbeatIntervalMs: gateway.heartbeatIntervalMs,
+    // A node without the role has nothing to offer a client either.
+    isDraining: () => !serves || options.isDraining(),
+    authenticate: makeAuthenticate(gateway.auth),
+    checkOrigin: makeCheckOrigin({
+      allowedOrigins: gateway.allowedOrigins,
+      authRequired: gateway.auth !== null,
+    }),
+    routes: serves ? [...options.probes, ...routes] : options.probes,
+    socketEvents: socketEvents(context),
+    publicFile: options.publicFile,
+    log,
+  });
+  const touchMs = Math.min(TOUCH_INTERVAL_MAX_MS, Math.max(100, config.session.resumeWindowMs / 3));
+  const timers = [
+    setInterval(() => writeMarks(context), MARK_INTERVAL_MS),
+    setInterval(() => touchSessions(context), touchMs),
+  ];
+  return { context, server, streams, waits, timers };
+}
+
+function makeContext({ store, config, log, hasAgent }: EdgeOptions): EdgeContext {
+  const { gateway, session } = config;
+  const limits: EdgeLimits = {
+    maxPayloadBytes: gateway.maxPayloadBytes,
+    maxBufferedBytes: gateway.maxBufferedBytes,
+    maxQueuedFrames: gateway.maxQueuedFrames,
+    heartbeatIntervalMs: gateway.heartbeatIntervalMs,
+    maxMessages: session.maxMessages,
+    resumeWindowMs: session.resumeWindowMs,
+    onBusy: session.onBusy,
+  };
+  const { channels, keys, sessions } = store;
+  return {
+    nodeId: gateway.nodeId,
+    sessions,
+    inbox: store.inbox,
+    ends: store.sessionEnds,
+    fanOut: makeFanOut({ channels, keys, sessions, log }),
+    limits,
+    log,
+    connections: new Set(),
+    marking: new Set(),
+    hasAgent,
+    partitionOf: (ref) => keys.partitionOf(sessionKeyId(ref.principal, ref.sessionId)),
+  };
+}
+
+function socketEvents(context: EdgeContext): SocketEvents {
+  const bySocket = new WeakMap<Socket, Connection>();
+  const on = (socket: Socket, act: (connection: Connection) => void) => {
+    const connection = bySocket.get(socket);
+    if (connection) act(connection);
+  };
+  return {
+    open(socket) {
+      const connection = makeConnection(socket, new Outbound(socket, context.limits), (err) =>
+        context.log.error({ err }, 'connection failed inside the gateway'),
+      );
+      bySocket.set(socket, connection);
+      context.connections.add(connection);
+    },
+    message: (socket, text) => on(socket, (connection) => onText(context, connection, text)),
+    refused: (socket, code, message) =>
+      on(socket, (connection) => onRefused(connection, { code, message })),
+    drained: (socket) => on(socket, (connection) => connection.outbound.drained()),
+    inbound: () => {},
+    closed: (socket) =>
+      on(socket, (connection) => {
+        connection.outbound.closed();
+        detach(context, connection);
+        connection.state = { kind: 'closed' };
+        context.connections.delete(connection);
+      }),
+  };
+}
+
+/** One timer for all connections: marks those that moved and track no cursor of their own. */
+function writeMarks({ connections, sessions, log }: EdgeContext): void {
+  for (const connection of connections) {
+    const { state } = connection;
+    if (state.kind !== 'attached' || state.markId === undefined) continue;
+    const { cursor } = state.reader;
+    if (cursor === connection.marked) continue;
+    connection.marked = cursor;
+    sessions
+      .mark(state.ref, { attachId: state.markId, seq: cursor, gone: false })
+      .catch((err) => log.debug({ err }, 'resume mark not written'));
+  }
+}
+
+/** Sessions that somebody is attached to do not expire (C4). */
+function touchSessions({ fanOut, sessions, log }: EdgeContext): void {
+  for (const ref of fanOut.sessions()) {
+    sessions.touch(ref).catch((err) => log.debug({ err }, 'session not kept alive'));
+  }
+}

@@ -1,0 +1,249 @@
+import { type Logger, sleep } from '@sluice/runtime';
+import {
+  type Channels,
+  decodePublished,
+  type Keys,
+  type LogEvent,
+  type LogPage,
+  type SessionRef,
+  type Sessions,
+  StoreUnavailable,
+  sessionKeyId,
+} from '@sluice/store';
+import { type BuiltEvent, buildEvent, type FrameSession } from './frames.js';
+
+/** A hole in live events is waited for so long, then read from the log. */
+const HOLE_MS = 50;
+const PAGE = 256;
+/** Events that wait for a hole to fill; more of them, and the log is read at once. */
+const AHEAD_MAX = 1_024;
+const RETRY_MS = 250;
+
+/** Reads one session's events in order: a socket, an SSE stream, a request that waits for a reply. */
+export interface Reader {
+  /** Seq of the last event taken. */
+  readonly cursor: number;
+  readonly epoch: string;
+  readonly closed: boolean;
+  /** The next event; `seq` = cursor + 1. */
+  take(built: BuiltEvent): void;
+  /** The log that the reader was on is now under `epoch`, unchanged up to its cursor. */
+  moveTo(epoch: string): void;
+  /** What follows the cursor is lost: takes a snapshot instead and moves behind it. */
+  resync(): Promise<void>;
+  /** The session does not exist any more. */
+  gone(): void;
+  /** Resolves when more may be written. */
+  writable(): Promise<void>;
+}
+
+type Deps = { readonly sessions: Sessions; readonly log: Logger };
+
+/** One session's events on this node: puts them in order and hands them to the local readers. */
+export class Feed {
+  private readonly live = new Set<Reader>();
+  private readonly catchingUp = new Set<Reader>();
+  private readonly ahead = new Map<number, LogEvent>();
+  private holeTimer: NodeJS.Timeout | undefined;
+  private repairing = false;
+  private position = 0;
+  private epoch = '';
+
+  constructor(
+    readonly ref: SessionRef,
+    private readonly session: FrameSession,
+    private readonly deps: Deps,
+  ) {}
+
+  /** An event from the channel, or from the reply of the call that logged it. */
+  offer(event: LogEvent): void {
+    if (this.epoch === '') return; // nobody reads yet: the log has it
+    if (event.epoch !== this.epoch) return this.renewEpoch(event);
+    if (event.seq <= this.position) return;
+    this.ahead.set(event.seq, event);
+    this.advance();
+    if (this.ahead.size > AHEAD_MAX) void this.repair();
+    else if (this.ahead.size > 0) this.holeTimer ??= setTimeout(() => void this.repair(), HOLE_MS);
+  }
+
+  private advance(): void {
+    for (let next = this.ahead.get(this.position + 1); next; ) {
+      this.ahead.delete(next.seq);
+      this.position = next.seq;
+      const built = buildEvent(next, this.session);
+      for (const reader of this.live) {
+        if (reader.cursor < next.seq) reader.take(built);
+      }
+      next = this.ahead.get(this.position + 1);
+    }
+    if (this.ahead.size === 0) {
+      clearTimeout(this.holeTimer);
+      this.holeTimer = undefined;
+    }
+  }
+
+  /** Reads from the log what the channel did not bring, once for all local readers. */
+  async repair(): Promise<void> {
+    if (this.repairing || this.epoch === '') return;
+    this.repairing = true;
+    clearTimeout(this.holeTimer);
+    this.holeTimer = undefined;
+    try {
+      for (let full = true; full; ) {
+        const page = await this.page(this.position);
+        if (!page) return this.everybody((reader) => reader.gone());
+        const [first] = page.events;
+        if (page.epoch !== this.epoch || (first && first.seq > this.position + 1)) {
+          return this.restart(page.epoch, page.head);
+        }
+        for (const event of page.events)
+          if (event.seq > this.position) this.ahead.set(event.seq, event);
+        this.advance();
+        full = page.events.length === PAGE;
+      }
+      for (const seq of this.ahead.keys()) if (seq <= this.position) this.ahead.delete(seq);
+    } catch (err) {
+      if (!(err instanceof StoreUnavailable)) throw err;
+      this.holeTimer ??= setTimeout(() => void this.repair(), RETRY_MS);
+    } finally {
+      this.repairing = false;
+    }
+  }
+
+  private renewEpoch(event: LogEvent): void {
+    // Epochs are times: an older one is a late message of the log that was.
+    if (BigInt(event.epoch) < BigInt(this.epoch)) return;
+    this.restart(event.epoch, event.seq);
+  }
+
+  /** Sends every reader back to the log: it decides there whether its cursor still means anything. */
+  private restart(epoch: string, position: number): void {
+    this.epoch = epoch;
+    this.position = position;
+    this.ahead.clear();
+    this.everybody((reader) => void this.catchUp(reader, 0));
+  }
+
+  private everybody(act: (reader: Reader) => void): void {
+    const readers = [...this.live];
+    this.live.clear();
+    for (const reader of readers) act(reader);
+  }
+
+  /**
+   * Brings a reader from its cursor to the present and lets it go live, without hole or double: it is
+   * added in the same tick in which its cursor has reached what the channel brought. `head` is where
+   * the log stood when the reader attached.
+   */
+  async catchUp(reader: Reader, head: number): Promise<void> {
+    if (this.catchingUp.has(reader)) return;
+    this.catchingUp.add(reader);
+    await this.follow(reader, head).finally(() => this.catchingUp.delete(reader));
+  }
+
+  private async follow(reader: Reader, head: number): Promise<void> {
+    if (this.epoch === '') {
+      this.epoch = reader.epoch;
+      this.position = Math.max(head, reader.cursor);
+    }
+    while (!reader.closed) {
+      try {
+        if (reader.epoch === this.epoch && reader.cursor >= Math.max(head, this.position)) {
+          this.live.add(reader);
+          return;
+        }
+        const page = await this.page(reader.cursor);
+        if (reader.closed) return;
+        if (!page) return reader.gone();
+        await this.feedPage(reader, page);
+      } catch (err) {
+        if (!(err instanceof StoreUnavailable)) throw err;
+        await sleep(RETRY_MS);
+      }
+    }
+  }
+
+  private async feedPage(reader: Reader, page: LogPage): Promise<void> {
+    if (page.epoch !== reader.epoch) {
+      const same = page.epochBefore === reader.epoch && reader.cursor <= page.epochFrom;
+      if (!same) return await reader.resync();
+      reader.moveTo(page.epoch);
+    }
+    if (page.epoch !== this.epoch && BigInt(page.epoch) > BigInt(this.epoch)) {
+      this.restart(page.epoch, page.head);
+    }
+    if (page.events.length === 0 && page.head > reader.cursor) return await reader.resync();
+    for (const event of page.events) {
+      if (reader.closed) return;
+      if (event.seq <= reader.cursor) continue; // a snapshot has moved the reader meanwhile
+      if (event.seq > reader.cursor + 1) return await reader.resync(); // trimmed (E4)
+      reader.take(buildEvent(event, this.session));
+    }
+    await reader.writable();
+  }
+
+  private page(after: number): Promise<LogPage | undefined> {
+    return this.deps.sessions.log(this.ref, { after, count: PAGE });
+  }
+
+  remove(reader: Reader): void {
+    this.live.delete(reader);
+  }
+
+  stop(): void {
+    clearTimeout(this.holeTimer);
+    this.epoch = '';
+  }
+}
+
+export type FanOut = ReturnType<typeof makeFanOut>;
+
+/** Session channel -> feed, reference-counted: one subscription per session and node. */
+export function makeFanOut({
+  channels,
+  keys,
+  ...deps
+}: Deps & { readonly channels: Channels; readonly keys: Keys }) {
+  type Entry = { feed: Feed; users: number; subscribed: Promise<void> };
+  const entries = new Map<string, Entry>();
+  channels.onReconnect(() => {
+    for (const { feed } of entries.values()) void feed.repair();
+  });
+  const idOf = (ref: SessionRef) => sessionKeyId(ref.principal, ref.sessionId);
+
+  function release(ref: SessionRef): void {
+    const id = idOf(ref);
+    const entry = entries.get(id);
+    if (!entry || --entry.users > 0) return;
+    entries.delete(id);
+    entry.feed.stop();
+    channels.unsubscribe(keys.channel(id));
+  }
+
+  return {
+    /** The feed of a session, subscribed when this resolves; to be released once per call. */
+    async acquire(ref: SessionRef, agentId: string): Promise<Feed> {
+      const id = idOf(ref);
+      let entry = entries.get(id);
+      if (!entry) {
+        const feed = new Feed(ref, { sessionId: ref.sessionId, agentId }, deps);
+        const subscribed = channels.subscribe([keys.channel(id)], (payload) =>
+          feed.offer(decodePublished(payload)),
+        );
+        entry = { feed, users: 0, subscribed };
+        entries.set(id, entry);
+      }
+      entry.users++;
+      try {
+        await entry.subscribed;
+      } catch (error) {
+        release(ref);
+        throw new StoreUnavailable('cannot subscribe', { cause: error });
+      }
+      return entry.feed;
+    },
+    release,
+    /** Sessions that somebody reads on this node. */
+    sessions: () => [...entries.values()].map(({ feed }) => feed.ref),
+  };
+}

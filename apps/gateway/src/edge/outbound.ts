@@ -1,0 +1,80 @@
+import { closes } from '@sluice/protocol';
+import type { Socket } from './transport.js';
+
+export type OutboundLimits = {
+  readonly maxBufferedBytes: number;
+  readonly maxQueuedFrames: number;
+};
+
+/** Frames to one socket: bounded; the first frame that does not fit closes it (E9). */
+export class Outbound {
+  private queuedFrames = 0;
+  private closing = false;
+  private waiters: (() => void)[] = [];
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly limits: OutboundLimits,
+  ) {}
+
+  /** False once nothing can be sent any more: a later frame never goes out after a missed one. */
+  send(text: string): boolean {
+    if (this.closing) return false;
+    const buffered = this.socket.bufferedBytes();
+    // Characters bound bytes from below; only near the limit it is worth counting them.
+    const tooMuch =
+      buffered > 0 &&
+      (buffered + Buffer.byteLength(text) > this.limits.maxBufferedBytes ||
+        this.queuedFrames >= this.limits.maxQueuedFrames);
+    if (tooMuch) {
+      this.close(closes.slowConsumer.code, closes.slowConsumer.reason);
+      return false;
+    }
+    const sent = this.socket.send(text);
+    if (sent === 'queued') this.queuedFrames++;
+    if (sent === 'dropped') this.close(closes.slowConsumer.code, closes.slowConsumer.reason);
+    return sent === 'sent' || sent === 'queued';
+  }
+
+  json(frame: object): boolean {
+    return this.send(JSON.stringify(frame));
+  }
+
+  close(code: number, reason: string): void {
+    if (this.closing) return;
+    this.closing = true;
+    this.wake();
+    this.socket.close(code, reason);
+  }
+
+  /** Part of what was buffered went out. */
+  drained(): void {
+    if (this.socket.bufferedBytes() === 0) this.queuedFrames = 0;
+    if (!this.isFull()) this.wake();
+  }
+
+  /** The socket is gone. */
+  closed(): void {
+    this.closing = true;
+    this.wake();
+  }
+
+  /** Resolves at once unless half of what may be buffered is: replays are paced by it. */
+  async writable(): Promise<void> {
+    if (this.closing || !this.isFull()) return;
+    await new Promise<void>((resolve) => this.waiters.push(resolve));
+  }
+
+  private isFull(): boolean {
+    return (
+      this.socket.bufferedBytes() > this.limits.maxBufferedBytes / 2 ||
+      this.queuedFrames > this.limits.maxQueuedFrames / 2
+    );
+  }
+
+  private wake(): void {
+    const waiters = this.waiters;
+    this.waiters = [];
+    for (const waiter of waiters) waiter();
+  }
+}

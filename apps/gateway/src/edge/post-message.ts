@@ -1,0 +1,115 @@
+import type { AcceptedFrame, MessageFrame } from '@sluice/protocol';
+import { makeId } from '@sluice/runtime';
+import type { Appended, SessionRef } from '@sluice/store';
+import type { EdgeContext } from './context.js';
+import { duplicateOutcome } from './duplicate.js';
+import { buildEvent, duplicateAccepted } from './frames.js';
+import { readMessage } from './read-message.js';
+import { refusalOf } from './send-message.js';
+import type { Exchange, HttpReply } from './transport.js';
+import { type FinalWait, waitForFinals } from './wait-for-final.js';
+
+/** Replies of requests that wait for a turn, or are about to be answered. */
+export type Waits = Set<HttpReply>;
+
+/** Longest `?wait=`, in seconds. */
+const WAIT_MAX_S = 600;
+
+/** `POST .../messages`: 202 with the acknowledgement, or with `?wait` 200 with the outcome. */
+export async function postMessage(
+  context: EdgeContext,
+  exchange: Exchange,
+  { ref, waits }: { ref: SessionRef; waits: Waits },
+): Promise<void> {
+  const { reply, request } = exchange;
+  const wait = request.query.get('wait');
+  const waitMs = Math.min(Number(wait ?? 0), WAIT_MAX_S) * 1_000;
+  if (!(waitMs >= 0)) return reply.error('invalid_frame', 'wait must be a number of seconds');
+  const message = await readMessage(exchange, context.limits.maxPayloadBytes);
+  if (!message) return;
+  const agentId = await enter(context, reply, { ref, agentId: message.agent_id ?? '' });
+  if (agentId === undefined) return;
+
+  waits.add(reply);
+  const finals = waitMs > 0 ? await waitForFinals(context, ref, agentId) : undefined;
+  reply.onAborted(() => finals?.stop());
+  try {
+    await send(context, reply, { ref, message, finals, waitMs });
+  } finally {
+    finals?.stop();
+    waits.delete(reply);
+  }
+}
+
+/** The session's agent, after creating the session when the request names one; else undefined. */
+async function enter(
+  context: EdgeContext,
+  reply: HttpReply,
+  { ref, agentId }: { ref: SessionRef; agentId: string },
+): Promise<string | undefined> {
+  if (agentId !== '' && !context.hasAgent(agentId)) {
+    reply.error('agent_not_found', `no agent "${agentId}"`);
+    return undefined;
+  }
+  const attached = await context.sessions.attach({
+    ...ref,
+    agent: agentId,
+    create: agentId !== '',
+    since: 0,
+    attachId: makeId('att'),
+  });
+  if (attached.kind === 'attached') return attached.agent;
+  if (attached.kind === 'wrong_agent') {
+    reply.error('auth_unauthorized', 'the session belongs to another agent');
+  } else {
+    reply.error('session_not_found', 'no such session; name its agent_id to start one');
+  }
+  return undefined;
+}
+
+type Sending = {
+  readonly ref: SessionRef;
+  readonly message: Omit<MessageFrame, 'type'>;
+  readonly finals: FinalWait | undefined;
+  readonly waitMs: number;
+};
+
+async function send(
+  context: EdgeContext,
+  reply: HttpReply,
+  { ref, message, finals, waitMs }: Sending,
+): Promise<void> {
+  const messageId = message.message_id ?? makeId('msg');
+  const appended = await context.inbox.append(ref, {
+    messageId,
+    content: message.content,
+    mode: message.mode ?? context.limits.onBusy,
+    metadata: message.metadata,
+    inReplyTo: message.in_reply_to,
+  });
+  if (appended.kind !== 'accepted' && appended.kind !== 'duplicate') {
+    const { code, text } = refusalOf(appended);
+    return reply.error(code, text);
+  }
+  if (appended.kind === 'duplicate') {
+    const outcome = await duplicateOutcome(context, ref, { messageId, appended });
+    if (outcome) return reply.json(200, outcome);
+  }
+  const final = await finals?.result(messageId, waitMs);
+  if (final) return reply.json(200, final);
+  reply.json(202, acknowledgement(ref, messageId, appended));
+}
+
+function acknowledgement(
+  ref: SessionRef,
+  messageId: string,
+  appended: Appended & { kind: 'accepted' | 'duplicate' },
+): AcceptedFrame {
+  if (appended.kind === 'duplicate') {
+    const { event } = appended;
+    const position = event && 'position' in event ? event.position : 0;
+    return duplicateAccepted(messageId, position, ref.sessionId);
+  }
+  const { frame } = buildEvent(appended.event, { sessionId: ref.sessionId, agentId: '' });
+  return { ...(frame as AcceptedFrame), durability: 'memory' };
+}

@@ -1,0 +1,22 @@
+import { decode } from '@sluice/protocol';
+import type { Exchange } from './transport.js';
+
+/** The body of a POST as a `message` frame, or undefined after the error was sent. */
+export async function readMessage({ request, reply }: Exchange, maxBytes: number) {
+  const body = await request.body(maxBytes);
+  if (body === 'aborted') return undefined;
+  if (body === 'too_large') {
+    reply.error('payload_too_large', `the body exceeds gateway.max_payload (${maxBytes} bytes)`);
+    return undefined;
+  }
+  const decoded = decode(body);
+  if (decoded.kind === 'refused') {
+    reply.error(decoded.code, decoded.message);
+    return undefined;
+  }
+  if (decoded.frame.type !== 'message') {
+    reply.error('invalid_frame', 'the body must be a message: {"content": ...}');
+    return undefined;
+  }
+  return decoded.frame;
+}

@@ -1,0 +1,66 @@
+import type { MessageFrame } from '@sluice/protocol';
+import { makeId } from '@sluice/runtime';
+import type { Appended } from '@sluice/store';
+import type { Attached, Connection } from './connection.js';
+import type { EdgeContext } from './context.js';
+import { duplicateOutcome } from './duplicate.js';
+import { duplicateAccepted, errorFrame } from './frames.js';
+
+type Sending = { readonly state: Attached; readonly frame: Omit<MessageFrame, 'type'> };
+
+/** Stores a message in the inbox; its acceptance then takes its place among the session's events. */
+export async function sendMessage(
+  context: EdgeContext,
+  { outbound }: Connection,
+  { state, frame }: Sending,
+): Promise<void> {
+  const { ref, reader, feed } = state;
+  const messageId = frame.message_id ?? makeId('msg');
+  // Before the call: its published copy may come in before its reply.
+  reader.own.add(messageId);
+  let appended: Appended;
+  try {
+    appended = await context.inbox.append(ref, {
+      messageId,
+      content: frame.content,
+      mode: frame.mode ?? context.limits.onBusy,
+      metadata: frame.metadata,
+      inReplyTo: frame.in_reply_to,
+    });
+  } catch (error) {
+    reader.own.delete(messageId);
+    throw error;
+  }
+  if (appended.kind === 'accepted') return feed.offer(appended.event);
+  reader.own.delete(messageId);
+  if (appended.kind === 'duplicate') {
+    const { event } = appended;
+    const position = event && 'position' in event ? event.position : 0;
+    outbound.json(duplicateAccepted(messageId, position, ref.sessionId));
+    const outcome = await duplicateOutcome(context, ref, { messageId, appended });
+    if (outcome) outbound.json(outcome);
+    return;
+  }
+  if (appended.kind === 'gone') return outbound.close(1012, 'service_restart');
+  const { code, text } = refusalOf(appended);
+  outbound.json(errorFrame(code, text, { messageId }));
+}
+
+/** Why a message was not stored, for the client. */
+export function refusalOf(appended: Exclude<Appended, { kind: 'accepted' | 'duplicate' }>): {
+  code: 'session_ended' | 'busy' | 'inbox_full';
+  text: string;
+} {
+  switch (appended.kind) {
+    case 'gone':
+    case 'ended':
+      return { code: 'session_ended', text: 'the session was ended; say hello for a new one' };
+    case 'busy':
+      return { code: 'busy', text: 'a turn is running, and the mode is reject' };
+    case 'full':
+      return {
+        code: 'inbox_full',
+        text: `the inbox is full (session.${appended.limit}); wait for replies`,
+      };
+  }
+}

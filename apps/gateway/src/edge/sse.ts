@@ -1,0 +1,102 @@
+import { sleep } from '@sluice/runtime';
+import type { SessionRef } from '@sluice/store';
+import type { EdgeContext } from './context.js';
+import { LogReader } from './log-reader.js';
+import { fitSnapshot } from './snapshot.js';
+import type { Exchange, HttpStream } from './transport.js';
+
+/** What EventSource waits before it comes back. */
+const RETRY_MS = 1_000;
+const PACE_MS = 20;
+
+/** Streams that are open, so that a drain can end them. */
+export type OpenStreams = Set<{ end(reconnectAfterMs: number): void }>;
+
+/** `GET /v1/sessions/{id}/events`: the log as Server-Sent Events, `id:` = `epoch:seq`. */
+export async function streamEvents(
+  context: EdgeContext,
+  exchange: Exchange,
+  { ref, streams }: { ref: SessionRef; streams: OpenStreams },
+): Promise<'not_found' | 'bad_since' | undefined> {
+  const { reply, request } = exchange;
+  const position = positionOf(request.header('last-event-id'), request.query.get('since'));
+  if (!position) return 'bad_since';
+  const known = await context.sessions.log(ref, { after: position.since, count: 1 });
+  const view = known && (await context.sessions.read(ref, 0));
+  if (!known || !view) return 'not_found';
+  if (reply.aborted) return undefined;
+
+  const stream = reply.stream(200, {
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+  });
+  stream.write(`retry: ${RETRY_MS}\n\n`);
+  const reader = new LogReader(ref, context, {
+    from: position.since,
+    epoch: position.epoch === '' ? known.epoch : position.epoch,
+    take: ({ event, frame, text }) => {
+      send(context, stream, { id: `${event.epoch}:${event.seq}`, type: frame.type, data: text });
+      if (event.kind === 'session_end' && !event.data.continues) finish();
+    },
+    resynced: (snapshot) => {
+      const state = fitSnapshot(snapshot.state, context.limits.maxPayloadBytes);
+      const id = `${state.epoch}:${state.event_cursor}`;
+      send(context, stream, {
+        id,
+        type: 'snapshot',
+        data: JSON.stringify({ type: 'snapshot', state }),
+      });
+    },
+    gone: () => finish(),
+    writable: async () => {
+      const half = context.limits.maxBufferedBytes / 2;
+      while (!reply.aborted && stream.bufferedBytes() > half) await sleep(PACE_MS);
+    },
+  });
+  const keepAlive = setInterval(
+    () => stream.write(': keep-alive\n\n'),
+    context.limits.heartbeatIntervalMs,
+  );
+  const open = {
+    end(reconnectAfterMs: number) {
+      stream.write(`retry: ${Math.ceil(reconnectAfterMs)}\n\n`);
+      finish();
+    },
+  };
+  function close() {
+    clearInterval(keepAlive);
+    streams.delete(open);
+    reader.stop();
+  }
+  function finish() {
+    close();
+    stream.end();
+  }
+  streams.add(open);
+  reply.onAborted(close);
+  if (position.since > known.head) await reader.resync(); // beyond the log (E4)
+  await reader.start({ sessionId: ref.sessionId, agentId: view.state.agent_id });
+  return undefined;
+}
+
+type ServerSentEvent = { readonly id: string; readonly type: string; readonly data: string };
+
+/** A reader that does not take what it is sent is broken off: it never misses an event and gets a later one. */
+function send(context: EdgeContext, stream: HttpStream, { id, type, data }: ServerSentEvent): void {
+  const text = `id: ${id}\nevent: ${type}\ndata: ${data}\n\n`;
+  const buffered = stream.bufferedBytes();
+  if (buffered > 0 && buffered + text.length > context.limits.maxBufferedBytes) return stream.cut();
+  stream.write(text);
+}
+
+/** `Last-Event-ID` (`epoch:seq`) wins over `?since=`; without either the whole log is sent. */
+function positionOf(
+  lastEventId: string,
+  since: string | null,
+): { since: number; epoch: string } | undefined {
+  const [, epoch = '', seq] = /^(\d+):(\d{1,15})$/.exec(lastEventId) ?? [];
+  if (seq !== undefined) return { since: Number(seq), epoch };
+  if (since === null || since === '') return { since: 0, epoch: '' };
+  return /^\d{1,15}$/.test(since) ? { since: Number(since), epoch: '' } : undefined;
+}

@@ -1,0 +1,151 @@
+import { fileURLToPath } from 'node:url';
+import { type Agent, makeAgent } from '@sluice/agents';
+import { type Logger, makeLifecycle, makeLog } from '@sluice/runtime';
+import { openStore, type Store } from '@sluice/store';
+import type { Config } from './config-types.js';
+import { drainNode } from './drain.js';
+import { startEdge } from './edge/edge.js';
+import { makeProbes } from './edge/probes.js';
+import { type Presence, startPresence } from './presence.js';
+import { onStopSignals } from './stop-signals.js';
+import { VERSION } from './version.js';
+import { type RunningWorker, startWorker } from './worker/worker.js';
+
+/** A failure of the drain itself must not keep the process: D7's 2 s, and nothing more. */
+const EXIT_LIMIT_MS = 1_900;
+
+/**
+ * Builds and runs one node until it is told to stop; resolves with the exit status. Throws StartError
+ * when it cannot start.
+ */
+export async function startGateway(
+  config: Config,
+  { baseDir }: { baseDir: string },
+): Promise<number> {
+  const { gateway } = config;
+  const log = makeLog(config.log, { node_id: gateway.nodeId });
+  for (const warning of config.warnings) log.warn(warning);
+  const lifecycle = makeLifecycle(log);
+  const signals = onStopSignals(log);
+  const agents = await makeAgents(config, baseDir);
+  let presence: Presence | undefined;
+  const store = await openStore({
+    url: config.redis.url,
+    prefix: config.redis.prefix,
+    partitions: config.redis.partitions,
+    nodeId: gateway.nodeId,
+    limits: storeLimits(config),
+    sweepIntervalMs: config.worker.sweepIntervalMs,
+    sessionEnd: config.sessionEnd,
+    liveNodes: () => presence?.liveNodes() ?? [gateway.nodeId],
+    log,
+  });
+  presence = await startPresence({
+    nodes: store.nodes,
+    nodeId: gateway.nodeId,
+    roles: gateway.roles,
+    agents: [...agents.keys()],
+    log,
+  });
+  const isDraining = () => lifecycle.phase !== 'starting' && lifecycle.phase !== 'ready';
+  const probes = makeProbes({
+    nodeId: gateway.nodeId,
+    isStarting: () => lifecycle.phase === 'starting',
+    isDraining,
+    isRedisReachable: () => store.isReachable(),
+  });
+  const { hasAgent, liveWorkers } = presence;
+  const worker = gateway.roles.includes('worker')
+    ? await startWorkerRole(config, { store, agents, log, hasAgent, liveWorkers })
+    : undefined;
+  const edge = await startEdge({
+    store,
+    config,
+    log,
+    probes: probes.routes,
+    publicFile: gateway.console
+      ? fileURLToPath(new URL('../public/index.html', import.meta.url))
+      : null,
+    hasAgent,
+    isDraining,
+    info: (connections, sessions) => ({
+      name: 'sluice',
+      version: VERSION,
+      node_id: gateway.nodeId,
+      agents: Object.entries(config.agents).map(([id, { kind }]) => ({ id, kind })),
+      sessions,
+      connections,
+      live_workers: liveWorkers().length,
+    }),
+  });
+  lifecycle.enter('ready');
+  log.info(
+    { node_id: gateway.nodeId, port: edge.server.port, host: gateway.host, roles: gateway.roles },
+    'ready',
+  );
+
+  await signals.first;
+  lifecycle.enter('draining');
+  log.info('draining');
+  const giveUp = setTimeout(() => process.exit(75), gateway.drainTimeoutMs + EXIT_LIMIT_MS);
+  const parts = { edge, worker, presence, store, log };
+  const status = await drainNode(parts, gateway, signals.second);
+  lifecycle.enter('drained');
+  probes.stop();
+  for (const agent of agents.values()) await agent.close?.();
+  clearTimeout(giveUp);
+  lifecycle.enter('stopped');
+  return status;
+}
+
+async function makeAgents(config: Config, baseDir: string): Promise<Map<string, Agent>> {
+  const { maxReplyBytes } = config.gateway;
+  const agents = new Map<string, Agent>();
+  for (const [name, agent] of Object.entries(config.agents)) {
+    agents.set(name, await makeAgent(name, agent, { baseDir, maxReplyBytes }));
+  }
+  return agents;
+}
+
+function storeLimits({ lease, worker, session }: Config) {
+  return {
+    ttlMs: lease.ttlMs,
+    maxAttempts: worker.maxAttempts,
+    maxHandOvers: worker.maxHandOvers,
+    maxInbox: session.maxInbox,
+    maxInboxBytes: session.maxInboxBytes,
+    maxEvents: session.maxEvents,
+    maxMessages: session.maxMessages,
+    maxSeen: session.maxSeen,
+    maxDead: session.maxDead,
+    resumeWindowMs: session.resumeWindowMs,
+  };
+}
+
+type WorkerRole = {
+  readonly store: Store;
+  readonly agents: ReadonlyMap<string, Agent>;
+  readonly log: Logger;
+  hasAgent(agent: string): boolean;
+  liveWorkers(): string[];
+};
+
+function startWorkerRole(config: Config, role: WorkerRole): Promise<RunningWorker> {
+  const { gateway, lease, worker, session } = config;
+  return startWorker({
+    ...role,
+    nodeId: gateway.nodeId,
+    concurrency: worker.concurrency,
+    sweepIntervalMs: worker.sweepIntervalMs,
+    limits: {
+      leaseTtlMs: lease.ttlMs,
+      lingerMs: lease.lingerMs,
+      maxLingering: lease.maxLingering,
+      perTurnTimeoutMs: gateway.perTurnTimeoutMs,
+      maxReplyBytes: gateway.maxReplyBytes,
+      maxMessages: session.maxMessages,
+      maxAttempts: worker.maxAttempts,
+      maxTurnsPerLease: worker.maxTurnsPerLease,
+    },
+  });
+}

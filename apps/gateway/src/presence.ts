@@ -1,0 +1,60 @@
+import type { Logger } from '@sluice/runtime';
+import { LIVE_MS, type NodeBeat, type Nodes, StoreUnavailable } from '@sluice/store';
+import type { Role } from './config-types.js';
+
+const BEAT_MS = 1_000;
+
+type PresenceOptions = {
+  readonly nodes: Nodes;
+  readonly nodeId: string;
+  readonly roles: readonly Role[];
+  readonly agents: readonly string[];
+  readonly log: Logger;
+};
+
+export type Presence = Awaited<ReturnType<typeof startPresence>>;
+
+/** Beats for this node and knows, from the same call, who else is alive. */
+export async function startPresence({ nodes, nodeId, roles, agents, log }: PresenceOptions) {
+  const info = { roles, agents, pid: process.pid };
+  let beats: readonly NodeBeat[] = [];
+  let draining = false;
+
+  async function beat() {
+    const status = draining ? 'draining' : roles.includes('worker') ? 'worker' : 'edge';
+    try {
+      beats = await nodes.beat(status, info);
+    } catch (err) {
+      if (!(err instanceof StoreUnavailable)) log.error({ err }, 'beat failed');
+    }
+  }
+  await beat();
+  const timer = setInterval(() => void beat(), BEAT_MS);
+
+  const live = () => beats.filter((b) => b.ageMs < LIVE_MS || b.node === nodeId);
+  return {
+    info,
+    liveNodes: () => [nodeId, ...live().map((b) => b.node)],
+    liveWorkers: () =>
+      live()
+        .filter((b) => b.status === 'worker')
+        .map((b) => b.node),
+    hasAgent(agent: string): boolean {
+      if (agents.includes(agent)) return true;
+      return live().some((b) => agentsOf(b).includes(agent));
+    },
+    /** From now on beats say that this node is leaving. */
+    drain() {
+      draining = true;
+    },
+    async stop() {
+      clearInterval(timer);
+      await nodes.leave().catch(() => undefined); // forgotten after a minute anyway
+    },
+  };
+}
+
+function agentsOf(beat: NodeBeat): readonly string[] {
+  const info = JSON.parse(beat.info) as { agents?: string[] };
+  return info.agents ?? [];
+}

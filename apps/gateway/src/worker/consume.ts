@@ -1,0 +1,56 @@
+import { RING_QUEUE, type RingJob } from '@sluice/store';
+import { type ConnectionOptions, Worker } from 'bullmq';
+
+export type Consumer = {
+  /** Follows the free slots: a job is fetched only when it can run at once. */
+  setFree(free: number): void;
+  /** Takes no more rings; those under way are not waited for. */
+  pause(): Promise<void>;
+  close(): Promise<void>;
+};
+
+type ConsumerOptions = {
+  readonly connection: ConnectionOptions;
+  readonly prefix: string;
+  readonly concurrency: number;
+  readonly leaseTtlMs: number;
+  onError(error: unknown): void;
+};
+
+/** BullMQ is the doorbell: each job names a session that has work (docs/adr). */
+export function consume(
+  onRing: (ring: RingJob) => Promise<void>,
+  { connection, prefix, concurrency, leaseTtlMs, onError }: ConsumerOptions,
+): Consumer {
+  let active = 0;
+  const worker = new Worker<RingJob>(
+    RING_QUEUE,
+    async (job) => {
+      active++;
+      try {
+        await onRing(job.data);
+      } finally {
+        active--;
+      }
+    },
+    {
+      connection,
+      prefix,
+      concurrency,
+      lockDuration: leaseTtlMs,
+      stalledInterval: 1_000,
+      maxStalledCount: 1_000,
+      removeOnComplete: { count: 0 },
+      removeOnFail: { count: 0 },
+      skipVersionCheck: true,
+    },
+  );
+  worker.on('error', onError);
+  return {
+    setFree(free) {
+      worker.concurrency = Math.max(1, active + free);
+    },
+    pause: () => worker.pause(true),
+    close: () => worker.close(true),
+  };
+}

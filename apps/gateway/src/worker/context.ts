@@ -1,0 +1,59 @@
+import type { Agent } from '@sluice/agents';
+import { type Logger, sleep } from '@sluice/runtime';
+import {
+  type Keys,
+  type Leases,
+  type Rings,
+  type SessionEnds,
+  StoreUnavailable,
+} from '@sluice/store';
+import type { HeldSession } from './held-session.js';
+import type { Slots } from './slots.js';
+
+export type WorkerLimits = {
+  readonly leaseTtlMs: number;
+  readonly lingerMs: number;
+  readonly maxLingering: number;
+  readonly perTurnTimeoutMs: number;
+  readonly maxReplyBytes: number;
+  readonly maxMessages: number;
+  readonly maxAttempts: number;
+  readonly maxTurnsPerLease: number;
+};
+
+/** `hand_over`: others are alive and go on; `sole`: nobody else is, so own sessions are drained (D2). */
+export type WorkerPhase = 'running' | 'hand_over' | 'sole';
+
+/** What the files of this room share. */
+export type WorkerContext = {
+  readonly leases: Leases;
+  readonly rings: Rings;
+  readonly ends: SessionEnds;
+  readonly keys: Keys;
+  readonly agents: ReadonlyMap<string, Agent>;
+  readonly limits: WorkerLimits;
+  readonly log: Logger;
+  readonly slots: Slots;
+  /** Sessions whose lease this node has, by id. */
+  readonly held: Map<string, HeldSession>;
+  phase: WorkerPhase;
+  lingering: number;
+};
+
+const RETRY_MS = 100;
+
+/** Repeats a call while Redis is away; undefined when `until` aborts first (the lease is gone). */
+export async function insist<T>(
+  call: () => Promise<T>,
+  until: AbortSignal,
+): Promise<T | undefined> {
+  while (!until.aborted) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      await sleep(RETRY_MS, until);
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,40 @@
+import type { Lease } from '@sluice/store';
+import { insist, type WorkerContext } from './context.js';
+import type { HeldSession } from './held-session.js';
+
+export const FORCE_CLOSED = 'Force-closed during shutdown after timeout';
+
+/** A signal that never aborts, for calls whose time is bounded elsewhere. */
+export const never = new AbortController().signal;
+
+/**
+ * Gives the lease up and rings for what still waits. `force` cuts the running turn: its message stays
+ * at the head and SESSION_END is recorded (D3). The ring is added after the release, never before.
+ */
+export async function handOver(
+  context: WorkerContext,
+  held: HeldSession,
+  how: 'idle' | 'yield' | 'force',
+): Promise<'more' | 'released'> {
+  const { leases, rings, phase } = context;
+  const { lease, keeper } = held;
+  if (how !== 'idle') keeper.stop();
+  const until = how === 'force' ? never : keeper.lost;
+  const reply = await insist(() => leases.release(lease, how, FORCE_CLOSED), until);
+  if (reply?.kind === 'more') return 'more';
+  keeper.stop();
+  if (reply?.kind === 'handed') {
+    await rings.ring(lease.id, reply.ring, { lifo: phase !== 'running' });
+    if (reply.record !== '') await copyEnd(context, lease, reply.record);
+  }
+  return 'released';
+}
+
+/** Copies SESSION_END to the global stream; should this fail, the sweep of any node does it later. */
+async function copyEnd({ ends, keys, log }: WorkerContext, lease: Lease, record: string) {
+  try {
+    await ends.copy(record, keys.partitionOf(lease.id));
+  } catch (err) {
+    log.warn({ err, session: lease.id }, 'session end not copied yet');
+  }
+}

@@ -1,0 +1,88 @@
+import { type Logger, monotonicMs } from '@sluice/runtime';
+import type { Claim, Lease, Leases } from '@sluice/store';
+
+/** A third of the TTL, at the latest every 2 s (L1). */
+export function renewIntervalMs(ttlMs: number): number {
+  return Math.min(ttlMs / 3, 2_000);
+}
+
+/** Share of the TTL by which a holder stops before Redis would let it (timers may be late). */
+const SAFETY = 0.1;
+
+export type LeaseKeeper = {
+  /** Aborts when the lease is lost or can no longer be trusted (L4). */
+  readonly lost: AbortSignal;
+  /** Renews now, to learn of an abort for the started head. */
+  check(): void;
+  /** The lease was refused by Redis, or given up: nothing is written under it any more. */
+  stop(): void;
+};
+
+type KeeperOptions = {
+  readonly ttlMs: number;
+  readonly log: Logger;
+  /** An abort was promised for the head that is started now. */
+  onAbort(reason: string): void;
+};
+
+/** Renews a lease until it is stopped; judges its own time with the monotonic clock (L4). */
+export function keepLease(
+  leases: Leases,
+  held: { lease: Lease; claim: Claim },
+  { ttlMs, log, onAbort }: KeeperOptions,
+): LeaseKeeper {
+  const { lease } = held;
+  const lost = new AbortController();
+  let { lock, deadlineMs } = held.claim;
+  let stopped = false;
+  let renewing = false;
+  let again = false;
+
+  function lose(why: string) {
+    if (stopped) return;
+    stop();
+    log.warn({ session: lease.id, fence: lease.fence, why }, 'lease lost');
+    lost.abort();
+  }
+
+  async function renew() {
+    if (stopped) return;
+    if (renewing) {
+      again = true;
+      return;
+    }
+    renewing = true;
+    try {
+      const renewed = await leases.renew(lease, lock);
+      lock = renewed.lock;
+      if (renewed.reply.kind === 'fenced') return lose('fenced');
+      deadlineMs = renewed.deadlineMs;
+      if (renewed.reply.abort !== '' && !stopped) onAbort(renewed.reply.abort);
+    } catch (err) {
+      log.debug({ err, session: lease.id }, 'lease renewal failed'); // the deadline decides
+    } finally {
+      renewing = false;
+      if (again) {
+        again = false;
+        void renew();
+      }
+    }
+  }
+
+  const trustedUntilMs = () => deadlineMs - ttlMs * SAFETY;
+  const renewal = setInterval(renew, renewIntervalMs(ttlMs));
+  const watch = setInterval(
+    () => {
+      if (monotonicMs() > trustedUntilMs()) lose('not renewed in time');
+    },
+    Math.max(20, ttlMs / 30),
+  );
+
+  function stop() {
+    stopped = true;
+    clearInterval(renewal);
+    clearInterval(watch);
+  }
+
+  return { lost: lost.signal, check: () => void renew(), stop };
+}

@@ -1,0 +1,89 @@
+import { makeId, monotonicMs } from '@sluice/runtime';
+import type { Claim, RingJob } from '@sluice/store';
+import type { WorkerContext } from './context.js';
+import { handOver } from './hand-over.js';
+import { HeldSession } from './held-session.js';
+import { keepLease } from './lease-keeper.js';
+import { linger } from './linger.js';
+import { type Begun, runTurns } from './turn-loop.js';
+
+/** A ring that finds the Redlock taken but no live holder comes again so much later. */
+const TAKEN_DELAY_MS = 250;
+
+/** Answers a ring: peek, acquire, begin. undefined: there is nothing for this node to do. */
+export async function takeSession(
+  context: WorkerContext,
+  { id, ring }: RingJob,
+  runsAgent: (agent: string) => boolean,
+): Promise<{ held: HeldSession; begun: Begun } | 'not_here' | undefined> {
+  const { leases, limits, log } = context;
+  const peeked = await leases.peek(id, ring);
+  if (peeked.kind !== 'free') return undefined;
+  if (!runsAgent(peeked.agent)) return 'not_here';
+  const claim = await leases.acquire(id);
+  if (!claim) {
+    await passOn(context, id, TAKEN_DELAY_MS);
+    return undefined;
+  }
+  const turnId = makeId('turn');
+  const begun = await begin(context, claim, { id, ring, turnId, fence: peeked.fence });
+  if (!begun) {
+    await leases.abandon(claim);
+    return undefined;
+  }
+
+  const lease = { id, token: claim.token, fence: begun.head.fence };
+  const keeper = keepLease(
+    leases,
+    { lease, claim },
+    {
+      ttlMs: limits.leaseTtlMs,
+      log,
+      onAbort: (reason) => held.stopTurn({ kind: 'aborted', reason }),
+    },
+  );
+  const held = new HeldSession(lease, keeper, limits.maxMessages);
+  return { held, begun };
+}
+
+async function begin(
+  { leases }: WorkerContext,
+  claim: Claim,
+  { id, ring, turnId, fence }: { id: string; ring: string; turnId: string; fence: number },
+): Promise<Begun | undefined> {
+  const begun = await leases.begin({ id, token: claim.token, fence }, { turnId, ring });
+  if (begun.kind !== 'begun' && begun.kind !== 'exhausted') return undefined;
+  // Answered too late to be believed: let it expire, the sweep finds the session (L4).
+  return monotonicMs() < claim.deadlineMs ? begun : undefined;
+}
+
+/** Sends a ring round again under a new number. */
+export async function passOn(context: WorkerContext, id: string, delayMs: number): Promise<void> {
+  const ring = await context.leases.drawRing(id, delayMs);
+  if (ring !== '') await context.rings.ring(id, ring, { delayMs });
+}
+
+/** Runs and lingers until the lease is given up; the slot taken by the caller is given back. */
+export async function serveSession(
+  context: WorkerContext,
+  held: HeldSession,
+  options: { begun: Begun; onIdle: () => void },
+): Promise<void> {
+  const { id } = held.lease;
+  context.held.set(id, held);
+  try {
+    for (let begun: Begun | undefined = options.begun; begun; begun = await linger(context, held)) {
+      const after = await runTurns(context, held, begun).finally(() => context.slots.give());
+      held.stop = undefined;
+      if (after === 'gone') return;
+      if (after === 'more') {
+        await handOver(context, held, 'yield');
+        return;
+      }
+      options.onIdle();
+    }
+  } finally {
+    held.keeper.stop();
+    if (context.held.get(id) === held) context.held.delete(id);
+  }
+}

@@ -1,0 +1,143 @@
+import { type Agent, type AgentEvent, type Reply, RetryableError, type Turn } from '@sluice/agents';
+import type { OutcomeStatus } from '@sluice/protocol';
+import { streamFields } from '@sluice/store';
+import { type Append, makeDeltaBuffer } from './delta-buffer.js';
+
+/** Why a running turn is stopped. `lost`, `drain` and `ended` leave the message to others. */
+export type Stop =
+  | { readonly kind: 'aborted'; readonly reason: string }
+  | { readonly kind: 'timeout' }
+  | { readonly kind: 'too_large' }
+  | { readonly kind: 'lost' | 'drain' };
+
+/** An agent gets so long to heed its signal, so that its turn does not overlap the next (L5, T6). */
+const ABORT_GRACE_MS = 2_500;
+const REASON_CHARS_MAX = 1_000;
+
+export type TurnResult =
+  | {
+      readonly kind: 'ended';
+      readonly status: OutcomeStatus;
+      readonly reason: string;
+      readonly content: string;
+      readonly usage: string;
+      readonly trailing: string[][];
+    }
+  | { readonly kind: 'retry'; readonly afterMs: number; readonly reason: string }
+  | { readonly kind: 'left' };
+
+export type TurnOptions = {
+  readonly append: Append;
+  /** 0: none. */
+  readonly timeoutMs: number;
+  readonly maxReplyBytes: number;
+  /** Aborted with a `Stop` as its reason. */
+  readonly stop: AbortController;
+};
+
+type Ran =
+  | { readonly kind: 'replied'; readonly reply: Reply }
+  | { readonly kind: 'failed'; readonly error: unknown }
+  | { readonly kind: 'stopped' };
+
+/** One try of one turn: streams, watches the limits, and says how it ended. Never throws. */
+export async function runTurn(agent: Agent, turn: Turn, options: TurnOptions): Promise<TurnResult> {
+  const { stop, timeoutMs, maxReplyBytes } = options;
+  const buffer = makeDeltaBuffer(turn.message_id, options.append);
+  let streamed = '';
+  const onEvent = (event: AgentEvent) => {
+    if (stop.signal.aborted) return;
+    buffer.push(event);
+    if (event.type !== 'delta') return;
+    streamed += event.content;
+    if (streamed.length > maxReplyBytes) stop.abort({ kind: 'too_large' } satisfies Stop);
+  };
+  const timer =
+    timeoutMs > 0
+      ? setTimeout(() => stop.abort({ kind: 'timeout' } satisfies Stop), timeoutMs)
+      : undefined;
+  const ran = await untilStopped(runAgent(agent, turn, stop.signal, onEvent), stop.signal);
+  clearTimeout(timer);
+
+  const stopped = stop.signal.aborted ? (stop.signal.reason as Stop) : undefined;
+  if (stopped?.kind === 'lost' || stopped?.kind === 'drain') return { kind: 'left' };
+  if (!stopped && ran.kind === 'failed' && ran.error instanceof RetryableError) {
+    await buffer.settle();
+    return { kind: 'retry', afterMs: ran.error.retryAfterMs, reason: reasonOf(ran.error) };
+  }
+  const outcome = stopped ? outcomeOfStop(stopped, streamed) : outcomeOf(ran, maxReplyBytes);
+  const trailing = await buffer.settle();
+  if (buffer.used) {
+    if (outcome.status === 'error') {
+      trailing.push(streamFields('stream_error', turn.message_id, { error: outcome.reason }));
+    }
+    trailing.push(streamFields('stream_end', turn.message_id));
+  }
+  return { kind: 'ended', ...outcome, trailing };
+}
+
+async function runAgent(
+  agent: Agent,
+  turn: Turn,
+  signal: AbortSignal,
+  onEvent: (event: AgentEvent) => void,
+): Promise<Ran> {
+  try {
+    const events = agent.run(turn, { signal });
+    for (;;) {
+      const step = await events.next();
+      if (step.done) return { kind: 'replied', reply: step.value };
+      onEvent(step.value);
+    }
+  } catch (error) {
+    return { kind: 'failed', error };
+  }
+}
+
+/** Resolves with the agent, or, once stopped, at the latest after the grace (at once for others' turns). */
+function untilStopped(running: Promise<Ran>, signal: AbortSignal): Promise<Ran> {
+  return new Promise((resolve) => {
+    let timer: NodeJS.Timeout | undefined;
+    const onStop = () => {
+      const { kind } = signal.reason as Stop;
+      const graceMs = kind === 'lost' || kind === 'drain' ? 0 : ABORT_GRACE_MS;
+      timer = setTimeout(() => resolve({ kind: 'stopped' }), graceMs);
+    };
+    if (signal.aborted) onStop();
+    else signal.addEventListener('abort', onStop, { once: true });
+    running.then((ran) => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onStop);
+      resolve(ran);
+    });
+  });
+}
+
+type Outcome = { status: OutcomeStatus; reason: string; content: string; usage: string };
+
+function outcomeOfStop(stop: Stop, streamed: string): Outcome {
+  const base = { content: streamed, usage: '' };
+  if (stop.kind === 'timeout') return { ...base, status: 'timeout', reason: 'per_turn_timeout' };
+  if (stop.kind === 'too_large') return tooLarge;
+  return { ...base, status: 'aborted', reason: stop.kind === 'aborted' ? stop.reason : stop.kind };
+}
+
+const tooLarge: Outcome = { status: 'error', reason: 'reply_too_large', content: '', usage: '' };
+
+function outcomeOf(ran: Ran, maxReplyBytes: number): Outcome {
+  if (ran.kind !== 'replied') {
+    const reason = ran.kind === 'failed' ? reasonOf(ran.error) : 'stopped';
+    return { status: 'error', reason, content: '', usage: '' };
+  }
+  const { content, usage } = ran.reply;
+  if (typeof content !== 'string') {
+    return { status: 'error', reason: 'the agent returned no content', content: '', usage: '' };
+  }
+  if (Buffer.byteLength(content) > maxReplyBytes) return tooLarge;
+  return { status: 'ok', reason: '', content, usage: usage ? JSON.stringify(usage) : '' };
+}
+
+function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.slice(0, REASON_CHARS_MAX) || 'the agent failed';
+}

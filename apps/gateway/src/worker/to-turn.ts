@@ -1,0 +1,28 @@
+import type { Turn } from '@sluice/agents';
+import type { Content, HistoryMessage } from '@sluice/protocol';
+import { decodeEntry, type HeadReply, sessionKeyId } from '@sluice/store';
+
+/** The started head as the agent sees it; a batch of `collect` messages becomes one content. */
+export function toTurn(head: HeadReply, history: readonly HistoryMessage[]): Turn {
+  const entries = head.entries.map(decodeEntry);
+  const last = entries.at(-1);
+  const messageId = last?.messageId ?? '';
+  return {
+    session_id: head.sessionId,
+    principal: head.principal,
+    message_id: messageId,
+    turn_id: head.turnId,
+    content: joined(entries.map((entry) => entry.content)),
+    metadata: last?.metadata ?? {},
+    attempt: head.attempt,
+    fence: head.fence,
+    idempotency_key: `${sessionKeyId(head.principal, head.sessionId)}:${messageId}`,
+    history,
+  };
+}
+
+function joined(contents: readonly Content[]): Content {
+  const [only] = contents;
+  if (contents.length === 1 && only !== undefined) return only;
+  return contents.map((c) => (typeof c === 'string' ? c : JSON.stringify(c))).join('\n\n');
+}

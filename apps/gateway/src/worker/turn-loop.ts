@@ -1,0 +1,140 @@
+import { retryDelayMs } from '@sluice/agents';
+import { makeId, monotonicMs, sleep } from '@sluice/runtime';
+import { decodeEntry, type HeadReply, type TurnEnd } from '@sluice/store';
+import { insist, type WorkerContext } from './context.js';
+import type { HeldSession } from './held-session.js';
+import { runTurn, type Stop, type TurnResult } from './run-turn.js';
+import { toTurn } from './to-turn.js';
+
+export type Begun = { readonly kind: 'begun' | 'exhausted'; readonly head: HeadReply };
+type Ended = TurnResult & { kind: 'ended' };
+
+/** Runs turn after turn, one commit each, until nothing waits or the session goes to others. */
+export async function runTurns(
+  context: WorkerContext,
+  held: HeldSession,
+  begun: Begun,
+): Promise<'idle' | 'more' | 'gone'> {
+  for (let next: Begun = begun; ; ) {
+    const startedMs = monotonicMs();
+    const tried = await runHead(context, held, next);
+    if (!tried) return 'gone';
+    const { head, ended } = tried;
+    held.turns++;
+    const reply = await commit(context, held, head, ended);
+    const { sessionId: session_id, turnId: turn_id, fence, attempt } = head;
+    context.log.debug(
+      { session_id, turn_id, fence, attempt, outcome: ended.status, ms: monotonicMs() - startedMs },
+      'turn ended',
+    );
+    if (!reply || reply.kind === 'fenced') return 'gone';
+    if (reply.kind !== 'next') return reply.kind;
+    held.woken = false;
+    next = { kind: 'begun', head: reply.head };
+  }
+}
+
+/** Tries the started head until it has an outcome; undefined: it is left to whoever comes next. */
+async function runHead(
+  context: WorkerContext,
+  held: HeldSession,
+  begun: Begun,
+): Promise<{ head: HeadReply; ended: Ended } | undefined> {
+  let failure = `no attempt left: ${begun.head.attempt} were cut short`;
+  for (let { kind, head } = begun; ; ) {
+    if (kind === 'exhausted') return { head, ended: without('dead_lettered', failure) };
+    if (head.abort !== '') return { head, ended: without('aborted', head.abort) };
+    const stop = new AbortController();
+    held.stop = stop;
+    if (held.keeper.lost.aborted) return undefined;
+    const result = await tryOnce(context, held, head);
+    if (result.kind === 'left') return undefined;
+    if (result.kind === 'ended') return { head, ended: result };
+
+    failure = result.reason;
+    if (head.attempt < context.limits.maxAttempts) {
+      const policy = context.agents.get(head.agent)?.retry;
+      await sleep(Math.max(result.afterMs, retryDelayMs(policy, head.attempt)), stop.signal);
+    }
+    if (stop.signal.aborted) {
+      const why = stop.signal.reason as Stop;
+      if (why.kind !== 'aborted') return undefined;
+      return { head, ended: without('aborted', why.reason) };
+    }
+    const turnId = makeId('turn');
+    const again = await insist(
+      () => context.leases.begin(held.lease, { turnId }),
+      held.keeper.lost,
+    );
+    if (again?.kind !== 'begun' && again?.kind !== 'exhausted') return undefined;
+    ({ kind, head } = again);
+  }
+}
+
+async function tryOnce(
+  context: WorkerContext,
+  held: HeldSession,
+  head: HeadReply,
+): Promise<TurnResult> {
+  const { leases, limits, agents, log } = context;
+  const { lease, keeper, stop } = held;
+  const agent = agents.get(head.agent);
+  if (!agent || !stop) return without('error', `no node has the agent "${head.agent}"`);
+  const history =
+    agent.usesHistory === false ? [] : await insist(() => held.readHistory(leases), keeper.lost);
+  if (!history) return { kind: 'left' };
+  const append = async (number: number, batch: string[][]) => {
+    const reply = await insist(
+      () => leases.appendEvents(lease, { turnId: head.turnId, number, batch }),
+      keeper.lost,
+    );
+    if (reply?.kind === 'appended' && reply.abort !== '') {
+      held.stopTurn({ kind: 'aborted', reason: reply.abort });
+    }
+    if (reply?.kind === 'fenced') keeper.check();
+    return reply?.kind === 'appended';
+  };
+  try {
+    return await runTurn(agent, toTurn(head, history), {
+      append,
+      stop,
+      timeoutMs: limits.perTurnTimeoutMs,
+      maxReplyBytes: limits.maxReplyBytes,
+    });
+  } catch (err) {
+    log.error({ err, session: lease.id }, 'turn failed inside the gateway');
+    return without('error', 'internal');
+  }
+}
+
+function commit(context: WorkerContext, held: HeldSession, head: HeadReply, ended: Ended) {
+  const { leases, limits, slots, phase } = context;
+  const mayGoOn = held.turns < limits.maxTurnsPerLease || slots.free > 0;
+  const { kind: _, ...outcome } = ended;
+  const end: TurnEnd = {
+    ...outcome,
+    turnId: head.turnId,
+    nextTurnId: makeId('turn'),
+    fetch: phase !== 'hand_over' && mayGoOn,
+  };
+  const last = head.entries.at(-1);
+  return insist(async () => {
+    const reply = await leases.commit(held.lease, end);
+    if (reply.kind !== 'fenced' && last !== undefined) {
+      held.committed(head.entries, {
+        role: 'assistant',
+        content: end.content,
+        message_id: decodeEntry(last).messageId,
+        timestamp: Date.now() / 1_000,
+        turn_id: head.turnId,
+        outcome: { status: ended.status, ...(ended.reason ? { reason: ended.reason } : {}) },
+      });
+    }
+    return reply;
+  }, held.keeper.lost);
+}
+
+/** An outcome that no agent was asked for. */
+function without(status: Ended['status'], reason: string): Ended {
+  return { kind: 'ended', status, reason, content: '', usage: '', trailing: [] };
+}

@@ -1,0 +1,127 @@
+import type { Agent } from '@sluice/agents';
+import type { Logger } from '@sluice/runtime';
+import type { RingJob, Store } from '@sluice/store';
+import { type Consumer, consume } from './consume.js';
+import type { WorkerContext, WorkerLimits } from './context.js';
+import { makeMissingAgents } from './missing-agent.js';
+import { passOn, serveSession, takeSession } from './run-session.js';
+import { makeSlots } from './slots.js';
+import { startSweeping } from './sweep.js';
+
+const MISSING_AGENT_DELAY_MS = 1_000;
+/** Wakes took the slots that the fetched job counted on. */
+const NO_SLOT_DELAY_MS = 250;
+
+export type WorkerOptions = {
+  readonly store: Store;
+  readonly nodeId: string;
+  readonly agents: ReadonlyMap<string, Agent>;
+  readonly limits: WorkerLimits;
+  readonly concurrency: number;
+  readonly sweepIntervalMs: number;
+  readonly log: Logger;
+  liveWorkers(): readonly string[];
+  /** Whether some live node, this one included, has the agent. */
+  hasAgent(agent: string): boolean;
+};
+
+export type RunningWorker = Awaited<ReturnType<typeof startWorker>>;
+
+/** Starts the worker role: consumes rings, hears wakes and aborts, sweeps. */
+export async function startWorker(options: WorkerOptions) {
+  const { store, nodeId, log, limits } = options;
+  let consumer: Consumer | undefined;
+  const context: WorkerContext = {
+    leases: store.leases,
+    rings: store.rings,
+    ends: store.sessionEnds,
+    keys: store.keys,
+    agents: options.agents,
+    limits,
+    log,
+    slots: makeSlots(options.concurrency, (free) => consumer?.setFree(free)),
+    held: new Map(),
+    phase: 'running',
+    lingering: 0,
+  };
+  const serving = new Set<Promise<void>>();
+  await store.channels.subscribe(
+    Array.from(
+      { length: store.keys.partitions },
+      (_, p) => store.keys.nodeChannelPrefix(p) + nodeId,
+    ),
+    (message) => onNodeMessage(context, message),
+  );
+  consumer = consume(ringListener(context, serving, options), {
+    connection: store.bullConnection as never,
+    prefix: store.keys.ringPrefix,
+    concurrency: options.concurrency,
+    leaseTtlMs: limits.leaseTtlMs,
+    onError: (err) => log.debug({ err }, 'ring consumer failed'),
+  });
+  const sweeping = startSweeping({
+    sweep: store.sweep,
+    rings: store.rings,
+    ends: store.sessionEnds,
+    nodeId,
+    partitions: store.keys.partitions,
+    intervalMs: options.sweepIntervalMs,
+    log,
+    liveWorkers: options.liveWorkers,
+  });
+  return { context, consumer, sweeping, serving };
+}
+
+/** `wake <id>`, or `abort <id>` / `ended <id>`: those are only hints, the renewal brings the fact. */
+function onNodeMessage(context: WorkerContext, message: string): void {
+  const space = message.indexOf(' ');
+  const held = context.held.get(message.slice(space + 1));
+  if (!held) return;
+  if (message.slice(0, space) !== 'wake') return held.keeper.check();
+  if (held.endLinger) held.endLinger('wake');
+  else held.woken = true;
+}
+
+function ringListener(
+  context: WorkerContext,
+  serving: Set<Promise<void>>,
+  { hasAgent }: WorkerOptions,
+) {
+  const missing = makeMissingAgents();
+  return async (ring: RingJob): Promise<void> => {
+    if (context.phase !== 'running') return passOn(context, ring.id, 0);
+    if (!context.slots.tryTake()) return passOn(context, ring.id, NO_SLOT_DELAY_MS);
+    const taken = await take(context, ring, { hasAgent, missing }).catch((err) => {
+      context.log.warn({ err, session: ring.id }, 'ring not answered'); // the sweep rings again
+    });
+    if (!taken) return context.slots.give();
+    // The job ends when the session is first idle; lingering goes on without it.
+    await new Promise<void>((resolve) => {
+      const served = serveSession(context, taken.held, { begun: taken.begun, onIdle: resolve })
+        .catch((err) => context.log.error({ err, session: ring.id }, 'session failed'))
+        .finally(() => {
+          serving.delete(served);
+          resolve();
+        });
+      serving.add(served);
+    });
+  };
+}
+
+type TakeOptions = {
+  hasAgent(agent: string): boolean;
+  readonly missing: ReturnType<typeof makeMissingAgents>;
+};
+
+async function take(context: WorkerContext, ring: RingJob, { hasAgent, missing }: TakeOptions) {
+  const taken = await takeSession(context, ring, (agent) => {
+    if (context.agents.has(agent)) return true;
+    return !hasAgent(agent) && missing.giveUp(ring.id);
+  });
+  if (taken === 'not_here') {
+    await passOn(context, ring.id, MISSING_AGENT_DELAY_MS);
+    return undefined;
+  }
+  missing.forget(ring.id);
+  return taken;
+}
