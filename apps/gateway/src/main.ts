@@ -24,7 +24,6 @@ export async function startGateway(
 ): Promise<number> {
   const { gateway } = config;
   const log = makeLog(config.log, { node_id: gateway.nodeId });
-  for (const warning of config.warnings) log.warn(warning);
   const lifecycle = makeLifecycle(log);
   const signals = onStopSignals(log);
   const agents = await makeAgents(config, baseDir);
@@ -80,7 +79,7 @@ export async function startGateway(
   });
   lifecycle.enter('ready');
   log.info(
-    { node_id: gateway.nodeId, port: edge.server.port, host: gateway.host, roles: gateway.roles },
+    { port: edge.server.port, host: gateway.host, roles: gateway.roles },
     'ready',
   );
 
