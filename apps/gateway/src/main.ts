@@ -78,10 +78,7 @@ export async function startGateway(
     }),
   });
   lifecycle.enter('ready');
-  log.info(
-    { port: edge.server.port, host: gateway.host, roles: gateway.roles },
-    'ready',
-  );
+  log.info({ port: edge.server.port, host: gateway.host, roles: gateway.roles }, 'ready');
 
   await signals.first;
   lifecycle.enter('draining');

@@ -1,6 +1,7 @@
--- Finds sessions with work and no live holder, and SESSION_END records that nobody copied.
--- KEYS: pending swept ends
--- ARGV: session_prefix interval
+-- Finds sessions with work and no live holder, and SESSION_END records that nobody copied; strikes
+-- sessions that have expired off the listings.
+-- KEYS: pending swept ends sessions
+-- ARGV: session_prefix owned_prefix interval resume_window
 -- REPLY: early | swept <id ring ...> <SESSION_END records>
 -- RULES: T7 C1 C2 D4
 local BACKOFF_MAX, ENDS_AGE, MEMBERS = 60000, 5000, 100
@@ -24,6 +25,13 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', pending, '-inf', now, 'LIMIT', 0
     table.insert(rings, id)
     table.insert(rings, ring)
   end
+end
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', sessions, '-inf', now - resume_window,
+  'LIMIT', 0, MEMBERS)) do
+  if redis.call('EXISTS', session_prefix .. id .. ':state') == 0 then
+    redis.call('ZREM', sessions, id)
+    redis.call('ZREM', owned_prefix .. string.sub(id, 1, 12), id)
+  else redis.call('ZADD', sessions, now, id) end -- kept by its work: looked at again later
 end
 local overdue = {}
 for _, record in ipairs(redis.call('LRANGE', ends, 0, MEMBERS - 1)) do

@@ -57,7 +57,9 @@ export function makeKeys(prefix: string, partitions: number) {
         pending: `${base}:pending`,
         swept: `${base}:swept`,
         ends: `${base}:ends`,
+        sessions: `${base}:sessions`,
         sessionPrefix: `${base}:s:`,
+        ownedPrefix: `${base}:u:`,
       };
     },
     /** Channel of a session's events. */

@@ -6,6 +6,7 @@ import { makeKeys } from './keys.js';
 import { checkLayout } from './layout.js';
 import { type LeaseLimits, makeLeases } from './lease.js';
 import { makeNodes } from './nodes.js';
+import { watchPulse } from './pulse.js';
 import { makeRings } from './ring.js';
 import { makeSessions } from './session.js';
 import { makeSessionEnds } from './session-ends.js';
@@ -63,6 +64,7 @@ export async function openStore(options: StoreOptions) {
   const rings = makeRings(bullConnection, keys.ringPrefix, (err) =>
     log.warn({ err }, 'ring failed'),
   );
+  const pulse = watchPulse(connection);
   return {
     keys,
     channels,
@@ -78,11 +80,13 @@ export async function openStore(options: StoreOptions) {
     inbox: makeInbox(connection, keys, rings, limits),
     leases: makeLeases(connection, keys, { nodeId, limits }),
     nodes: makeNodes(connection, keys, nodeId),
-    sweep: makeSweep(connection, keys, options.sweepIntervalMs),
-    isReachable: () => connection.serverId() !== undefined,
-    /** Round trip to Redis; rejects when there is none. */
-    ping: () => connection.ask((client) => client.ping()),
+    sweep: makeSweep(connection, keys, {
+      intervalMs: options.sweepIntervalMs,
+      resumeWindowMs: limits.resumeWindowMs,
+    }),
+    isReachable: pulse.isBeating,
     async close(): Promise<void> {
+      pulse.stop();
       await rings.close();
       channels.close();
       bullConnection.disconnect();

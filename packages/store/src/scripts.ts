@@ -388,8 +388,8 @@ export type SweepReply = {
 };
 
 export const pendingSweep = defineScript('pending-sweep', {
-  keys: ['pending', 'swept', 'ends'],
-  args: ['session_prefix', 'interval'],
+  keys: ['pending', 'swept', 'ends', 'sessions'],
+  args: ['session_prefix', 'owned_prefix', 'interval', 'resume_window'],
   decode(word, reply): SweepReply {
     if (word === 'early') return { rings: [], overdueEnds: [] };
     const flat = reply.texts();

@@ -28,5 +28,6 @@ export type EdgeContext = {
   readonly marking: Set<Promise<unknown>>;
   /** Whether some live node has the agent. */
   hasAgent(agent: string): boolean;
+  isDraining(): boolean;
   partitionOf(ref: SessionRef): number;
 };

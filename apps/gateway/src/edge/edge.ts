@@ -72,7 +72,7 @@ export async function startEdge(options: EdgeOptions) {
   return { context, server, streams, waits, timers };
 }
 
-function makeContext({ store, config, log, hasAgent }: EdgeOptions): EdgeContext {
+function makeContext({ store, config, log, hasAgent, isDraining }: EdgeOptions): EdgeContext {
   const { gateway, session } = config;
   const limits: EdgeLimits = {
     maxPayloadBytes: gateway.maxPayloadBytes,
@@ -95,6 +95,7 @@ function makeContext({ store, config, log, hasAgent }: EdgeOptions): EdgeContext
     connections: new Set(),
     marking: new Set(),
     hasAgent,
+    isDraining,
     partitionOf: (ref) => keys.partitionOf(sessionKeyId(ref.principal, ref.sessionId)),
   };
 }

@@ -31,6 +31,12 @@ export function makeRoutes(context: EdgeContext, options: HttpOptions): Route[] 
       }
     };
 
+  /** What would only begin now belongs on another node. */
+  const unlessDraining = (run: Route['run']) => (exchange: Exchange) =>
+    context.isDraining()
+      ? exchange.reply.error('draining', 'this node is stopping; come again, another one answers')
+      : run(exchange);
+
   return [
     {
       method: 'GET',
@@ -52,21 +58,23 @@ export function makeRoutes(context: EdgeContext, options: HttpOptions): Route[] 
       method: 'POST',
       path: '/v1/sessions/:id/messages',
       access: 'write',
-      run: onSession((exchange, ref) =>
-        postMessage(context, exchange, { ref, waits: options.waits }),
+      run: unlessDraining(
+        onSession((exchange, ref) => postMessage(context, exchange, { ref, waits: options.waits })),
       ),
     },
     {
       method: 'GET',
       path: '/v1/sessions/:id/events',
       access: 'read',
-      run: onSession(async (exchange, ref) => {
-        const refused = await streamEvents(context, exchange, { ref, streams: options.streams });
-        if (refused === 'not_found') notFound(exchange.reply);
-        if (refused === 'bad_since') {
-          exchange.reply.error('invalid_frame', 'since must be a number of at most 15 digits');
-        }
-      }),
+      run: unlessDraining(
+        onSession(async (exchange, ref) => {
+          const refused = await streamEvents(context, exchange, { ref, streams: options.streams });
+          if (refused === 'not_found') notFound(exchange.reply);
+          if (refused === 'bad_since') {
+            exchange.reply.error('invalid_frame', 'since must be a number of at most 15 digits');
+          }
+        }),
+      ),
     },
     {
       method: 'POST',

@@ -69,19 +69,20 @@ export function keepLease(
     }
   }
 
-  const trustedUntilMs = () => deadlineMs - ttlMs * SAFETY;
+  const trustedForMs = () => deadlineMs - ttlMs * SAFETY - monotonicMs();
   const renewal = setInterval(renew, renewIntervalMs(ttlMs));
-  const watch = setInterval(
-    () => {
-      if (monotonicMs() > trustedUntilMs()) lose('not renewed in time');
-    },
-    Math.max(20, ttlMs / 30),
-  );
+  let watch = setTimeout(watchDeadline, trustedForMs());
+  // Renewals move the deadline on: a watch that comes early waits for the rest.
+  function watchDeadline() {
+    const leftMs = trustedForMs();
+    if (leftMs <= 0) lose('not renewed in time');
+    else watch = setTimeout(watchDeadline, leftMs);
+  }
 
   function stop() {
     stopped = true;
     clearInterval(renewal);
-    clearInterval(watch);
+    clearTimeout(watch);
   }
 
   return { lost: lost.signal, check: () => void renew(), stop };
