@@ -113,6 +113,21 @@ describe('a conversation', () => {
     expect(conversation.receive({ ...final('b', 7), skipped: 2 })).toHaveLength(1);
   });
 
+  it('E3: counts what a replay left out for this connection, whatever the event first said', () => {
+    const conversation = attached();
+    const data = { ...final('a', 4), skipped: 1, epoch: 'e0' };
+    const replay = { type: 'replay', seq: 4, event: { data }, skipped: 3 };
+    expect(replies(conversation.receive(replay))).toEqual(['echo: a']);
+    expect(conversation.hello()).toMatchObject({ since: 4, epoch: 'e1' });
+  });
+
+  it('E2: takes over the epoch of a hello_ok that needed no resync', () => {
+    const conversation = attached();
+    conversation.receive(accepted('a', 1));
+    conversation.receive({ ...resumed, epoch: 'e2' });
+    expect(conversation.hello()).toMatchObject({ since: 1, epoch: 'e2' });
+  });
+
   it('E4: asks again for what is open when its position is replaced by a snapshot', () => {
     const conversation = attached();
     conversation.say('one');

@@ -90,6 +90,13 @@ describe('the keys of the configuration', () => {
     expect(documented().map(({ key }) => key)).toEqual(known);
   });
 
+  it('have their defaults in gateway.example.yaml', () => {
+    const { gateway, ...others } = load({ file: 'gateway.example.yaml', cwd: process.cwd() });
+    const { gateway: standard, ...defaults } = load();
+    expect(others).toEqual(defaults);
+    expect({ ...gateway, nodeId: '' }).toEqual({ ...standard, nodeId: '' });
+  });
+
   it.each(documented())('$key has a unit and a reason', ({ unit, why }) => {
     expect(unit).not.toBe('');
     expect(why).not.toBe('');

@@ -75,7 +75,6 @@ class Chat {
       });
     } finally {
       process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
-      this.#terminal.close();
     }
   }
 
@@ -188,6 +187,7 @@ class Chat {
     if (this.#isEnding) return;
     this.#isEnding = true;
     this.#status = status;
+    this.#terminal.close();
     if (text) this.#terminal.notice(text);
     if (this.#link) this.#link.close();
     else this.#resolve(status);

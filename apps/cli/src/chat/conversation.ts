@@ -89,8 +89,14 @@ export class Conversation {
 
   receive(frame: Frame): Effect[] {
     if (frame.type === 'replay') {
-      const event = objectOf(frame, 'event');
-      return this.#logged({ cursor: frame.seq, ...objectOf(event, 'data') });
+      // What concerns this connection (`epoch`, `skipped`) stands beside the event, not in it.
+      const { epoch, skipped, seq: cursor } = frame;
+      const {
+        epoch: _epoch,
+        skipped: _skipped,
+        ...event
+      } = objectOf(objectOf(frame, 'event'), 'data');
+      return this.#logged({ ...event, epoch, skipped, cursor });
     }
     return typeof frame.cursor === 'number' && frame.type !== 'hello_ok'
       ? this.#logged(frame)
@@ -160,9 +166,9 @@ export class Conversation {
     const isFirst = this.#sessionId === undefined;
     this.#sessionId = textOf(frame, 'session_id');
     this.#attached = true;
-    if (frame.resumed !== true) {
-      this.#position = { epoch: textOf(frame, 'epoch'), cursor: numberOf(frame, 'cursor') };
-    }
+    const epoch = textOf(frame, 'epoch');
+    if (frame.resumed !== true) this.#position = { epoch, cursor: numberOf(frame, 'cursor') };
+    else if (this.#position) this.#position = { epoch, cursor: this.#position.cursor };
     const gone = !isFirst && frame.resumed !== true && this.#waiting.size > 0;
     const notice: Effect[] = isFirst
       ? [{ do: 'notice', text: `Session ${this.#sessionId}` }]

@@ -29,6 +29,8 @@ export class Terminal {
   }
 
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#lines.removeAllListeners('close');
     this.#lines.close();
   }
