@@ -1,16 +1,24 @@
 /**
  * @jest-config-loader esbuild-register
  *
- * Tests run from source (swc) against real servers; gateways they start are the built ones.
+ * Tests run against the built packages, real servers and the built gateway: `npm run build` first.
  */
 import type { Config } from 'jest';
+
+// Names this run for its workers, which inherit it: what is decided once per run is kept under it.
+process.env.SLUICE_TEST_RUN ??= `${process.pid}-${Date.now()}`;
 
 const config: Config = {
   testEnvironment: 'node',
   roots: ['<rootDir>/tests'],
   testMatch: ['**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
-  transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'es6' } }] },
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'es6' } },
+    ],
+  },
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   // Two cores: more workers only make the timings of one another worse.
   maxWorkers: 2,

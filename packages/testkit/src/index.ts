@@ -1,4 +1,12 @@
-export {};
+export * from './children.js';
+export * from './cleanup.js';
+export * from './eventually.js';
+export * from './frame-client.js';
+export * from './frames.js';
+export * from './gateway.js';
 export * from './http-agent.js';
 export * from './http-behaviours.js';
+export type { LogLine } from './log-lines.js';
 export * from './openai-server.js';
+export * from './redis.js';
+export * from './tcp-proxy.js';

@@ -18,7 +18,8 @@ export type EventWriter = {
 export type Respond = {
   json(value: unknown): void;
   status(code: number, headers?: Record<string, string>): void;
-  stream(format: StreamFormat): EventWriter;
+  /** `contentType` only where the answer shall claim to be another. */
+  stream(format: StreamFormat, contentType?: string): EventWriter;
   /** Any answer, byte for byte. */
   raw(contentType: string, text: string): void;
   /** Cuts the connection where it stands. */
@@ -38,8 +39,8 @@ export function makeRespond(response: ServerResponse): Respond & { isBroken(): b
     status: (code, headers = {}) => {
       response.writeHead(code, headers).end();
     },
-    stream: (format) => {
-      response.writeHead(200, { 'content-type': contentTypes[format] }).flushHeaders();
+    stream: (format, contentType = contentTypes[format]) => {
+      response.writeHead(200, { 'content-type': contentType }).flushHeaders();
       return makeWriter(response, format);
     },
     break: () => {

@@ -1,0 +1,65 @@
+/** A server frame as it came: tests state what they expect of it. */
+export type Frame = {
+  readonly type: string;
+  readonly status?: string;
+  readonly session_id?: string;
+  readonly message_id?: string;
+  readonly cursor?: number;
+  readonly seq?: number;
+  readonly epoch?: string;
+  readonly skipped?: number;
+  readonly [field: string]: unknown;
+};
+
+/** A predicate, or fields that must be equal (compared as JSON). */
+export type FrameMatch = ((frame: Frame) => boolean) | Readonly<Record<string, unknown>>;
+
+export function toPredicate(match: FrameMatch): (frame: Frame) => boolean {
+  if (typeof match === 'function') return match;
+  const fields = Object.entries(match).map(
+    ([name, value]) => [name, JSON.stringify(value)] as const,
+  );
+  return (frame) => fields.every(([name, value]) => JSON.stringify(frame[name]) === value);
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+export const isFrame = (value: unknown): value is Frame =>
+  isObject(value) && typeof value.type === 'string';
+
+/** What is no frame is kept as well, under a type that no server sends. */
+export function parseFrame(text: string): Frame {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isFrame(value)) return value;
+  } catch {
+    // Falls through: no JSON.
+  }
+  return { type: 'not_a_frame', text };
+}
+
+/** Carry a cursor that is the session's head, not a position of their own. */
+const greetings = new Set(['hello_ok', 'joined', 'snapshot']);
+
+/** The event of the log that a frame carries, live or replayed; undefined: it carries none. */
+export function loggedFrame(frame: Frame): Frame | undefined {
+  if (frame.type === 'replay') {
+    const data = isObject(frame.event) ? frame.event.data : undefined;
+    return isFrame(data) ? data : undefined;
+  }
+  return typeof frame.cursor === 'number' && !greetings.has(frame.type) ? frame : undefined;
+}
+
+/** Where a connection's view of the log has a hole, a double or a step back: one line for each. */
+export function gaps(frames: readonly Frame[], since = 0): string[] {
+  const faults: string[] = [];
+  let last = since;
+  for (const { cursor, skipped = 0, type } of frames) {
+    const expected = last + 1 + skipped;
+    if (cursor !== expected)
+      faults.push(`${type}: cursor ${cursor} after ${last}, not ${expected}`);
+    last = cursor ?? last;
+  }
+  return faults;
+}

@@ -1,0 +1,97 @@
+import type { Socket } from 'node:net';
+import { isPush, requestWords, ValueSplitter } from './resp.js';
+
+export type Request = readonly string[];
+
+/** What the proxy decides for one connection. */
+export type LinkRules = {
+  /** Milliseconds that each reply is held back. */
+  latencyMs(): number;
+  /** Called once for each request; `cut-reply` lets it be executed and destroys what it answers. */
+  onRequest(request: Request): 'forward' | 'cut-request' | 'cut-reply';
+  /** The reply to a `cut-reply` request arrived; false: it was not executed, the cut is still due. */
+  onCutReply(reply: Buffer, request: Request): boolean;
+};
+
+export type Link = {
+  /** Destroys both sides at once: whoever waits for a reply never learns what became of it. */
+  cut(): void;
+  hold(on: boolean): void;
+};
+
+/** Answered by pushes, and by nothing else, where RESP3 was agreed on. */
+const subscribes = new Set(
+  ['', 'P', 'S'].flatMap((kind) => [`${kind}SUBSCRIBE`, `${kind}UNSUBSCRIBE`]),
+);
+
+/** One connection: `client` to the proxy, `server` from the proxy to Redis. */
+export function makeLink(client: Socket, server: Socket, rules: LinkRules): Link {
+  const requests = new ValueSplitter();
+  const replies = new ValueSplitter();
+  const waiting: { readonly request: Request; readonly cut: boolean }[] = [];
+  // RESP3 marks what answers no request; a RESP2 subscriber's replies cannot be counted, and are not.
+  let resp3 = false;
+  let counted = true;
+  let lastSendAt = 0;
+
+  const cut = () => {
+    client.destroy();
+    server.destroy();
+  };
+
+  const sendReply = (bytes: Buffer) => {
+    const delay = rules.latencyMs();
+    const now = performance.now();
+    // Never before an earlier one, also when the latency was just lowered.
+    lastSendAt = Math.max(lastSendAt, now + delay);
+    if (lastSendAt - now < 1) client.write(bytes);
+    else setTimeout(() => client.writable && client.write(bytes), lastSendAt - now);
+  };
+
+  const onRequest = (value: Buffer): boolean => {
+    const request = requestWords(value);
+    const verdict = rules.onRequest(request);
+    if (verdict === 'cut-request') {
+      cut();
+      return false;
+    }
+    const name = request[0]?.toUpperCase() ?? '';
+    if (name === 'HELLO' && request[1] === '3') resp3 = true;
+    const subscribing = subscribes.has(name);
+    if (name === 'MONITOR' || (subscribing && !resp3)) counted = false;
+    if (counted && !subscribing) waiting.push({ request, cut: verdict === 'cut-reply' });
+    server.write(value);
+    return true;
+  };
+
+  const onReply = (value: Buffer): boolean => {
+    const asked = counted && !isPush(value) ? waiting.shift() : undefined;
+    if (asked?.cut && rules.onCutReply(value, asked.request)) {
+      cut();
+      return false;
+    }
+    sendReply(value);
+    return true;
+  };
+
+  client.on('data', (chunk: Buffer) => {
+    requests.push(chunk).every(onRequest);
+  });
+  server.on('data', (chunk: Buffer) => {
+    replies.push(chunk).every(onReply);
+  });
+  for (const [from, to] of [
+    [client, server],
+    [server, client],
+  ] as const) {
+    from.on('error', () => to.destroy());
+    from.on('end', () => to.end());
+    from.on('close', () => to.destroy());
+  }
+  return {
+    cut,
+    hold: (on) => {
+      for (const side of [client, server]) on ? side.pause() : side.resume();
+    },
+  };
+}

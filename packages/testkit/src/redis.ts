@@ -1,0 +1,103 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import { stopLater } from './cleanup.js';
+import { eventually } from './eventually.js';
+import type { RedisBackend } from './redis-backend.js';
+import { startContainer } from './redis-container.js';
+import { chooseEngine } from './redis-engine.js';
+import { startOnMachine } from './redis-machine.js';
+
+export type StartRedisOptions = {
+  /** More arguments for redis-server; a later one wins over ours. */
+  readonly args?: readonly string[];
+};
+
+/** A real Redis for one test file. */
+export type TestRedis = {
+  readonly url: string;
+  readonly port: number;
+  /** A new connection; `stop` closes it. */
+  client(options?: RedisOptions): Redis;
+  /** SIGTERM, then a new process on the same port and data. */
+  restart(): Promise<void>;
+  /** SIGTERM and no new process, until `start`. */
+  shutdown(): Promise<void>;
+  /** SIGKILL and no new process, until `start`. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  /** SIGSTOP: connections stay open and nothing answers, until `resume`. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  stop(): Promise<void>;
+};
+
+let told = false;
+
+function tell(kind: string): void {
+  if (told) return;
+  told = true;
+  const where = kind === 'container' ? 'a container' : `the machine's own ${kind}`;
+  process.stderr.write(`redis for this file: ${where}\n`);
+}
+
+/** Each connection has an error listener: a cut one is part of many tests and no reason to end. */
+function connect(port: number, options: RedisOptions): Redis {
+  const client = new Redis({
+    host: '127.0.0.1',
+    port,
+    maxRetriesPerRequest: null,
+    // A timer of this length stays behind when a connection that was cut is given up.
+    disconnectTimeout: 100,
+    ...options,
+  });
+  client.on('error', () => undefined);
+  return client;
+}
+
+async function answering(backend: RedisBackend): Promise<void> {
+  await backend.start();
+  const probe = connect(backend.port, { maxRetriesPerRequest: 0, retryStrategy: () => 20 });
+  try {
+    await eventually(async () => (await probe.ping()) === 'PONG', 15_000);
+  } finally {
+    probe.disconnect();
+  }
+}
+
+/** Starts a Redis with AOF (`appendfsync always`), empty, on a port of its own. */
+export async function startRedis(options: StartRedisOptions = {}): Promise<TestRedis> {
+  const engine = await chooseEngine();
+  tell(engine.kind === 'container' ? 'container' : engine.server);
+  const backend =
+    engine.kind === 'container'
+      ? await startContainer(options.args)
+      : await startOnMachine(engine.server, options.args);
+  const clients: Redis[] = [];
+
+  const stop = async () => {
+    forget();
+    for (const client of clients.splice(0)) client.disconnect();
+    await backend.remove();
+  };
+  const forget = stopLater(stop);
+  await answering(backend);
+
+  return {
+    url: `redis://127.0.0.1:${backend.port}`,
+    port: backend.port,
+    client: (clientOptions = {}) => {
+      const client = connect(backend.port, clientOptions);
+      clients.push(client);
+      return client;
+    },
+    restart: async () => {
+      await backend.stop('SIGTERM');
+      await answering(backend);
+    },
+    shutdown: () => backend.stop('SIGTERM'),
+    kill: () => backend.stop('SIGKILL'),
+    start: () => answering(backend),
+    pause: () => backend.pause(),
+    resume: () => backend.resume(),
+    stop,
+  };
+}

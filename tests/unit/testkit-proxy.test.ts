@@ -1,0 +1,137 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  matchScript,
+  startRedis,
+  startTcpProxy,
+  type TcpProxy,
+  type TestRedis,
+} from '@sluice/testkit';
+import { Redis, type RedisOptions } from 'ioredis';
+
+const lua = "return redis.call('INCR', KEYS[1])";
+
+describe.each([2, 3] as const)('the proxy, RESP%d', (protocol) => {
+  let redis: TestRedis;
+  let proxy: TcpProxy;
+  const clients: Redis[] = [];
+  const connect = (options: RedisOptions = {}) => {
+    const client = new Redis(proxy.url, {
+      protocol,
+      // 0 and not 1: only so does a command whose reply is lost fail at once.
+      maxRetriesPerRequest: 0,
+      autoResendUnfulfilledCommands: false,
+      retryStrategy: () => 20,
+      disconnectTimeout: 100,
+      ...options,
+    });
+    client.on('error', () => undefined);
+    clients.push(client);
+    return client;
+  };
+
+  beforeAll(async () => {
+    redis = await startRedis();
+  });
+  beforeEach(async () => {
+    await redis.client().flushall();
+    proxy = await startTcpProxy(redis.port);
+  });
+  afterEach(async () => {
+    for (const client of clients.splice(0)) client.disconnect();
+    await proxy.stop();
+  });
+
+  it('lets the matching command be executed and swallows exactly its reply', async () => {
+    const client = connect();
+    await client.ping();
+    const cut = proxy.cutReply(([name, key]) => name?.toUpperCase() === 'INCR' && key === 'b');
+    const replies = await Promise.allSettled([
+      client.set('a', 'x'),
+      client.hgetall('missing'),
+      client.get('missing'),
+      client.incr('b'),
+    ]);
+    expect(replies.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+    ]);
+    await cut.done;
+    expect(cut.hits).toBe(1);
+    expect(await redis.client().get('b')).toBe('1');
+    expect(await client.incr('b')).toBe(2);
+  });
+
+  it('takes a script that Redis did not know yet for not executed', async () => {
+    await redis.client().script('FLUSH');
+    const client = connect();
+    client.defineCommand('bump', { lua, numberOfKeys: 1 });
+    const cut = proxy.cutReply(matchScript(lua));
+    await expect(Reflect.apply(Reflect.get(client, 'bump'), client, ['n'])).rejects.toThrow();
+    expect(cut.hits).toBe(1);
+    expect(await redis.client().get('n')).toBe('1');
+  });
+
+  it('destroys the connection before a matching request is executed', async () => {
+    const client = connect();
+    proxy.cutRequest(([name]) => name?.toUpperCase() === 'INCR');
+    await expect(client.incr('c')).rejects.toThrow();
+    expect(await redis.client().get('c')).toBeNull();
+  });
+
+  it('counts replies behind nested and empty ones of every kind', async () => {
+    const client = connect();
+    await client.xadd('s', '1-0', 'k', 'v\r\n$-1\r\n');
+    await client.rpush('l', '', 'a'.repeat(200_000));
+    const cut = proxy.cutReply(([name]) => name?.toUpperCase() === 'ECHO');
+    const pipeline = client.pipeline().xrange('s', '-', '+').lrange('l', 0, -1).lrange('no', 0, -1);
+    const [events, list, empty] = (await pipeline.exec()) ?? [];
+    expect(events?.[1]).toEqual([['1-0', ['k', 'v\r\n$-1\r\n']]]);
+    expect(list?.[1]).toEqual(['', 'a'.repeat(200_000)]);
+    expect(empty?.[1]).toEqual([]);
+    await expect(client.echo('x')).rejects.toThrow();
+    expect(cut.hits).toBe(1);
+  });
+
+  it('passes publish/subscribe through', async () => {
+    const client = connect();
+    const heard = new Promise((resolve) => client.on('message', (_, text) => resolve(text)));
+    await client.subscribe('channel');
+    await redis.client().publish('channel', 'hello');
+    expect(await heard).toBe('hello');
+  });
+
+  it('refuses, delays and holds', async () => {
+    const client = connect();
+    await client.ping();
+    proxy.latency(120);
+    const before = performance.now();
+    await client.ping();
+    expect(performance.now() - before).toBeGreaterThan(110);
+    proxy.latency(0);
+
+    proxy.blackhole(true);
+    const held = client.set('held', '1');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(await redis.client().get('held')).toBeNull();
+    proxy.blackhole(false);
+    expect(await held).toBe('OK');
+
+    await proxy.refuse(true);
+    expect(await client.ping()).toBe('PONG');
+    proxy.cutAll();
+    await expect(connect({ retryStrategy: () => null }).ping()).rejects.toThrow();
+    await proxy.refuse(false);
+    expect(await client.ping().catch(() => client.ping())).toBe('PONG');
+  });
+
+  it('shows each request with its connection', async () => {
+    const client = connect();
+    const seen: unknown[] = [];
+    proxy.watch((request, connection) => seen.push([connection, ...request]));
+    await client.set('a', '1');
+    expect(seen).toContainEqual([1, 'set', 'a', '1']);
+    expect(proxy.commands.get('SET')).toBe(1);
+  });
+});
