@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type Agent, agentSchema, makeAgent, RetryableError, TerminalError } from '@sluice/agents';
+import { type Agent, agentSchema, makeAgent } from '@sluice/agents';
+import { sleep } from '@sluice/runtime';
 import { type Behaviour, type HttpAgent, httpBehaviours, startHttpAgent } from '@sluice/testkit';
-import { run, until } from './agents-turn.js';
+import { failureOf, retryable, run, terminal, until } from './agents-turn.js';
 
 let server: HttpAgent;
 const agents: Agent[] = [];
@@ -13,11 +14,15 @@ async function connect(given: Record<string, unknown> = {}, maxReplyBytes = 1_00
   return agent;
 }
 
-async function failureOf(agent: Agent): Promise<unknown> {
-  return run(agent).then(
-    ({ reply }) => `no failure: ${JSON.stringify(reply)}`,
-    (error: unknown) => error,
-  );
+/** Writes `text` again and again until the gateway hangs up. */
+function endless(contentType: string, text: string): Behaviour {
+  return async (_turn, { signal, respond }) => {
+    const writer = respond.stream('ndjson', contentType);
+    while (!signal.aborted) {
+      writer.raw(text.repeat(100));
+      await sleep(1);
+    }
+  };
 }
 
 beforeEach(async () => {
@@ -32,16 +37,14 @@ describe('http agent: failures', () => {
   it.each([408, 425, 429, 500, 502, 503, 504])('T5: status %i is retryable', async (status) => {
     server.behave(httpBehaviours.fail({ status, times: 1 }));
     const agent = await connect();
-    expect(await failureOf(agent)).toEqual(
-      new RetryableError(`the agent answered with status ${status}`),
-    );
+    expect(await failureOf(agent)).toEqual(retryable(`the agent answered with status ${status}`));
     expect((await run(agent)).reply.content).toBe('echo: hello there');
   });
 
   it.each([301, 400, 401, 404, 409, 422])('T5: status %i is terminal', async (status) => {
     server.behave(httpBehaviours.fail({ status, times: 1 }));
     expect(await failureOf(await connect())).toEqual(
-      new TerminalError(`the agent answered with status ${status}`),
+      terminal(`the agent answered with status ${status}`),
     );
   });
 
@@ -54,11 +57,10 @@ describe('http agent: failures', () => {
     ['soon', 0, 0],
   ])('T5: Retry-After %s is honoured up to 30 s', async (retryAfter, least, most) => {
     server.behave(httpBehaviours.fail({ status: 503, retryAfter }));
-    const failure = await failureOf(await connect());
-    expect(failure).toBeInstanceOf(RetryableError);
-    const ms = failure instanceof RetryableError ? failure.retryAfterMs : Number.NaN;
-    expect(ms).toBeGreaterThanOrEqual(least);
-    expect(ms).toBeLessThanOrEqual(most);
+    const { kind, retryAfterMs } = await failureOf(await connect());
+    expect(kind).toBe('retryable');
+    expect(retryAfterMs).toBeGreaterThanOrEqual(least);
+    expect(retryAfterMs).toBeLessThanOrEqual(most);
   });
 
   it('T5: an agent that is not there is retryable, and found once it is', async () => {
@@ -66,7 +68,7 @@ describe('http agent: failures', () => {
     const port = Number(new URL(server.url).port);
     await server.close();
     expect(await failureOf(agent)).toEqual(
-      new RetryableError('connection to the agent failed: ECONNREFUSED'),
+      retryable('connection to the agent failed: ECONNREFUSED'),
     );
     server = await startHttpAgent({ port });
     expect((await run(agent)).reply.content).toBe('echo: hello there');
@@ -75,8 +77,7 @@ describe('http agent: failures', () => {
   it.each(['ndjson', 'sse'] as const)('T5: a broken %s stream is retryable', async (format) => {
     server.behave(httpBehaviours.breakStream({ format, deltas: ['a', 'b'] }));
     const failure = await failureOf(await connect());
-    expect(failure).toBeInstanceOf(RetryableError);
-    expect(String(failure)).toMatch(/connection to the agent failed/);
+    expect(failure).toEqual(retryable('connection to the agent failed: UND_ERR_SOCKET'));
   });
 
   it.each<[string, Behaviour]>([
@@ -106,15 +107,13 @@ describe('http agent: failures', () => {
     ],
   ])('T5: a stream that %s is broken, so retryable', async (_what, behaviour) => {
     server.behave(behaviour);
-    expect(await failureOf(await connect())).toEqual(
-      new RetryableError('the stream ended without a final'),
-    );
+    expect(await failureOf(await connect())).toEqual(retryable('the stream ended without a final'));
   });
 
   it('T5: no reply within the timeout is retryable and closes the connection', async () => {
     server.behave(httpBehaviours.hang());
     expect(await failureOf(await connect({ timeout: '80ms' }))).toEqual(
-      new RetryableError('no reply within 80 ms'),
+      retryable('no reply within 80 ms'),
     );
     await until(() => server.turns[0]?.endedAt !== null);
     expect(server.turns[0]?.closedByPeer).toBe(true);
@@ -124,7 +123,7 @@ describe('http agent: failures', () => {
     const deltas = Array.from({ length: 100 }, () => 'a');
     server.behave(httpBehaviours.stream({ format: 'sse', deltas, everyMs: 20 }));
     expect(await failureOf(await connect({ timeout: '150ms' }))).toEqual(
-      new RetryableError('no reply within 150 ms'),
+      retryable('no reply within 150 ms'),
     );
   });
 
@@ -153,8 +152,8 @@ describe('http agent: failures', () => {
   ])('T5: %s is terminal', async (_what, behaviour, message) => {
     server.behave(behaviour);
     const failure = await failureOf(await connect());
-    expect(failure).toBeInstanceOf(TerminalError);
-    expect(String(failure)).toMatch(message);
+    expect(failure.kind).toBe('terminal');
+    expect(failure.message).toMatch(message);
   });
 
   it.each<[string, Behaviour]>([
@@ -164,9 +163,11 @@ describe('http agent: failures', () => {
       'all deltas',
       httpBehaviours.stream({ format: 'sse', deltas: ['x'.repeat(600), 'y'.repeat(600)] }),
     ],
+    ['JSON without end', endless('application/json', '{"content":"')],
+    ['deltas without end', endless('application/x-ndjson', '{"type":"delta","content":"xxxx"}\n')],
     ['the reply', (_t, { respond }) => respond.json({ content: 'x'.repeat(1_001) })],
   ])('B1: %s over max_reply is terminal: reply_too_large', async (_what, behaviour) => {
     server.behave(behaviour);
-    expect(await failureOf(await connect())).toEqual(new TerminalError('reply_too_large'));
+    expect(await failureOf(await connect())).toEqual(terminal('reply_too_large'));
   });
 });

@@ -171,13 +171,17 @@ describe('http agent: the answer', () => {
   });
 
   it('uses its connection again after a whole answer', async () => {
-    const ports = new Set<string | undefined>();
-    server.behave((turn, context) => {
-      ports.add(context.peer);
-      return httpBehaviours.stream({ format: 'ndjson', deltas: ['a'] })(turn, context);
+    const ports = new Set<string>();
+    server.behave(async (_turn, { peer, respond }) => {
+      ports.add(peer);
+      const writer = respond.stream('ndjson');
+      writer.send({ type: 'final', content: 'done' });
+      await sleep(20);
+      writer.end();
     });
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < 4; i++) {
       await run(agent);
+      await until(() => server.turns[i]?.endedAt !== null);
       await sleep(10);
     }
     expect(ports.size).toBe(1);

@@ -1,4 +1,11 @@
-import type { Agent, AgentEvent, Reply, Turn } from '@sluice/agents';
+import {
+  type Agent,
+  type AgentEvent,
+  type Reply,
+  RetryableError,
+  TerminalError,
+  type Turn,
+} from '@sluice/agents';
 import type { HistoryMessage } from '@sluice/protocol';
 import { sleep } from '@sluice/runtime';
 
@@ -41,6 +48,34 @@ export async function run(
 
 export function textOf(events: readonly AgentEvent[]): string {
   return events.map((event) => (event.type === 'delta' ? event.content : '')).join('');
+}
+
+export type Failure = {
+  readonly kind: 'retryable' | 'terminal' | 'other' | 'none';
+  readonly message: string;
+  readonly retryAfterMs: number;
+};
+
+/** How a turn fails, told apart as the worker does it: by class. */
+export async function failureOf(agent: Agent, turn = makeTurn()): Promise<Failure> {
+  try {
+    const { reply } = await run(agent, turn);
+    return { kind: 'none', message: JSON.stringify(reply), retryAfterMs: 0 };
+  } catch (error) {
+    if (error instanceof RetryableError) {
+      return { kind: 'retryable', message: error.message, retryAfterMs: error.retryAfterMs };
+    }
+    const kind = error instanceof TerminalError ? 'terminal' : 'other';
+    return { kind, message: String(error).replace(/^\w+: /, ''), retryAfterMs: 0 };
+  }
+}
+
+export function retryable(message: string, retryAfterMs = 0): Failure {
+  return { kind: 'retryable', message, retryAfterMs };
+}
+
+export function terminal(message: string): Failure {
+  return { kind: 'terminal', message, retryAfterMs: 0 };
 }
 
 /** Waits for `check` to be true, 5 s at most. */
