@@ -37,14 +37,13 @@ describe('warnings of the configuration', () => {
   it('name all limits that are set and not enforced, in one line', () => {
     const yaml = [
       'gateway: {max_connections: 5, rate_limit: {burst: 1}, trusted_proxies: [10.0.0.1]}',
-      'lease: {max_lingering: 1}',
       'session: {max_log_bytes: 1}',
       'metrics: {public: true}',
     ].join('\n');
     const line = loadYaml(yaml).warnings.filter((warning) => warning.includes('not enforced'));
     expect(line).toEqual([
       'accepted, but not enforced yet: gateway.max_connections, gateway.trusted_proxies, ' +
-        'gateway.rate_limit.burst, lease.max_lingering, session.max_log_bytes, metrics.public',
+        'gateway.rate_limit.burst, session.max_log_bytes, metrics.public',
     ]);
   });
 

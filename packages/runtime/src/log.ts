@@ -14,6 +14,7 @@ export function makeLog({ level, pretty }: LogOptions, base: Record<string, unkn
     base,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
+    serializers: { err: errorFields },
     redact: ['token', 'content', 'authorization', '*.token', '*.content', '*.authorization'],
     ...(pretty
       ? {
@@ -24,4 +25,15 @@ export function makeLog({ level, pretty }: LogOptions, base: Record<string, unkn
         }
       : {}),
   });
+}
+
+/**
+ * What of an error may be seen: never its own fields, since errors of Redis clients carry the command
+ * with its arguments, which are contents (X6).
+ */
+function errorFields(error: unknown): object {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const { name, message, stack, cause } = error;
+  const code = 'code' in error ? { code: error.code } : {};
+  return { type: name, message, stack, ...code, ...(cause ? { cause: errorFields(cause) } : {}) };
 }

@@ -26,7 +26,6 @@ export type InboxLimits = {
   readonly maxInbox: number;
   readonly maxInboxBytes: number;
   readonly maxEvents: number;
-  readonly maxSeen: number;
   readonly resumeWindowMs: number;
 };
 
@@ -51,7 +50,6 @@ export function makeInbox(connection: Connection, keys: Keys, rings: Rings, limi
         max_inbox: limits.maxInbox,
         max_inbox_bytes: limits.maxInboxBytes,
         max_events: limits.maxEvents,
-        max_seen: limits.maxSeen,
         wakes_counted: 1,
       });
       if (reply.kind === 'duplicate') {

@@ -182,7 +182,6 @@ export const inboxAppend = defineScript('inbox-append', {
     'max_inbox',
     'max_inbox_bytes',
     'max_events',
-    'max_seen',
     'wakes_counted',
   ],
   decode(word, reply): AppendReply {
@@ -225,7 +224,7 @@ export type BeginReply =
   | { readonly kind: 'begun'; readonly head: HeadReply };
 
 export const turnBegin = defineScript('turn-begin', {
-  keys: ['state', 'inbox', 'events', 'messages', 'seen', 'lease', 'pending'],
+  keys: ['state', 'inbox', 'events', 'lease', 'pending'],
   args: [
     'server',
     'channel',

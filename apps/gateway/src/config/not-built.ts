@@ -15,7 +15,6 @@ const notEnforced = [
   'gateway.max_connections',
   'gateway.rate_limit',
   'gateway.trusted_proxies',
-  'lease.max_lingering',
   'metrics.public',
   'session.max_log_bytes',
 ];
