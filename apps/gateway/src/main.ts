@@ -41,6 +41,8 @@ export async function startGateway(
   });
   presence = await startPresence({
     nodes: store.nodes,
+    channels: store.channels,
+    keys: store.keys,
     nodeId: gateway.nodeId,
     roles: gateway.roles,
     agents: [...agents.keys()],
@@ -53,9 +55,9 @@ export async function startGateway(
     isDraining,
     isRedisReachable: () => store.isReachable(),
   });
-  const { hasAgent, liveWorkers } = presence;
+  const { hasAgent, liveWorkers, onNodeMessage } = presence;
   const worker = gateway.roles.includes('worker')
-    ? await startWorkerRole(config, { store, agents, log, hasAgent, liveWorkers })
+    ? await startWorkerRole(config, { store, agents, log, hasAgent, liveWorkers, onNodeMessage })
     : undefined;
   const edge = await startEdge({
     store,
@@ -124,6 +126,7 @@ type WorkerRole = {
   readonly log: Logger;
   hasAgent(agent: string): boolean;
   liveWorkers(): string[];
+  onNodeMessage(listener: (message: string) => void): void;
 };
 
 function startWorkerRole(config: Config, role: WorkerRole): Promise<RunningWorker> {

@@ -1,11 +1,20 @@
 import type { Logger } from '@sluice/runtime';
-import { LIVE_MS, type NodeBeat, type Nodes, StoreUnavailable } from '@sluice/store';
+import {
+  type Channels,
+  type Keys,
+  LIVE_MS,
+  type NodeBeat,
+  type Nodes,
+  StoreUnavailable,
+} from '@sluice/store';
 import type { Role } from './config-types.js';
 
 const BEAT_MS = 1_000;
 
 type PresenceOptions = {
   readonly nodes: Nodes;
+  readonly channels: Channels;
+  readonly keys: Keys;
   readonly nodeId: string;
   readonly roles: readonly Role[];
   readonly agents: readonly string[];
@@ -14,8 +23,9 @@ type PresenceOptions = {
 
 export type Presence = Awaited<ReturnType<typeof startPresence>>;
 
-/** Beats for this node and knows, from the same call, who else is alive. */
-export async function startPresence({ nodes, nodeId, roles, agents, log }: PresenceOptions) {
+/** Beats for this node, listens on its channels, and knows, from the same call, who else is alive. */
+export async function startPresence(options: PresenceOptions) {
+  const { nodes, channels, keys, nodeId, roles, agents, log } = options;
   const info = { roles, agents, pid: process.pid };
   let beats: readonly NodeBeat[] = [];
   let draining = false;
@@ -28,6 +38,12 @@ export async function startPresence({ nodes, nodeId, roles, agents, log }: Prese
       if (!(err instanceof StoreUnavailable)) log.error({ err }, 'beat failed');
     }
   }
+  // The subscription is a sign of life of its own: it ends with the process (E10).
+  let listener: (message: string) => void = () => {};
+  await channels.subscribe(
+    Array.from({ length: keys.partitions }, (_, p) => keys.nodeChannelPrefix(p) + nodeId),
+    (message) => listener(message),
+  );
   await beat();
   const timer = setInterval(() => void beat(), BEAT_MS);
 
@@ -42,6 +58,10 @@ export async function startPresence({ nodes, nodeId, roles, agents, log }: Prese
     hasAgent(agent: string): boolean {
       if (agents.includes(agent)) return true;
       return live().some((b) => agentsOf(b).includes(agent));
+    },
+    /** Names who hears what is published to this node: wakes and aborts. */
+    onNodeMessage(heard: (message: string) => void) {
+      listener = heard;
     },
     /** From now on beats say that this node is leaving. */
     drain() {

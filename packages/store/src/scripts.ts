@@ -67,6 +67,8 @@ export const sessionAttach = defineScript('session-attach', {
     'connection',
     'node',
     'live_nodes',
+    'node_channel',
+    'wakes_counted',
     'metadata',
     'unused_window',
     'resume_window',

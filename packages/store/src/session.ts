@@ -54,6 +54,8 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
         connection: request.attachId,
         node: options.nodeId,
         live_nodes: ` ${options.liveNodes().join(' ')} `,
+        node_channel: keys.nodeChannelPrefix(keys.partitionOf(id)),
+        wakes_counted: 1,
         metadata: JSON.stringify(request.metadata ?? {}),
         ...windows,
       });

@@ -70,10 +70,10 @@ export async function attach(
 /** Replay or snapshot, then live; `status` when work is pending (E6). */
 export async function replay(
   { reader, feed }: Attached,
-  { pending, resync, cursor }: { pending: number; resync: boolean; cursor: number },
+  { pending, resync, cursor, epoch }: AttachedReply,
 ): Promise<void> {
   if (resync) await reader.resync();
-  await feed.catchUp(reader, cursor);
+  await feed.catchUp(reader, { epoch, head: cursor });
   if (pending > 0 && !reader.closed) {
     reader.tell(`Resuming processing (${pending} pending messages)...`);
   }

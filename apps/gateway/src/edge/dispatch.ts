@@ -115,7 +115,9 @@ function onAttachedFrame(
       state.feed.remove(state.reader);
       return answer(
         connection,
-        state.reader.resync().finally(() => state.feed.catchUp(state.reader, state.reader.cursor)),
+        state.reader
+          .resync()
+          .finally(() => state.feed.catchUp(state.reader, position(state.reader))),
       );
     case 'leave':
       detach(context, connection);
@@ -160,3 +162,5 @@ function answer(connection: Connection, work: Promise<unknown>, messageId?: stri
     if (!away) connection.onBug(error);
   });
 }
+
+const position = ({ epoch, cursor }: Attached['reader']) => ({ epoch, head: cursor });

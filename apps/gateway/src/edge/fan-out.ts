@@ -37,6 +37,9 @@ export interface Reader {
   writable(): Promise<void>;
 }
 
+/** Where a log stands: its epoch and the seq of its newest event. */
+export type LogPosition = { readonly epoch: string; readonly head: number };
+
 type Deps = { readonly sessions: Sessions; readonly log: Logger };
 
 /** One session's events on this node: puts them in order and hands them to the local readers. */
@@ -46,6 +49,9 @@ export class Feed {
   private readonly ahead = new Map<number, LogEvent>();
   private holeTimer: NodeJS.Timeout | undefined;
   private repairing = false;
+  private repairAgain = false;
+  /** Newest event heard before the first reader said where the log stands. */
+  private heardEarly = 0;
   private position = 0;
   private epoch = '';
 
@@ -57,7 +63,10 @@ export class Feed {
 
   /** An event from the channel, or from the reply of the call that logged it. */
   offer(event: LogEvent): void {
-    if (this.epoch === '') return; // nobody reads yet: the log has it
+    if (this.epoch === '') {
+      this.heardEarly = Math.max(this.heardEarly, event.seq);
+      return;
+    }
     if (event.epoch !== this.epoch) return this.renewEpoch(event);
     if (event.seq <= this.position) return;
     this.ahead.set(event.seq, event);
@@ -84,7 +93,11 @@ export class Feed {
 
   /** Reads from the log what the channel did not bring, once for all local readers. */
   async repair(): Promise<void> {
-    if (this.repairing || this.epoch === '') return;
+    if (this.epoch === '') return;
+    if (this.repairing) {
+      this.repairAgain = true; // what is being read may be older than what was missed just now
+      return;
+    }
     this.repairing = true;
     clearTimeout(this.holeTimer);
     this.holeTimer = undefined;
@@ -107,6 +120,10 @@ export class Feed {
       this.holeTimer ??= setTimeout(() => void this.repair(), RETRY_MS);
     } finally {
       this.repairing = false;
+      if (this.repairAgain) {
+        this.repairAgain = false;
+        void this.repair();
+      }
     }
   }
 
@@ -121,7 +138,7 @@ export class Feed {
     this.epoch = epoch;
     this.position = position;
     this.ahead.clear();
-    this.everybody((reader) => void this.catchUp(reader, 0));
+    this.everybody((reader) => void this.catchUp(reader, { epoch, head: 0 }));
   }
 
   private everybody(act: (reader: Reader) => void): void {
@@ -132,19 +149,20 @@ export class Feed {
 
   /**
    * Brings a reader from its cursor to the present and lets it go live, without hole or double: it is
-   * added in the same tick in which its cursor has reached what the channel brought. `head` is where
-   * the log stood when the reader attached.
+   * added in the same tick in which its cursor has reached what the channel brought. `at` is where the
+   * log stood when the reader attached, asked after the subscription.
    */
-  async catchUp(reader: Reader, head: number): Promise<void> {
+  async catchUp(reader: Reader, at: LogPosition): Promise<void> {
     if (this.catchingUp.has(reader)) return;
     this.catchingUp.add(reader);
-    await this.follow(reader, head).finally(() => this.catchingUp.delete(reader));
+    await this.follow(reader, at).finally(() => this.catchingUp.delete(reader));
   }
 
-  private async follow(reader: Reader, head: number): Promise<void> {
+  private async follow(reader: Reader, { epoch, head }: LogPosition): Promise<void> {
     if (this.epoch === '') {
-      this.epoch = reader.epoch;
-      this.position = Math.max(head, reader.cursor);
+      this.epoch = epoch;
+      this.position = head;
+      if (this.heardEarly > head) void this.repair();
     }
     while (!reader.closed) {
       try {

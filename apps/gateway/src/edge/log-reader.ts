@@ -36,7 +36,7 @@ export class LogReader implements Reader {
     // The head is read after the subscription: nothing between them is missed.
     const page = await this.deps.sessions.log(this.ref, { after: this.cursor, count: 1 });
     if (!page) return this.gone();
-    await feed.catchUp(this, page.head);
+    await feed.catchUp(this, page);
   }
 
   stop(): void {

@@ -30,12 +30,14 @@ export class SocketReader implements Reader {
   /** Ids of messages sent here whose acceptance was not handed out yet. */
   readonly own = new Set<string>();
   private toldEpoch: string;
+  private replayUntil: number;
   private skipped = 0;
 
   constructor(readonly options: SocketReaderOptions) {
     this.cursor = options.from;
     this.epoch = options.epoch;
     this.toldEpoch = options.epoch;
+    this.replayUntil = options.head;
   }
 
   take(built: BuiltEvent): void {
@@ -56,7 +58,7 @@ export class SocketReader implements Reader {
   private textOf(built: BuiltEvent): string {
     const { event } = built;
     const own = event.kind === 'accepted' && this.own.has(event.messageId);
-    const replayed = event.seq <= this.options.head;
+    const replayed = event.seq <= this.replayUntil;
     const more = {
       ...(own ? { durability: 'memory' } : {}),
       ...(event.epoch === this.toldEpoch ? {} : { epoch: event.epoch }),
@@ -90,6 +92,7 @@ export class SocketReader implements Reader {
     this.epoch = state.epoch;
     this.toldEpoch = state.epoch;
     this.skipped = 0;
+    this.replayUntil = 0;
   }
 
   gone(): void {

@@ -21,6 +21,8 @@ export type WorkerOptions = {
   readonly sweepIntervalMs: number;
   readonly log: Logger;
   liveWorkers(): readonly string[];
+  /** Names who hears what is published to this node. */
+  onNodeMessage(listener: (message: string) => void): void;
   /** Whether some live node, this one included, has the agent. */
   hasAgent(agent: string): boolean;
 };
@@ -45,13 +47,7 @@ export async function startWorker(options: WorkerOptions) {
     lingering: 0,
   };
   const serving = new Set<Promise<void>>();
-  await store.channels.subscribe(
-    Array.from(
-      { length: store.keys.partitions },
-      (_, p) => store.keys.nodeChannelPrefix(p) + nodeId,
-    ),
-    (message) => onNodeMessage(context, message),
-  );
+  options.onNodeMessage((message) => hear(context, message));
   consumer = consume(ringListener(context, serving, options), {
     connection: store.bullConnection as never,
     prefix: store.keys.ringPrefix,
@@ -73,7 +69,7 @@ export async function startWorker(options: WorkerOptions) {
 }
 
 /** `wake <id>`, or `abort <id>` / `ended <id>`: those are only hints, the renewal brings the fact. */
-function onNodeMessage(context: WorkerContext, message: string): void {
+function hear(context: WorkerContext, message: string): void {
   const space = message.indexOf(' ');
   const held = context.held.get(message.slice(space + 1));
   if (!held) return;
