@@ -1,0 +1,37 @@
+import { installRedis } from './install-redis.mjs';
+import { output, which } from './processes.mjs';
+import { say } from './say.mjs';
+
+/** Older ones lack EVALSHA_RO. */
+const minMajor = 7;
+
+/** `Redis server v=7.0.15 ...`, `Valkey server v=8.0.1 ...` */
+const majorOf = (server) =>
+  Number(/ v=(\d+)\./.exec(output(server, ['--version']) ?? '')?.[1] ?? Number.NaN);
+
+/** A redis-server or valkey-server of this machine that is new enough, as a path. */
+export function installedServer() {
+  for (const name of ['redis-server', 'valkey-server']) {
+    const path = which(name);
+    if (!path) continue;
+    const major = majorOf(path);
+    if (major >= minMajor) return path;
+    say(
+      `${path} is ${major ? `version ${major}` : 'not usable'}; ${minMajor}.0 or newer is needed`,
+    );
+  }
+  return undefined;
+}
+
+/** The one found, else the one that could be installed, else undefined. */
+export async function ensureServer() {
+  const found = installedServer();
+  if (found) return found;
+  return (await installRedis()) ? installedServer() : undefined;
+}
+
+export const waysToRedis = `no Redis was found, and none could be installed. Any of these helps:
+  - install one, 7.0 or newer: apt-get install redis-server, dnf install redis, apk add redis,
+    brew install redis, pacman -S valkey
+  - name a running one: REDIS_URL=redis://127.0.0.1:6379 npm start
+  - start a container engine (Docker or Podman), then call this again`;

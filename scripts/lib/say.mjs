@@ -1,0 +1,15 @@
+/** One line about the set-up itself: on stderr, so that stdout stays the gateway's. */
+export function say(text) {
+  process.stderr.write(`${text}\n`);
+}
+
+/** EX_UNAVAILABLE of sysexits.h: something that the set-up needs cannot be had. */
+export const unavailableStatus = 69;
+
+/** Ends the set-up with one message and an exit status. */
+export class SetupError extends Error {
+  constructor(message, status = unavailableStatus) {
+    super(message);
+    this.status = status;
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * `npm test`: sets itself up as `npm start` does, then checks types and format and runs every test. What
+ * stands after `--` goes to jest. The last line is `N passed, N failed`; a check that fails counts as a
+ * failed test. Node's own modules only: nothing else is there before `npm ci`.
+ */
+import { readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ensureBuilt } from './lib/build.mjs';
+import { findEngine } from './lib/container-redis.mjs';
+import { ensureDependencies } from './lib/dependencies.mjs';
+import { inRoot } from './lib/paths.mjs';
+import { endRunning, run } from './lib/processes.mjs';
+import { ensureServer, waysToRedis } from './lib/redis-server.mjs';
+import { SetupError, say } from './lib/say.mjs';
+
+/** The whole run is meant to stay under ten minutes; one that hangs ends here. */
+const jestMs = 15 * 60_000;
+const tool = (...path) => inRoot('node_modules', ...path);
+
+for (const name of ['SIGINT', 'SIGTERM']) process.on(name, endRunning);
+
+/** The tests start servers of their own: they need a program or an engine, not a running Redis. */
+async function setUp() {
+  await ensureDependencies();
+  const server = await ensureServer();
+  if (server) process.env.SLUICE_REDIS_SERVER = server;
+  else if (!findEngine()) throw new SetupError(waysToRedis);
+}
+
+async function check(name, command) {
+  say(`\n== ${name}`);
+  const isGood = await command();
+  if (!isGood) say(`${name}: failed`);
+  return isGood ? 0 : 1;
+}
+
+async function runNode(...args) {
+  return (await run(process.execPath, args)) === 0;
+}
+
+/** Counts from jest's own results; a file that could not be run is one failed test. */
+function readCounts(file, status) {
+  let counts = { passed: 0, failed: 0 };
+  try {
+    const results = JSON.parse(readFileSync(file, 'utf8'));
+    counts = {
+      passed: results.numPassedTests,
+      failed: results.numFailedTests + results.numRuntimeErrorTestSuites,
+    };
+  } catch {
+    say('jest wrote no results');
+  }
+  // No results, no tests, a broken worker: whatever made jest fail is a failure here.
+  if (status !== 0 && counts.failed === 0) counts.failed = 1;
+  return counts;
+}
+
+async function runTests(args) {
+  say('\n== tests');
+  const file = join(tmpdir(), `sluice-test-${process.pid}.json`);
+  const options = ['--json', `--outputFile=${file}`, ...args];
+  const status = await run(
+    process.execPath,
+    ['--experimental-vm-modules', '--no-warnings', tool('jest', 'bin', 'jest.js'), ...options],
+    { timeoutMs: jestMs },
+  );
+  const counts = readCounts(file, status);
+  rmSync(file, { force: true });
+  return counts;
+}
+
+async function test(args) {
+  await setUp();
+  const tsc = tool('typescript', 'bin', 'tsc');
+  const biome = tool('@biomejs', 'biome', 'bin', 'biome');
+  let failed = await check('build', ensureBuilt);
+  failed += await check('types of the tests', () => runNode(tsc, '-p', inRoot('tests')));
+  failed += await check('format and lint', () => runNode(biome, 'check', '.'));
+  const counts = await runTests(args);
+  return { passed: counts.passed, failed: counts.failed + failed };
+}
+
+let result = { passed: 0, failed: 1 };
+try {
+  result = await test(process.argv.slice(2));
+  process.exitCode = result.failed > 0 ? 1 : 0;
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  say(`npm test: ${error.message}`);
+  process.exitCode = error.status;
+} finally {
+  process.stdout.write(`${result.passed} passed, ${result.failed} failed\n`);
+}
