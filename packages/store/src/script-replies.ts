@@ -1,0 +1,39 @@
+import { InvariantError } from '@sluice/runtime';
+import type { ReplyReader } from './reply.js';
+
+/** Parts of replies that several scripts share. */
+
+export function unexpected(word: string): never {
+  throw new InvariantError(`unexpected reply ${word}`);
+}
+
+/** The started head as a holder needs it. */
+export type HeadReply = {
+  readonly fence: number;
+  readonly turnId: string;
+  readonly attempt: number;
+  /** Reason of an abort that was promised for this head; '' when there is none. */
+  readonly abort: string;
+  readonly agent: string;
+  readonly principal: string;
+  readonly sessionId: string;
+  readonly entries: readonly string[];
+};
+
+export function head(reply: ReplyReader): HeadReply {
+  const [fence, turnId, attempt, abort, , , , agent, principal, sessionId] = reply.texts();
+  return {
+    fence: Number(fence),
+    turnId: turnId ?? '',
+    attempt: Number(attempt),
+    abort: abort ?? '',
+    agent: agent ?? '',
+    principal: principal ?? '',
+    sessionId: sessionId ?? '',
+    entries: reply.texts(),
+  };
+}
+
+export type Fenced = { readonly kind: 'fenced' };
+
+export const fenced: Fenced = { kind: 'fenced' };

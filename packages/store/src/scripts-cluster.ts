@@ -1,0 +1,61 @@
+import { defineScript } from './script.js';
+
+export const ringDraw = defineScript('ring-draw', {
+  keys: ['state', 'inbox', 'pending'],
+  args: ['id', 'delay'],
+  decode: (word, reply) => (word === 'drawn' ? reply.text() : ''),
+});
+
+export type SweepReply = {
+  readonly rings: readonly { readonly id: string; readonly ring: string }[];
+  readonly overdueEnds: readonly string[];
+};
+
+export const pendingSweep = defineScript('pending-sweep', {
+  keys: ['pending', 'swept', 'ends', 'sessions'],
+  args: ['session_prefix', 'owned_prefix', 'interval', 'resume_window'],
+  decode(word, reply): SweepReply {
+    if (word === 'early') return { rings: [], overdueEnds: [] };
+    const flat = reply.texts();
+    const rings = [];
+    for (let i = 0; i + 1 < flat.length; i += 2) {
+      rings.push({ id: flat[i] ?? '', ring: flat[i + 1] ?? '' });
+    }
+    return { rings, overdueEnds: reply.texts() };
+  },
+});
+
+export const endsCopied = defineScript('ends-copied', {
+  keys: ['ends'],
+  args: ['record'],
+  decode: (word) => word,
+});
+
+export type NodeStatus = 'worker' | 'edge' | 'draining';
+
+export type NodeBeat = {
+  readonly node: string;
+  readonly status: string;
+  readonly ageMs: number;
+  readonly info: string;
+};
+
+export const nodeBeat = defineScript('node-beat', {
+  keys: ['nodes'],
+  args: ['node', 'status', 'info'],
+  decode(_word, reply): NodeBeat[] {
+    const flat = reply.texts();
+    const beats: NodeBeat[] = [];
+    for (let i = 0; i + 3 < flat.length; i += 4) {
+      const [node = '', status = '', age = '', info = ''] = flat.slice(i, i + 4);
+      beats.push({ node, status, ageMs: Number(age), info });
+    }
+    return beats;
+  },
+});
+
+export const nodeDrain = defineScript('node-drain', {
+  keys: ['nodes'],
+  args: ['node', 'info'],
+  decode: (_word, reply) => reply.int(),
+});

@@ -1,0 +1,80 @@
+import type { Value } from './reply.js';
+import { defineScript } from './script.js';
+import { unexpected } from './script-replies.js';
+
+export type AppendReply =
+  | { readonly kind: 'gone' | 'ended' | 'busy' }
+  | { readonly kind: 'full'; readonly limit: string }
+  | {
+      readonly kind: 'duplicate';
+      /** Seq of the acceptance while the message waits; 0 once it has an outcome. */
+      readonly acceptedSeq: number;
+      readonly ring: string;
+      /** The acceptance, or the outcome, as long as the log keeps it: [id, fields]. */
+      readonly event: readonly Value[] | undefined;
+    }
+  | {
+      readonly kind: 'accepted';
+      readonly epoch: string;
+      readonly seq: number;
+      readonly atMs: number;
+      readonly position: number;
+      /** Number of the ring to add; '' when none is due. */
+      readonly ring: string;
+    };
+
+export const inboxAppend = defineScript('inbox-append', {
+  keys: ['state', 'inbox', 'events', 'messages', 'seen', 'lease', 'pending'],
+  args: [
+    'server',
+    'channel',
+    'node_channel',
+    'id',
+    'message_id',
+    'body',
+    'mode',
+    'max_inbox',
+    'max_inbox_bytes',
+    'max_events',
+    'wakes_counted',
+  ],
+  decode(word, reply): AppendReply {
+    if (word === 'gone' || word === 'ended' || word === 'busy') return { kind: word };
+    if (word === 'full') return { kind: 'full', limit: reply.text() };
+    if (word === 'duplicate') {
+      return {
+        kind: 'duplicate',
+        acceptedSeq: reply.int(),
+        ring: reply.text(),
+        event: reply.optionalList(),
+      };
+    }
+    if (word !== 'accepted') return unexpected(word);
+    return {
+      kind: 'accepted',
+      epoch: reply.text(),
+      seq: reply.int(),
+      atMs: reply.int(),
+      position: reply.int(),
+      ring: reply.text(),
+    };
+  },
+});
+
+export const messageCancel = defineScript('message-cancel', {
+  keys: ['state', 'inbox', 'events', 'messages', 'seen', 'pending'],
+  args: ['server', 'channel', 'id', 'message_id', 'max_events', 'resume_window'],
+  decode(word): 'not_found' | 'not_pending' | 'cancelled' {
+    if (word === 'not_found' || word === 'not_pending' || word === 'cancelled') return word;
+    return unexpected(word);
+  },
+});
+
+export const turnAbort = defineScript('turn-abort', {
+  keys: ['state'],
+  args: ['node_channel', 'id', 'reason'],
+  decode(word): 'not_found' | 'no_active_turn' | 'aborting' {
+    if (word === 'not_found' || word === 'no_active_turn' || word === 'aborting') return word;
+    return unexpected(word);
+  },
+});

@@ -1,0 +1,125 @@
+import type { Value } from './reply.js';
+import { defineScript } from './script.js';
+import { unexpected } from './script-replies.js';
+
+export type AttachReply =
+  | { readonly kind: 'not_found' }
+  | { readonly kind: 'wrong_agent'; readonly agent: string }
+  | {
+      readonly kind: 'attached';
+      readonly created: boolean;
+      readonly epoch: string;
+      readonly cursor: number;
+      /** Seq of the oldest retained event; 0 when there is none. */
+      readonly oldest: number;
+      readonly pending: number;
+      readonly executing: boolean;
+      /** Replay starts behind this seq. */
+      readonly from: number;
+      readonly resync: boolean;
+      readonly agent: string;
+    };
+
+export const sessionAttach = defineScript('session-attach', {
+  keys: ['state', 'inbox', 'events', 'messages', 'seen', 'sessions', 'owned'],
+  args: [
+    'server',
+    'id',
+    'agent',
+    'principal',
+    'session_id',
+    'create',
+    'since',
+    'known_epoch',
+    'connection',
+    'node',
+    'live_nodes',
+    'node_channel',
+    'wakes_counted',
+    'metadata',
+    'unused_window',
+    'resume_window',
+  ],
+  decode(word, reply): AttachReply {
+    if (word === 'not_found') return { kind: 'not_found' };
+    if (word === 'wrong_agent') return { kind: 'wrong_agent', agent: reply.text() };
+    if (word !== 'attached') return unexpected(word);
+    return {
+      kind: 'attached',
+      created: reply.flag(),
+      epoch: reply.text(),
+      cursor: reply.int(),
+      oldest: reply.int(),
+      pending: reply.int(),
+      executing: reply.flag(),
+      from: reply.int(),
+      resync: reply.flag(),
+      agent: reply.text(),
+    };
+  },
+});
+
+export type ReadReply = {
+  readonly nowMs: number;
+  readonly fields: readonly Value[];
+  readonly inbox: readonly string[];
+  readonly messages: readonly string[];
+  readonly oldest: number;
+};
+
+export const sessionRead = defineScript('session-read', {
+  keys: ['state', 'inbox', 'events', 'messages'],
+  args: ['messages_from', 'messages_to'],
+  readOnly: true,
+  decode(word, reply): ReadReply | undefined {
+    if (word === 'not_found') return undefined;
+    return {
+      nowMs: reply.int(),
+      fields: reply.list(),
+      inbox: reply.texts(),
+      messages: reply.texts(),
+      oldest: reply.int(),
+    };
+  },
+});
+
+export const sessionTouch = defineScript('session-touch', {
+  keys: ['state', 'inbox', 'events', 'messages', 'seen', 'sessions', 'owned'],
+  args: ['id', 'unused_window', 'resume_window'],
+  decode: (word) => word,
+});
+
+export const sessionEnd = defineScript('session-end', {
+  keys: [
+    'state',
+    'inbox',
+    'events',
+    'messages',
+    'seen',
+    'lease',
+    'pending',
+    'sessions',
+    'owned',
+    'ends',
+  ],
+  args: [
+    'server',
+    'channel',
+    'node_channel',
+    'id',
+    'node',
+    'call',
+    'reason',
+    'reason_code',
+    'max_events',
+  ],
+  decode(word, reply): { kind: 'not_found' } | { kind: 'ended'; record: string } {
+    return word === 'not_found' ? { kind: 'not_found' } : { kind: 'ended', record: reply.text() };
+  },
+});
+
+export const resumeMark = defineScript('resume-mark', {
+  keys: ['state'],
+  args: ['connection', 'node', 'seq', 'gone'],
+  decode: (word) => word,
+});

@@ -1,0 +1,142 @@
+import { defineScript } from './script.js';
+import { type Fenced, fenced, type HeadReply, head, unexpected } from './script-replies.js';
+
+export type PeekReply =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'held'; readonly holder: string }
+  | {
+      readonly kind: 'free';
+      readonly fence: number;
+      readonly agent: string;
+      readonly principal: string;
+      readonly sessionId: string;
+    };
+
+export const sessionPeek = defineScript('session-peek', {
+  keys: ['state', 'inbox', 'pending'],
+  args: ['id', 'ring'],
+  decode(word, reply): PeekReply {
+    if (word === 'none') return { kind: 'none' };
+    if (word === 'held') return { kind: 'held', holder: reply.text() };
+    if (word !== 'free') return unexpected(word);
+    return {
+      kind: 'free',
+      fence: reply.int(),
+      agent: reply.text(),
+      principal: reply.text(),
+      sessionId: reply.text(),
+    };
+  },
+});
+
+export type BeginReply =
+  | { readonly kind: 'refused'; readonly why: string }
+  | { readonly kind: 'empty' }
+  /** No attempt is left: to be committed as `dead_lettered` without the agent. */
+  | { readonly kind: 'exhausted'; readonly head: HeadReply }
+  | { readonly kind: 'begun'; readonly head: HeadReply };
+
+export const turnBegin = defineScript('turn-begin', {
+  keys: ['state', 'inbox', 'events', 'lease', 'pending'],
+  args: [
+    'server',
+    'channel',
+    'id',
+    'token',
+    'fence',
+    'turn_id',
+    'node',
+    'ring',
+    'ttl',
+    'lease_here',
+    'max_attempts',
+    'max_hand_overs',
+    'max_events',
+  ],
+  decode(word, reply): BeginReply {
+    if (word === 'refused') return { kind: 'refused', why: reply.text() };
+    if (word === 'empty') return { kind: 'empty' };
+    if (word !== 'begun' && word !== 'exhausted') return unexpected(word);
+    return { kind: word, head: head(reply) };
+  },
+});
+
+export const eventsAppend = defineScript('events-append', {
+  keys: ['state', 'events'],
+  args: ['token', 'fence', 'server', 'channel', 'turn_id', 'number', 'batch', 'max_events'],
+  decode(word, reply): Fenced | { kind: 'appended'; cursor: number; abort: string } {
+    if (word === 'fenced') return fenced;
+    return { kind: 'appended', cursor: reply.int(), abort: reply.text() };
+  },
+});
+
+export type CommitReply =
+  | Fenced
+  | { readonly kind: 'idle' | 'more' }
+  | { readonly kind: 'next'; readonly head: HeadReply };
+
+export const turnCommit = defineScript('turn-commit', {
+  keys: ['state', 'inbox', 'events', 'messages', 'seen', 'pending', 'dead', 'sessions', 'owned'],
+  args: [
+    'token',
+    'fence',
+    'server',
+    'channel',
+    'id',
+    'turn_id',
+    'next_turn_id',
+    'fetch',
+    'status',
+    'reason',
+    'content',
+    'usage',
+    'trailing',
+    'max_events',
+    'max_messages',
+    'max_seen',
+    'max_dead',
+    'resume_window',
+  ],
+  decode(word, reply): CommitReply {
+    if (word === 'fenced') return fenced;
+    if (word === 'idle' || word === 'more') return { kind: word };
+    if (word !== 'next') return unexpected(word);
+    return { kind: 'next', head: head(reply) };
+  },
+});
+
+export type ReleaseReply =
+  | Fenced
+  | { readonly kind: 'more' | 'released' }
+  /** `record` is the SESSION_END to copy; '' when no turn was aborted. */
+  | { readonly kind: 'handed'; readonly ring: string; readonly record: string };
+
+export const turnRelease = defineScript('turn-release', {
+  keys: ['state', 'inbox', 'events', 'lease', 'pending', 'ends'],
+  args: [
+    'token',
+    'fence',
+    'server',
+    'channel',
+    'id',
+    'node',
+    'how',
+    'lease_here',
+    'reason',
+    'max_events',
+  ],
+  decode(word, reply): ReleaseReply {
+    if (word === 'fenced') return fenced;
+    if (word === 'more' || word === 'released') return { kind: word };
+    if (word !== 'handed') return unexpected(word);
+    return { kind: 'handed', ring: reply.text(), record: reply.text() };
+  },
+});
+
+export const leaseRenew = defineScript('lease-renew', {
+  keys: ['state', 'pending'],
+  args: ['token', 'fence', 'id', 'ttl'],
+  decode(word, reply): Fenced | { kind: 'renewed'; abort: string } {
+    return word === 'fenced' ? fenced : { kind: 'renewed', abort: reply.text() };
+  },
+});
