@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { cacheDir, inRoot } from './paths.mjs';
+import { join, relative } from 'node:path';
+import { cacheDir, inRoot, root } from './paths.mjs';
 import { run } from './processes.mjs';
 import { say } from './say.mjs';
 
@@ -33,7 +33,7 @@ function fingerprint() {
   const hash = createHash('sha256');
   for (const file of sourceFiles().sort()) {
     const { size, mtimeMs } = statSync(file);
-    hash.update(`${file}\0${size}\0${mtimeMs}\n`);
+    hash.update(`${relative(root, file)}\0${size}\0${mtimeMs}\n`);
   }
   return hash.digest('hex');
 }

@@ -1,0 +1,53 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { endAll, makeClone, plainEnv, startScript } from './setup-clone.js';
+
+const jestTest = (title: string, body: string) =>
+  `import { expect, it } from '@jest/globals';\n\nit('${title}', () => {\n  ${body}\n});\n`;
+
+describe('npm test', () => {
+  let clone: ReturnType<typeof makeClone>;
+  const write = (file: string, text: string) => writeFileSync(join(clone.dir, 'tests', file), text);
+
+  beforeEach(() => {
+    clone = makeClone();
+    mkdirSync(join(clone.dir, 'tests'));
+    const options = { composite: false, declaration: false, noEmit: true, rootDir: '..' };
+    const config = {
+      extends: '../tsconfig.base.json',
+      compilerOptions: options,
+      include: ['*.ts'],
+    };
+    write('tsconfig.json', `${JSON.stringify(config)}\n`);
+    // Not the repository's own: links out of the clone are no part of what is checked here.
+    const biome = { files: { includes: ['tests/*.ts'] }, formatter: { indentStyle: 'space' } };
+    const quotes = { javascript: { formatter: { quoteStyle: 'single' } } };
+    writeFileSync(join(clone.dir, 'biome.json'), JSON.stringify({ ...biome, ...quotes }));
+    write('good.test.ts', jestTest('adds', 'expect(1 + 1).toBe(2);'));
+  });
+  afterEach(async () => {
+    await endAll(clone.dir);
+    clone.remove();
+  });
+  const lastLine = (text: string) => text.trimEnd().split('\n').at(-1);
+
+  it('counts a failed test, a file that does not run and a type that does not fit', async () => {
+    write('bad.test.ts', jestTest('is wrong', 'expect(1 + 1).toBe(3);'));
+    write('broken.test.ts', `import './missing.js';\n`);
+    const script = startScript(clone.dir, ['.ci/run'], plainEnv());
+    expect(await script.exited).not.toBe(0);
+    await script.closed;
+    expect(script.text()).toContain('types of the tests: failed');
+    expect(lastLine(script.text())).toBe('1 passed, 3 failed');
+  }, 60_000);
+
+  it('passes arguments on as a choice of tests, and says so in one last line', async () => {
+    write('other.test.ts', jestTest('is not chosen', 'expect(1).toBe(1);'));
+    const words = [process.execPath, 'scripts/test.mjs', 'tests/good'];
+    const script = startScript(clone.dir, words, plainEnv());
+    expect(await script.exited).toBe(0);
+    await script.closed;
+    expect(lastLine(script.text())).toBe('1 passed, 0 failed');
+  }, 60_000);
+});
