@@ -56,7 +56,9 @@ export function connect(url: string, events: ConnectionEvents): Connection {
   const client = new Redis({
     ...options,
     enableOfflineQueue: false,
-    maxRetriesPerRequest: 1,
+    // 0: what was under way fails as the connection does. With 1 it waits for a second loss, which is
+    // its own timeout, and no lost reply is ever asked for again.
+    maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: COMMAND_TIMEOUT_MS,
