@@ -45,7 +45,7 @@ describe('npm start without a Redis', () => {
     command('env', pass);
     command('true', []);
     command('apt-get', [
-      'echo "apt-get ran: $*"',
+      'echo "apt-get ran: $*" >&2',
       `[ "$1" != install ] || /bin/ln -s ${server} ${join(path, 'redis-server')}`,
     ]);
     const script = startNode(clone.dir, [], env());
@@ -58,7 +58,7 @@ describe('npm start without a Redis', () => {
   });
 
   it('installs nothing with SLUICE_INSTALL=0', async () => {
-    command('apt-get', ['echo "apt-get ran: $*"']);
+    command('apt-get', ['echo "apt-get ran: $*" >&2']);
     command('sudo', []);
     const script = startNode(clone.dir, [], env({ SLUICE_INSTALL: '0' }));
     expect(await script.exited).toBe(69);

@@ -6,6 +6,14 @@ import { endAll, makeClone, plainEnv, startScript } from './setup-clone.js';
 const jestTest = (title: string, body: string) =>
   `import { expect, it } from '@jest/globals';\n\nit('${title}', () => {\n  ${body}\n});\n`;
 
+/** Not the repository's own: links out of the clone are no part of what is checked here. */
+const biomeConfig = `{
+  "files": { "includes": ["tests/*.ts"] },
+  "formatter": { "indentStyle": "space" },
+  "javascript": { "formatter": { "quoteStyle": "single" } }
+}
+`;
+
 describe('npm test', () => {
   let clone: ReturnType<typeof makeClone>;
   const write = (file: string, text: string) => writeFileSync(join(clone.dir, 'tests', file), text);
@@ -20,10 +28,7 @@ describe('npm test', () => {
       include: ['*.ts'],
     };
     write('tsconfig.json', `${JSON.stringify(config)}\n`);
-    // Not the repository's own: links out of the clone are no part of what is checked here.
-    const biome = { files: { includes: ['tests/*.ts'] }, formatter: { indentStyle: 'space' } };
-    const quotes = { javascript: { formatter: { quoteStyle: 'single' } } };
-    writeFileSync(join(clone.dir, 'biome.json'), JSON.stringify({ ...biome, ...quotes }));
+    writeFileSync(join(clone.dir, 'biome.json'), biomeConfig);
     write('good.test.ts', jestTest('adds', 'expect(1 + 1).toBe(2);'));
   });
   afterEach(async () => {
