@@ -1,14 +1,23 @@
 -- Finds sessions with work and no live holder, and SESSION_END records that nobody copied; strikes
 -- sessions that have expired off the listings.
 -- KEYS: pending swept ends sessions
--- ARGV: session_prefix owned_prefix interval resume_window
+-- ARGV: session_prefix owned_prefix interval resume_window call
 -- REPLY: early | swept <id ring ...> <SESSION_END records>
 -- RULES: T7 C1 C2 D4
-local BACKOFF_MAX, ENDS_AGE, MEMBERS = 60000, 5000, 100
+local BACKOFF_MAX, ENDS_AGE, MEMBERS, ANSWER_KEPT = 60000, 5000, 100, 5000
 --@include clock
-if not redis.call('SET', swept, now, 'NX', 'PX', math.max(1, math.floor(interval / 2))) then
-  return { 'early' }
+local function overdue_ends()
+  local overdue = {}
+  for _, record in ipairs(redis.call('LRANGE', ends, 0, MEMBERS - 1)) do
+    if cjson.decode(record).ts < now - ENDS_AGE then table.insert(overdue, record) end
+  end
+  return overdue
 end
+local by, at, answer = string.match(redis.call('GET', swept) or '', '^(%S+) (%d+) (.*)$')
+if by == call then -- its reply was lost
+  return { 'swept', cjson.decode(answer), overdue_ends() }
+end
+if at and now - at < interval / 2 then return { 'early' } end
 local rings = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', pending, '-inf', now, 'LIMIT', 0, MEMBERS)) do
   local state = session_prefix .. id .. ':state'
@@ -33,8 +42,6 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', sessions, '-inf', now - resume_w
     redis.call('ZREM', owned_prefix .. string.sub(id, 1, 12), id)
   else redis.call('ZADD', sessions, now, id) end -- kept by its work: looked at again later
 end
-local overdue = {}
-for _, record in ipairs(redis.call('LRANGE', ends, 0, MEMBERS - 1)) do
-  if cjson.decode(record).ts < now - ENDS_AGE then table.insert(overdue, record) end
-end
-return { 'swept', rings, overdue }
+local remembered = table.concat({ call, string.format('%.0f', now), cjson.encode(rings) }, ' ')
+redis.call('SET', swept, remembered, 'PX', math.floor(interval) + ANSWER_KEPT)
+return { 'swept', rings, overdue_ends() }

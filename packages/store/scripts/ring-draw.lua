@@ -1,11 +1,13 @@
 -- A new number for a ring that is delayed or passed on, so that no older job can swallow it.
 -- KEYS: state inbox pending
--- ARGV: id delay
+-- ARGV: id delay call
 -- REPLY: none | drawn <ring>
 -- RULES: T7
 --@include clock
 if redis.call('LLEN', inbox) == 0 then return { 'none' } end
+local drawn_by, drawn = string.match(redis.call('HGET', state, 'drawn') or '', '^(%S+) (%d+)$')
+if drawn_by == call then return { 'drawn', drawn } end -- its reply was lost
 local ring = redis.call('HINCRBY', state, 'ring', 1)
-redis.call('HSET', state, 'ring_mark', ring)
+redis.call('HSET', state, 'ring_mark', ring, 'drawn', call .. ' ' .. ring)
 redis.call('ZADD', pending, now + 2000 + delay, id)
 return { 'drawn', ring }

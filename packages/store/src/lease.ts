@@ -1,4 +1,4 @@
-import { monotonicMs } from '@sluice/runtime';
+import { makeId, monotonicMs } from '@sluice/runtime';
 import { type Lock, Redlock } from 'redlock';
 import type { Connection } from './connect.js';
 import type { Keys } from './keys.js';
@@ -163,7 +163,11 @@ export function makeLeases(
 
     /** A new number for a ring that must wait or go elsewhere; '' when nothing waits any more. */
     drawRing: (id: string, delayMs: number) =>
-      connection.run(scripts.ringDraw, keys.session(id), { id, delay: delayMs }),
+      connection.run(scripts.ringDraw, keys.session(id), {
+        id,
+        delay: delayMs,
+        call: makeId('draw'), // made before the first try: a repeat gets the same number
+      }),
 
     /** The lines of the history list, oldest first; only the holder calls it. */
     async history(id: string): Promise<string[]> {

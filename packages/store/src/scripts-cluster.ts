@@ -2,7 +2,7 @@ import { defineScript } from './script.js';
 
 export const ringDraw = defineScript('ring-draw', {
   keys: ['state', 'inbox', 'pending'],
-  args: ['id', 'delay'],
+  args: ['id', 'delay', 'call'],
   decode: (word, reply) => (word === 'drawn' ? reply.text() : ''),
 });
 
@@ -13,7 +13,7 @@ export type SweepReply = {
 
 export const pendingSweep = defineScript('pending-sweep', {
   keys: ['pending', 'swept', 'ends', 'sessions'],
-  args: ['session_prefix', 'owned_prefix', 'interval', 'resume_window'],
+  args: ['session_prefix', 'owned_prefix', 'interval', 'resume_window', 'call'],
   decode(word, reply): SweepReply {
     if (word === 'early') return { rings: [], overdueEnds: [] };
     const flat = reply.texts();

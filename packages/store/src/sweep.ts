@@ -1,3 +1,4 @@
+import { makeId } from '@sluice/runtime';
 import type { Connection } from './connect.js';
 import type { Keys } from './keys.js';
 import * as scripts from './scripts.js';
@@ -15,6 +16,7 @@ export function makeSweep(connection: Connection, keys: Keys, options: SweepOpti
       owned_prefix: ownedPrefix,
       interval: options.intervalMs,
       resume_window: options.resumeWindowMs,
+      call: makeId('sweep'), // made before the first try: a repeat gets the same rings
     });
   };
 }
