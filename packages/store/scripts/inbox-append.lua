@@ -5,10 +5,10 @@
 -- REPLY: gone | ended | busy | full <limit> | duplicate <accepted seq> <ring> <its event>
 --        | accepted <epoch> <seq> <now> <position> <ring>
 -- RULES: S1 S3 S4 T1 T6 T7 C4
-local WAITING = 4503599627370496 -- 2^52 + seq of the acceptance; below it: seq of the outcome
 --@include clock
 --@include log
 --@include head
+--@include seen
 --@include expiry
 if not cursor then return { 'gone' } end
 local s = redis.call('HMGET', state, 'ended', 'bytes', 'batch', 'holder', 'lease_until', 'ring_mark')

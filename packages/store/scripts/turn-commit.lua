@@ -4,12 +4,12 @@
 --       trailing max_events max_messages max_seen max_dead resume_window
 -- REPLY: fenced | idle | more | next <head> <entries>
 -- RULES: S2 S3 L3 T1 T2 T4 T6 E1 C4
-local WAITING = 4503599627370496
 --@include fence
 if fenced then return { 'fenced' } end
 --@include clock
 --@include log
 --@include head
+--@include seen
 --@include expiry
 local s = redis.call('HMGET', state, 'turn_id', 'last_turn', 'batch', 'attempt', 'abort')
 local function what_follows()
@@ -47,11 +47,7 @@ redis.call('RPUSH', messages, table.concat({ 'a', last, now, turn_id, status,
   cjson.encode({ content = content, reason = reason, usage = usage }) }, ' '))
 redis.call('LTRIM', messages, -tonumber(max_messages), -1)
 if status == 'dead_lettered' then redis.call('ZREMRANGEBYRANK', dead, 0, -1 - tonumber(max_dead)) end
-local surplus = redis.call('ZCARD', seen) - tonumber(max_seen)
-if surplus > 0 then -- the oldest outcomes; ids still waiting score above them all
-  local done = redis.call('ZCOUNT', seen, '-inf', '(' .. string.format('%.0f', WAITING))
-  redis.call('ZREMRANGEBYRANK', seen, 0, math.min(surplus, done) - 1)
-end
+seen_trim(max_seen)
 redis.call('HINCRBY', state, 'bytes', -bytes)
 redis.call('HSET', state, 'last_turn', turn_id, 'last_activity', now)
 redis.call('HDEL', state, 'batch', 'attempt', 'abort', 'hand_overs', 'handed', 'turn_id', 'turn_word')

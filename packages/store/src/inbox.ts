@@ -26,6 +26,7 @@ export type InboxLimits = {
   readonly maxInbox: number;
   readonly maxInboxBytes: number;
   readonly maxEvents: number;
+  readonly maxSeen: number;
   readonly resumeWindowMs: number;
 };
 
@@ -75,6 +76,7 @@ export function makeInbox(connection: Connection, keys: Keys, rings: Rings, limi
         id,
         message_id: messageId,
         max_events: limits.maxEvents,
+        max_seen: limits.maxSeen,
         resume_window: limits.resumeWindowMs,
       });
     },

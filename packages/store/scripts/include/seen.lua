@@ -1,0 +1,8 @@
+-- Ids of accepted messages: WAITING + seq of the acceptance, then the seq of the outcome (S3).
+local WAITING = 4503599627370496 -- 2^52
+local function seen_trim(most) -- the oldest outcomes go; ids that wait score above them all
+  local surplus = redis.call('ZCARD', seen) - tonumber(most)
+  if surplus <= 0 then return end
+  local done = redis.call('ZCOUNT', seen, '-inf', '(' .. string.format('%.0f', WAITING))
+  redis.call('ZREMRANGEBYRANK', seen, 0, math.min(surplus, done) - 1)
+end
