@@ -61,14 +61,19 @@ export function attach(
   return store.sessions.attach({ ...ref, agent: 'echo', create: true, attachId, ...fields });
 }
 
-export function append(store: Store, ref: SessionRef, messageId: string, mode = 'enqueue' as const) {
+export function append(
+  store: Store,
+  ref: SessionRef,
+  messageId: string,
+  mode = 'enqueue' as const,
+) {
   return store.inbox.append(ref, { messageId, content: `content of ${messageId}`, mode });
 }
 
 /** A new session with these messages waiting. */
 export async function sessionWith(store: Store, sessionId: string, ...messageIds: string[]) {
   const ref = refOf(sessionId);
-  await attach(store, ref);
+  await attach(store, ref, { attachId: 'first' });
   for (const messageId of messageIds) await append(store, ref, messageId);
   return ref;
 }
@@ -131,14 +136,14 @@ export async function startClean(redis: TestRedis): Promise<Redis> {
   return client;
 }
 
-async function valueOf(client: Redis, key: string): Promise<unknown> {
+async function valueIn(client: Redis, key: string): Promise<unknown> {
   switch (await client.type(key)) {
     case 'hash':
       return Object.entries(await client.hgetall(key)).sort();
     case 'list':
       return await client.lrange(key, 0, -1);
     case 'zset':
-      return await client.zrange(key, 0, -1, 'WITHSCORES');
+      return await client.zrangebyscore(key, '-inf', '+inf', 'WITHSCORES');
     case 'stream':
       return await client.xrange(key, '-', '+');
     default:
@@ -146,13 +151,15 @@ async function valueOf(client: Redis, key: string): Promise<unknown> {
   }
 }
 
-/** Times, epochs, fences and random tokens differ between two runs; nothing else may. */
+/** Times, epochs, fences, random tokens and ids differ between two runs; nothing else may. */
 export function withoutTimes(value: unknown, prefix: string): unknown {
   const text = JSON.stringify(value ?? null)
     .replaceAll(`${prefix}:`, 'prefix:')
     .replace(/\b1\d{15}\b/g, '1')
     .replace(/\b1\d{12}\b/g, '2')
-    .replace(/\b[0-9a-f]{32,}\b/g, 'token');
+    .replace(/\b1\d{9}(\.\d+)?\b/g, '3')
+    .replace(/\b[0-9a-f]{32,}\b/g, 'token')
+    .replace(/\b(draw|sweep)_[\w-]{22}/g, '$1');
   return JSON.parse(text);
 }
 
@@ -162,7 +169,7 @@ export async function contents(client: Redis, store: Store): Promise<unknown> {
   const all: unknown[] = [];
   for (const key of await keysOf(client, prefix)) {
     const expires = (await client.pttl(key)) > 0;
-    all.push([key, await valueOf(client, key), expires]);
+    all.push([key, await valueIn(client, key), expires]);
   }
   await store.rings.settled();
   all.push(['rings', await client.lrange(`${ringPrefix}:ring:wait`, 0, -1)]);

@@ -1,0 +1,63 @@
+import { readdirSync } from 'node:fs';
+import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Store } from '@sluice/store';
+import { startRedis, startTcpProxy, type TcpProxy } from '@sluice/testkit';
+import type { Redis } from 'ioredis';
+import * as scripts from '../../packages/store/dist/scripts.js';
+import { type ScriptCall, scriptCalls } from './scripts-calls.js';
+import { contents, openTestStore, withoutTimes } from './scripts-world.js';
+
+const byName = new Map(Object.values(scripts).map((script) => [script.name, script] as const));
+
+/** How often the reply is lost: the script then runs three times. */
+const CUTS = 2;
+
+describe('a script whose reply was lost', () => {
+  let client: Redis;
+  let proxy: TcpProxy;
+  /** Undisturbed, and behind the proxy; each under a prefix of its own. */
+  let calm: Store;
+  let cut: Store;
+
+  beforeAll(async () => {
+    const redis = await startRedis({ args: ['--appendfsync', 'no'] });
+    client = redis.client();
+    proxy = await startTcpProxy(redis.port);
+    calm = await openTestStore(redis.url, { prefix: 'calm' });
+    cut = await openTestStore(proxy.url, { prefix: 'cut' });
+  });
+  beforeEach(async () => {
+    await client.flushall();
+  });
+
+  async function run(store: Store, call: ScriptCall, losing: number) {
+    const published: string[] = [];
+    const listener = client.duplicate();
+    await listener.psubscribe(`${store.keys.prefix}:{p*}:s:*`);
+    listener.on('pmessage', (_pattern, _channel, text: string) => published.push(text));
+    const go = await call.prepare(store, client);
+    const rule = proxy.cutReply(([, sha]) => sha === byName.get(call.script)?.sha, losing);
+    const answer = await go();
+    rule.cancel();
+    await listener.ping(); // behind everything that was published
+    listener.disconnect();
+    const seen = { answer, published, stored: await contents(client, store) };
+    return { seen: withoutTimes(seen, store.keys.prefix), lost: rule.hits };
+  }
+
+  it('C2 is tried for every script there is', () => {
+    const files = readdirSync(new URL('../../packages/store/scripts', import.meta.url));
+    const names = files.filter((file) => file.endsWith('.lua')).map((file) => file.slice(0, -4));
+    expect([...new Set(scriptCalls.map(({ script }) => script))].sort()).toEqual(names.sort());
+  });
+
+  it.each(scriptCalls.map((call) => [call.script, call.when, call] as const))(
+    'C2 %s changes nothing when it is repeated, and answers the same: %s',
+    async (_script, _when, call) => {
+      const expected = await run(calm, call, 0);
+      const repeated = await run(cut, call, CUTS);
+      expect(repeated.lost).toBe(CUTS);
+      expect(repeated.seen).toEqual(expected.seen);
+    },
+  );
+});
