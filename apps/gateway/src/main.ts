@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { type Agent, makeAgent } from '@sluice/agents';
-import { type Logger, makeLifecycle, makeLog } from '@sluice/runtime';
+import { exitStatus, type Logger, makeLifecycle, makeLog } from '@sluice/runtime';
 import { openStore, type Store } from '@sluice/store';
 import type { Config } from './config-types.js';
 import { drainNode } from './drain.js';
@@ -12,7 +12,7 @@ import { VERSION } from './version.js';
 import { type RunningWorker, startWorker } from './worker/worker.js';
 
 /** A failure of the drain itself must not keep the process: D7's 2 s, and nothing more. */
-const EXIT_LIMIT_MS = 1_900;
+const EXIT_LIMIT_MS = 1_700;
 
 /**
  * Builds and runs one node until it is told to stop; resolves with the exit status. Throws StartError
@@ -85,7 +85,8 @@ export async function startGateway(
   await signals.first;
   lifecycle.enter('draining');
   log.info('draining');
-  const giveUp = setTimeout(() => process.exit(75), gateway.drainTimeoutMs + EXIT_LIMIT_MS);
+  const giveUp = exitWithin(gateway.drainTimeoutMs + EXIT_LIMIT_MS, log);
+  signals.second.addEventListener('abort', () => exitWithin(EXIT_LIMIT_MS, log));
   const parts = { edge, worker, presence, store, log };
   const status = await drainNode(parts, gateway, signals.second);
   lifecycle.enter('drained');
@@ -94,6 +95,14 @@ export async function startGateway(
   clearTimeout(giveUp);
   lifecycle.enter('stopped');
   return status;
+}
+
+/** Ends the process when a drain, whatever holds it up, is late. */
+function exitWithin(ms: number, log: Logger): NodeJS.Timeout {
+  return setTimeout(() => {
+    log.error('not drained in time');
+    process.exit(exitStatus.tempFail);
+  }, ms);
 }
 
 async function makeAgents(config: Config, baseDir: string): Promise<Map<string, Agent>> {

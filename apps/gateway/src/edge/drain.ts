@@ -6,15 +6,17 @@ import type { RunningEdge } from './edge.js';
 /** Clients are asked to come back after so long at the earliest; the jitter spreads them. */
 const RECONNECT_MIN_MS = 100;
 const RECONNECT_SPREAD_MS = 1_000;
+const WAIT_LOOK_MS = 20;
 
 const reconnectAfterMs = () => Math.round(RECONNECT_MIN_MS + Math.random() * RECONNECT_SPREAD_MS);
 
 /**
  * Sends the clients elsewhere (D6): told at once, closed one after the other over `spreadMs`, beside the
  * running turns. What they send until then is still accepted. `deadline` closes the rest at once.
+ * Requests that wait for a turn are kept until then.
  */
 export async function drainConnections(
-  { context, streams }: RunningEdge,
+  { context, streams, waits }: RunningEdge,
   { spreadMs, deadline }: { spreadMs: number; deadline: AbortSignal },
 ): Promise<void> {
   const connections = [...context.connections];
@@ -39,6 +41,8 @@ export async function drainConnections(
     close();
   }
   await Promise.all(context.marking);
+  // Their turns may run on other nodes: only the deadline ends the waiting.
+  while (waits.size > 0 && !deadline.aborted) await sleep(WAIT_LOOK_MS, deadline);
 }
 
 /** Ends what is left, at the very end: a request that still waits is cut, never completed (D6). */

@@ -25,6 +25,11 @@ export async function streamEvents(
   const view = known && (await context.sessions.read(ref, 0));
   if (!known || !view) return 'not_found';
   if (reply.aborted) return undefined;
+  if (context.isDraining()) {
+    // It began while this one was being looked up: a stream opened now would be ended by nobody (D6).
+    reply.error('draining', 'this node is stopping; come again, another one answers');
+    return undefined;
+  }
 
   const stream = reply.stream(200, {
     'content-type': 'text/event-stream',

@@ -21,7 +21,10 @@ export type WorkerLimits = {
   readonly maxTurnsPerLease: number;
 };
 
-/** `hand_over`: others are alive and go on; `sole`: nobody else is, so own sessions are drained (D2). */
+/**
+ * `hand_over`: others are alive and go on; `sole`: nobody else is known to be, so the sessions that
+ * this node holds are drained (D2). Neither starts a ring (D1).
+ */
 export type WorkerPhase = 'running' | 'hand_over' | 'sole';
 
 /** What the files of this room share. */

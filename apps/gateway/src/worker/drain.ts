@@ -1,55 +1,75 @@
-import { within } from '@sluice/runtime';
+import { sleep, within } from '@sluice/runtime';
 import type { Store } from '@sluice/store';
 import { handOver } from './hand-over.js';
+import type { HeldSession } from './held-session.js';
 import type { RunningWorker } from './worker.js';
 
 /** What a release may take once the deadline has passed; D7 allows 2 s for all that follows it. */
 const FORCE_LIMIT_MS = 1_200;
+const COUNT_LIMIT_MS = 1_000;
+const LOOK_MS = 20;
 
 export type WorkerDrained = { readonly forced: number; readonly released: boolean };
 
 /**
  * Drains the worker role (D1 to D5): takes no more rings, lets running turns finish until `deadline`
- * aborts, hands over what waits, then cuts what still runs. Never longer than the deadline + 1.2 s.
+ * aborts, hands over what waits, then cuts what still runs. Never longer than the deadline + 1.6 s.
  */
 export async function drainWorker(
-  { context, consumer, sweeping, serving }: RunningWorker,
+  worker: RunningWorker,
   nodes: Store['nodes'],
   { deadline, info }: { deadline: AbortSignal; info: object },
 ): Promise<WorkerDrained> {
-  const others = await within(
-    nodes.drain(info).catch(() => undefined),
-    1_000,
-  );
-  context.phase = others ? 'hand_over' : 'sole';
+  const { context, consumer, sweeping, serving } = worker;
+  const reached = new Promise<undefined>((resolve) => {
+    if (deadline.aborted) resolve(undefined);
+    else deadline.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+  context.phase = 'sole'; // until it is known better: rings go elsewhere, nothing is given away
   const pausing = consumer.pause().catch(() => undefined);
+  const counting = nodes.drain(info).catch(() => undefined);
+  const others = await Promise.race([within(counting, COUNT_LIMIT_MS), reached]);
+  if (others) context.phase = 'hand_over';
   for (const held of context.held.values()) held.endLinger?.('drain');
-  await sweeping.stop();
 
   const allServed = (async () => {
+    await sweeping.stop();
     while (serving.size > 0) await Promise.all(serving);
   })();
-  const reached = new Promise<void>((resolve) => {
-    if (deadline.aborted) resolve();
-    else deadline.addEventListener('abort', () => resolve(), { once: true });
-  });
   await Promise.race([allServed, reached]);
   await within(pausing, 100);
-
-  const running = [...context.held.values()];
-  const released = await within(
-    Promise.all(
-      running.map(async (held) => {
-        const cut = handOver(context, held, 'force');
-        held.stopTurn({ kind: 'drain' });
-        await cut;
-      }),
-    ),
-    FORCE_LIMIT_MS,
-  );
+  const drained = await within(cutAll(worker), FORCE_LIMIT_MS);
   await within(
     consumer.close().catch(() => undefined),
     300,
   );
-  return { forced: running.length, released: released !== undefined };
+  return drained ?? { forced: context.held.size, released: false };
+}
+
+/**
+ * Releases every session that is still held and stops its turn (D3); also those whose ring was being
+ * answered when the time was over.
+ */
+async function cutAll({ context, serving }: RunningWorker): Promise<WorkerDrained> {
+  const cuts = new Map<HeldSession, Promise<boolean>>();
+  const cut = (held: HeldSession) => {
+    const released = handOver(context, held, 'force').then(
+      () => true,
+      (err) => {
+        context.log.error({ err, session: held.lease.id }, 'session not released');
+        return false;
+      },
+    );
+    held.stopTurn({ kind: 'drain' });
+    return released;
+  };
+  for (;;) {
+    for (const held of context.held.values()) {
+      if (!cuts.has(held)) cuts.set(held, cut(held));
+    }
+    if (serving.size === 0) break;
+    await Promise.race([Promise.all(serving), sleep(LOOK_MS)]);
+  }
+  const all = await Promise.all(cuts.values());
+  return { forced: all.length, released: all.every(Boolean) };
 }

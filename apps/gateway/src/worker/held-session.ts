@@ -7,6 +7,8 @@ import type { Stop } from './run-turn.js';
 export class HeldSession {
   /** Stops the turn that runs now; undefined while none does. */
   stop: AbortController | undefined;
+  /** The lease is given up or lost: no turn is started any more, whatever an answer still brings. */
+  left = false;
   /** A wake that came while a commit was under way: its reply may not show the message yet. */
   woken = false;
   /** Turns since the session was last idle (max_turns_per_lease). */
@@ -24,6 +26,7 @@ export class HeldSession {
   }
 
   stopTurn(stop: Stop): void {
+    if (stop.kind === 'lost' || stop.kind === 'drain') this.left = true;
     this.stop?.abort(stop);
   }
 

@@ -46,7 +46,7 @@ async function runHead(
     if (head.abort !== '') return { head, ended: without('aborted', head.abort) };
     const stop = new AbortController();
     held.stop = stop;
-    if (held.keeper.lost.aborted) return undefined;
+    if (held.left) return undefined;
     const result = await tryOnce(context, held, head);
     if (result.kind === 'left') return undefined;
     if (result.kind === 'ended') return { head, ended: result };
@@ -115,7 +115,8 @@ function commit(context: WorkerContext, held: HeldSession, head: HeadReply, ende
     ...outcome,
     turnId: head.turnId,
     nextTurnId: makeId('turn'),
-    fetch: phase !== 'hand_over' && mayGoOn,
+    // A sole node goes on whatever else waits: nobody would answer the ring (D2).
+    fetch: phase === 'sole' || (phase === 'running' && mayGoOn),
   };
   const last = head.entries.at(-1);
   return insist(async () => {

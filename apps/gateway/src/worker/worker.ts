@@ -83,17 +83,11 @@ function ringListener(
   serving: Set<Promise<void>>,
   { hasAgent }: WorkerOptions,
 ) {
-  const missing = makeMissingAgents();
-  return async (ring: RingJob): Promise<void> => {
-    if (context.phase !== 'running') return passOn(context, ring.id, 0);
-    if (!context.slots.tryTake()) return passOn(context, ring.id, NO_SLOT_DELAY_MS);
-    const taken = await take(context, ring, { hasAgent, missing }).catch((err) => {
-      context.log.warn({ err, session: ring.id }, 'ring not answered'); // the sweep rings again
-    });
-    if (!taken) return context.slots.give();
-    // The job ends when the session is first idle; lingering goes on without it.
-    await new Promise<void>((resolve) => {
-      const served = serveSession(context, taken.held, { begun: taken.begun, onIdle: resolve })
+  const options = { hasAgent, missing: makeMissingAgents() };
+  // The job ends when the session is first idle; lingering goes on without it.
+  return (ring: RingJob) =>
+    new Promise<void>((resolve) => {
+      const served = answerRing(context, ring, { ...options, onIdle: resolve })
         .catch((err) => context.log.error({ err, session: ring.id }, 'session failed'))
         .finally(() => {
           serving.delete(served);
@@ -101,7 +95,21 @@ function ringListener(
         });
       serving.add(served);
     });
-  };
+}
+
+/** Resolves when the session is given up: a drain waits for it from the first call on. */
+async function answerRing(
+  context: WorkerContext,
+  ring: RingJob,
+  { onIdle, ...options }: TakeOptions & { onIdle(): void },
+): Promise<void> {
+  if (context.phase !== 'running') return passOn(context, ring.id, 0);
+  if (!context.slots.tryTake()) return passOn(context, ring.id, NO_SLOT_DELAY_MS);
+  const taken = await take(context, ring, options).catch((err) => {
+    context.log.warn({ err, session: ring.id }, 'ring not answered'); // the sweep rings again
+  });
+  if (!taken) return context.slots.give();
+  await serveSession(context, taken.held, { begun: taken.begun, onIdle });
 }
 
 type TakeOptions = {
