@@ -44,7 +44,8 @@ for i, entry in ipairs(batch) do
 end
 log_save()
 redis.call('RPUSH', messages, table.concat({ 'a', last, now, turn_id, status,
-  cjson.encode({ content = content, reason = reason, usage = usage }) }, ' '))
+  cjson.encode({ content = content, reason = reason, usage = usage,
+    attempt = tonumber(s[4]) }) }, ' '))
 redis.call('LTRIM', messages, -tonumber(max_messages), -1)
 if status == 'dead_lettered' then redis.call('ZREMRANGEBYRANK', dead, 0, -1 - tonumber(max_dead)) end
 seen_trim(max_seen)

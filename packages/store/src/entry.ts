@@ -54,24 +54,38 @@ export function decodeEntry(text: string): InboxEntry {
   };
 }
 
-/** One line of the history list: `u <inbox entry>` or `a <message_id> <ms> <turn_id> <status> <json>`. */
-export function decodeHistory(line: string): HistoryMessage {
-  if (line.startsWith('u ')) {
-    const entry = decodeEntry(line.slice(2));
-    return userMessage(entry);
-  }
+/** `a <message_id> <ms> <turn_id> <status> <json>`: how a turn ended, in the history list. */
+export function decodeOutcome(line: string) {
   const [, messageId = '', at, turnId = '', status, json = '{}'] = words(line, 5);
-  const body = JSON.parse(json) as { content: string; reason: string };
+  const body = JSON.parse(json) as {
+    content: string;
+    reason: string;
+    usage?: string;
+    attempt?: number;
+  };
+  return {
+    messageId,
+    atMs: Number(at),
+    turnId,
+    status: status as OutcomeStatus,
+    content: body.content,
+    reason: body.reason,
+    usage: body.usage ?? '',
+    attempt: body.attempt ?? 1,
+  };
+}
+
+/** One line of the history list: `u <inbox entry>`, or how the turn ended. */
+export function decodeHistory(line: string): HistoryMessage {
+  if (line.startsWith('u ')) return userMessage(decodeEntry(line.slice(2)));
+  const { messageId, atMs, turnId, status, content, reason } = decodeOutcome(line);
   return {
     role: 'assistant',
-    content: body.content,
+    content,
     message_id: messageId,
-    timestamp: Number(at) / 1_000,
+    timestamp: atMs / 1_000,
     turn_id: turnId,
-    outcome: {
-      status: status as OutcomeStatus,
-      ...(body.reason ? { reason: body.reason } : {}),
-    },
+    outcome: { status, ...(reason ? { reason } : {}) },
   };
 }
 

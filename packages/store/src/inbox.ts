@@ -2,6 +2,7 @@ import type { Content, Mode } from '@sluice/protocol';
 import type { Connection } from './connect.js';
 import { encodeBody } from './entry.js';
 import { decodeLogged, type LogEvent } from './event-log.js';
+import { type Kept, keptInLog, readKept } from './kept.js';
 import { type Keys, sessionKeyId } from './keys.js';
 import type { Rings } from './ring.js';
 import * as scripts from './scripts.js';
@@ -19,8 +20,7 @@ export type Appended =
   | { readonly kind: 'gone' | 'ended' | 'busy' }
   | { readonly kind: 'full'; readonly limit: string }
   | { readonly kind: 'accepted'; readonly event: LogEvent & { kind: 'accepted' } }
-  /** `event`: the outcome if there is one, else the acceptance; undefined: no longer logged. */
-  | { readonly kind: 'duplicate'; readonly waiting: boolean; readonly event: LogEvent | undefined };
+  | ({ readonly kind: 'duplicate' } & Kept);
 
 export type InboxLimits = {
   readonly maxInbox: number;
@@ -56,7 +56,10 @@ export function makeInbox(connection: Connection, keys: Keys, rings: Rings, limi
       if (reply.kind === 'duplicate') {
         if (reply.ring !== '') rings.ring(id, reply.ring);
         const event = reply.event && decodeLogged(reply.event, '');
-        return { kind: 'duplicate', waiting: reply.acceptedSeq > 0, event };
+        const kept = event
+          ? keptInLog(event)
+          : await readKept(connection, keys, { id, messageId: message.messageId });
+        return { kind: 'duplicate', ...kept };
       }
       if (reply.kind !== 'accepted') return reply;
       if (reply.ring !== '') rings.ring(id, reply.ring);

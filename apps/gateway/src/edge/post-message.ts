@@ -92,7 +92,7 @@ async function send(
     return reply.error(code, text);
   }
   if (appended.kind === 'duplicate') {
-    const outcome = await duplicateOutcome(context, ref, { messageId, appended });
+    const outcome = duplicateOutcome(appended, messageId, ref.sessionId);
     if (outcome) return reply.json(200, outcome);
   }
   const final = await finals?.result(messageId, waitMs);
@@ -106,9 +106,7 @@ function acknowledgement(
   appended: Appended & { kind: 'accepted' | 'duplicate' },
 ): AcceptedFrame {
   if (appended.kind === 'duplicate') {
-    const { event } = appended;
-    const position = event && 'position' in event ? event.position : 0;
-    return duplicateAccepted(messageId, position, ref.sessionId);
+    return duplicateAccepted(messageId, appended.position, ref.sessionId);
   }
   const { frame } = buildEvent(appended.event, { sessionId: ref.sessionId, agentId: '' });
   return { ...(frame as AcceptedFrame), durability: 'memory' };

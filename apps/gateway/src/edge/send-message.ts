@@ -34,10 +34,8 @@ export async function sendMessage(
   if (appended.kind === 'accepted') return feed.offer(appended.event);
   reader.own.delete(messageId);
   if (appended.kind === 'duplicate') {
-    const { event } = appended;
-    const position = event && 'position' in event ? event.position : 0;
-    outbound.json(duplicateAccepted(messageId, position, ref.sessionId));
-    const outcome = await duplicateOutcome(context, ref, { messageId, appended });
+    outbound.json(duplicateAccepted(messageId, appended.position, ref.sessionId));
+    const outcome = duplicateOutcome(appended, messageId, ref.sessionId);
     if (outcome) outbound.json(outcome);
     return;
   }
