@@ -171,11 +171,13 @@ const sending: ScriptCall[] = [
   },
 ];
 
-/** A repeat of an acceptance may be marked as one (S3); what it accepted must be the same. */
+/** A repeat of an acceptance may be marked as one (S3); it must be the same acceptance. */
 function acceptance(appended: Awaited<ReturnType<Store['inbox']['append']>>) {
-  const event = 'event' in appended ? appended.event : undefined;
-  if (event?.kind !== 'accepted') return appended;
-  return { seq: event.seq, messageId: event.messageId, position: event.position };
+  if (appended.kind === 'accepted') {
+    return { position: appended.event.position, outcome: 'waiting' };
+  }
+  if (appended.kind !== 'duplicate') return appended;
+  return { position: appended.position, outcome: appended.outcome };
 }
 
 const beginning: ScriptCall[] = [

@@ -1,0 +1,62 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import * as scripts from '../../packages/store/dist/scripts.js';
+
+const folder = new URL('../../packages/store/scripts/', import.meta.url);
+const files = readdirSync(folder).filter((file) => file.endsWith('.lua'));
+const textOf = (file: string) => readFileSync(new URL(file, folder), 'utf8');
+const all = Object.values(scripts);
+const underLease = all.filter(({ args }) => args.some((name) => name === 'token'));
+
+const writing = /redis\.call\('(HSET|HDEL|HINCRBY|ZADD|ZREM|RPUSH|LPOP|XADD|DEL|PUBLISH)/;
+/** What runs before the first statement that changes something. */
+const untilWrite = (source: string) => source.slice(0, source.search(writing));
+
+describe('the scripts', () => {
+  it('are each declared once, under the name of their file', () => {
+    expect(all.map(({ name }) => `${name}.lua`).sort()).toEqual([...files].sort());
+  });
+
+  it('L3 all that present a lease are known', () => {
+    expect(underLease.map(({ name }) => name).sort()).toEqual([
+      'events-append',
+      'lease-renew',
+      'turn-begin',
+      'turn-commit',
+      'turn-release',
+    ]);
+  });
+
+  it.each(underLease.filter(({ name }) => name !== 'turn-begin').map((s) => [s.name, s] as const))(
+    'L3 %s begins with the same fence check and refuses before it writes',
+    (_name, { source, keys, args }) => {
+      const [keyLine, argLine, ...body] = source.split('\n');
+      expect(keyLine).toContain(`local ${keys.join(', ')} = KEYS[1]`);
+      expect(argLine).toContain(`local ${args.join(', ')} = ARGV[1]`);
+      const code = body.filter((line) => !line.startsWith('--')).join('\n');
+      const check = textOf('include/fence.lua').split('\n').slice(1).join('\n').trimEnd();
+      expect(code.startsWith(`${check}\n`)).toBe(true);
+      expect(untilWrite(code)).toContain("\nif fenced then return { 'fenced' } end");
+    },
+  );
+
+  it('L3 the fence check compares both, for equality', () => {
+    const check = textOf('include/fence.lua');
+    expect(check).toContain("redis.call('HMGET', state, 'token', 'fence')");
+    expect(check).toMatch(/(\w+)\[1\] ~= token or \1\[2\] ~= fence\n$/);
+  });
+
+  it('L6 take no time of a node: the only clock is that of Redis', () => {
+    for (const file of files) {
+      const text = textOf(file);
+      if (/\bnow\b/.test(text))
+        expect([file, text]).toEqual([file, expect.stringContaining('--@include clock')]);
+    }
+    expect(textOf('include/clock.lua')).toContain("redis.call('TIME')");
+    const names = new Set(all.flatMap(({ args }): readonly string[] => args));
+    const timely = /^(now|time|clock|until|deadline|at|ts|ms)$/;
+    expect([...names].filter((name) => name.split('_').some((word) => timely.test(word)))).toEqual(
+      [],
+    );
+  });
+});
