@@ -48,7 +48,7 @@ describe('connections while a node drains', () => {
     redis = await startRedis();
   });
   beforeEach(async () => {
-    cluster = await Cluster.open(redis, { gateway: { drain_timeout: '4s', close_spread: '2s' } });
+    cluster = await Cluster.open(redis, { gateway: { drain_timeout: '3s', close_spread: '1s' } });
   });
   afterEach(() => cluster.stop());
 
@@ -84,10 +84,10 @@ describe('connections while a node drains', () => {
       true,
     );
     const times = closes.map(({ atMs }) => atMs).sort((a, b) => a - b);
-    expect(Number(times.at(-1)) - Number(times[0])).toBeGreaterThan(1_500);
-    expect(times.at(-1)).toBeLessThan(2_500);
+    expect(Number(times.at(-1)) - Number(times[0])).toBeGreaterThan(700);
+    expect(times.at(-1)).toBeLessThan(1_600);
     const steps = times.slice(1).map((time, i) => time - Number(times[i]));
-    expect(Math.max(...steps)).toBeLessThan(800);
+    expect(Math.max(...steps)).toBeLessThan(500);
     const delays = clients.map(
       (client) => client.frames.find(({ type }) => type === 'going_away')?.reconnect_after_ms,
     );
@@ -109,7 +109,7 @@ describe('connections while a node drains', () => {
     cluster.agent.behave(
       httpBehaviours.stream({
         format: 'ndjson',
-        deltas: Array.from({ length: 40 }, (_, i) => `${i} `),
+        deltas: Array.from({ length: 30 }, (_, i) => `${i} `),
         everyMs: 50,
       }),
     );
@@ -124,8 +124,9 @@ describe('connections while a node drains', () => {
     const since = seen.at(-1)?.cursor ?? 0;
     const again = await FrameClient.connect(other.wsUrl);
     await again.hello({ agent_id: 'slow', session_id: 's', since });
-    await again.final('m2');
-    expect(gaps([...seen, ...again.logged()])).toEqual([]);
+    const all = () => [...seen, ...again.logged()];
+    await eventually(() => all().some((f) => f.status === 'final' && f.message_id === 'm2'));
+    expect(gaps(all())).toEqual([]);
     expect((await node.exited).code).toBe(0);
   });
 
@@ -133,7 +134,7 @@ describe('connections while a node drains', () => {
     const node = await cluster.start();
     const client = await cluster.attach(node, { session_id: 's' });
     await client.final(client.message('hello'));
-    cluster.agent.behave(httpBehaviours.delayMs(3_000));
+    cluster.agent.behave(httpBehaviours.delayMs(1_700));
     client.message('long');
     await eventually(() => cluster.agent.turns.length === 2);
     let opened = false;
@@ -144,7 +145,7 @@ describe('connections while a node drains', () => {
     const signalledAt = performance.now();
     node.signal('SIGTERM');
     const { status, complete, text } = await stream;
-    expect(performance.now() - signalledAt).toBeLessThan(2_600);
+    expect(performance.now() - signalledAt).toBeLessThan(1_600);
     expect({ status, complete }).toEqual({ status: 200, complete: true });
     expect(text).toMatch(/^id: \d+:1$/m);
     expect(text.match(/^retry: \d+$/gm)?.length).toBe(2);
@@ -155,7 +156,7 @@ describe('connections while a node drains', () => {
     const proxy = await startTcpProxy(redis.port);
     const node = await cluster.start({ redis: { url: proxy.url } });
     const client = await cluster.attach(node, { session_id: 's' });
-    cluster.agent.behave(httpBehaviours.delayMs(3_500));
+    cluster.agent.behave(httpBehaviours.delayMs(1_700));
     client.message('long');
     await eventually(() => cluster.agent.turns.length === 1);
     proxy.latency(150);
@@ -172,7 +173,7 @@ describe('connections while a node drains', () => {
 
   it('D6 a request that waits for its turn is kept to the end of the turn', async () => {
     const node = await cluster.start();
-    cluster.agent.behave(httpBehaviours.delayMs(3_000));
+    cluster.agent.behave(httpBehaviours.delayMs(1_700));
     const waiting = post(node, 's', 'm1');
     await eventually(() => cluster.agent.turns.length === 1);
     node.signal('SIGTERM');
@@ -184,7 +185,7 @@ describe('connections while a node drains', () => {
 
   it('D6 also when the turn runs on another node', async () => {
     const nodes = [await cluster.start(), await cluster.start()] as const;
-    cluster.agent.behave(httpBehaviours.delayMs(1_500));
+    cluster.agent.behave(httpBehaviours.delayMs(1_000));
     const first = post(nodes[0], 's', 'm1');
     await eventually(() => cluster.agent.turns.length === 1);
     const { holder } = await readSession(nodes[0], 's');
@@ -197,7 +198,7 @@ describe('connections while a node drains', () => {
     expect(await second).toMatchObject({ status: 200, complete: true });
     const exit = await holding.exited;
     expect(exit).toMatchObject({ code: 0 });
-    expect(exit.ms).toBeLessThan(4_000);
+    expect(exit.ms).toBeLessThan(3_000);
   });
 
   it('D6 a request whose turn is cut at the deadline is broken off', async () => {

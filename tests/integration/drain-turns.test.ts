@@ -18,7 +18,7 @@ describe('turns while a node drains', () => {
   });
   beforeEach(async () => {
     cluster = await Cluster.open(redis, {
-      gateway: { drain_timeout: '8s', close_spread: '4s' },
+      gateway: { drain_timeout: '8s', close_spread: '1s' },
       lease: { ttl: '20s' },
     });
   });
@@ -34,7 +34,7 @@ describe('turns while a node drains', () => {
     const running = await cluster.attach(node, { session_id: 'running' });
     const idle = await cluster.attach(node, { session_id: 'idle' });
     expect(await ready(node)).toMatchObject({ status: 200 });
-    cluster.agent.behave(httpBehaviours.delayMs(2_500));
+    cluster.agent.behave(httpBehaviours.delayMs(1_500));
     running.message('long', { message_id: 'long' });
     await eventually(() => cluster.agent.turns.length === 1);
 
@@ -64,7 +64,8 @@ describe('turns while a node drains', () => {
   });
 
   it('D2 drains the inboxes of its sessions when no other worker lives', async () => {
-    const node = await cluster.start();
+    // Limits at which a node would otherwise make room for others.
+    const node = await cluster.start({ worker: { concurrency: 1, max_turns_per_lease: 2 } });
     cluster.agent.behave(httpBehaviours.delayMs(300));
     const client = await cluster.attach(node, { session_id: 's' });
     const ids = ['m1', 'm2', 'm3', 'm4'];
