@@ -1,0 +1,154 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { sessionKeyId } from '@sluice/store';
+import {
+  eventually,
+  type GatewayProcess,
+  gaps,
+  httpBehaviours,
+  startRedis,
+  type TestRedis,
+} from '@sluice/testkit';
+import { Cluster, readSession } from './cluster.js';
+
+const dead = { status: 503 };
+
+describe('an agent that fails', () => {
+  let redis: TestRedis;
+  let cluster: Cluster;
+  let node: GatewayProcess;
+  beforeAll(async () => {
+    redis = await startRedis();
+    cluster = await Cluster.open(redis);
+    const remote = { kind: 'http', url: cluster.agent.url };
+    node = await cluster.start({
+      worker: { max_attempts: 3 },
+      agents: {
+        slow: { ...remote, retry: { initial: '100ms', factor: 2, max: '10s' } },
+        patient: { ...remote, retry: { initial: '30s', factor: 1, max: '30s' } },
+      },
+    });
+  });
+  afterAll(() => cluster.stop());
+  afterEach(() => cluster.agent.behave(httpBehaviours.delayMs(0)));
+
+  const turnsOf = (session_id: string) =>
+    cluster.agent.turns.filter(({ turn }) => turn.session_id === session_id);
+
+  it('T5 is asked again with backoff inside the lease, each time a new attempt', async () => {
+    const stream = { format: 'ndjson', deltas: ['half ', 'a reply'] } as const;
+    const client = await cluster.attach(node, { session_id: 'retried' });
+    let asked = 0;
+    cluster.agent.behave(async (turn, context) => {
+      asked += 1;
+      const breakAfter = async (delta: string) => {
+        context.respond.stream('ndjson').delta(delta);
+        await client.waitFor({ type: 'token_stream' });
+        context.respond.break();
+      };
+      if (asked === 1) return breakAfter('void');
+      if (asked === 2) return context.respond.status(503);
+      return httpBehaviours.stream({ ...stream, everyMs: 40 })(turn, context);
+    });
+    client.message('hello', { message_id: 'm1' });
+    const final = await client.final('m1');
+    expect(final).toMatchObject({
+      outcome: { status: 'ok' },
+      content: 'half a reply',
+      attempt: 3,
+    });
+
+    const turns = turnsOf('retried');
+    expect(turns.map(({ turn }) => turn.attempt)).toEqual([1, 2, 3]);
+    expect(new Set(turns.map(({ turn }) => turn.fence)).size).toBe(1);
+    expect(new Set(turns.map(({ turn }) => turn.turn_id)).size).toBe(3);
+    const pauses = turns.slice(1).map(({ startedAt }, i) => {
+      return startedAt.monotonicMs - (turns[i]?.endedAt?.monotonicMs ?? Number.NaN);
+    });
+    expect(pauses[0]).toBeGreaterThanOrEqual(95);
+    expect(pauses[1]).toBeGreaterThanOrEqual(190);
+
+    const retries = client.logged().filter(({ type }) => type === 'retry_stream');
+    expect(retries.map(({ data }) => data)).toEqual(
+      turns.slice(1).map(({ turn: { turn_id, attempt } }) => ({
+        session_id: 'retried',
+        message_id: 'm1',
+        turn_id,
+        attempt,
+      })),
+    );
+    // What a client shows: the text since the last retry_stream.
+    const logged = client.logged();
+    const last = logged.findLastIndex(({ type }) => type === 'retry_stream');
+    const tokens = logged.slice(last).filter(({ type }) => type === 'token_stream');
+    expect(tokens.map(({ data }) => Object(data).content).join('')).toBe('half a reply');
+    expect(tokens.length).toBeGreaterThan(0);
+    for (const { data } of tokens)
+      expect(data).toMatchObject({ turn_id: final.turn_id, attempt: 3 });
+    expect(logged.slice(0, last).some(({ type }) => type === 'token_stream')).toBe(true);
+    expect(gaps(logged)).toEqual([]);
+  });
+
+  it('T5 T4 ends as a dead letter at the last attempt, and the session goes on', async () => {
+    cluster.agent.behave(httpBehaviours.fail({ ...dead, times: 3 }));
+    const client = await cluster.attach(node, { session_id: 'dead' });
+    client.message('poison', { message_id: 'm1' });
+    client.message('next', { message_id: 'm2' });
+    const reason = 'the agent answered with status 503';
+    expect(await client.final('m1')).toMatchObject({
+      outcome: { status: 'dead_lettered', reason },
+      content: '',
+      attempt: 3,
+    });
+    expect(await client.final('m2')).toMatchObject({ outcome: { status: 'ok' }, attempt: 1 });
+    expect(turnsOf('dead').map(({ turn }) => [turn.message_id, turn.attempt])).toEqual([
+      ['m1', 1],
+      ['m1', 2],
+      ['m1', 3],
+      ['m2', 1],
+    ]);
+    const { dead: letters } = cluster.keys.session(sessionKeyId('local', 'dead'));
+    const kept = await redis.client().zrange(letters, '0', '-1');
+    expect(kept.map((letter) => JSON.parse(letter))).toEqual([
+      { id: sessionKeyId('local', 'dead'), reason, entry: expect.stringMatching(/^m1 .*poison/) },
+    ]);
+  });
+
+  it('T5 ends with outcome error when the failure is terminal, and the session goes on', async () => {
+    cluster.agent.behave(httpBehaviours.fail({ status: 400, times: 1 }));
+    const client = await cluster.attach(node, { session_id: 'terminal' });
+    client.message('wrong', { message_id: 'm1' });
+    client.message('right', { message_id: 'm2' });
+    expect(await client.final('m1')).toMatchObject({
+      outcome: { status: 'error', reason: 'the agent answered with status 400' },
+      attempt: 1,
+    });
+    expect(await client.final('m2')).toMatchObject({ outcome: { status: 'ok' } });
+    expect(turnsOf('terminal').map(({ turn }) => turn.message_id)).toEqual(['m1', 'm2']);
+    expect(turnsOf('terminal')[1]?.turn.history).toMatchObject([
+      { role: 'user', content: 'wrong' },
+      { role: 'assistant', outcome: { status: 'error' } },
+    ]);
+  });
+
+  it('T5 T6 an abort ends the wait for the next attempt at once', async () => {
+    cluster.agent.behave(httpBehaviours.fail(dead));
+    const client = await cluster.attach(node, { session_id: 'waiting', agent_id: 'patient' });
+    client.message('hello', { message_id: 'm1' });
+    await eventually(() => turnsOf('waiting')[0]?.endedAt != null);
+    expect(await readSession(node, 'waiting')).toMatchObject({ is_executing: true, attempt: 1 });
+    client.send({ type: 'abort' });
+    expect(await client.final('m1', 5_000)).toMatchObject({ outcome: { status: 'aborted' } });
+    expect(turnsOf('waiting')).toHaveLength(1);
+  });
+
+  it('T5 B1 a single attempt is none to repeat', async () => {
+    const strict = await Cluster.open(redis, { worker: { max_attempts: 1 } });
+    const own = await strict.start();
+    strict.agent.behave(httpBehaviours.fail(dead));
+    const client = await strict.attach(own, { session_id: 'strict' });
+    client.message('hello', { message_id: 'm1' });
+    expect(await client.final('m1')).toMatchObject({ outcome: { status: 'dead_lettered' } });
+    expect(strict.agent.turns).toHaveLength(1);
+    await strict.stop();
+  });
+});
