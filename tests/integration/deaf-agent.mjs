@@ -9,4 +9,6 @@ export default {
     console.log('deaf agent replied');
     return { content: 'too late' };
   },
+  /** Never done: a node must not wait for it. */
+  close: () => new Promise(() => {}),
 };

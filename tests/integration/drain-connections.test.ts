@@ -134,7 +134,7 @@ describe('connections while a node drains', () => {
     const node = await cluster.start();
     const client = await cluster.attach(node, { session_id: 's' });
     await client.final(client.message('hello'));
-    cluster.agent.behave(httpBehaviours.delayMs(1_700));
+    cluster.agent.behave(httpBehaviours.delayMs(2_400));
     client.message('long');
     await eventually(() => cluster.agent.turns.length === 2);
     let opened = false;

@@ -116,7 +116,7 @@ describe('turns while a node drains', () => {
     await client.close();
     const other = await cluster.start();
     node.signal('SIGTERM');
-    await node.exited;
+    expect((await node.exited).ms).toBeLessThan(3_000);
     expect(await readSession(other, 's')).toMatchObject({ holder: null });
     const next = await cluster.attach(other, { session_id: 's' });
     await next.final(next.message('two'), 1_000);

@@ -292,7 +292,7 @@ const ending: ScriptCall[] = [
     prepare: async (store) => {
       const { lease, claim } = await running(store);
       await store.inbox.abort(ref, 'user');
-      return () => store.leases.renew(lease, claim.lock).then(({ reply }) => reply);
+      return () => store.leases.renew(lease, claim).then(({ reply }) => reply);
     },
   },
 ];

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { type Agent, makeAgent } from '@sluice/agents';
-import { exitStatus, type Logger, makeLifecycle, makeLog } from '@sluice/runtime';
+import { exitStatus, type Logger, makeLifecycle, makeLog, within } from '@sluice/runtime';
 import { openStore, type Store } from '@sluice/store';
 import type { Config } from './config-types.js';
 import { drainNode } from './drain.js';
@@ -13,6 +13,8 @@ import { type RunningWorker, startWorker } from './worker/worker.js';
 
 /** A failure of the drain itself must not keep the process: D7's 2 s, and nothing more. */
 const EXIT_LIMIT_MS = 1_700;
+/** Everything was released by then: what an agent still holds goes with the process. */
+const AGENTS_CLOSE_MS = 200;
 
 /**
  * Builds and runs one node until it is told to stop; resolves with the exit status. Throws StartError
@@ -91,7 +93,7 @@ export async function startGateway(
   const status = await drainNode(parts, gateway, signals.second);
   lifecycle.enter('drained');
   probes.stop();
-  for (const agent of agents.values()) await agent.close?.();
+  await within(closeAgents(agents, log), AGENTS_CLOSE_MS);
   clearTimeout(giveUp);
   lifecycle.enter('stopped');
   return status;
@@ -112,6 +114,15 @@ async function makeAgents(config: Config, baseDir: string): Promise<Map<string, 
     agents.set(name, await makeAgent(name, agent, { baseDir, maxReplyBytes }));
   }
   return agents;
+}
+
+async function closeAgents(agents: ReadonlyMap<string, Agent>, log: Logger): Promise<void> {
+  const close = async (agent: Agent) => agent.close?.(); // one that throws must be a rejection
+  await Promise.all(
+    [...agents].map(([name, agent]) =>
+      close(agent).catch((err) => log.warn({ err, agent: name }, 'agent not closed')),
+    ),
+  );
 }
 
 function storeLimits({ lease, worker, session }: Config) {

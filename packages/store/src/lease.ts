@@ -92,14 +92,17 @@ export function makeLeases(
     },
 
     /** Moves the lease's end; answers the new Redlock, when it was sent, and an abort not yet heard. */
-    async renew(lease: Lease, lock: Lock) {
+    async renew(lease: Lease, { lock, deadlineMs }: Pick<Claim, 'lock' | 'deadlineMs'>) {
       const sentMs = monotonicMs();
-      const extended = await redlock.extend(lock, limits.ttlMs);
+      const extended = await redlock.extend(lock, limits.ttlMs).catch(() => undefined);
+      // Without the Redlock nothing is prolonged; that the session was ended must still be heard (D9).
+      const leftMs = Math.max(1, Math.floor(deadlineMs - monotonicMs()));
       const reply = await connection.run(scripts.leaseRenew, keys.session(lease.id), {
         ...presented(lease),
         id: lease.id,
-        ttl: limits.ttlMs,
+        ttl: extended ? limits.ttlMs : leftMs,
       });
+      if (!extended) return { reply, lock, deadlineMs };
       return { reply, lock: extended, deadlineMs: sentMs + limits.ttlMs };
     },
 

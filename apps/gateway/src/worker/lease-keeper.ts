@@ -53,7 +53,7 @@ export function keepLease(
     }
     renewing = true;
     try {
-      const renewed = await leases.renew(lease, lock);
+      const renewed = await leases.renew(lease, { lock, deadlineMs });
       lock = renewed.lock;
       if (renewed.reply.kind === 'fenced') return lose('fenced');
       deadlineMs = renewed.deadlineMs;
