@@ -2,21 +2,24 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 
 /**
- * Ends with the test process, however that ends: its standard input is a pipe that only we hold, and
- * the system closes it even after a SIGKILL. A line on it means that the watched process is gone.
+ * Runs a line of shell (`$1` is `subject`) when this process ends, however it ends: the shell reads a
+ * pipe that only we hold, and the system closes it even after a SIGKILL. Answers the call that lifts it.
  */
-function watch(child: ChildProcess): void {
-  const script = 'read -r _ || kill -9 "$1"';
-  const watcher = spawn('sh', ['-c', script, 'sh', String(child.pid)], {
+export function onDeath(line: string, subject: string): () => void {
+  const watcher = spawn('sh', ['-c', `read -r _ || ${line}`, 'sh', subject], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   });
   const { stdin } = watcher;
-  watcher.on('error', () => child.kill('SIGKILL'));
+  watcher.on('error', () => undefined);
   stdin.on('error', () => undefined);
   watcher.unref();
   if ('unref' in stdin && typeof stdin.unref === 'function') stdin.unref();
-  child.once('exit', () => stdin.end('\n'));
+  return () => stdin.end('\n');
+}
+
+function watch(child: ChildProcess): void {
+  child.once('exit', onDeath('kill -9 "$1"', String(child.pid)));
 }
 
 export type ChildOptions = {

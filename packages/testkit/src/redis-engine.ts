@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { within } from '@sluice/runtime';
 import { startContainer } from './redis-container.js';
 
-/** Where the Redis of a test file comes from. */
+/** Where the Redis of a test file comes from; a bare container has no cleaner beside it. */
 export type RedisEngine =
-  | { readonly kind: 'container' }
-  | { readonly kind: 'machine'; server: string };
+  | { readonly kind: 'container' | 'bare-container' }
+  | { readonly kind: 'machine'; readonly server: string };
 
 /** Pulling the image may take as long as this, once per run. */
 const pullMs = 20_000;
@@ -29,12 +29,12 @@ function installedServer(): string {
   );
 }
 
-async function containersWork(): Promise<boolean> {
-  if (process.env.SLUICE_TEST_CONTAINERS === '0') return false;
+/** Starts one and removes it; false when that fails or takes longer than `ms`. */
+async function containerStarts(ms: number): Promise<boolean> {
   const starting = startContainer();
   const started = await within(
     starting.catch(() => undefined),
-    pullMs,
+    ms,
   );
   // One that comes after all is not left behind.
   if (!started) starting.then((late) => late.remove()).catch(() => undefined);
@@ -42,13 +42,29 @@ async function containersWork(): Promise<boolean> {
   return started !== undefined;
 }
 
+/** testcontainers starts a cleaner beside the container: an image that may not be had. */
+function leaveCleanerOut(): void {
+  process.env.TESTCONTAINERS_RYUK_DISABLED = 'true';
+}
+
+async function findContainers(): Promise<RedisEngine | undefined> {
+  if (process.env.SLUICE_TEST_CONTAINERS === '0') return undefined;
+  const deadline = performance.now() + pullMs;
+  if (await containerStarts(pullMs)) return { kind: 'container' };
+  leaveCleanerOut();
+  const leftMs = deadline - performance.now();
+  return leftMs > 0 && (await containerStarts(leftMs)) ? { kind: 'bare-container' } : undefined;
+}
+
 const cacheFile = () =>
   join(tmpdir(), `sluice-test-engine-${process.env.SLUICE_TEST_RUN ?? process.ppid}`);
 
 function decided(): RedisEngine | undefined {
   try {
-    const server = readFileSync(cacheFile(), 'utf8');
-    return server === '' ? { kind: 'container' } : { kind: 'machine', server };
+    const kept = readFileSync(cacheFile(), 'utf8');
+    if (kept === 'bare-container') leaveCleanerOut();
+    if (kept === 'container' || kept === 'bare-container') return { kind: kept };
+    return { kind: 'machine', server: kept };
   } catch {
     return undefined;
   }
@@ -58,11 +74,9 @@ function decided(): RedisEngine | undefined {
 export async function chooseEngine(): Promise<RedisEngine> {
   const known = decided();
   if (known) return known;
-  const engine: RedisEngine = (await containersWork())
-    ? { kind: 'container' }
-    : { kind: 'machine', server: installedServer() };
+  const engine = (await findContainers()) ?? { kind: 'machine', server: installedServer() };
   const draft = `${cacheFile()}.${process.pid}`;
-  writeFileSync(draft, engine.kind === 'container' ? '' : engine.server);
+  writeFileSync(draft, engine.kind === 'machine' ? engine.server : engine.kind);
   renameSync(draft, cacheFile());
   return engine;
 }

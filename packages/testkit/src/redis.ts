@@ -3,7 +3,7 @@ import { stopLater } from './cleanup.js';
 import { eventually } from './eventually.js';
 import type { RedisBackend } from './redis-backend.js';
 import { startContainer } from './redis-container.js';
-import { chooseEngine } from './redis-engine.js';
+import { chooseEngine, type RedisEngine } from './redis-engine.js';
 import { startOnMachine } from './redis-machine.js';
 
 export type StartRedisOptions = {
@@ -32,10 +32,10 @@ export type TestRedis = {
 
 let told = false;
 
-function tell(kind: string): void {
+function tell(engine: RedisEngine): void {
   if (told) return;
   told = true;
-  const where = kind === 'container' ? 'a container' : `the machine's own ${kind}`;
+  const where = engine.kind === 'machine' ? `the machine's own ${engine.server}` : 'a container';
   process.stderr.write(`redis for this file: ${where}\n`);
 }
 
@@ -66,11 +66,11 @@ async function answering(backend: RedisBackend): Promise<void> {
 /** Starts a Redis with AOF (`appendfsync always`), empty, on a port of its own. */
 export async function startRedis(options: StartRedisOptions = {}): Promise<TestRedis> {
   const engine = await chooseEngine();
-  tell(engine.kind === 'container' ? 'container' : engine.server);
+  tell(engine);
   const backend =
-    engine.kind === 'container'
-      ? await startContainer(options.args)
-      : await startOnMachine(engine.server, options.args);
+    engine.kind === 'machine'
+      ? await startOnMachine(engine.server, options.args)
+      : await startContainer(options.args);
   const clients: Redis[] = [];
 
   const stop = async () => {
