@@ -42,11 +42,16 @@ export function parseFrame(text: string): Frame {
 /** Carry a cursor that is the session's head, not a position of their own. */
 const greetings = new Set(['hello_ok', 'joined', 'snapshot']);
 
-/** The event of the log that a frame carries, live or replayed; undefined: it carries none. */
+/**
+ * The event of the log that a frame carries, live or replayed; undefined: it carries none. What only
+ * this connection is told (`skipped`, `epoch`) stands beside a replayed event and is put into it.
+ */
 export function loggedFrame(frame: Frame): Frame | undefined {
   if (frame.type === 'replay') {
     const data = isObject(frame.event) ? frame.event.data : undefined;
-    return isFrame(data) ? data : undefined;
+    if (!isFrame(data)) return undefined;
+    const { skipped, epoch } = frame;
+    return { ...data, ...(skipped === undefined ? {} : { skipped }), ...(epoch ? { epoch } : {}) };
   }
   return typeof frame.cursor === 'number' && !greetings.has(frame.type) ? frame : undefined;
 }
