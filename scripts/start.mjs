@@ -19,10 +19,14 @@ import { register, stopOrphans, unregister } from './lib/users.mjs';
 
 let gateway;
 let interruptedBy;
+let interruptedAt = 0;
 
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(name, () => {
+    const isSecond = interruptedBy !== undefined && performance.now() - interruptedAt >= 250;
+    if (isSecond && !gateway) process.exit(128 + constants.signals[name]);
     interruptedBy ??= name;
+    interruptedAt = performance.now();
     // A closed terminal is a wish to stop, and the gateway knows two signals for that.
     if (gateway) gateway.signal(name === 'SIGHUP' ? 'SIGTERM' : name);
     else endRunning();

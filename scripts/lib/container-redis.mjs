@@ -33,7 +33,9 @@ export async function ensureContainerRedis() {
     output(engine, ['rm', '-f', name]);
     const status = await run(engine, [
       ...['run', '-d', '--name', name, '-p', '127.0.0.1::6379', ...owner(), '-v', `${data}:/data`],
-      ...[image, 'redis-server', '--appendonly', 'yes', '--maxmemory-policy', 'noeviction'],
+      // Reachable from this machine only, but not from the container's own loopback.
+      ...[image, 'redis-server', '--protected-mode', 'no'],
+      ...['--appendonly', 'yes', '--maxmemory-policy', 'noeviction'],
     ]);
     if (status !== 0) return undefined;
   }
@@ -43,7 +45,12 @@ export async function ensureContainerRedis() {
       (reply) => reply === '+PONG',
       () => false,
     );
-  if (!(await until(isUp, 20_000))) return undefined;
+  if (!(await until(isUp, 20_000))) {
+    say(`the Redis in the container did not answer; ${engine} logs ${name}:`);
+    await run(engine, ['logs', '--tail', '5', name]);
+    output(engine, ['rm', '-f', name], 30_000);
+    return undefined;
+  }
   return {
     url: `redis://127.0.0.1:${at.port}`,
     stop: async () => {
