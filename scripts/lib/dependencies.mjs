@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDir, inRoot } from './paths.mjs';
 import { run } from './processes.mjs';
 import { SetupError, say } from './say.mjs';
 
+const modules = inRoot('node_modules');
 const lockFile = inRoot('package-lock.json');
 const stampFile = join(cacheDir, 'installed');
 
@@ -33,6 +34,13 @@ function isInstalled() {
 
 /** npm of this Node when npm called us, else the one on the PATH. */
 async function npmCi() {
+  // npm ci empties the directory first: through a link it would empty somebody else's.
+  if (lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    throw new SetupError(
+      'node_modules is a link, and does not hold what package-lock.json names: ' +
+        'run npm ci in the directory to which it leads',
+    );
+  }
   const args = ['ci', '--include=dev', '--no-audit', '--no-fund'];
   say(`installing dependencies: npm ${args.join(' ')}`);
   const cli = process.env.npm_execpath;
@@ -47,7 +55,7 @@ async function npmCi() {
 /** Installs with `npm ci` unless node_modules agrees with the lock file. */
 export async function ensureDependencies() {
   const hash = hashOf(lockFile);
-  if (existsSync(inRoot('node_modules')) && readStamp() === hash) return;
+  if (existsSync(modules) && readStamp() === hash) return;
   if (!isInstalled()) await npmCi();
   mkdirSync(cacheDir, { recursive: true });
   writeFileSync(stampFile, hash);

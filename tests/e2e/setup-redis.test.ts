@@ -1,5 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { endAll, makeClone, plainEnv, startNode } from './setup-clone.js';
@@ -55,6 +62,20 @@ describe('npm start without a Redis', () => {
     );
     script.child.kill('SIGTERM');
     expect(await script.exited).toBe(0);
+  });
+
+  it('never empties a node_modules that is only linked', async () => {
+    const lock = join(clone.dir, 'package-lock.json');
+    const text = readFileSync(lock, 'utf8');
+    writeFileSync(
+      lock,
+      text.replace(/(?<head>"node_modules\/ws": \{\s+"version": ")[^"]+/, '$<head>0.0.1'),
+    );
+    const script = startNode(clone.dir, [], env());
+    expect(await script.exited).toBe(69);
+    await script.closed;
+    expect(script.text()).toContain('node_modules is a link');
+    expect(existsSync(join(clone.dir, 'node_modules', 'ws', 'package.json'))).toBe(true);
   });
 
   it('installs nothing with SLUICE_INSTALL=0', async () => {
