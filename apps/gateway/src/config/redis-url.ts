@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { leaf } from './values.js';
 
@@ -30,7 +30,8 @@ export function findRedis(env: NodeJS.ProcessEnv, cwd: string): FoundRedis {
   }
   const socket = join(cwd, '.sluice', 'redis.sock');
   if (existsSync(socket) && isLiving(join(cwd, '.sluice', 'redis.pid'))) {
-    return { url: `unix://${socket}` };
+    // In a deep directory the socket is a link: the path of a socket has 107 bytes at most.
+    return { url: `unix://${realpathSync(socket)}` };
   }
   return {
     fault:
