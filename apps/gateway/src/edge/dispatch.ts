@@ -50,8 +50,11 @@ function offend(connection: Connection): void {
 function onFrame(context: EdgeContext, connection: Connection, frame: ClientFrame): void {
   const { state, outbound } = connection;
   if (state.kind === 'closed') return;
-  if (frame.type === 'ping') return void outbound.json({ type: 'pong' });
-  if (frame.type === 'pong') return;
+  if (frame.type === 'ping' || frame.type === 'pong') {
+    connection.offences = 0;
+    if (frame.type === 'ping') outbound.json({ type: 'pong' });
+    return;
+  }
   if (state.kind === 'attaching') {
     if (state.waiting.length < WAITING_MAX) state.waiting.push(frame);
     else outbound.json(errorFrame('rate_limited', 'wait for hello_ok before sending so much'));

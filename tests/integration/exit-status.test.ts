@@ -1,0 +1,74 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  freePort,
+  GatewayFailed,
+  type GatewayOptions,
+  startGateway,
+  startRedis,
+  type TestRedis,
+} from '@sluice/testkit';
+
+/** Starts a node that cannot start; answers its exit status and what it said. */
+async function refused(options: GatewayOptions) {
+  const failure = await startGateway(options).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (!(failure instanceof GatewayFailed)) throw new Error(`it started: ${failure}`);
+  return { code: failure.exit?.code, output: failure.output };
+}
+
+describe('exit statuses', () => {
+  let redis: TestRedis;
+  beforeAll(async () => {
+    redis = await startRedis();
+  });
+
+  it('0 for a clean stop', async () => {
+    const node = await startGateway({ redisUrl: redis.url });
+    expect(await node.stop()).toMatchObject({ code: 0, signal: null });
+  });
+
+  it('75 when Redis is not reachable at start, and the URL is said without its password', async () => {
+    const port = await freePort();
+    const { code, output } = await refused({ redisUrl: `redis://:hidden@127.0.0.1:${port}` });
+    expect(code).toBe(75);
+    expect(output).toContain(`redis://127.0.0.1:${port}`);
+    expect(output).not.toContain('hidden');
+  }, 15_000);
+
+  it('78 for a configuration that cannot work, all faults at once', async () => {
+    const config = { gateway: { drain_timout: '2s' }, lease: { ttl: 'soon' } };
+    const { code, output } = await refused({ redisUrl: redis.url, config });
+    expect(code).toBe(78);
+    expect(output).toMatch(/drain_timout.*drain_timeout/);
+    expect(output).toMatch(/lease\.ttl/);
+  });
+
+  it('X3 78 for an address that others reach, without authentication', async () => {
+    const config = { gateway: { host: '0.0.0.0' } };
+    const { code, output } = await refused({ redisUrl: redis.url, config });
+    expect(code).toBe(78);
+    expect(output).toMatch(/gateway\.auth/);
+  });
+
+  it('78 for data that was made with other partitions', async () => {
+    const first = await startGateway({ redisUrl: redis.url, config: { redis: { prefix: 'p' } } });
+    await first.stop();
+    const config = { redis: { prefix: 'p', partitions: 32 } };
+    const { code, output } = await refused({ redisUrl: redis.url, config });
+    expect(code).toBe(78);
+    expect(output).toMatch(/partitions is 32.*made with 64/);
+    // The data is left as it was: the right configuration still works.
+    const again = await startGateway({ redisUrl: redis.url, config: { redis: { prefix: 'p' } } });
+    expect((await again.stop()).code).toBe(0);
+  });
+
+  it('78 for data of another layout version', async () => {
+    await redis.client().hset('v:layout', 'version', '2', 'partitions', '64');
+    const config = { redis: { prefix: 'v' } };
+    const { code, output } = await refused({ redisUrl: redis.url, config });
+    expect(code).toBe(78);
+    expect(output).toMatch(/layout version 2/);
+  });
+});
