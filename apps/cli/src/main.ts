@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { StartError } from '@sluice/runtime';
 import { Command } from 'commander';
 import { splitKeys } from './config-flags.js';
+import { explainNativeLibrary } from './native-library.js';
 
 const configHelp = `
 Every key of docs/configuration.md is an option too: --gateway.port 9000 --lease.ttl 5s
@@ -18,7 +19,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   });
   try {
     process.exit(await run(argv));
-  } catch (error) {
+  } catch (caught) {
+    const error = explainNativeLibrary(caught);
     if (!(error instanceof StartError)) throw error;
     const [first = '', ...others] = error.message.split('\n');
     const many = `sluice: ${others.length + 1} faults in the configuration`;
