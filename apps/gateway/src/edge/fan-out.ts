@@ -1,4 +1,4 @@
-import { type Logger, sleep } from '@sluice/runtime';
+import { type Logger, sleep, within } from '@sluice/runtime';
 import {
   type Channels,
   decodePublished,
@@ -18,6 +18,8 @@ const PAGE = 256;
 /** Events that wait for a hole to fill; more of them, and the log is read at once. */
 const AHEAD_MAX = 1_024;
 const RETRY_MS = 250;
+/** As long as any command may take. */
+const SUBSCRIBE_LIMIT_MS = 2_000;
 
 /** Reads one session's events in order: a socket, an SSE stream, a request that waits for a reply. */
 export interface Reader {
@@ -244,6 +246,8 @@ export function makeFanOut({
       const id = idOf(ref);
       let entry = entries.get(id);
       if (!entry) {
+        // That connection waits for Redis instead of failing: whoever asks must not (C3).
+        if (!channels.connected) throw new StoreUnavailable('cannot subscribe now');
         const feed = new Feed(ref, { sessionId: ref.sessionId, agentId }, deps);
         const subscribed = channels.subscribe([keys.channel(id)], (payload) =>
           feed.offer(decodePublished(payload)),
@@ -252,13 +256,11 @@ export function makeFanOut({
         entries.set(id, entry);
       }
       entry.users++;
-      try {
-        await entry.subscribed;
-      } catch (error) {
-        release(ref);
-        throw new StoreUnavailable('cannot subscribe', { cause: error });
-      }
-      return entry.feed;
+      const { feed, subscribed } = entry;
+      const confirmed = subscribed.then(() => true);
+      if (await within(confirmed, SUBSCRIBE_LIMIT_MS).catch(() => false)) return feed;
+      release(ref);
+      throw new StoreUnavailable('cannot subscribe');
     },
     release,
     /** Sessions that somebody reads on this node. */
