@@ -4,6 +4,7 @@ export * from './eventually.js';
 export * from './frame-client.js';
 export * from './frames.js';
 export * from './gateway.js';
+export * from './history/index.js';
 export * from './http-agent.js';
 export * from './http-behaviours.js';
 export type { LogLine } from './log-lines.js';

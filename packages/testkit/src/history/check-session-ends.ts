@@ -1,0 +1,37 @@
+import type { Finding, FindingKind, ForcedClose, SessionEnd } from './records.js';
+
+const nameOf = ({ session, fence }: { session: string; fence: number }) => `${session} ${fence}`;
+
+/**
+ * SESSION_END of each forced close stands exactly once in the stream after de-duplication by `event_id`
+ * (D3, D4). A lease ends with its forced close: session and fence name it.
+ */
+export function checkSessionEnds(
+  ends: readonly SessionEnd[],
+  forcedCloses: readonly ForcedClose[],
+): Finding[] {
+  const forced = ends.filter(({ reasonCode }) => reasonCode === 'drain_timeout');
+  const distinct = [...new Map(forced.map((end) => [end.eventId, end])).values()];
+  const found = new Map<string, SessionEnd[]>();
+  for (const end of distinct) found.set(nameOf(end), [...(found.get(nameOf(end)) ?? []), end]);
+  const closes = new Map(forcedCloses.map((close) => [nameOf(close), close]));
+
+  const finding = (kind: FindingKind, session: string, detail: string) => ({
+    kind,
+    session,
+    detail,
+  });
+  const missing = [...closes].filter(([name]) => !found.has(name));
+  return [
+    ...missing.map(([, { session, fence, node }]) =>
+      finding('end_missing', session, `forced close at ${node} under fence ${fence}`),
+    ),
+    ...[...found].flatMap(([name, same]) => {
+      const [first] = same;
+      if (!first) return [];
+      const eventIds = same.map(({ eventId }) => eventId).join(', ');
+      if (same.length > 1) return [finding('end_doubled', first.session, eventIds)];
+      return closes.has(name) ? [] : [finding('end_unexpected', first.session, eventIds)];
+    }),
+  ];
+}

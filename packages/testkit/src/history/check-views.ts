@@ -1,0 +1,78 @@
+import type { EventFrame, Finding, FindingKind, View } from './records.js';
+
+/**
+ * Each connection's view is dense, `skipped` counted, and without doubles; a snapshot moves its position
+ * (E1, E3, E4). The connections of one client continue one another.
+ */
+export function checkViews(views: readonly View[]): Finding[] {
+  const positions = new Map<string, number>();
+  return views.flatMap((view) => {
+    const { session, client, connection, since } = view;
+    const finding = (kind: FindingKind, detail: string): Finding => ({
+      kind,
+      session,
+      detail: `${connection}: ${detail}`,
+    });
+    const name = `${session} ${client}`;
+    const left = positions.get(name);
+    const findings: Finding[] = [];
+    if (left !== undefined && since !== null && since !== left) {
+      const detail = `attached at ${since}, the one before it left at ${left}`;
+      findings.push(finding(since > left ? 'gap' : 'repeat', detail));
+    }
+    let at = since;
+    for (const frame of view.frames) {
+      if (frame.kind === 'event') {
+        const expected = (at ?? frame.seq - 1 - frame.skipped) + 1 + frame.skipped;
+        const detail = `${frame.type} ${frame.seq} where ${expected} was due`;
+        if (frame.seq > expected) findings.push(finding('gap', detail));
+        if (frame.seq < expected) findings.push(finding('repeat', detail));
+      }
+      at = frame.seq;
+    }
+    if (at !== null) positions.set(name, at);
+    return findings;
+  });
+}
+
+/** Streamed text of each message, and what of it was lost from sight. */
+class Streams {
+  readonly #texts = new Map<string, string>();
+
+  /** Answers the text that should have been streamed, when it was not. */
+  take({ type, status, messageId = '', outcome, text = '' }: EventFrame): string | undefined {
+    if (type === 'retry_stream') this.#texts.delete(messageId);
+    if (type === 'token_stream') {
+      this.#texts.set(messageId, (this.#texts.get(messageId) ?? '') + text);
+    }
+    if (status !== 'final') return undefined;
+    const streamed = this.#texts.get(messageId);
+    this.#texts.delete(messageId);
+    if (outcome !== 'ok' || streamed === undefined || streamed === text) return undefined;
+    return `${messageId}: ${JSON.stringify(streamed)} was streamed, not ${JSON.stringify(text)}`;
+  }
+}
+
+/**
+ * Who follows a session over any number of connections, and discards what `retry_stream` makes void,
+ * has the characters of each reply once. A snapshot or frames left out end the proof for that client.
+ */
+export function checkStreams(views: readonly View[]): Finding[] {
+  const clients = new Map<string, View[]>();
+  for (const view of views) {
+    const name = `${view.session} ${view.client}`;
+    clients.set(name, [...(clients.get(name) ?? []), view]);
+  }
+  return [...clients.values()].flatMap((connections) => {
+    const frames = connections.flatMap((view) => view.frames);
+    const isWhole = (frame: (typeof frames)[number]) =>
+      frame.kind === 'event' && frame.skipped === 0;
+    if (connections[0]?.since !== 0 || !frames.every(isWhole)) return [];
+    const streams = new Streams();
+    const session = connections[0].session;
+    return frames.flatMap((frame) => {
+      const detail = frame.kind === 'event' ? streams.take(frame) : undefined;
+      return detail === undefined ? [] : [{ kind: 'garbled' as const, session, detail }];
+    });
+  });
+}
