@@ -1,0 +1,155 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  checkHistory,
+  type Fault,
+  type FindingKind,
+  type History,
+  type View,
+} from '@sluice/testkit';
+import fc from 'fast-check';
+import { LEASE_TTL_MS, madeHistory, type Plan, type Step } from './history-made.js';
+import { spoils } from './history-spoiled.js';
+
+const busy: Plan[] = [
+  {
+    cut: 7,
+    steps: ['enqueue', 'enqueue', 'drain', 'interrupt', 'work', 'enqueue', 'interrupt', 'work'],
+  },
+  { cut: 0, steps: ['enqueue', 'work', 'drain', 'enqueue', 'enqueue'] },
+];
+
+const kinds = (history: History) => [
+  ...new Set(checkHistory(history).findings.map(({ kind }) => kind)),
+];
+const all = Object.keys(spoils) as FindingKind[];
+
+const step = fc.constantFrom<Step>('enqueue', 'enqueue', 'interrupt', 'work', 'drain');
+const plans = fc.array(
+  fc.record({ steps: fc.array(step, { minLength: 1, maxLength: 20 }), cut: fc.nat(40) }),
+  { minLength: 1, maxLength: 3 },
+);
+
+describe('the history checker', () => {
+  it('finds nothing in a clean history and counts its messages', () => {
+    expect(checkHistory(madeHistory(busy))).toEqual({
+      findings: [],
+      totals: { messages: 8, lost: 0, doubled: 0, reordered: 0, overlaps: 0 },
+    });
+  });
+
+  it('finds nothing in any clean history', () => {
+    fc.assert(fc.property(plans, (made) => kinds(madeHistory(made)).length === 0));
+  });
+
+  it.each(all)('finds %s wherever it is put', (kind) => {
+    const clean = madeHistory(busy);
+    let places = 0;
+    for (let pick = 0; pick < 60; pick += 1) {
+      const spoiled = spoils[kind](clean, pick);
+      if (!spoiled) continue;
+      places += 1;
+      expect({ pick, kinds: kinds(spoiled) }).toEqual({
+        pick,
+        kinds: expect.arrayContaining([kind]),
+      });
+    }
+    expect(places).toBeGreaterThan(0);
+  });
+
+  it('finds each kind of fault in any history', () => {
+    fc.assert(
+      fc.property(plans, fc.constantFrom(...all), fc.nat(1_000), (made, kind, pick) => {
+        const spoiled = spoils[kind](madeHistory(made), pick);
+        fc.pre(spoiled !== undefined);
+        return spoiled !== undefined && kinds(spoiled).includes(kind);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('names the session and what happened', () => {
+    const spoiled = spoils.lost(madeHistory(busy), 0);
+    expect(spoiled && checkHistory(spoiled)).toMatchObject({
+      findings: [{ kind: 'lost', session: 's1', detail: 'm1 has no outcome' }],
+      totals: { lost: 1 },
+    });
+  });
+
+  it('finds a message of a session that no connection ever saw again', () => {
+    expect(kinds({ ...madeHistory(busy), views: [] })).toEqual(['lost']);
+  });
+
+  it('finds an interrupt that waited for more than the started head', () => {
+    const steps: Step[] = ['enqueue', 'enqueue', 'enqueue', 'interrupt'];
+    const early = madeHistory([{ cut: 0, steps }]);
+    // As it ran m4, m1, m2, m3: under these names m1 and m2 went before the interrupt.
+    const names = new Map(Object.entries({ m4: 'm1', m1: 'm2', m2: 'm4' }));
+    const rename = (frame: View['frames'][number]) =>
+      frame.kind === 'event' && frame.status !== 'accepted' && frame.messageId
+        ? { ...frame, messageId: names.get(frame.messageId) ?? frame.messageId }
+        : frame;
+    const views = early.views.map((view) => ({ ...view, frames: view.frames.map(rename) }));
+    expect(kinds(early)).toEqual([]);
+    expect(checkHistory({ ...early, views }).findings).toMatchObject([
+      { kind: 'reordered', detail: 'interrupt m4 waited for 2 turns' },
+    ]);
+  });
+});
+
+describe('the history checker excuses', () => {
+  const clean = madeHistory([{ cut: 0, steps: ['enqueue', 'enqueue'] }]);
+  const [first, second] = clean.turns;
+  const stop = (ms: number, node = 'n1'): Fault => {
+    const startMs = (first?.startMs ?? 0) + 1;
+    return { kind: 'stop', node, startMs, endMs: startMs + ms };
+  };
+  const asleep = (fault: Fault): History => ({
+    ...clean,
+    turns: clean.turns.map((turn) =>
+      turn === first ? { ...turn, endMs: fault.endMs } : { ...turn, node: 'n2' },
+    ),
+    faults: [fault],
+  });
+
+  it('an overlap with a turn of a node that was stopped for longer than its lease', () => {
+    expect(second?.startMs).toBeGreaterThan(0);
+    expect(kinds(asleep(stop(LEASE_TTL_MS)))).toEqual([]);
+  });
+
+  it('no overlap when the node was stopped for less, or another one was', () => {
+    expect(kinds(asleep(stop(LEASE_TTL_MS - 1)))).toEqual(['overlap']);
+    expect(kinds(asleep(stop(LEASE_TTL_MS, 'n3')))).toEqual(['overlap']);
+  });
+
+  it('50 ms of overlap and no more', () => {
+    const endAt = (endMs: number) => ({
+      ...clean,
+      turns: clean.turns.map((turn) => (turn === first ? { ...turn, endMs } : turn)),
+    });
+    expect(kinds(endAt((second?.startMs ?? 0) + 50))).toEqual([]);
+    expect(kinds(endAt((second?.startMs ?? 0) + 51))).toEqual(['overlap']);
+  });
+
+  it('another event under the same number in a later epoch, when Redis may have lost its tail', () => {
+    const other = spoils.conflict(clean, 3);
+    const views = other?.views.map((view) =>
+      view.client === 'late' ? { ...view, epoch: '1795384129742001' } : view,
+    );
+    const later = { ...clean, views: views ?? [] };
+    const redis: Fault = { kind: 'redis', node: null, startMs: 0, endMs: 1 };
+    expect(kinds(later)).toEqual(['conflict']);
+    expect(kinds({ ...later, faults: [redis] })).toEqual([]);
+  });
+
+  it('a jump over frames that were left out, and a snapshot', () => {
+    const [live, rest, late] = clean.views;
+    if (!live || !rest || !late) throw new Error('three views are made');
+    const frames = late.frames
+      .slice(2)
+      .map((frame, at) => (at === 0 ? { ...frame, skipped: 2 } : frame));
+    expect(kinds({ ...clean, views: [live, rest, { ...late, frames }] })).toEqual([]);
+    const snapshot = { kind: 'snapshot' as const, seq: 2, epoch: late.epoch };
+    const after = { ...late, frames: [snapshot, ...late.frames.slice(2)] };
+    expect(kinds({ ...clean, views: [live, rest, after] })).toEqual([]);
+  });
+});
