@@ -1,3 +1,4 @@
+export * from './balancer.js';
 export * from './children.js';
 export * from './cleanup.js';
 export * from './eventually.js';
