@@ -1,6 +1,7 @@
 import { sleep } from '@sluice/runtime';
 import { Redis, type RedisOptions } from 'ioredis';
 import { decodeReply, type Script } from './script.js';
+import * as scripts from './scripts.js';
 
 /** Redis cannot be asked now, or refused for lack of memory: worth a retry later. */
 export class StoreUnavailable extends Error {
@@ -29,6 +30,8 @@ export function redisOptions(url: string): RedisOptions {
     ...(protocol === 'rediss:' ? { tls: {} } : {}),
   };
 }
+
+const allScripts = Object.values(scripts);
 
 const reconnectDelayMs = (tries: number) => Math.min(20 * 2 ** Math.min(tries, 6), 1_000);
 
@@ -70,6 +73,9 @@ export function connect(url: string, events: ConnectionEvents): Connection {
     serverId = undefined;
   });
   client.on('ready', () => {
+    // Known before the first call: of calls under way together, those that had to be sent again with
+    // their text would be overtaken by the others, and messages change their order.
+    for (const { source } of allScripts) client.call('SCRIPT', 'LOAD', source).catch(() => {});
     client.info('server').then(
       (info) => {
         serverId = /^run_id:(\w+)/m.exec(info)?.[1];
