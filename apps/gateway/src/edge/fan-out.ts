@@ -194,12 +194,13 @@ export class Feed {
     }
     if (page.events.length === 0 && page.head > reader.cursor) return await reader.resync();
     for (const event of page.events) {
-      if (reader.closed) return;
+      // After each: a page may hold more than may be buffered for one reader.
+      await reader.writable();
+      if (reader.closed || reader.epoch !== page.epoch) return;
       if (event.seq <= reader.cursor) continue; // a snapshot has moved the reader meanwhile
       if (event.seq > reader.cursor + 1) return await reader.resync(); // trimmed (E4)
       reader.take(buildEvent(event, this.session));
     }
-    await reader.writable();
   }
 
   private page(after: number): Promise<LogPage | undefined> {
