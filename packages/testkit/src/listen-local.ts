@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
+import { stopLater } from './cleanup.js';
 
 export type Listening = { readonly origin: string; close(): Promise<void> };
 
@@ -9,14 +10,15 @@ export async function listenLocal(server: Server, port: number): Promise<Listeni
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return {
-    origin: `http://127.0.0.1:${address.port}`,
-    close: async () => {
-      if (!server.listening) return;
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
+  const close = async () => {
+    forget();
+    if (!server.listening) return;
+    const closed = once(server, 'close');
+    server.close();
+    server.closeAllConnections();
+    await closed;
   };
+  // A test that failed before its own `close` must not keep the test process.
+  const forget = stopLater(close);
+  return { origin: `http://127.0.0.1:${address.port}`, close };
 }
