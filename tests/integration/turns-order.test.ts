@@ -59,6 +59,19 @@ describe('turns of one session', () => {
     }
   });
 
+  it('T1 what one connection sends is accepted in that order, by a Redis that knows no script', async () => {
+    const fresh = await Cluster.open(await startRedis());
+    const own = await fresh.start();
+    const client = await fresh.attach(own, { session_id: 'many' });
+    const ids = Array.from({ length: 200 }, (_, i) => `m${i}`);
+    for (const message_id of ids) client.message(message_id, { message_id });
+    const acks = await client.collect(ids.length, { status: 'accepted' });
+    expect(acks.map(({ message_id }) => message_id)).toEqual(ids);
+    const finals = await client.collect(ids.length, { status: 'final' });
+    expect(finals.map(({ message_id }) => message_id)).toEqual(ids);
+    await fresh.stop();
+  });
+
   it('T1 sessions do not wait for one another', async () => {
     cluster.agent.behave(httpBehaviours.hang());
     const held = await cluster.attach(node, { session_id: 'held' });

@@ -1,0 +1,243 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { sessionKeyId } from '@sluice/store';
+import {
+  type Behaviour,
+  eventually,
+  type Frame,
+  FrameClient,
+  type GatewayProcess,
+  gaps,
+  httpBehaviours,
+  loggedFrame,
+  startRedis,
+  type TestRedis,
+} from '@sluice/testkit';
+import { Cluster, readSession } from './cluster.js';
+
+/** Enough events to be trimmed: streams are trimmed by whole nodes of 100 entries. */
+const chatty: Behaviour = ({ content }, { respond }) => {
+  const writer = respond.stream('ndjson');
+  for (let i = 0; i < 250; i += 1) writer.send({ type: 'tool_progress', tool_call: { i } });
+  writer.final(`said: ${content}`);
+};
+
+describe('a cursor that the log cannot continue', () => {
+  let redis: TestRedis;
+  let cluster: Cluster;
+  let node: GatewayProcess;
+  beforeAll(async () => {
+    // What was not saved by hand is lost with the process: a Redis that loses its tail.
+    redis = await startRedis({ args: ['--appendonly', 'no', '--save', ''] });
+    cluster = await Cluster.open(redis, { lease: { ttl: '1s', linger: '50ms' } });
+    node = await cluster.start({ session: { max_events: 1 } });
+  });
+  afterAll(() => cluster.stop());
+
+  const enter = async (hello: Record<string, unknown>) => {
+    const client = await FrameClient.connect(node.wsUrl);
+    return { client, hello: await client.hello({ agent_id: 'slow', ...hello }) };
+  };
+  async function spoken(session_id: string, behaviour = httpBehaviours.delayMs(0)) {
+    cluster.agent.behave(behaviour);
+    const client = await cluster.attach(node, { session_id });
+    for (const id of ['m1', 'm2']) client.message(`text ${id}`, { message_id: id });
+    await client.final('m2');
+    cluster.agent.behave(httpBehaviours.delayMs(0));
+    return client;
+  }
+
+  /** After a resync nothing comes but the snapshot, and then what is new. */
+  async function expectSnapshot(client: FrameClient, session_id: string) {
+    const before = await readSession(node, session_id);
+    const { state } = await client.waitFor({ type: 'snapshot' });
+    // A lingering lease may end in between.
+    const { events: _, holder: _holder, ...persisted } = before;
+    expect(state).toMatchObject(persisted);
+    expect(state).not.toHaveProperty('events');
+    await client.final(client.message('new'));
+    expect(client.frames.filter(({ type }) => type === 'replay')).toEqual([]);
+    expect(gaps(client.logged(), Number(before.event_cursor))).toEqual([]);
+  }
+
+  it('E4 is not one of an intact log: since 0 replays all, since the head nothing', async () => {
+    await spoken('intact');
+    for (const [since, count] of [
+      [0, 4],
+      [4, 0],
+    ] as const) {
+      const { client, hello } = await enter({ session_id: 'intact', since });
+      expect(hello).toMatchObject({ cursor: 4, oldest_cursor: 1, resync_required: false });
+      await client.collect(count, { type: 'replay' });
+      client.send({ type: 'ping' });
+      await client.waitFor({ type: 'pong' });
+      expect(client.logged()).toHaveLength(count);
+      expect(client.frames.filter(({ type }) => type === 'snapshot')).toEqual([]);
+    }
+    const { hello } = await enter({ session_id: 'fresh', since: 0 });
+    expect(hello).toMatchObject({ resumed: false, cursor: 0, resync_required: false });
+  });
+
+  it('E4 behind what is retained: a snapshot instead of a partial replay', async () => {
+    await spoken('trimmed', chatty);
+    const { client, hello } = await enter({ session_id: 'trimmed', since: 1 });
+    expect(hello.resync_required).toBe(true);
+    const oldest = Number(hello.oldest_cursor);
+    expect(oldest).toBeGreaterThan(2);
+    await expectSnapshot(client, 'trimmed');
+    // The last cursor that can still be continued is the one right before the oldest event.
+    const edge = await enter({ session_id: 'trimmed', since: oldest - 1 });
+    expect(edge.hello.resync_required).toBe(false);
+    await edge.client.waitFor({ type: 'replay', seq: oldest });
+    expect((await enter({ session_id: 'trimmed', since: oldest - 2 })).hello).toMatchObject({
+      resync_required: true,
+    });
+  });
+
+  it('E4 a client that never sends since gets the snapshot too', async () => {
+    const client = await cluster.attach(node, { session_id: 'unaware', since: undefined });
+    client.message('hello', { message_id: 'm0' });
+    await client.final('m0');
+    await client.close();
+    await spoken('unaware', chatty);
+    const { client: again, hello } = await enter({ session_id: 'unaware' });
+    expect(hello).toMatchObject({ resumed: true, resync_required: true });
+    await expectSnapshot(again, 'unaware');
+  });
+
+  it('E4 of another epoch', async () => {
+    await spoken('foreign');
+    const { client, hello } = await enter({ session_id: 'foreign', since: 2, epoch: '17' });
+    expect(hello).toMatchObject({ resync_required: true, cursor: 4 });
+    await expectSnapshot(client, 'foreign');
+  });
+
+  it('E4 E2 beyond the head: and where the epoch is this one, it ends', async () => {
+    await spoken('beyond');
+    const { epoch } = await readSession(node, 'beyond');
+    const unnamed = await enter({ session_id: 'beyond', since: 99 });
+    expect(unnamed.hello).toMatchObject({ resync_required: true, epoch });
+    await expectSnapshot(unnamed.client, 'beyond');
+    const named = await enter({ session_id: 'beyond', since: 99, epoch });
+    expect(named.hello.resync_required).toBe(true);
+    expect(Number(named.hello.epoch)).toBeGreaterThan(Number(epoch));
+    await expectSnapshot(named.client, 'beyond');
+  });
+
+  it('E4 the legacy join says so as well', async () => {
+    await spoken('legacy');
+    const client = await FrameClient.connect(node.wsUrl);
+    client.send({ type: 'join', agent_id: 'slow', session_id: 'legacy', since: 77 });
+    expect(await client.waitFor({ type: 'joined' })).toMatchObject({ resync_required: true });
+    await expectSnapshot(client, 'legacy');
+  });
+
+  it('E2 a new Redis process that lost nothing is a new epoch and costs no resync', async () => {
+    const client = await spoken('restarted');
+    const old = await readSession(node, 'restarted');
+    await redis.client().save();
+    await redis.restart();
+    await eventually(() => fetch(`${node.url}/ready`).then(({ ok }) => ok));
+    const id = client.message('after');
+    await client.final(id);
+    expect(gaps(client.logged())).toEqual([]);
+    const told = client.logged().filter(({ epoch }) => epoch !== undefined);
+    expect(told).toMatchObject([{ status: 'accepted', cursor: 5 }]);
+    expect(Number(told[0]?.epoch)).toBeGreaterThan(Number(old.epoch));
+
+    const { client: again, hello } = await enter({
+      session_id: 'restarted',
+      since: 2,
+      epoch: old.epoch,
+    });
+    expect(hello).toMatchObject({ resync_required: false, epoch: told[0]?.epoch, cursor: 6 });
+    await again.collect(4, { type: 'replay' });
+    expect(gaps(again.logged(), 2)).toEqual([]);
+  });
+
+  it('E2 E4 a Redis that lost its tail: snapshots for those beyond it, no name used twice', async () => {
+    const before = await spoken('cut');
+    await redis.client().save();
+    for (const id of ['m3', 'm4']) await before.final(before.message('lost', { message_id: id }));
+    const stale = await readSession(node, 'cut');
+    const behind = await cluster.attach(node, { session_id: 'cut', since: 8 });
+    await redis.kill();
+    await redis.start();
+    await eventually(() => fetch(`${node.url}/ready`).then(({ ok }) => ok));
+
+    const { client: early } = await enter({ session_id: 'cut', since: 3 });
+    const id = early.message('after the loss', { message_id: 'm5' });
+    for (const client of [before, behind]) {
+      const { state } = await client.waitFor({ type: 'snapshot' });
+      expect(Object(state).epoch).not.toBe(stale.epoch);
+      expect(Object(state).messages.map((m: Frame) => m.message_id)).not.toContain('m3');
+    }
+    await early.final(id);
+    for (const client of [before, behind]) {
+      await client.final(client.message('and on'));
+    }
+    const { client: late, hello } = await enter({
+      session_id: 'cut',
+      since: stale.event_cursor,
+      epoch: stale.epoch,
+    });
+    expect(hello.resync_required).toBe(true);
+    await late.waitFor({ type: 'snapshot' });
+    expect(gaps(early.logged(), 3)).toEqual([]);
+
+    const names = new Map<string, string>();
+    for (const client of [before, behind, early]) {
+      for (const [name, event] of namedEvents(client)) {
+        expect(names.get(name) ?? event).toBe(event);
+        names.set(name, event);
+      }
+    }
+    expect(new Set([...names.keys()].map((name) => name.split(':')[0])).size).toBe(2);
+  });
+
+  it('E4 trimmed while it is being read: a snapshot, and on behind it', async () => {
+    const text = 'x'.repeat(50_000);
+    const own = await Cluster.open(redis);
+    const reading = await own.start();
+    own.agent.behave((_turn, { respond }) => {
+      const writer = respond.stream('ndjson');
+      for (let i = 0; i < 400; i += 1) writer.send({ type: 'tool_progress', tool_call: text });
+      writer.final('done');
+    });
+    const writer = await own.attach(reading, { session_id: 'overtaken', capabilities: [] });
+    await writer.final(writer.message('go', { message_id: 'm1' }));
+    own.agent.behave(httpBehaviours.delayMs(0));
+
+    const client = await FrameClient.connect(reading.wsUrl);
+    await client.hello({ agent_id: 'slow', session_id: 'overtaken', since: 0 });
+    await client.waitFor({ type: 'replay' });
+    // Of 20 MB what is under way fits the buffers of the system, and no more.
+    client.pause();
+    const { events } = own.keys.session(sessionKeyId('local', 'overtaken'));
+    await redis.client().xtrim(events, 'MAXLEN', 3);
+    client.resume();
+    const { state } = await client.waitFor({ type: 'snapshot' }, 10_000);
+    await writer.final(writer.message('last', { message_id: 'm2' }));
+    await client.final('m2');
+    const at = client.frames.findIndex(({ type }) => type === 'snapshot');
+    const replayed = client.frames.slice(0, at).flatMap((frame) => loggedFrame(frame) ?? []);
+    const live = client.frames.slice(at).flatMap((frame) => loggedFrame(frame) ?? []);
+    expect(replayed.length).toBeGreaterThan(50);
+    expect(gaps(replayed)).toEqual([]);
+    expect(gaps(live, Object(state).event_cursor)).toEqual([]);
+    await own.stop();
+  });
+});
+
+/** `epoch:seq` of every event that a connection saw, with what it was. */
+function namedEvents({ frames }: FrameClient): [string, string][] {
+  let epoch = '';
+  return frames.flatMap((frame) => {
+    if (frame.type === 'hello_ok') epoch = String(frame.epoch);
+    if (frame.type === 'snapshot') epoch = String(Object(frame.state).epoch);
+    const event = loggedFrame(frame);
+    if (!event) return [];
+    epoch = event.epoch ?? epoch;
+    const { type, status, message_id } = event;
+    return [[`${epoch}:${event.cursor}`, JSON.stringify({ type, status, message_id })]];
+  });
+}
