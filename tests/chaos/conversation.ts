@@ -1,0 +1,173 @@
+import { sleep } from '@sluice/runtime';
+import { type Frame, FrameClient, type Mode } from '@sluice/testkit';
+import type { Random } from './random.js';
+import { type Attachment, type Recording, toViewFrame } from './recording.js';
+
+const tickMs = 20;
+/** Messages that a client has under way at once. */
+const underwayMax = 4;
+
+export type ConversationOptions = {
+  readonly session: string;
+  readonly wsUrl: string;
+  readonly recording: Recording;
+  readonly random: Random;
+  /** False: a second client, which only watches. */
+  readonly sends: boolean;
+};
+
+/** A connection, and how it attached. */
+type Opened = { readonly client: FrameClient; readonly attachment: Attachment };
+
+type Underway = { readonly mode: Mode; acknowledged: boolean; resendMs: number };
+
+/**
+ * A client that keeps sending, and comes back at its cursor whenever its connection ends. What was not
+ * acknowledged it sends again, under the same id.
+ */
+export class Conversation {
+  readonly #options: ConversationOptions;
+  readonly #name: string;
+  readonly #underway = new Map<string, Underway>();
+  #position = 0;
+  #epoch: string | undefined;
+  #connections = 0;
+  #made = 0;
+  #nextSendMs = 0;
+  #isSending = true;
+  #isOver = false;
+
+  constructor(options: ConversationOptions) {
+    this.#options = options;
+    this.#name = options.sends ? 'sender' : 'watcher';
+  }
+
+  /** Everything that was sent has been acknowledged and has its outcome. */
+  get isSettled(): boolean {
+    return this.#underway.size === 0;
+  }
+
+  get unsettled(): string[] {
+    return [...this.#underway.keys()];
+  }
+
+  stopSending(): void {
+    this.#isSending = false;
+  }
+
+  leave(): void {
+    this.#isOver = true;
+  }
+
+  async run(): Promise<void> {
+    while (!this.#isOver) {
+      const connection = await this.#open();
+      if (!connection) await sleep(this.#options.random.between(50, 200));
+      else await this.#follow(connection);
+    }
+  }
+
+  /** Attaches at the cursor; undefined: refused, come again. */
+  async #open(): Promise<Opened | undefined> {
+    const { session, wsUrl } = this.#options;
+    let client: FrameClient | undefined;
+    try {
+      client = await FrameClient.connect(wsUrl);
+      const since = this.#position;
+      const epoch = this.#epoch;
+      const capabilities = ['streaming'];
+      const fields = { agent_id: 'slow', session_id: session, since, capabilities };
+      const hello = await client.hello({ ...fields, ...(epoch ? { epoch } : {}) });
+      const present = String(hello.epoch);
+      // Served without a resync, the cursor is one of the present epoch.
+      if (hello.resync_required !== true) this.#epoch = present;
+      this.#connections += 1;
+      const connection = `${session}-${this.#name}-${this.#connections}`;
+      return {
+        client,
+        attachment: { session, client: this.#name, connection, since, epoch: present },
+      };
+    } catch {
+      client?.cut();
+      return undefined;
+    }
+  }
+
+  async #follow({ client, attachment }: Opened) {
+    let isClosed = false;
+    client.closed.then(() => {
+      isClosed = true;
+    });
+    for (const one of this.#underway.values()) one.resendMs = 0;
+    const leaveMs = performance.now() + this.#options.random.between(5_000, 40_000);
+    let read = 0;
+    while (!isClosed && !this.#isOver) {
+      for (; read < client.frames.length; read += 1) this.#take(client, read);
+      if (this.#options.sends) this.#send(client);
+      if (performance.now() > leaveMs) client.cut();
+      await sleep(tickMs);
+    }
+    if (!isClosed) await client.close();
+    for (; read < client.frames.length; read += 1) this.#take(client, read);
+    this.#options.recording.view(attachment, client);
+  }
+
+  #take(client: FrameClient, index: number): void {
+    const frame = client.frames[index];
+    if (!frame) return;
+    const seen = toViewFrame(frame);
+    if (seen) {
+      this.#position = seen.seq;
+      this.#epoch = seen.epoch ?? this.#epoch;
+    }
+    const { status, messageId } = seen?.kind === 'event' ? seen : namesOf(frame);
+    const underway = messageId === undefined ? undefined : this.#underway.get(messageId);
+    if (!underway || messageId === undefined) return;
+    if (frame.type === 'error') this.#refused(messageId, frame);
+    if (status === 'accepted' && !underway.acknowledged) {
+      underway.acknowledged = true;
+      const { session, recording } = this.#options;
+      const atMs = client.arrivedMs[index] ?? performance.now();
+      const { mode } = underway;
+      const position = Number(frame.position ?? 0);
+      const seq = seen?.seq ?? null;
+      recording.acknowledged.push({ session, messageId, seq, position, mode, atMs });
+    }
+    if (status === 'final') this.#underway.delete(messageId);
+  }
+
+  #refused(messageId: string, frame: Frame): void {
+    const underway = this.#underway.get(messageId);
+    if (!underway || underway.acknowledged) return;
+    if (frame.retryable === true) {
+      underway.resendMs = performance.now() + 200;
+      return;
+    }
+    this.#underway.delete(messageId);
+    const { recording, session } = this.#options;
+    recording.odd(`${session} ${messageId} was refused: ${JSON.stringify(frame)}`);
+  }
+
+  #send(client: FrameClient): void {
+    const now = performance.now();
+    for (const [messageId, underway] of this.#underway) {
+      if (underway.acknowledged || underway.resendMs > now) continue;
+      underway.resendMs = now + 5_000;
+      client.message(`say ${messageId}`, { message_id: messageId, mode: underway.mode });
+    }
+    if (!this.#isSending || now < this.#nextSendMs || this.#underway.size >= underwayMax) return;
+    const { random, session, recording } = this.#options;
+    this.#nextSendMs = now + random.between(50, 900);
+    this.#made += 1;
+    const messageId = `m${this.#made}`;
+    const mode: Mode = 'enqueue';
+    recording.sent.push({ session, messageId, mode, atMs: now });
+    this.#underway.set(messageId, { mode, acknowledged: false, resendMs: now + 5_000 });
+    client.message(`say ${messageId}`, { message_id: messageId, mode });
+  }
+}
+
+/** A repeat or a refusal, which is not of the log. */
+function namesOf({ status, message_id }: Frame) {
+  return { status, messageId: message_id };
+}

@@ -1,0 +1,97 @@
+import { sleep, within } from '@sluice/runtime';
+import type { Balancer, FaultKind, TestRedis } from '@sluice/testkit';
+import { DRAIN_MS, LEASE_TTL_MS, type Place } from './fleet.js';
+import type { FaultName } from './options.js';
+import type { Random } from './random.js';
+import type { Recording } from './recording.js';
+
+/** D7 */
+const exitMs = DRAIN_MS + 2_000;
+
+export type FaultScriptOptions = {
+  readonly places: readonly [Place, ...Place[]];
+  readonly balancer: Balancer;
+  readonly redis: TestRedis;
+  readonly recording: Recording;
+  readonly random: Random;
+};
+
+/** One fault after the other, so that what a finding came from can be told. */
+export class FaultScript {
+  constructor(private readonly options: FaultScriptOptions) {}
+
+  async run(names: readonly [FaultName, ...FaultName[]], untilMs: number): Promise<void> {
+    const { random, places } = this.options;
+    while (performance.now() < untilMs) {
+      await sleep(random.between(500, 2_500));
+      const place = random.pick(places);
+      await this.#play(random.pick(names), place);
+    }
+  }
+
+  async #play(name: FaultName, place: Place): Promise<void> {
+    const { places } = this.options;
+    switch (name) {
+      case 'drain':
+        return this.#drain(place);
+      case 'rolling':
+        for (const each of places) await this.#drain(each);
+        return;
+      case 'kill':
+        return this.#kill(place);
+      case 'stop':
+        return this.#stop(place);
+      case 'redis':
+        return this.#record('redis', null, () => this.options.redis.restart());
+      case 'cut':
+        return this.#record('cut', place.name, async () => place.proxy.cutAll());
+    }
+  }
+
+  async #record(kind: FaultKind, node: string | null, act: () => Promise<unknown>) {
+    const startMs = performance.now();
+    await act();
+    this.options.recording.fault({ kind, node, startMs, endMs: performance.now() });
+  }
+
+  async #drain(place: Place): Promise<void> {
+    const { process, name } = place;
+    if (!process) return;
+    await this.#record('drain', name, async () => {
+      process.signal('SIGTERM');
+      const exit = await within(process.exited, exitMs + 5_000);
+      if (exit?.code === 0 && exit.ms <= exitMs) return;
+      this.options.recording.odd(`${name} ended its drain with ${JSON.stringify(exit)}`);
+      await process.kill();
+    });
+    await this.#restart(place);
+  }
+
+  async #kill(place: Place): Promise<void> {
+    const { process, name } = place;
+    await this.#record('kill', name, async () => process?.kill());
+    await sleep(this.options.random.between(0, LEASE_TTL_MS + 1_000));
+    await this.#restart(place);
+  }
+
+  /** Longer than the lease: the others take over, and it wakes into a world that has gone on. */
+  async #stop(place: Place): Promise<void> {
+    const { process, name } = place;
+    const { random, recording } = this.options;
+    await this.#record('stop', name, async () => {
+      process?.signal('SIGSTOP');
+      await sleep(LEASE_TTL_MS + random.between(500, 2_000));
+      process?.signal('SIGCONT');
+    });
+    const exit = process && (await within(process.exited, 2_000));
+    if (!exit) return;
+    recording.odd(`${name} died after SIGCONT: ${JSON.stringify(exit)}`);
+    await this.#restart(place);
+  }
+
+  async #restart(place: Place): Promise<void> {
+    await place.start();
+    const { balancer, places } = this.options;
+    balancer.use(places.flatMap(({ process }) => process?.port ?? []));
+  }
+}

@@ -1,0 +1,92 @@
+import { sleep } from '@sluice/runtime';
+import {
+  type Behaviour,
+  type GatewayProcess,
+  type HttpAgent,
+  startGateway,
+  startHttpAgent,
+  startTcpProxy,
+  type TcpProxy,
+  type TestRedis,
+  type Turn,
+} from '@sluice/testkit';
+import type { Random } from './random.js';
+
+export const PREFIX = 'chaos';
+export const LEASE_TTL_MS = 3_000;
+export const DRAIN_MS = 3_000;
+
+/** Turns of 300 ms +- 200, 5 % of 6 s, in four deltas. */
+function makeBehaviour(random: Random): Behaviour {
+  return async ({ message_id, attempt }, { signal, respond }) => {
+    const ms = random.isLucky(0.05) ? 6_000 : random.between(100, 500);
+    const writer = respond.stream('ndjson');
+    const parts = ['this ', 'is the ', 'reply to ', `${message_id}, ${attempt}`];
+    for (const part of parts) {
+      await sleep(ms / parts.length, signal);
+      if (signal.aborted) return;
+      writer.delta(part);
+    }
+    writer.final(parts.join(''));
+  };
+}
+
+const configOf = (agent: HttpAgent, proxy: TcpProxy) => ({
+  gateway: { drain_timeout: `${DRAIN_MS}ms` },
+  redis: { url: proxy.url, prefix: PREFIX },
+  lease: { ttl: `${LEASE_TTL_MS}ms` },
+  session: { max_messages: 20 },
+  agents: { slow: { kind: 'http', url: agent.url, history: '1KiB' } },
+});
+
+/** One life of a node: which of the turns at the agent of its place are its own. */
+type Life = { readonly name: string; readonly from: number };
+
+/** A place in the cluster: an agent and a way to Redis of its own, and one process after another. */
+export class Place {
+  process: GatewayProcess | undefined;
+  readonly #lives: Life[] = [];
+
+  private constructor(
+    readonly index: number,
+    readonly agent: HttpAgent,
+    readonly proxy: TcpProxy,
+  ) {}
+
+  static async open(index: number, redis: TestRedis, random: Random): Promise<Place> {
+    const agent = await startHttpAgent({ behaviour: makeBehaviour(random) });
+    return new Place(index, agent, await startTcpProxy(redis.port));
+  }
+
+  /** The name of the present life. */
+  get name(): string {
+    return this.#lives.at(-1)?.name ?? `n${this.index}`;
+  }
+
+  async start(): Promise<void> {
+    const name = `n${this.index}.${this.#lives.length + 1}`;
+    this.#lives.push({ name, from: this.agent.turns.length });
+    this.process = await startGateway({ config: configOf(this.agent, this.proxy) });
+  }
+
+  get turns(): Turn[] {
+    const nameAt = (at: number) => this.#lives.findLast(({ from }) => from <= at)?.name ?? '';
+    return this.agent.turns.map(({ turn, startedAt, endedAt, closedByPeer }, at) => ({
+      session: turn.session_id,
+      messageId: turn.message_id,
+      turnId: turn.turn_id,
+      attempt: turn.attempt,
+      fence: turn.fence,
+      node: nameAt(at),
+      startMs: startedAt.monotonicMs,
+      endMs: endedAt?.monotonicMs ?? null,
+      closedByPeer,
+    }));
+  }
+
+  async close(): Promise<void> {
+    await this.process?.kill();
+    await this.agent.close();
+    await this.proxy.stop();
+  }
+}

@@ -1,0 +1,56 @@
+import { writeFileSync } from 'node:fs';
+import type { ChaosOptions } from './options.js';
+import { parseOptions, usage } from './options.js';
+import { type ChaosResult, runChaos } from './rig.js';
+
+/** The summary line; `-` where nothing was measured. */
+function summary({ seed }: ChaosOptions, result: ChaosResult): string {
+  const { history, pauses } = result;
+  const { totals, findings } = result.verdict;
+  const slowest = (ms: readonly number[]) =>
+    ms.length === 0 ? '-' : `${Math.round(Math.max(...ms))} ms of ${ms.length}`;
+  const fields = {
+    seed,
+    messages: totals.messages,
+    turns: history.turns.length,
+    faults: history.faults.length,
+    'forced closes': history.forcedCloses.length,
+    lost: totals.lost,
+    doubled: totals.doubled,
+    reordered: totals.reordered,
+    overlaps: totals.overlaps,
+    'other findings':
+      findings.length -
+      (totals.lost + totals.doubled + totals.reordered + totals.overlaps) +
+      result.oddities.length,
+    'slowest takeover': slowest(pauses.takeovers),
+    'slowest hand-over': slowest(pauses.handOvers),
+  };
+  const text = Object.entries(fields).map(([name, value]) => `${name} ${value}`);
+  return `chaos: ${text.join(', ')}`;
+}
+
+async function main(): Promise<number> {
+  let options: ChaosOptions;
+  try {
+    options = parseOptions(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n${usage}\n`);
+    return 78;
+  }
+  const startedMs = performance.now();
+  const tell = (line: string) => {
+    const at = ((performance.now() - startedMs) / 1_000).toFixed(1);
+    if (options.verbose) process.stderr.write(`${at} s: ${line}\n`);
+  };
+  const result = await runChaos(options, tell);
+  if (options.keep) writeFileSync(options.keep, JSON.stringify(result.history));
+  for (const { kind, session, detail } of result.verdict.findings.slice(0, 50)) {
+    process.stderr.write(`${kind} ${session}: ${detail}\n`);
+  }
+  for (const what of result.oddities) process.stderr.write(`odd: ${what}\n`);
+  process.stdout.write(`${summary(options, result)}\n`);
+  return result.verdict.findings.length + result.oddities.length > 0 ? 1 : 0;
+}
+
+process.exit(await main());

@@ -1,0 +1,134 @@
+import { sleep } from '@sluice/runtime';
+import {
+  checkHistory,
+  eventually,
+  type ForcedClose,
+  type History,
+  measurePauses,
+  type Pauses,
+  type SessionEnd,
+  startBalancer,
+  startRedis,
+  stopAll,
+  type TestRedis,
+  type Turn,
+  type Verdict,
+} from '@sluice/testkit';
+import { Conversation } from './conversation.js';
+import { FaultScript } from './fault-script.js';
+import { DRAIN_MS, LEASE_TTL_MS, Place, PREFIX } from './fleet.js';
+import type { ChaosOptions } from './options.js';
+import { Random } from './random.js';
+import { Recording } from './recording.js';
+
+/** What is accepted when the load ends has this long to be answered. */
+const settleMs = 60_000;
+
+export type ChaosResult = {
+  readonly history: History;
+  readonly verdict: Verdict;
+  readonly pauses: Pauses;
+  readonly oddities: readonly string[];
+};
+
+/** Runs a cluster under load and faults, and judges what was seen of it. */
+export async function runChaos(
+  options: ChaosOptions,
+  tell: (line: string) => void,
+): Promise<ChaosResult> {
+  const random = new Random(options.seed);
+  const recording = new Recording(tell);
+  const redis = await startRedis({ args: ['--appendfsync', 'everysec'] });
+  const places = await openPlaces(options.nodes, redis, random);
+  try {
+    const balancer = await startBalancer(places.flatMap(({ process }) => process?.port ?? []));
+    await eventually(() => balancer.healthy.length === options.nodes);
+    const talk = (session: string, sends: boolean) =>
+      new Conversation({ session, sends, wsUrl: balancer.wsUrl, recording, random: random.fork() });
+    const names = Array.from({ length: options.sessions }, (_, index) => `s${index + 1}`);
+    const senders = names.map((session) => talk(session, true));
+    const watchers = names.filter((_, at) => at % 4 === 0).map((session) => talk(session, false));
+    const running = [...senders, ...watchers].map((client) => client.run());
+
+    const script = new FaultScript({ places, balancer, redis, recording, random: random.fork() });
+    await script.run(options.faults, performance.now() + options.seconds * 1_000);
+    for (const client of senders) client.stopSending();
+    tell('load and faults are over');
+    const isSettled = () => senders.every((client) => client.isSettled);
+    await eventually(isSettled, settleMs).catch(() => {
+      const open = senders.flatMap(({ unsettled }, at) =>
+        unsettled.map((id) => `${names[at]} ${id}`),
+      );
+      recording.odd(`without an outcome after ${settleMs} ms: ${open.join(', ')}`);
+    });
+    await sleep(500);
+    for (const client of [...senders, ...watchers]) client.leave();
+    await Promise.all(running);
+
+    const history = await complete(recording, places, redis);
+    const pauses = measurePauses(history);
+    return { history, verdict: checkHistory(history), pauses, oddities: recording.oddities };
+  } finally {
+    await Promise.all(places.map((place) => place.close()));
+    await stopAll();
+  }
+}
+
+async function openPlaces(count: number, redis: TestRedis, random: Random) {
+  const open = async (index: number) => {
+    const place = await Place.open(index, redis, random.fork());
+    await place.start();
+    return place;
+  };
+  const places: [Place, ...Place[]] = [await open(1)];
+  for (let index = 2; index <= count; index += 1) places.push(await open(index));
+  return places;
+}
+
+async function complete(
+  recording: Recording,
+  places: readonly Place[],
+  redis: TestRedis,
+): Promise<History> {
+  const turns = places.flatMap((place) => place.turns);
+  const { sent, acknowledged, views, faults } = recording;
+  const forcedCloses = forcedClosesOf(turns, faults);
+  const client = redis.client();
+  const read = async () => readEnds(await client.xrange(`${PREFIX}:session-end`, '-', '+'));
+  const names = (ends: readonly SessionEnd[]) =>
+    new Set(ends.map((it) => `${it.session} ${it.fence}`));
+  // The sweep copies records that a node left behind after 5 s.
+  await eventually(async () => {
+    const found = names(await read());
+    return forcedCloses.every((it) => found.has(`${it.session} ${it.fence}`));
+  }, 8_000).catch(() => undefined);
+  const ends = await read();
+  return { leaseTtlMs: LEASE_TTL_MS, sent, acknowledged, views, turns, faults, ends, forcedCloses };
+}
+
+/** Turns that a draining node still had at its deadline and then cut. */
+function forcedClosesOf(turns: readonly Turn[], faults: History['faults']): ForcedClose[] {
+  const drains = new Map(
+    faults.flatMap(({ kind, node, startMs }) => (kind === 'drain' ? [[node, startMs]] : [])),
+  );
+  return turns.flatMap(({ session, fence, node, closedByPeer, endMs }) => {
+    const startMs = drains.get(node);
+    if (!closedByPeer || endMs === null || startMs === undefined) return [];
+    return endMs >= startMs + DRAIN_MS - 100 ? [{ session, fence, node, atMs: endMs }] : [];
+  });
+}
+
+function readEnds(entries: readonly (readonly [string, readonly string[]])[]): SessionEnd[] {
+  return entries.map(([, flat]) => {
+    const field = (name: string) => {
+      const at = flat.findIndex((word, index) => index % 2 === 0 && word === name);
+      return at < 0 ? '' : (flat[at + 1] ?? '');
+    };
+    return {
+      session: field('session_id'),
+      eventId: field('event_id'),
+      fence: Number(field('fence')),
+      reasonCode: field('reason_code'),
+    };
+  });
+}
