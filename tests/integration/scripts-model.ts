@@ -138,7 +138,9 @@ export class ModelSession {
       case 'retry': {
         const next = `t${++this.serial}`;
         const begun = await leases.begin(lease, { turnId: next });
-        if (begun.kind === 'begun' || begun.kind === 'exhausted') holder.turnId = next;
+        if (begun.kind !== 'begun' && begun.kind !== 'exhausted') return;
+        holder.turnId = next;
+        holder.batch = idsOf(begun.head.entries);
         return;
       }
       case 'commit': {
