@@ -39,6 +39,7 @@ export async function startGateway(
     sweepIntervalMs: config.worker.sweepIntervalMs,
     sessionEnd: config.sessionEnd,
     liveNodes: () => presence?.liveNodes() ?? [gateway.nodeId],
+    silentNodes: () => presence?.silentNodes() ?? [],
     log,
   });
   presence = await startPresence({

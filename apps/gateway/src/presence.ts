@@ -51,6 +51,8 @@ export async function startPresence(options: PresenceOptions) {
   return {
     info,
     liveNodes: () => [nodeId, ...live().map((b) => b.node)],
+    silentNodes: () =>
+      beats.filter((b) => b.ageMs >= LIVE_MS && b.node !== nodeId).map((b) => b.node),
     liveWorkers: () =>
       live()
         .filter((b) => b.status === 'worker')

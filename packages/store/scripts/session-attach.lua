@@ -1,7 +1,7 @@
 -- Binds a connection to a session, creating it when there is none, and finds where replay begins.
 -- KEYS: state inbox events messages seen sessions owned
 -- ARGV: server id agent principal session_id create since known_epoch connection node live_nodes
---       node_channel wakes_counted metadata unused_window resume_window
+--       silent_nodes node_channel wakes_counted metadata unused_window resume_window
 -- REPLY: not_found | wrong_agent <agent> | attached <created> <epoch> <cursor> <oldest> <pending>
 --        <executing> <from> <resync> <agent>
 -- RULES: E2 E3 E4 E6 E10 C4
@@ -25,10 +25,12 @@ local f = redis.call('HMGET', state, 'epoch_before', 'epoch_from', 'creator', 'a
 local pending = redis.call('LLEN', inbox)
 local from, resync = cursor, 0
 
--- A killed process loses its subscription at once, its beat is believed for seconds more.
+-- A killed process loses its subscription at once, its beat is believed for seconds more; one that
+-- has just started is heard before its first beat is known here; a stopped one keeps its subscription.
 local function is_gone(by)
-  if not string.find(live_nodes, ' ' .. by .. ' ', 1, true) then return true end
-  return wakes_counted == '1' and redis.call('PUBLISH', node_channel .. by, 'ping') == 0
+  local function is_in(nodes) return string.find(nodes, ' ' .. by .. ' ', 1, true) ~= nil end
+  if wakes_counted ~= '1' then return not is_in(live_nodes) end
+  return is_in(silent_nodes) or redis.call('PUBLISH', node_channel .. by, 'ping') == 0
 end
 local function from_marks() -- E10: behind the lowest mark of the connections that are gone
   local own, mine = 'mark:' .. connection, nil

@@ -24,6 +24,8 @@ export type StoreOptions = {
   readonly sweepIntervalMs: number;
   readonly sessionEnd: { stream: string; maxLength: number; groups: readonly string[] };
   liveNodes(): readonly string[];
+  /** Ids of the nodes whose last beat is too old: stopped, if they are still subscribed. */
+  silentNodes?(): readonly string[];
   readonly log: Logger;
 };
 
@@ -76,6 +78,7 @@ export async function openStore(options: StoreOptions) {
       resumeWindowMs: limits.resumeWindowMs,
       maxEvents: limits.maxEvents,
       liveNodes: options.liveNodes,
+      ...(options.silentNodes ? { silentNodes: options.silentNodes } : {}),
     }),
     inbox: makeInbox(connection, keys, rings, limits),
     leases: makeLeases(connection, keys, { nodeId, limits }),

@@ -34,6 +34,7 @@ export const sessionAttach = defineScript('session-attach', {
     'connection',
     'node',
     'live_nodes',
+    'silent_nodes',
     'node_channel',
     'wakes_counted',
     'metadata',

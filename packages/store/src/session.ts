@@ -34,6 +34,8 @@ export type SessionOptions = {
   readonly maxEvents: number;
   /** Ids of the nodes that beat, this one included. */
   liveNodes(): readonly string[];
+  /** Ids of the nodes whose last beat is too old: stopped, if they are still subscribed. */
+  silentNodes?(): readonly string[];
 };
 
 /** Reading, attaching to and ending sessions. Throws StoreUnavailable when Redis is away. */
@@ -54,6 +56,7 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
         connection: request.attachId,
         node: options.nodeId,
         live_nodes: ` ${options.liveNodes().join(' ')} `,
+        silent_nodes: ` ${options.silentNodes?.().join(' ') ?? ''} `,
         node_channel: keys.nodeChannelPrefix(keys.partitionOf(id)),
         wakes_counted: 1,
         metadata: JSON.stringify(request.metadata ?? {}),
