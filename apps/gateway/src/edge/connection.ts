@@ -37,6 +37,8 @@ export type Connection = {
   readonly socket: Socket;
   readonly outbound: Outbound;
   state: ConnectionState;
+  /** Calls to Redis for this connection's frames, one after the other. */
+  readonly calls: { last: Promise<void>; waiting: number };
   /** Bad or unauthorized frames since the last good one (X4). */
   offences: number;
   /** Cursor last written to the resume mark. */
@@ -50,5 +52,13 @@ export function makeConnection(
   outbound: Outbound,
   onBug: (error: unknown) => void,
 ): Connection {
-  return { socket, outbound, state: { kind: 'idle' }, offences: 0, marked: -1, onBug };
+  return {
+    socket,
+    outbound,
+    state: { kind: 'idle' },
+    calls: { last: Promise.resolve(), waiting: 0 },
+    offences: 0,
+    marked: -1,
+    onBug,
+  };
 }

@@ -18,7 +18,7 @@ import { sendMessage } from './send-message.js';
 
 /** Bad or unauthorized frames in a row after which a connection is closed (X4). */
 const OFFENCES_MAX = 10;
-/** Frames that may wait while an attach is under way. */
+/** Frames that may wait: for an attach, or for the ones before them. */
 const WAITING_MAX = 1_000;
 
 /** The text of one WebSocket message: decoded, then one switch over all client frames. */
@@ -91,29 +91,26 @@ function onAttachedFrame(
   const session_id = state.ref.sessionId;
   switch (frame.type) {
     case 'message':
-      return answer(
+      return inOrder(
         connection,
-        sendMessage(context, connection, { state, frame }),
+        () => sendMessage(context, connection, { state, frame }),
         frame.message_id,
       );
     case 'abort':
-      return answer(
-        connection,
-        context.inbox.abort(state.ref, frame.reason).then((word) => {
-          const type = word === 'aborting' ? 'aborted' : 'no_active_turn';
-          outbound.json({ type, session_id });
-        }),
-      );
+      return inOrder(connection, async () => {
+        const word = await context.inbox.abort(state.ref, frame.reason);
+        outbound.json({ type: word === 'aborting' ? 'aborted' : 'no_active_turn', session_id });
+      });
     case 'cancel':
-      return answer(
-        connection,
-        context.inbox.cancel(state.ref, frame.message_id).then((word) => {
-          const messageId = frame.message_id;
-          if (word === 'cancelled')
-            outbound.json({ type: 'cancelled', session_id, message_id: messageId });
-          else outbound.json(errorFrame('not_pending', 'no such message waits', { messageId }));
-        }),
-      );
+      return inOrder(connection, async () => {
+        const { message_id } = frame;
+        const word = await context.inbox.cancel(state.ref, message_id);
+        if (word === 'cancelled') outbound.json({ type: 'cancelled', session_id, message_id });
+        else {
+          const text = 'no such message waits';
+          outbound.json(errorFrame('not_pending', text, { messageId: message_id }));
+        }
+      });
     case 'snapshot':
       state.feed.remove(state.reader);
       return answer(
@@ -148,6 +145,26 @@ function enter(context: EdgeContext, connection: Connection, frame: HelloFrame |
   });
   connection.state = { kind: 'attaching', waiting };
   answer(connection, entering);
+}
+
+/**
+ * One call after the other, in the order of the frames: a call whose script must be loaded, or whose
+ * reply was lost, is sent again, and would else be overtaken by the next (T1).
+ */
+function inOrder(connection: Connection, call: () => Promise<unknown>, messageId?: string): void {
+  const { calls } = connection;
+  if (calls.waiting >= WAITING_MAX) {
+    const text = `${WAITING_MAX} frames of this connection wait already; wait for their answers`;
+    connection.outbound.json(errorFrame('rate_limited', text, { messageId }));
+    return;
+  }
+  const called = calls.waiting === 0 ? call() : calls.last.then(call);
+  calls.waiting++;
+  calls.last = called.then(
+    () => void calls.waiting--,
+    () => void calls.waiting--,
+  );
+  answer(connection, called, messageId);
 }
 
 /** What fails for lack of Redis is told to the client; anything else is a bug of ours. */
