@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  type GatewayProcess,
+  gaps,
+  type OpenAiServer,
+  startOpenAiServer,
+  startRedis,
+} from '@sluice/testkit';
+import { Cluster, readSession } from './cluster.js';
+
+describe('an agent of kind openai behind the gateway', () => {
+  let cluster: Cluster;
+  let server: OpenAiServer;
+  let node: GatewayProcess;
+  beforeAll(async () => {
+    server = await startOpenAiServer({ everyMs: 15 });
+    cluster = await Cluster.open(await startRedis());
+    node = await cluster.start({
+      agents: {
+        assistant: {
+          model: 'test-model',
+          instructions: 'Answer in order.',
+          base_url: server.baseUrl,
+          api_key: 'test-key',
+          retry: { initial: '50ms', factor: 1, max: '1s' },
+        },
+      },
+    });
+  });
+  afterAll(async () => {
+    await cluster.stop();
+    await server.close();
+  });
+
+  const attach = (session_id: string) =>
+    cluster.attach(node, { session_id, agent_id: 'assistant' });
+
+  it('E1 S2 streams, answers with usage, and is handed the history as messages', async () => {
+    const client = await attach('talk');
+    const first = await client.final(client.message('good morning'));
+    expect(first).toMatchObject({
+      content: 'You said: good morning',
+      outcome: { status: 'ok' },
+      usage: { prompt_tokens: 5, completion_tokens: 4, total_tokens: 9 },
+    });
+    const tokens = client.logged().filter(({ type }) => type === 'token_stream');
+    expect(tokens.length).toBeGreaterThan(1);
+    expect(tokens.map(({ data }) => Object(data).content).join('')).toBe(first.content);
+    const second = client.message({ question: 'and you?' });
+    await client.final(second);
+    expect(server.requests.map(({ request }) => [request.model, request.messages])).toEqual([
+      [
+        'test-model',
+        [
+          { role: 'system', content: 'Answer in order.' },
+          { role: 'user', content: 'good morning' },
+        ],
+      ],
+      [
+        'test-model',
+        [
+          { role: 'system', content: 'Answer in order.' },
+          { role: 'user', content: 'good morning' },
+          { role: 'assistant', content: 'You said: good morning' },
+          { role: 'user', content: '{"question":"and you?"}' },
+        ],
+      ],
+    ]);
+    expect(server.requests[1]?.headers['idempotency-key']).toMatch(`.talk:${second}`);
+    expect((await readSession(node, 'talk')).messages).toHaveLength(4);
+    expect(gaps(client.logged())).toEqual([]);
+  });
+
+  it('T5 is asked again when it breaks, and not when it refuses', async () => {
+    const client = await attach('fails');
+    server.fault({ kind: 'status', status: 500 }, { kind: 'break', afterChunks: 2 });
+    const broken = client.message('one two three four');
+    expect(await client.final(broken)).toMatchObject({
+      outcome: { status: 'ok' },
+      content: 'You said: one two three four',
+      attempt: 3,
+    });
+    server.fault({ kind: 'status', status: 400 });
+    expect(await client.final(client.message('wrong'))).toMatchObject({
+      outcome: { status: 'error', reason: expect.stringContaining('400') },
+      attempt: 1,
+    });
+    expect(gaps(client.logged())).toEqual([]);
+  });
+
+  it('T6 its request is closed by an abort', async () => {
+    const client = await attach('stopped');
+    const text = Array.from({ length: 300 }, (_, i) => `word${i}`).join(' ');
+    const id = client.message(text);
+    await client.waitFor({ type: 'token_stream' });
+    client.send({ type: 'abort' });
+    const final = await client.final(id);
+    expect(final).toMatchObject({ outcome: { status: 'aborted' } });
+    expect(String(final.content)).toMatch(/^You said:/);
+    expect(String(final.content).length).toBeLessThan(text.length);
+    expect(server.requests.at(-1)).toMatchObject({ closedByPeer: true });
+  });
+});
