@@ -19,7 +19,13 @@ export type ConversationOptions = {
 /** A connection, and how it attached. */
 type Opened = { readonly client: FrameClient; readonly attachment: Attachment };
 
-type Underway = { readonly mode: Mode; acknowledged: boolean; resendMs: number };
+type Underway = {
+  readonly mode: Mode;
+  acknowledged: boolean;
+  /** Is sent again, acknowledged or not, to learn its outcome. */
+  isAsked: boolean;
+  resendMs: number;
+};
 
 /**
  * A client that keeps sending, and comes back at its cursor whenever its connection ends. What was not
@@ -119,6 +125,7 @@ export class Conversation {
     if (seen) {
       this.#position = seen.seq;
       this.#epoch = seen.epoch ?? this.#epoch;
+      if (seen.kind === 'snapshot') this.#askAgain();
     }
     const { status, messageId } = seen?.kind === 'event' ? seen : namesOf(frame);
     const underway = messageId === undefined ? undefined : this.#underway.get(messageId);
@@ -136,10 +143,19 @@ export class Conversation {
     if (status === 'final') this.#underway.delete(messageId);
   }
 
+  /** Outcomes may lie in what the snapshot stands for: a repeat is told them (S3). */
+  #askAgain(): void {
+    for (const one of this.#underway.values()) {
+      one.resendMs = 0;
+      one.isAsked = true;
+    }
+  }
+
   #refused(messageId: string, frame: Frame): void {
     const underway = this.#underway.get(messageId);
-    if (!underway || underway.acknowledged) return;
+    if (!underway) return;
     if (frame.retryable === true) {
+      underway.isAsked = underway.acknowledged;
       underway.resendMs = performance.now() + 200;
       return;
     }
@@ -151,7 +167,9 @@ export class Conversation {
   #send(client: FrameClient): void {
     const now = performance.now();
     for (const [messageId, underway] of this.#underway) {
-      if (underway.acknowledged || underway.resendMs > now) continue;
+      if (underway.acknowledged && !underway.isAsked) continue;
+      if (underway.resendMs > now) continue;
+      underway.isAsked = false;
       underway.resendMs = now + 5_000;
       client.message(`say ${messageId}`, { message_id: messageId, mode: underway.mode });
     }
@@ -162,7 +180,8 @@ export class Conversation {
     const messageId = `m${this.#made}`;
     const mode: Mode = 'enqueue';
     recording.sent.push({ session, messageId, mode, atMs: now });
-    this.#underway.set(messageId, { mode, acknowledged: false, resendMs: now + 5_000 });
+    const resendMs = now + 5_000;
+    this.#underway.set(messageId, { mode, acknowledged: false, isAsked: false, resendMs });
     client.message(`say ${messageId}`, { message_id: messageId, mode });
   }
 }

@@ -14,6 +14,7 @@ import {
   type Turn,
   type Verdict,
 } from '@sluice/testkit';
+import { audit, describeSessions } from './audit.js';
 import { Conversation } from './conversation.js';
 import { FaultScript } from './fault-script.js';
 import { DRAIN_MS, LEASE_TTL_MS, Place, PREFIX } from './fleet.js';
@@ -54,16 +55,18 @@ export async function runChaos(
     await script.run(options.faults, performance.now() + options.seconds * 1_000);
     for (const client of senders) client.stopSending();
     tell('load and faults are over');
-    const isSettled = () => senders.every((client) => client.isSettled);
-    await eventually(isSettled, settleMs).catch(() => {
-      const open = senders.flatMap(({ unsettled }, at) =>
+    const open = () => names.filter((_, at) => !senders[at]?.isSettled);
+    await eventually(() => open().length === 0, settleMs).catch(async () => {
+      const ids = senders.flatMap(({ unsettled }, at) =>
         unsettled.map((id) => `${names[at]} ${id}`),
       );
-      recording.odd(`without an outcome after ${settleMs} ms: ${open.join(', ')}`);
+      recording.odd(`without an outcome after ${settleMs} ms: ${ids.join(', ')}`);
+      for (const line of await describeSessions(open(), balancer.url)) recording.odd(line);
     });
     await sleep(500);
     for (const client of [...senders, ...watchers]) client.leave();
     await Promise.all(running);
+    await audit(names, balancer.wsUrl, recording);
 
     const history = await complete(recording, places, redis);
     const pauses = measurePauses(history);

@@ -1,0 +1,43 @@
+import { FrameClient, loggedFrame } from '@sluice/testkit';
+import type { Recording } from './recording.js';
+
+const readMs = 20_000;
+
+/**
+ * Reads each session once more from its beginning, by a client of its own: what a sender was only given
+ * as a snapshot stands in the log, and what it says must be what the others saw.
+ */
+export async function audit(
+  sessions: readonly string[],
+  wsUrl: string,
+  recording: Recording,
+): Promise<void> {
+  for (const session of sessions) {
+    const client = await FrameClient.connect(wsUrl);
+    const fields = { agent_id: 'slow', session_id: session, since: 0 };
+    const hello = await client.hello({ ...fields, capabilities: ['streaming'] });
+    const head = Number(hello.cursor);
+    const isLast = (frame: Parameters<typeof loggedFrame>[0]) =>
+      (loggedFrame(frame)?.cursor ?? 0) >= head;
+    if (head > 0) await client.waitFor(isLast, readMs);
+    await client.close();
+    const connection = `${session}-audit`;
+    const attachment = { session, client: 'audit', connection, since: 0 };
+    recording.view({ ...attachment, epoch: String(hello.epoch) }, client);
+  }
+}
+
+/** What the cluster says about sessions that wait for something, for the report. */
+export async function describeSessions(
+  sessions: readonly string[],
+  url: string,
+): Promise<string[]> {
+  const read = async (session: string) => {
+    const response = await fetch(`${url}/v1/sessions/${session}`);
+    const body: unknown = await response.json();
+    const { pending_inbox, is_executing, holder, fence, attempt, event_cursor } = Object(body);
+    const state = { pending_inbox, is_executing, holder, fence, attempt, event_cursor };
+    return `${session}: ${JSON.stringify(state)}`;
+  };
+  return Promise.all(sessions.slice(0, 10).map((session) => read(session).catch(String)));
+}
