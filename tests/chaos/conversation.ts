@@ -7,6 +7,14 @@ const tickMs = 20;
 /** Messages that a client has under way at once. */
 const underwayMax = 4;
 
+/** Mostly what people do; each of the others often enough to meet every fault. */
+function drawMode(random: Random): Mode {
+  const drawn = random.next();
+  if (drawn < 0.04) return 'interrupt';
+  if (drawn < 0.1) return 'collect';
+  return drawn < 0.12 ? 'reject' : 'enqueue';
+}
+
 export type ConversationOptions = {
   readonly session: string;
   readonly wsUrl: string;
@@ -154,12 +162,13 @@ export class Conversation {
   #refused(messageId: string, frame: Frame): void {
     const underway = this.#underway.get(messageId);
     if (!underway) return;
-    if (frame.retryable === true) {
+    if (frame.retryable === true && frame.code !== 'busy') {
       underway.isAsked = underway.acknowledged;
       underway.resendMs = performance.now() + 200;
       return;
     }
     this.#underway.delete(messageId);
+    if (underway.mode === 'reject' && frame.code === 'busy') return;
     const { recording, session } = this.#options;
     recording.odd(`${session} ${messageId} was refused: ${JSON.stringify(frame)}`);
   }
@@ -178,7 +187,7 @@ export class Conversation {
     this.#nextSendMs = now + random.between(50, 900);
     this.#made += 1;
     const messageId = `m${this.#made}`;
-    const mode: Mode = 'enqueue';
+    const mode = drawMode(random);
     recording.sent.push({ session, messageId, mode, atMs: now });
     const resendMs = now + 5_000;
     this.#underway.set(messageId, { mode, acknowledged: false, isAsked: false, resendMs });

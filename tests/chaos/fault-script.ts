@@ -37,6 +37,8 @@ export class FaultScript {
       case 'rolling':
         for (const each of places) await this.#drain(each);
         return;
+      case 'shutdown':
+        return this.#shutdown();
       case 'kill':
         return this.#kill(place);
       case 'stop':
@@ -45,6 +47,10 @@ export class FaultScript {
         return this.#record('redis', null, () => this.options.redis.restart());
       case 'cut':
         return this.#record('cut', place.name, async () => place.proxy.cutAll());
+      case 'lost_reply':
+        return this.#loseReplies(place);
+      case 'silence':
+        return this.#silence(place);
     }
   }
 
@@ -55,16 +61,44 @@ export class FaultScript {
   }
 
   async #drain(place: Place): Promise<void> {
-    const { process, name } = place;
+    await this.#end(place, 'drain');
+    await this.#restart(place);
+  }
+
+  /** All at once: nobody is left to hand over to, what waits is left in Redis. */
+  async #shutdown(): Promise<void> {
+    const { places } = this.options;
+    await Promise.all(places.map((place) => this.#end(place, 'shutdown')));
+    for (const place of places) await this.#restart(place);
+  }
+
+  async #end({ process, name }: Place, kind: 'drain' | 'shutdown'): Promise<void> {
     if (!process) return;
-    await this.#record('drain', name, async () => {
+    await this.#record(kind, name, async () => {
       process.signal('SIGTERM');
       const exit = await within(process.exited, exitMs + 5_000);
       if (exit?.code === 0 && exit.ms <= exitMs) return;
       this.options.recording.odd(`${name} ended its drain with ${JSON.stringify(exit)}`);
       await process.kill();
     });
-    await this.#restart(place);
+  }
+
+  /** Scripts that are executed and whose replies never arrive. */
+  async #loseReplies({ proxy, name }: Place): Promise<void> {
+    await this.#record('cut', name, async () => {
+      const cut = proxy.cutReply(([command]) => command?.toUpperCase() === 'EVALSHA', 5);
+      await within(cut.done, 3_000);
+      cut.cancel();
+    });
+  }
+
+  /** Shorter than a lease: nobody has to take over. */
+  async #silence({ proxy, name }: Place): Promise<void> {
+    await this.#record('cut', name, async () => {
+      proxy.blackhole(true);
+      await sleep(this.options.random.between(200, LEASE_TTL_MS / 3));
+      proxy.blackhole(false);
+    });
   }
 
   async #kill(place: Place): Promise<void> {

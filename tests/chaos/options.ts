@@ -1,6 +1,9 @@
 import { parseArgs } from 'node:util';
 
-export const faultNames = ['drain', 'rolling', 'kill', 'stop', 'redis', 'cut'] as const;
+export const faultNames = [
+  ...(['drain', 'rolling', 'shutdown', 'kill', 'stop', 'redis'] as const),
+  ...(['cut', 'lost_reply', 'silence'] as const),
+] as const;
 export type FaultName = (typeof faultNames)[number];
 
 export type ChaosOptions = {

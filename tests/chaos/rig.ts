@@ -95,7 +95,7 @@ async function complete(
 ): Promise<History> {
   const turns = places.flatMap((place) => place.turns);
   const { sent, acknowledged, views, faults } = recording;
-  const forcedCloses = forcedClosesOf(turns, faults);
+  const forcedCloses = forcedClosesOf(turns, recording);
   const client = redis.client();
   const read = async () => readEnds(await client.xrange(`${PREFIX}:session-end`, '-', '+'));
   const names = (ends: readonly SessionEnd[]) =>
@@ -109,15 +109,23 @@ async function complete(
   return { leaseTtlMs: LEASE_TTL_MS, sent, acknowledged, views, turns, faults, ends, forcedCloses };
 }
 
-/** Turns that a draining node still had at its deadline and then cut. */
-function forcedClosesOf(turns: readonly Turn[], faults: History['faults']): ForcedClose[] {
+/** Turns that a draining node still had at its deadline and then cut; those it ended otherwise have an outcome. */
+function forcedClosesOf(turns: readonly Turn[], { faults, views }: Recording): ForcedClose[] {
   const drains = new Map(
-    faults.flatMap(({ kind, node, startMs }) => (kind === 'drain' ? [[node, startMs]] : [])),
+    faults.flatMap(({ kind, node, startMs }) =>
+      kind === 'drain' || kind === 'shutdown' ? [[node, startMs]] : [],
+    ),
   );
-  return turns.flatMap(({ session, fence, node, closedByPeer, endMs }) => {
+  const ended = new Set(
+    views.flatMap(({ frames }) =>
+      frames.flatMap((it) => (it.kind === 'event' && it.status === 'final' ? [it.turnId] : [])),
+    ),
+  );
+  return turns.flatMap(({ session, fence, node, closedByPeer, endMs, turnId }) => {
     const startMs = drains.get(node);
     if (!closedByPeer || endMs === null || startMs === undefined) return [];
-    return endMs >= startMs + DRAIN_MS - 100 ? [{ session, fence, node, atMs: endMs }] : [];
+    const isForced = endMs >= startMs + DRAIN_MS - 100 && !ended.has(turnId);
+    return isForced ? [{ session, fence, node, atMs: endMs }] : [];
   });
 }
 

@@ -76,7 +76,8 @@ export type Turn = {
   readonly closedByPeer: boolean;
 };
 
-export type FaultKind = 'drain' | 'kill' | 'stop' | 'redis' | 'cut';
+/** `drain`: others could take over; `shutdown`: all were told to stop at once. */
+export type FaultKind = 'drain' | 'shutdown' | 'kill' | 'stop' | 'redis' | 'cut';
 
 export type Fault = {
   readonly kind: FaultKind;
