@@ -6,6 +6,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ensureBrowser } from './lib/browser.mjs';
 import { ensureBuilt } from './lib/build.mjs';
 import { findEngine } from './lib/container-redis.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
@@ -26,6 +27,9 @@ async function setUp() {
   const server = await ensureServer();
   if (server) process.env.SLUICE_REDIS_SERVER = server;
   else if (!findEngine()) throw new SetupError(waysToRedis);
+  const browser = await ensureBrowser();
+  if (browser) process.env.SLUICE_TEST_BROWSER = browser;
+  else say('no Chromium was found, and none could be installed: the chat page is not tested');
 }
 
 async function check(name, command) {

@@ -1,9 +1,17 @@
-import { installRedis } from './install-redis.mjs';
+import { installPackage } from './install-package.mjs';
 import { output, which } from './processes.mjs';
 import { say } from './say.mjs';
 
 /** Older ones lack EVALSHA_RO. */
 const minMajor = 7;
+
+const packages = {
+  'apt-get': ['redis-server'],
+  dnf: ['redis', 'valkey'],
+  apk: ['redis', 'valkey'],
+  brew: ['redis'],
+  pacman: ['valkey'],
+};
 
 /** `Redis server v=7.0.15 ...`, `Valkey server v=8.0.1 ...` */
 const majorOf = (server) =>
@@ -27,7 +35,7 @@ export function installedServer() {
 export async function ensureServer() {
   const found = installedServer();
   if (found) return found;
-  return (await installRedis()) ? installedServer() : undefined;
+  return (await installPackage(packages, 'Sluice needs a Redis.')) ? installedServer() : undefined;
 }
 
 export const waysToRedis = `no Redis was found, and none could be installed. Any of these helps:

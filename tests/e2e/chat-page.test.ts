@@ -145,37 +145,34 @@ const TOKEN = 'a-token-of-the-page-0123';
     node = await start();
     await page.setViewportSize({ width: 420, height: 480 });
     await open();
-    for (let i = 1; i <= 12; i++) await send(`message ${i}`);
+    const url = `${node.url}/v1/sessions/${await page.locator('#session').textContent()}/messages`;
+    const post = (content: string) =>
+      fetch(url, { method: 'POST', body: JSON.stringify({ content }) });
     const settled = (count: number) =>
       page.locator(`.turn[data-state="ok"] >> nth=${count - 1}`).waitFor();
-    const fromEnd = () =>
-      page
-        .locator('#scroll')
-        .evaluate((main) => main.scrollHeight - main.scrollTop - main.clientHeight);
+    const main = page.locator('#scroll');
+    const fromEnd = () => main.evaluate((it) => it.scrollHeight - it.scrollTop - it.clientHeight);
     const atEnd = () => eventually(async () => (await fromEnd()) < 2);
-    await settled(12);
-    await atEnd();
+
+    // Enough for a replay over several frames of the screen.
+    for (let i = 1; i <= 120; i++) await post(`message ${i}`);
+    await settled(120);
     await page.reload();
-    await settled(12);
+    await settled(120);
+    await page.locator('.own', { hasText: 'message 120' }).waitFor();
     await atEnd();
     await page.setViewportSize({ width: 420, height: 380 });
     await atEnd();
-    await page.locator('#scroll').hover();
+
+    await main.hover();
     await page.mouse.wheel(0, -400);
     await eventually(async () => (await fromEnd()) > 300);
-    await page.locator('#text').fill('message 13');
-    const before = await page.locator('#scroll').evaluate((main) => main.scrollTop);
-    await fetch(
-      `${node.url}/v1/sessions/${await page.locator('#session').textContent()}/messages`,
-      {
-        method: 'POST',
-        body: JSON.stringify({ content: 'from elsewhere' }),
-      },
-    );
-    await settled(13);
-    expect(await page.locator('#scroll').evaluate((main) => main.scrollTop)).toBe(before);
-    await page.keyboard.press('Enter');
-    await settled(14);
+    const before = await main.evaluate((it) => it.scrollTop);
+    await post('from elsewhere');
+    await settled(121);
+    expect(await main.evaluate((it) => it.scrollTop)).toBe(before);
+    await send('from here');
+    await settled(122);
     await atEnd();
     expect(faults).toEqual([]);
   });
