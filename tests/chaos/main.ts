@@ -2,13 +2,16 @@ import { writeFileSync } from 'node:fs';
 import type { ChaosOptions } from './options.js';
 import { parseOptions, usage } from './options.js';
 import { type ChaosResult, runChaos } from './rig.js';
+import { quantile } from './strain.js';
 
 /** The summary line; `-` where nothing was measured. */
 function summary({ seed }: ChaosOptions, result: ChaosResult): string {
   const { history, pauses } = result;
   const { totals, findings } = result.verdict;
   const slowest = (ms: readonly number[]) =>
-    ms.length === 0 ? '-' : `${Math.round(Math.max(...ms))} ms of ${ms.length}`;
+    ms.length === 0
+      ? '-'
+      : `${Math.round(quantile(ms, 1))} ms (p99 ${Math.round(quantile(ms, 0.99))}) of ${ms.length}`;
   const fields = {
     seed,
     messages: totals.messages,
@@ -25,9 +28,24 @@ function summary({ seed }: ChaosOptions, result: ChaosResult): string {
       result.oddities.length,
     'slowest takeover': slowest(pauses.takeovers),
     'slowest hand-over': slowest(pauses.handOvers),
+    'slowest tick of the rig': `${Math.round(result.strain.loopMs)} ms`,
+    'Redis p99': `${Math.round(result.strain.redisMs)} ms`,
   };
   const text = Object.entries(fields).map(([name, value]) => `${name} ${value}`);
   return `chaos: ${text.join(', ')}`;
+}
+
+/** What makes a run worthless: it did not meet what it is about. Ten minutes are the measure. */
+function voidBecause({ seconds, faults }: ChaosOptions, result: ChaosResult): string[] {
+  if (!faults.includes('drain') || seconds < 60) return [];
+  const enough = (what: string, found: number, inTenMinutes: number) => {
+    const least = Math.floor((inTenMinutes * seconds) / 600);
+    return found < least ? [`void: ${found} ${what}, at least ${least} are asked for`] : [];
+  };
+  return [
+    ...enough('forced closes', result.history.forcedCloses.length, 20),
+    ...enough('hand-overs', result.pauses.handOvers.length, 200),
+  ];
 }
 
 async function main(): Promise<number> {
@@ -48,9 +66,10 @@ async function main(): Promise<number> {
   for (const { kind, session, detail } of result.verdict.findings.slice(0, 50)) {
     process.stderr.write(`${kind} ${session}: ${detail}\n`);
   }
-  for (const what of result.oddities) process.stderr.write(`odd: ${what}\n`);
+  const faults = [...result.oddities, ...voidBecause(options, result)];
+  for (const what of faults) process.stderr.write(`${what}\n`);
   process.stdout.write(`${summary(options, result)}\n`);
-  return result.verdict.findings.length + result.oddities.length > 0 ? 1 : 0;
+  return result.verdict.findings.length + faults.length > 0 ? 1 : 0;
 }
 
 process.exit(await main());

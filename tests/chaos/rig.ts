@@ -21,6 +21,7 @@ import { DRAIN_MS, LEASE_TTL_MS, Place, PREFIX } from './fleet.js';
 import type { ChaosOptions } from './options.js';
 import { Random } from './random.js';
 import { Recording } from './recording.js';
+import { type Strain, watchStrain } from './strain.js';
 
 /** What is accepted when the load ends has this long to be answered. */
 const settleMs = 60_000;
@@ -29,6 +30,7 @@ export type ChaosResult = {
   readonly history: History;
   readonly verdict: Verdict;
   readonly pauses: Pauses;
+  readonly strain: Strain;
   readonly oddities: readonly string[];
 };
 
@@ -44,6 +46,7 @@ export async function runChaos(
   try {
     const balancer = await startBalancer(places.flatMap(({ process }) => process?.port ?? []));
     await eventually(() => balancer.healthy.length === options.nodes);
+    const watch = watchStrain(redis);
     const talk = (session: string, sends: boolean) =>
       new Conversation({ session, sends, wsUrl: balancer.wsUrl, recording, random: random.fork() });
     const names = Array.from({ length: options.sessions }, (_, index) => `s${index + 1}`);
@@ -54,6 +57,7 @@ export async function runChaos(
     const script = new FaultScript({ places, balancer, redis, recording, random: random.fork() });
     await script.run(options.faults, performance.now() + options.seconds * 1_000);
     for (const client of senders) client.stopSending();
+    const strain = await watch.stop();
     tell('load and faults are over');
     const open = () => names.filter((_, at) => !senders[at]?.isSettled);
     await eventually(() => open().length === 0, settleMs).catch(async () => {
@@ -70,7 +74,8 @@ export async function runChaos(
 
     const history = await complete(recording, places, redis);
     const pauses = measurePauses(history);
-    return { history, verdict: checkHistory(history), pauses, oddities: recording.oddities };
+    const { oddities } = recording;
+    return { history, verdict: checkHistory(history), pauses, strain, oddities };
   } finally {
     await Promise.all(places.map((place) => place.close()));
     await stopAll();
