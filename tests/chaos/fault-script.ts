@@ -78,7 +78,8 @@ export class FaultScript {
       process.signal('SIGTERM');
       const exit = await within(process.exited, exitMs + 5_000);
       if (exit?.code === 0 && exit.ms <= exitMs) return;
-      this.options.recording.odd(`${name} ended its drain with ${JSON.stringify(exit)}`);
+      const said = JSON.stringify(process.logs.slice(-5));
+      this.options.recording.odd(`${name} ended its drain with ${JSON.stringify(exit)}: ${said}`);
       await process.kill();
     });
   }
