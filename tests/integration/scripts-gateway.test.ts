@@ -1,0 +1,222 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { sessionKeyId } from '@sluice/store';
+import {
+  type Behaviour,
+  eventually,
+  type FrameClient,
+  type FrameMatch,
+  type GatewayProcess,
+  gaps,
+  httpBehaviours,
+  matchScript,
+  startRedis,
+  startTcpProxy,
+  type TcpProxy,
+  type TestRedis,
+  toPredicate,
+} from '@sluice/testkit';
+import * as scripts from '../../packages/store/dist/scripts.js';
+import { Cluster } from './cluster.js';
+import { commitOf, openTestStore } from './scripts-world.js';
+
+/** Streams for longer than a lease is renewed; m4 hangs. */
+const agentBehaviour: Behaviour = (turn, context) => {
+  if (turn.message_id === 'm4') return httpBehaviours.hang()(turn, context);
+  const deltas = Array.from({ length: 6 }, (_, i) => `${turn.message_id} ${i} `);
+  return httpBehaviours.stream({ format: 'sse', deltas, everyMs: 50 })(turn, context);
+};
+
+describe('scripts below a running gateway', () => {
+  let redis: TestRedis;
+  let proxy: TcpProxy;
+  let cluster: Cluster;
+  let node: GatewayProcess;
+  beforeAll(async () => {
+    redis = await startRedis();
+    proxy = await startTcpProxy(redis.port);
+  });
+  beforeEach(async () => {
+    cluster = await Cluster.open(redis, {
+      redis: { url: proxy.url },
+      lease: { ttl: '1s', linger: '100ms' },
+      worker: { sweep_interval: '200ms' },
+      session: { resume_window: '3s' },
+      gateway: { close_spread: '200ms' },
+    });
+    cluster.agent.behave(agentBehaviour);
+    node = await cluster.start();
+  });
+  afterEach(() => cluster.stop());
+
+  const keysOf = (session_id: string) => cluster.keys.session(sessionKeyId('local', session_id));
+  const turnsOf = (session_id: string) =>
+    cluster.agent.turns.flatMap(({ turn }) =>
+      turn.session_id === session_id ? [[turn.message_id, turn.attempt]] : [],
+    );
+
+  /** Sends until it is answered otherwise than with an error, as a client that is told to try again. */
+  const insist = (client: FrameClient, frame: Record<string, unknown>, done: FrameMatch) =>
+    eventually(async () => {
+      const isDone = toPredicate(done);
+      client.send(frame);
+      const answer = await client.next((f) => f.type === 'error' || isDone(f), 2_000);
+      if (answer.type === 'error') throw new Error(JSON.stringify(answer));
+    }, 10_000);
+  const deliver = (client: FrameClient, message_id: string) => {
+    const message = { content: `text ${message_id}`, message_id };
+    return insist(client, message, { status: 'accepted', message_id });
+  };
+  const attach = (hello: Record<string, unknown>) =>
+    eventually(() => cluster.attach(node, hello), 5_000);
+  const request = (method: string, path: string) =>
+    eventually(async () => {
+      const { status } = await fetch(`${node.url}/v1/sessions/${path}`, { method });
+      return status === 503 ? false : status;
+    });
+
+  /** A session from its beginning to its end, with everything that a script is called for. */
+  async function live(session_id: string): Promise<void> {
+    const client = await attach({ session_id });
+    await deliver(client, 'm1');
+    await deliver(client, 'm1');
+    await deliver(client, 'm2');
+    await deliver(client, 'm3');
+    await insist(client, { type: 'cancel', message_id: 'm3' }, { type: 'cancelled' });
+    await client.final('m2');
+    expect(await request('GET', session_id)).toBe(200);
+    // A Redlock that nobody holds any more: the ring is sent round again.
+    await eventually(async () => (await redis.client().exists(keysOf(session_id).lease)) === 0);
+    await redis.client().set(keysOf(session_id).lease, 'left behind', 'PX', 300);
+    await deliver(client, 'm4');
+    await eventually(() => turnsOf(session_id).length === 3, 10_000);
+    await insist(client, { type: 'abort' }, { type: 'aborted' });
+    await client.final('m4');
+    const unaware = await attach({ session_id, since: undefined });
+    await unaware.close();
+    await expectWhole(session_id, client);
+    expect(await request('DELETE', session_id)).toBe(200);
+    await client.close();
+  }
+
+  async function expectWhole(session_id: string, client: FrameClient): Promise<void> {
+    const after = await attach({ session_id });
+    await after.final('m4');
+    const logged = after.logged();
+    expect(gaps(logged)).toEqual([]);
+    expect(client.logged().map(({ cursor }) => cursor)).toEqual(logged.map(({ cursor }) => cursor));
+    const outcomes = logged.flatMap(({ status, message_id, outcome }) =>
+      status === 'final' ? [[message_id, Object(outcome).status]] : [],
+    );
+    expect(outcomes.sort()).toEqual([
+      ['m1', 'ok'],
+      ['m2', 'ok'],
+      ['m3', 'cancelled'],
+      ['m4', 'aborted'],
+    ]);
+    const accepted = logged.filter(({ status }) => status === 'accepted');
+    expect(accepted.map(({ message_id }) => message_id)).toEqual(['m1', 'm2', 'm3', 'm4']);
+    expect(turnsOf(session_id)).toEqual([
+      ['m1', 1],
+      ['m2', 1],
+      ['m4', 1],
+    ]);
+    for (const message_id of ['m1', 'm2']) {
+      const text = logged.flatMap(({ type, data }) =>
+        type === 'token_stream' && Object(data).message_id === message_id
+          ? [Object(data).content]
+          : [],
+      );
+      expect(text.join('')).toBe((await after.final(message_id)).content);
+    }
+    await after.close();
+  }
+
+  /** Copied at least once, so told by their event_id, or waiting to be copied. */
+  async function endsRecorded(): Promise<Set<unknown>> {
+    const lists = await redis.client().keys(`${cluster.prefix}:{p*}:ends`);
+    const waiting = await Promise.all(lists.map((key) => redis.client().lrange(key, 0, -1)));
+    const records: unknown[] = waiting.flat().map((record) => JSON.parse(record));
+    const ends = [...records, ...(await cluster.sessionEnds())];
+    return new Set(ends.map((end) => Object(end).event_id));
+  }
+
+  it('C2 S2 S3 a reply of every script is lost while sessions live: nothing doubled, nothing lost', async () => {
+    let over = false;
+    let lived = 0;
+    const loops = ['a', 'b', 'c', 'd', 'e', 'f'].map(async (name) => {
+      for (let round = 1; !over; round += 1) {
+        await live(`${name}-${round}`);
+        lived += 1;
+      }
+    });
+    const all = Object.values(scripts).filter(({ name }) => name !== 'node-drain');
+    const tour = (async () => {
+      for (const { name, source } of all) {
+        const cut = proxy.cutReply(matchScript(source));
+        const isCut = () => {
+          if (cut.hits === 0) throw new Error(`${name} was not called`);
+        };
+        await eventually(isCut, 10_000);
+      }
+    })().finally(() => {
+      over = true;
+    });
+    await Promise.all([tour, ...loops]);
+    expect((await endsRecorded()).size).toBe(lived);
+
+    const last = proxy.cutReply(matchScript(scripts.nodeDrain.source));
+    node.signal('SIGTERM');
+    expect(await node.exited).toMatchObject({ code: 0 });
+    expect(last.hits).toBe(1);
+  }, 60_000);
+
+  it('L3 an older, a foreign and a future fence are refused beside the turn that runs', async () => {
+    const client = await attach({ session_id: 'fenced' });
+    client.message('text', { message_id: 'm4' });
+    await eventually(() => turnsOf('fenced').length === 1);
+    const direct = redis.client();
+    const { state, inbox, events, messages } = keysOf('fenced');
+    const stored = await direct.hgetall(state);
+    const own = {
+      id: sessionKeyId('local', 'fenced'),
+      token: stored.token ?? '',
+      fence: Number(stored.fence),
+    };
+    const turnId = stored.turn_id ?? '';
+    const store = await openTestStore(redis.url, { prefix: cluster.prefix, partitions: 64 });
+    const contents = async () => {
+      const { lease_until: _renewed, ...rest } = await direct.hgetall(state);
+      return [
+        rest,
+        await direct.lrange(inbox, 0, -1),
+        await direct.xrange(events, '-', '+'),
+        await direct.lrange(messages, 0, -1),
+      ];
+    };
+    const before = await contents();
+    for (const stale of [
+      { ...own, fence: own.fence - 1 },
+      { ...own, fence: own.fence + 1 },
+      { ...own, token: 'foreign' },
+    ]) {
+      const batch = [['t', 'd', 'm', 'm4', 'd', '{"content":"late"}']];
+      const answers = [
+        await store.leases.appendEvents(stale, { turnId, number: 99, batch }),
+        await store.leases.commit(stale, commitOf(turnId)),
+        await store.leases.release(stale, 'idle'),
+        await store.leases.release(stale, 'yield'),
+        await store.leases.release(stale, 'force', 'late'),
+      ];
+      expect(answers.map(({ kind }) => kind)).toEqual(answers.map(() => 'fenced'));
+      const begun = await store.leases.begin(stale, { turnId: 'another' });
+      expect(begun.kind).toBe('refused');
+    }
+    expect(await contents()).toEqual(before);
+    client.send({ type: 'abort' });
+    expect(await client.final('m4')).toMatchObject({
+      outcome: { status: 'aborted' },
+      turn_id: turnId,
+    });
+    expect(turnsOf('fenced')).toEqual([['m4', 1]]);
+  });
+});
