@@ -73,8 +73,8 @@ export function connect(url: string, events: ConnectionEvents): Connection {
     serverId = undefined;
   });
   client.on('ready', () => {
-    // Known before the first call: of calls under way together, those that had to be sent again with
-    // their text would be overtaken by the others, and messages change their order.
+    // Known before the first call: none is refused for lack of its script, and then overtaken by those
+    // sent meanwhile (of one connection dispatch.ts keeps the order, also when Redis forgets them).
     for (const { source } of allScripts) client.call('SCRIPT', 'LOAD', source).catch(() => {});
     client.info('server').then(
       (info) => {

@@ -175,7 +175,7 @@ function answer(connection: Connection, work: Promise<unknown>, messageId?: stri
     connection.outbound.json(
       errorFrame(
         away ? 'unavailable' : 'internal',
-        away ? 'Redis is away; nothing was stored, send it again' : 'internal error',
+        away ? 'Redis does not answer; send it again with the same message_id' : 'internal error',
         { messageId },
       ),
     );

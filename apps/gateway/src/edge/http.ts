@@ -27,7 +27,7 @@ export function makeRoutes(context: EdgeContext, options: HttpOptions): Route[] 
         await run(exchange, { principal: identity.principal, sessionId: sessionId.data });
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;
-        reply.error('unavailable', 'Redis is away; nothing was stored, try again');
+        reply.error('unavailable', 'Redis does not answer; try again');
       }
     };
 
