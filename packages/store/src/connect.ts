@@ -177,6 +177,7 @@ function isLostReply(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return (
     error.name === 'MaxRetriesPerRequestError' ||
+    error.name === 'AbortError' || // the rest of a transaction whose first replies had come
     /Connection is closed|Command timed out|isn't writeable|ECONNRESET|EPIPE|ECONNREFUSED|ENOENT/.test(
       error.message,
     )
