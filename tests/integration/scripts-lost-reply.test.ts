@@ -1,11 +1,11 @@
 import { readdirSync } from 'node:fs';
 import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Store } from '@sluice/store';
-import { startRedis, startTcpProxy, type TcpProxy } from '@sluice/testkit';
+import { type Store, StoreUnavailable } from '@sluice/store';
+import { eventually, startRedis, startTcpProxy, type TcpProxy } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
 import * as scripts from '../../packages/store/dist/scripts.js';
 import { type ScriptCall, scriptCalls } from './scripts-calls.js';
-import { contents, openTestStore, withoutTimes } from './scripts-world.js';
+import { contents, openTestStore, sessionWith, withoutTimes } from './scripts-world.js';
 
 const byName = new Map(Object.values(scripts).map((script) => [script.name, script] as const));
 
@@ -60,4 +60,14 @@ describe('a script whose reply was lost', () => {
       expect(repeated.seen).toEqual(expected.seen);
     },
   );
+
+  it('C3 a read whose reply was lost half-way says that the store is unavailable', async () => {
+    const ref = await sessionWith(cut, 's', 'm1');
+    const rule = proxy.cutReply(([name]) => name?.toUpperCase() === 'EXEC');
+    const reading = cut.sessions.log(ref, { after: 0, count: 10 });
+    await expect(reading).rejects.toThrow(StoreUnavailable);
+    expect(rule.hits).toBe(1);
+    await eventually(() => cut.isReachable());
+    expect(await cut.sessions.log(ref, { after: 0, count: 10 })).toMatchObject({ head: 1 });
+  });
 });
