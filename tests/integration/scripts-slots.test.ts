@@ -101,6 +101,7 @@ describe('what a script touches', () => {
   it('E7 session-read runs as one that may not write', async () => {
     const read = scriptCalls.filter(({ script }) => script === 'session-read');
     for (const call of read) await (await call.prepare(store, client))();
+    await seen(); // until here
     const commands = lines.filter(({ args }) => args[1] === scripts.sessionRead.sha);
     expect(commands.map(({ args }) => args[0]?.toUpperCase())).toContain('EVALSHA_RO');
     expect(commands.every(({ args }) => args[0]?.toUpperCase() === 'EVALSHA_RO')).toBe(true);
