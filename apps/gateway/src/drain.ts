@@ -26,7 +26,10 @@ export async function drainNode(
   { drainTimeoutMs, closeSpreadMs }: { drainTimeoutMs: number; closeSpreadMs: number },
   force: AbortSignal,
 ): Promise<number> {
-  const deadline = AbortSignal.any([AbortSignal.timeout(drainTimeoutMs), force]);
+  // Not AbortSignal.timeout: a signal that only `any` refers to may be collected, and never fires.
+  const over = new AbortController();
+  const timer = setTimeout(() => over.abort(), drainTimeoutMs);
+  const deadline = AbortSignal.any([over.signal, force]);
   presence.drain();
   let drained: WorkerDrained = { forced: 0, released: true };
   const failed = await runSteps(
@@ -49,6 +52,7 @@ export async function drainNode(
     ],
     log,
   );
+  clearTimeout(timer);
   edge.server.close();
   const released = drained.released && !failed.includes('turns and connections');
   log.info({ forced: drained.forced, released, failed }, 'drained');

@@ -55,15 +55,18 @@ function onFrame(context: EdgeContext, connection: Connection, frame: ClientFram
     if (frame.type === 'ping') outbound.json({ type: 'pong' });
     return;
   }
+  const messageId = frame.type === 'message' ? frame.message_id : undefined;
   if (state.kind === 'attaching') {
     if (state.waiting.length < WAITING_MAX) state.waiting.push(frame);
-    else outbound.json(errorFrame('rate_limited', 'wait for hello_ok before sending so much'));
+    else {
+      const text = 'wait for hello_ok before sending so much';
+      outbound.json(errorFrame('rate_limited', text, { messageId }));
+    }
     return;
   }
   const scope =
     frame.type === 'hello' || frame.type === 'join' || frame.type === 'snapshot' ? 'read' : 'write';
   if (frame.type !== 'leave' && !allows(connection.socket.identity, scope)) {
-    const messageId = frame.type === 'message' ? frame.message_id : undefined;
     const text = `this needs the scope "${scope}"`;
     outbound.json(errorFrame('insufficient_scope', text, { scope, messageId }));
     return offend(connection);
@@ -71,7 +74,6 @@ function onFrame(context: EdgeContext, connection: Connection, frame: ClientFram
   connection.offences = 0;
   if (frame.type === 'hello' || frame.type === 'join') return enter(context, connection, frame);
   if (state.kind !== 'attached') {
-    const messageId = frame.type === 'message' ? frame.message_id : undefined;
     const ended = state.kind === 'ended';
     const why = ended ? 'the session was ended; say hello for a new one' : 'say hello first';
     outbound.json(errorFrame(ended ? 'session_ended' : 'not_joined', why, { messageId }));
@@ -112,13 +114,7 @@ function onAttachedFrame(
         }
       });
     case 'snapshot':
-      state.feed.remove(state.reader);
-      return answer(
-        connection,
-        state.reader
-          .resync()
-          .finally(() => state.feed.catchUp(state.reader, position(state.reader))),
-      );
+      return answer(connection, state.feed.snapshot(state.reader));
     case 'leave':
       detach(context, connection);
       return void outbound.json({ type: 'left', session_id });
@@ -182,5 +178,3 @@ function answer(connection: Connection, work: Promise<unknown>, messageId?: stri
     if (!away) connection.onBug(error);
   });
 }
-
-const position = ({ epoch, cursor }: Attached['reader']) => ({ epoch, head: cursor });

@@ -47,7 +47,7 @@ type Deps = { readonly sessions: Sessions; readonly log: Logger };
 /** One session's events on this node: puts them in order and hands them to the local readers. */
 export class Feed {
   private readonly live = new Set<Reader>();
-  private readonly catchingUp = new Set<Reader>();
+  private readonly catchingUp = new Map<Reader, Promise<void>>();
   private readonly ahead = new Map<number, LogEvent>();
   private holeTimer: NodeJS.Timeout | undefined;
   private repairing = false;
@@ -154,10 +154,23 @@ export class Feed {
    * added in the same tick in which its cursor has reached what the channel brought. `at` is where the
    * log stood when the reader attached, asked after the subscription.
    */
-  async catchUp(reader: Reader, at: LogPosition): Promise<void> {
-    if (this.catchingUp.has(reader)) return;
-    this.catchingUp.add(reader);
-    await this.follow(reader, at).finally(() => this.catchingUp.delete(reader));
+  catchUp(reader: Reader, at: LogPosition): Promise<void> {
+    const underWay = this.catchingUp.get(reader);
+    if (underWay) return underWay;
+    const caughtUp = this.follow(reader, at).finally(() => this.catchingUp.delete(reader));
+    this.catchingUp.set(reader, caughtUp);
+    return caughtUp;
+  }
+
+  /** Gives a reader a snapshot in the place of what follows its cursor; it is never set back by it. */
+  async snapshot(reader: Reader): Promise<void> {
+    await this.catchingUp.get(reader);
+    this.live.delete(reader);
+    try {
+      if (!reader.closed) await reader.resync();
+    } finally {
+      await this.catchUp(reader, { epoch: reader.epoch, head: reader.cursor });
+    }
   }
 
   private async follow(reader: Reader, { epoch, head }: LogPosition): Promise<void> {

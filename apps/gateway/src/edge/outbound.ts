@@ -1,10 +1,14 @@
 import { closes } from '@sluice/protocol';
+import { within } from '@sluice/runtime';
 import type { Socket } from './transport.js';
 
 export type OutboundLimits = {
   readonly maxBufferedBytes: number;
   readonly maxQueuedFrames: number;
 };
+
+/** Whoever waits for a reader looks again so often, whether or not the socket tells of it. */
+const LOOK_MS = 100;
 
 /** Frames to one socket: bounded; the first frame that does not fit closes it (E9). */
 export class Outbound {
@@ -20,7 +24,7 @@ export class Outbound {
   /** False once nothing can be sent any more: a later frame never goes out after a missed one. */
   send(text: string): boolean {
     if (this.closing) return false;
-    const buffered = this.socket.bufferedBytes();
+    const buffered = this.buffered();
     // Characters bound bytes from below; only near the limit it is worth counting them.
     const tooMuch =
       buffered > 0 &&
@@ -49,7 +53,6 @@ export class Outbound {
 
   /** Part of what was buffered went out. */
   drained(): void {
-    if (this.socket.bufferedBytes() === 0) this.queuedFrames = 0;
     if (!this.isFull()) this.wake();
   }
 
@@ -61,15 +64,23 @@ export class Outbound {
 
   /** Resolves at once unless half of what may be buffered is: replays are paced by it. */
   async writable(): Promise<void> {
-    if (this.closing || !this.isFull()) return;
-    await new Promise<void>((resolve) => this.waiters.push(resolve));
+    while (!this.closing && this.isFull()) {
+      await within(new Promise<void>((resolve) => this.waiters.push(resolve)), LOOK_MS);
+    }
   }
 
   private isFull(): boolean {
     return (
-      this.socket.bufferedBytes() > this.limits.maxBufferedBytes / 2 ||
+      this.buffered() > this.limits.maxBufferedBytes / 2 ||
       this.queuedFrames > this.limits.maxQueuedFrames / 2
     );
+  }
+
+  /** What was queued may go out at the end of the same tick, which nobody is told of. */
+  private buffered(): number {
+    const bytes = this.socket.bufferedBytes();
+    if (bytes === 0) this.queuedFrames = 0;
+    return bytes;
   }
 
   private wake(): void {
