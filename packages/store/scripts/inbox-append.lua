@@ -59,7 +59,7 @@ elseif live and started == 0 then -- a lingering holder, or nobody any more
   else redis.call('ZADD', pending, s[5], id) end
 end
 if not live and s[6] then -- a ring is on its way; should it be lost, the sweep finds the session
-  redis.call('ZADD', pending, 'NX', now + 2000, id)
+  redis.call('ZADD', pending, 'LT', now + 2000, id)
 elseif not live then
   ring = redis.call('HINCRBY', state, 'ring', 1)
   redis.call('HSET', state, 'ring_mark', ring)
