@@ -75,8 +75,10 @@ describe('the event log', () => {
   it('E3 replays every event behind `since`, in order, once', async () => {
     const client = await spoken('replayed');
     const head = headOf(client);
+    const readers: FrameClient[] = [];
     for (let since = 0; since <= head; since += 1) {
       const again = await FrameClient.connect(node.wsUrl);
+      readers.push(again);
       const hello = await again.hello({ agent_id: 'slow', session_id: 'replayed', since });
       expect(hello).toMatchObject({
         resumed: true,
@@ -87,13 +89,16 @@ describe('the event log', () => {
         pending: 0,
         is_executing: false,
       });
-      again.send({ type: 'ping' });
-      await again.collect(head - since, { type: 'replay' });
-      await again.waitFor({ type: 'pong' });
-      expect(again.frames.filter(({ type }) => type === 'snapshot')).toEqual([]);
-      const expected = client.logged().slice(since).map(unmarked);
-      expect(again.logged().map(unmarked)).toEqual(expected);
-      await again.close();
+    }
+    cluster.agent.behave(httpBehaviours.delayMs(0));
+    const id = client.message('and live');
+    await client.final(id);
+    for (const [since, reader] of readers.entries()) {
+      await reader.final(id);
+      const replays = reader.frames.filter(({ type }) => type === 'replay');
+      expect(replays).toHaveLength(head - since);
+      expect(reader.logged().map(unmarked)).toEqual(client.logged().slice(since).map(unmarked));
+      expect(reader.frames.filter(({ type }) => type === 'snapshot')).toEqual([]);
     }
   });
 
@@ -169,7 +174,7 @@ describe('the event log', () => {
         const client = await cluster.attach(node, { session_id, since });
         await client.waitFor((frame) => loggedFrame(frame) !== undefined);
         // By turns right after the first event, and a little later.
-        if (i % 2 === 0) await sleep(i % 7);
+        if (i % 2 === 0) await sleep((3 * i) % 17);
         client.cut();
         seen.push(...client.logged());
       }
@@ -182,9 +187,35 @@ describe('the event log', () => {
       await whole.final('m1');
       expect(seen.map(unmarked)).toEqual(whole.logged().map(unmarked));
       if (stays) expect(first.logged().map(unmarked)).toEqual(whole.logged().map(unmarked));
-      expect(seen.length).toBeGreaterThan(100);
+      expect(seen.length).toBeGreaterThan(50);
     },
   );
+
+  it('E3 E5 the last event for long reaches the only reader, who attaches at that moment', async () => {
+    let release = () => {};
+    cluster.agent.behave(async (_turn, { respond }) => {
+      await new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      respond.json({ content: 'done' });
+    });
+    for (let i = 0; i < 120; i += 1) {
+      const turns = cluster.agent.turns.length;
+      const url = `${node.url}/v1/sessions/quiet-${i}/messages`;
+      const body = JSON.stringify({ agent_id: 'slow', content: 'hello', message_id: 'm1' });
+      await fetch(url, { method: 'POST', body });
+      await eventually(() => cluster.agent.turns.length > turns, 5_000, 1);
+      const client = await FrameClient.connect(node.wsUrl);
+      const hello = { type: 'hello', agent_id: 'slow', session_id: `quiet-${i}`, since: 1 };
+      if (i % 3 === 0) client.send(hello);
+      release();
+      if (i % 3 === 1) client.send(hello);
+      if (i % 3 === 2) setImmediate(() => client.send(hello));
+      await client.final('m1', 2_000);
+      expect(gaps(client.logged(), 1)).toEqual([]);
+      client.cut();
+    }
+  });
 
   it('E3 loses and doubles nothing when publish/subscribe breaks in mid-stream', async () => {
     let over = false;

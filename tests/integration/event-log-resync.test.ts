@@ -61,16 +61,13 @@ describe('a cursor that the log cannot continue', () => {
 
   it('E4 is not one of an intact log: since 0 replays all, since the head nothing', async () => {
     await spoken('intact');
-    for (const [since, count] of [
-      [0, 4],
-      [4, 0],
-    ] as const) {
+    for (const since of [4, 0]) {
       const { client, hello } = await enter({ session_id: 'intact', since });
-      expect(hello).toMatchObject({ cursor: 4, oldest_cursor: 1, resync_required: false });
-      await client.collect(count, { type: 'replay' });
-      client.send({ type: 'ping' });
-      await client.waitFor({ type: 'pong' });
-      expect(client.logged()).toHaveLength(count);
+      const head = Number(hello.cursor);
+      expect(hello).toMatchObject({ oldest_cursor: 1, resync_required: false });
+      await client.final(client.message('and live'));
+      expect(client.frames.filter(({ type }) => type === 'replay')).toHaveLength(head - since);
+      expect(gaps(client.logged(), since)).toEqual([]);
       expect(client.frames.filter(({ type }) => type === 'snapshot')).toEqual([]);
     }
     const { hello } = await enter({ session_id: 'fresh', since: 0 });

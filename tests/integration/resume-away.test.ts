@@ -81,8 +81,7 @@ describe('a client that comes back', () => {
         data: { status: 'final', message_id: id, content: 'echo: hello' },
       },
     });
-    second.send({ type: 'ping' });
-    await second.waitFor({ type: 'pong' });
+    await second.final(second.message('and live'));
     expect(second.frames.filter(({ type }) => type === 'status')).toEqual([]);
   });
 

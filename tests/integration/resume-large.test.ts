@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type GatewayProcess, gaps, startRedis } from '@sluice/testkit';
+import { FrameClient, type GatewayProcess, gaps, startRedis } from '@sluice/testkit';
 import { Cluster } from './cluster.js';
 
 const KiB = 1_024;
-const REPLY_BYTES = 60 * KiB;
-const TURNS = 120;
+/** More than the buffers of the system take for one connection, and all of it one page of the log. */
+const REPLY_BYTES = 200 * KiB;
+const TURNS = 100;
 
 describe('a long absence', () => {
   let cluster: Cluster;
@@ -12,7 +13,7 @@ describe('a long absence', () => {
   beforeAll(async () => {
     cluster = await Cluster.open(await startRedis({ args: ['--appendfsync', 'no'] }));
     node = await cluster.start({
-      gateway: { max_payload: 64 * KiB, max_reply: 64 * KiB, max_buffered_bytes: 128 * KiB },
+      gateway: { max_payload: 64 * KiB, max_reply: 256 * KiB, max_buffered_bytes: 512 * KiB },
     });
     cluster.agent.behave((_turn, { respond }) =>
       respond.json({ content: 'x'.repeat(REPLY_BYTES) }),
@@ -20,13 +21,20 @@ describe('a long absence', () => {
   });
   afterAll(() => cluster.stop());
 
-  it('E5 E9 is replayed whole to a reader who keeps reading, however much it is', async () => {
+  it('E5 E9 is replayed whole to a reader who goes on reading, however much it is', async () => {
     const client = await cluster.attach(node, { session_id: 'large' });
     for (let i = 0; i < TURNS; i += 1) client.message('more', { message_id: `m${i}` });
     await client.final(`m${TURNS - 1}`, 20_000);
     await client.close();
 
-    const again = await cluster.attach(node, { session_id: 'large' });
+    const again = await FrameClient.connect(node.wsUrl);
+    await again.hello({ agent_id: 'slow', session_id: 'large', since: 0 });
+    await again.waitFor({ type: 'replay' });
+    // For a moment it does not read: what is not taken must wait in the log.
+    again.pause();
+    const other = await cluster.attach(node, { session_id: 'other' });
+    await other.final(other.message('meanwhile'));
+    again.resume();
     await again.final(`m${TURNS - 1}`, 20_000);
     expect(again.logged()).toHaveLength(2 * TURNS);
     expect(gaps(again.logged())).toEqual([]);
