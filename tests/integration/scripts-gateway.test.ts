@@ -38,7 +38,8 @@ describe('scripts below a running gateway', () => {
   beforeEach(async () => {
     cluster = await Cluster.open(redis, {
       redis: { url: proxy.url },
-      lease: { ttl: '1s', linger: '100ms' },
+      // Long enough that cuts in a row cost no lease: a turn would then rightly be tried again.
+      lease: { ttl: '4s', linger: '100ms' },
       worker: { sweep_interval: '200ms' },
       session: { resume_window: '3s' },
       gateway: { close_spread: '200ms' },
