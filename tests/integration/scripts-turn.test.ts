@@ -1,4 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { sleep } from '@sluice/runtime';
 import { decodePublished, type Store, streamFields } from '@sluice/store';
 import { startRedis, startTcpProxy, type TcpProxy, type TestRedis } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
@@ -216,8 +217,33 @@ describe('a turn and its lease', () => {
       attempts.push(head.attempt);
       await store.leases.release(lease, 'force', 'drain');
     }
-    // max_hand_overs is 2: the third cut in a row counts.
-    expect(attempts).toEqual([1, 1, 1, 2, 2, 2, 3, 3]);
+    // max_hand_overs is 2: the third cut in a row counts, and each further one.
+    expect(attempts).toEqual([1, 1, 1, 2, 3, 3, 3, 3]);
+  });
+
+  it('D5 the time between the last commit here and the turn there is measured by Redis', async () => {
+    await sessionWith(store, 's', 'm1', 'm2', 'm3');
+    const first = await take(store, ref, 't1');
+    expect(first.head.pauseMs).toBeNaN();
+    await store.leases.commit(first.lease, commitOf('t1', { fetch: false }));
+    await sleep(60);
+    await store.leases.release(first.lease, 'hand_over');
+    await sleep(60);
+    const second = await take(other, ref, 't2');
+    expect(second.head.pauseMs).toBeGreaterThanOrEqual(115);
+    expect(second.head.pauseMs).toBeLessThan(1_000);
+
+    await sleep(200);
+    await store.leases.release(second.lease, 'force', 'drain'); // counts from here: it ran until now
+    await sleep(60);
+    const third = await take(store, ref, 't3');
+    expect(third.head.pauseMs).toBeGreaterThanOrEqual(58);
+    expect(third.head.pauseMs).toBeLessThan(190);
+
+    // Going to the back of the line is no hand-over.
+    await store.leases.commit(third.lease, commitOf('t3', { fetch: false }));
+    await store.leases.release(third.lease, 'yield');
+    expect((await take(other, ref, 't4')).head.pauseMs).toBeNaN();
   });
 
   it('T3 a hand-over between two turns does not count either', async () => {

@@ -31,7 +31,7 @@ seen_trim(max_seen)
 redis.call('HINCRBY', state, 'bytes', -#found)
 if redis.call('LLEN', inbox) == 0 then
   redis.call('ZREM', pending, id)
-  redis.call('HDEL', state, 'ring_mark')
+  redis.call('HDEL', state, 'ring_mark', 'handed_at')
   expiry_set(now + resume_window)
 end
 return { 'cancelled' }

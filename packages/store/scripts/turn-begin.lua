@@ -9,7 +9,7 @@
 --@include head
 if not cursor then return { 'refused', 'gone' } end
 local s = redis.call('HMGET', state, 'token', 'fence', 'holder', 'lease_until', 'turn_id', 'batch',
-  'attempt', 'handed', 'hand_overs', 'ring_mark', 'ended', 'turn_word')
+  'attempt', 'handed', 'hand_overs', 'ring_mark', 'ended', 'turn_word', 'handed_at')
 if s[1] == token and s[5] == turn_id then return head_reply(s[12]) end -- its reply was lost
 if (s[2] or '0') ~= fence or s[11] then return { 'refused', 'fence' } end
 local holding = s[1] == token
@@ -19,23 +19,21 @@ if redis.call('LLEN', inbox) == 0 then return { 'empty' } end
 
 if not holding then
   fence = string.format('%.0f', math.max(tonumber(fence) + 1, now))
+  redis.call('HSET', state, 'pause', s[13] and now - s[13] or '')
 end
 local lease_until = now + ttl
 local attempt, word, again = 1, 'begun', s[6] ~= false
 if again then -- started before, by somebody who died, gave up or retries
   attempt = tonumber(s[7])
   if not s[8] then attempt = attempt + 1
-  elseif tonumber(s[9] or 0) > tonumber(max_hand_overs) then
-    attempt = attempt + 1
-    redis.call('HSET', state, 'hand_overs', 0)
-  end
+  elseif tonumber(s[9] or 0) > tonumber(max_hand_overs) then attempt = attempt + 1 end
   if attempt > tonumber(max_attempts) then attempt, word = attempt - 1, 'exhausted' end
 else
   redis.call('HSET', state, 'batch', head_size())
 end
 redis.call('HSET', state, 'token', token, 'fence', fence, 'holder', node, 'lease_until', lease_until,
   'turn_id', turn_id, 'turn_word', word, 'attempt', attempt, 'delta', 0, 'sweeps', 0)
-redis.call('HDEL', state, 'handed', s[10] == ring and 'ring_mark' or 'handed')
+redis.call('HDEL', state, 'handed', 'handed_at', s[10] == ring and 'ring_mark' or 'handed')
 redis.call('ZADD', pending, lease_until, id)
 if again and word == 'begun' then
   local batch = tonumber(s[6])

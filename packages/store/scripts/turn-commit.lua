@@ -50,8 +50,9 @@ redis.call('LTRIM', messages, -tonumber(max_messages), -1)
 if status == 'dead_lettered' then redis.call('ZREMRANGEBYRANK', dead, 0, -1 - tonumber(max_dead)) end
 seen_trim(max_seen)
 redis.call('HINCRBY', state, 'bytes', -bytes)
-redis.call('HSET', state, 'last_turn', turn_id, 'last_activity', now)
-redis.call('HDEL', state, 'batch', 'attempt', 'abort', 'hand_overs', 'handed', 'turn_id', 'turn_word')
+redis.call('HSET', state, 'last_turn', turn_id, 'last_activity', now, 'committed_at', now)
+redis.call('HDEL', state, 'batch', 'attempt', 'abort', 'hand_overs', 'handed', 'turn_id', 'turn_word',
+  'pause')
 if redis.call('LLEN', inbox) == 0 then
   redis.call('ZREM', pending, id)
   redis.call('HDEL', state, 'ring_mark')

@@ -1,5 +1,6 @@
--- Gives the lease up. `idle`: only with an empty inbox; `yield`: another node goes on; `force`: the
--- running turn was aborted by the drain deadline, its message stays at the head.
+-- Gives the lease up. `idle`: only with an empty inbox; `yield`: the session goes to the back;
+-- `hand_over`: another node goes on at once; `force`: the running turn was aborted by the drain
+-- deadline, its message stays at the head.
 -- KEYS: state inbox events lease pending ends
 -- ARGV: token fence server channel id node how lease_here reason max_events
 -- REPLY: fenced | more | released | handed <ring> <SESSION_END record>
@@ -22,7 +23,11 @@ if pending_count > 0 then
     record = end_record(reason, 'drain_timeout', pending_count, true, true)
     log_save()
     redis.call('HINCRBY', state, 'hand_overs', 1)
-    redis.call('HSET', state, 'handed', 1)
+    redis.call('HSET', state, 'handed', 1, 'handed_at', now)
+  elseif how ~= 'yield' then -- it stands still since the last commit, or since the head came
+    local accepted_at = string.match(redis.call('LINDEX', inbox, 0), '^%S+ (%d+)')
+    local committed_at = redis.call('HGET', state, 'committed_at') or 0
+    redis.call('HSET', state, 'handed_at', math.max(tonumber(committed_at), tonumber(accepted_at)))
   end
   ring = redis.call('HINCRBY', state, 'ring', 1)
   redis.call('HSET', state, 'ring_mark', ring)

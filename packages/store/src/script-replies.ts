@@ -17,11 +17,13 @@ export type HeadReply = {
   readonly agent: string;
   readonly principal: string;
   readonly sessionId: string;
+  /** Time, in ms, for which a session that was handed over stood still; NaN: it was not. */
+  readonly pauseMs: number;
   readonly entries: readonly string[];
 };
 
 export function head(reply: ReplyReader): HeadReply {
-  const [fence, turnId, attempt, abort, , , , agent, principal, sessionId] = reply.texts();
+  const [fence, turnId, attempt, abort, , , , agent, principal, sessionId, pause] = reply.texts();
   return {
     fence: Number(fence),
     turnId: turnId ?? '',
@@ -30,6 +32,7 @@ export function head(reply: ReplyReader): HeadReply {
     agent: agent ?? '',
     principal: principal ?? '',
     sessionId: sessionId ?? '',
+    pauseMs: pause ? Number(pause) : Number.NaN,
     entries: reply.texts(),
   };
 }

@@ -20,11 +20,13 @@ export async function handOver(
   const { lease, keeper } = held;
   if (how !== 'idle') keeper.stop();
   const until = how === 'force' ? never : keeper.lost;
-  const reply = await insist(() => leases.release(lease, how, FORCE_CLOSED), until);
+  const drains = phase !== 'running';
+  const way = how === 'yield' && drains ? 'hand_over' : how;
+  const reply = await insist(() => leases.release(lease, way, FORCE_CLOSED), until);
   if (reply?.kind === 'more') return 'more';
   keeper.stop();
   if (reply?.kind === 'handed') {
-    await rings.ring(lease.id, reply.ring, { lifo: phase !== 'running' });
+    await rings.ring(lease.id, reply.ring, { lifo: drains });
     if (reply.record !== '') await copyEnd(context, lease, reply.record);
   }
   return 'released';

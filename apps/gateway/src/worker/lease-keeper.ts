@@ -6,6 +6,9 @@ export function renewIntervalMs(ttlMs: number): number {
   return Math.min(ttlMs / 3, 2_000);
 }
 
+/** A renewal that failed is tried again so soon: what is left of the TTL may hold several tries. */
+const RETRY_MS = 100;
+
 /** Share of the TTL by which a holder stops before Redis would let it (timers may be late). */
 const SAFETY = 0.1;
 
@@ -37,6 +40,7 @@ export function keepLease(
   let stopped = false;
   let renewing = false;
   let again = false;
+  let retry: NodeJS.Timeout | undefined;
 
   function lose(why: string) {
     if (stopped) return;
@@ -52,6 +56,8 @@ export function keepLease(
       return;
     }
     renewing = true;
+    clearTimeout(retry);
+    const before = deadlineMs;
     try {
       const renewed = await leases.renew(lease, { lock, deadlineMs });
       lock = renewed.lock;
@@ -65,7 +71,7 @@ export function keepLease(
       if (again) {
         again = false;
         void renew();
-      }
+      } else if (deadlineMs === before && !stopped) retry = setTimeout(renew, RETRY_MS);
     }
   }
 
@@ -82,6 +88,7 @@ export function keepLease(
   function stop() {
     stopped = true;
     clearInterval(renewal);
+    clearTimeout(retry);
     clearTimeout(watch);
   }
 

@@ -29,7 +29,12 @@ export async function takeSession(
   const begun = await begin(context, claim, { id, ring, turnId, fence: peeked.fence });
   if (!begun) {
     await leases.abandon(claim);
+    await passOn(context, id, TAKEN_DELAY_MS); // else its mark would hold back rings until the sweep
     return undefined;
+  }
+  const { sessionId: session_id, turnId: turn_id, fence, pauseMs: pause_ms } = begun.head;
+  if (!Number.isNaN(pause_ms)) {
+    log.debug({ session_id, turn_id, fence, pause_ms }, 'session handed over');
   }
 
   const lease = { id, token: claim.token, fence: begun.head.fence };
@@ -60,7 +65,8 @@ async function begin(
 /** Sends a ring round again under a new number. */
 export async function passOn(context: WorkerContext, id: string, delayMs: number): Promise<void> {
   const ring = await context.leases.drawRing(id, delayMs);
-  if (ring !== '') await context.rings.ring(id, ring, { delayMs });
+  if (ring !== '')
+    await context.rings.ring(id, ring, { delayMs, lifo: context.phase !== 'running' });
 }
 
 /** Runs and lingers until the lease is given up; the slot taken by the caller is given back. */
