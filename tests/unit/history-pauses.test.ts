@@ -1,5 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Fault, type History, measurePauses, type Turn } from '@sluice/testkit';
+import {
+  type Fault,
+  type History,
+  measurePauses,
+  type Turn,
+  undisturbedPauses,
+} from '@sluice/testkit';
 
 const turn = (node: string, startMs: number, endMs: number, closedByPeer = false): Turn => ({
   ...{ session: 's1', messageId: `m-${startMs}`, turnId: `t-${startMs}`, attempt: 1, fence: 1 },
@@ -38,5 +44,15 @@ describe('the pauses of a history', () => {
     expect(measurePauses(history(later, drain, 3_270)).handOvers).toEqual([]);
     const here = [turn('a', 900, 1_200), turn('a', 1_280, 1_500)];
     expect(measurePauses(history(here, drain, 1_100)).handOvers).toEqual([]);
+  });
+
+  it('of hand-overs count while nothing else is broken', () => {
+    const told = [{ session: 's1', atMs: 2_000, pauseMs: 70 }];
+    expect(undisturbedPauses(told, [drain])).toEqual([70]);
+    const during = (startMs: number, endMs: number): Fault => ({ ...kill, startMs, endMs });
+    expect(undisturbedPauses(told, [drain, during(1_940, 1_950)])).toEqual([]);
+    expect(undisturbedPauses(told, [drain, during(1_000, 3_000)])).toEqual([]);
+    expect(undisturbedPauses(told, [drain, during(2_001, 3_000)])).toEqual([70]);
+    expect(undisturbedPauses(told, [drain, during(1_000, 1_800)])).toEqual([70]);
   });
 });

@@ -53,3 +53,21 @@ export function measurePauses(history: History): Pauses {
     }),
   };
 }
+
+/** A hand-over as the node told it that went on: `pauseMs` is measured by the clock of Redis. */
+export type HandOver = {
+  readonly session: string;
+  readonly atMs: number;
+  readonly pauseMs: number;
+};
+
+/**
+ * Pauses of hand-overs, in milliseconds, during which nothing was broken but the node that was told to
+ * stop: with all nodes going down, or Redis, there is nobody to hand over to.
+ */
+export function undisturbedPauses(told: readonly HandOver[], faults: readonly Fault[]): number[] {
+  const others = faults.filter(({ kind }) => kind !== 'drain');
+  const isDisturbed = ({ atMs, pauseMs }: HandOver) =>
+    others.some(({ startMs, endMs }) => startMs < atMs && endMs > atMs - pauseMs - slackMs);
+  return told.filter((one) => !isDisturbed(one)).map(({ pauseMs }) => pauseMs);
+}
