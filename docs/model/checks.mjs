@@ -19,6 +19,10 @@ export const properties = [
     define: { NO_SWEEP: '', DRAINS: 1, LOST_REPLIES: 1 },
   },
   {
+    title: 'a refused begin passes its ring on: two bad wakes, a lost reply, a drain',
+    define: { NO_SWEEP: '', M: 3, DRAINS: 1, BAD_WAKES: 2, LOST_REPLIES: 1 },
+  },
+  {
     title: 'stopped past the TTL twice: no stale write',
     define: { EXPIRIES: 2, DELTAS: 1 },
   },

@@ -188,7 +188,7 @@ late_commit: /* sent before the deadline, arrives behind the release */
       goto leave
     }
 refused:
-    atomic { d_step { abandon(h) } goto leave }
+    atomic { d_step { abandon(h) } } /* and the ring, whose mark holds back others, goes round again */
 pass_on:
     atomic { d_step { ring_draw() } goto leave }
 leave:
