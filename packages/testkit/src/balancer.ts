@@ -16,6 +16,9 @@ export type Balancer = {
   stop(): Promise<void>;
 };
 
+/** One whose upstreams are what they were at its start. */
+export type FixedBalancer = Omit<Balancer, 'use'>;
+
 const pollMs = 100;
 const probeMs = 500;
 const connectMs = 500;

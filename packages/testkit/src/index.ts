@@ -5,6 +5,7 @@ export * from './eventually.js';
 export * from './frame-client.js';
 export * from './frames.js';
 export * from './gateway.js';
+export { HAPROXY_NODES, startHaproxy } from './haproxy.js';
 export * from './history/index.js';
 export * from './http-agent.js';
 export * from './http-behaviours.js';
