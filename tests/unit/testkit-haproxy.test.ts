@@ -30,11 +30,14 @@ let balancer: FixedBalancer | undefined;
 /** A node as the balancer sees it: draining it refuses everything, deaf it hangs up before it answers. */
 async function startUpstream(name: string): Promise<Upstream> {
   const upstream = { port: 0, asked: [] as string[], mood: 'serving' as Mood };
-  const answer = ({ url, method }: IncomingMessage, response: ServerResponse) => {
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
+    const { url, method } = request;
     const isProbe = url === '/ready';
+    // As uWebSockets.js does.
+    if (request.httpVersion !== '1.1') return response.writeHead(505).end();
     if (!isProbe) upstream.asked.push(method ?? '');
-    if (upstream.mood === 'deaf' && !isProbe) response.socket?.destroy();
-    else response.writeHead(upstream.mood === 'draining' ? 503 : 200).end(name);
+    if (upstream.mood === 'deaf' && !isProbe) return response.socket?.destroy();
+    return response.writeHead(upstream.mood === 'draining' ? 503 : 200).end(name);
   };
   const server = createServer((request, response) => {
     request.resume().once('end', () => answer(request, response));
