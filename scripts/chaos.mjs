@@ -7,6 +7,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureBuilt } from './lib/build.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
+import { ensureHaproxy } from './lib/haproxy.mjs';
 import { cacheDir, inRoot } from './lib/paths.mjs';
 import { endRunning, run } from './lib/processes.mjs';
 import { ensureServer } from './lib/redis-server.mjs';
@@ -30,6 +31,11 @@ try {
   await ensureDependencies();
   const server = await ensureServer();
   if (server) process.env.SLUICE_REDIS_SERVER = server;
+  if (process.argv.slice(2).join(' ').replace('=', ' ').includes('--balancer haproxy')) {
+    const haproxy = await ensureHaproxy('The balancer is HAProxy.');
+    if (!haproxy) throw new SetupError('haproxy not found: apt-get install haproxy');
+    process.env.SLUICE_HAPROXY = haproxy;
+  }
   if (!(await ensureBuilt())) throw new SetupError('the build failed');
   process.exitCode = await run(process.execPath, [await bundle(), ...process.argv.slice(2)]);
 } catch (error) {

@@ -12,6 +12,7 @@ export async function audit(
   wsUrl: string,
   recording: Recording,
 ): Promise<void> {
+  const seen = new Set(recording.acknowledged.map((it) => it.session));
   for (const session of sessions) {
     const client = await FrameClient.connect(wsUrl);
     const fields = { agent_id: 'slow', session_id: session, since: 0 };
@@ -19,6 +20,7 @@ export async function audit(
     const head = Number(hello.cursor);
     const isLast = (frame: Parameters<typeof loggedFrame>[0]) =>
       (loggedFrame(frame)?.cursor ?? 0) >= head;
+    if (head === 0 && seen.has(session)) recording.odd(`${session} is gone at the end`);
     if (head > 0) await client.waitFor(isLast, readMs);
     await client.close();
     const connection = `${session}-audit`;

@@ -1,5 +1,5 @@
 import { sleep } from '@sluice/runtime';
-import { type Frame, FrameClient, type Mode } from '@sluice/testkit';
+import { type Frame, FrameClient, type Mode, UpgradeRefused } from '@sluice/testkit';
 import type { Random } from './random.js';
 import { type Attachment, type Recording, toViewFrame } from './recording.js';
 
@@ -84,9 +84,14 @@ export class Conversation {
   /** Attaches at the cursor; undefined: refused, come again. */
   async #open(): Promise<Opened | undefined> {
     const { session, wsUrl } = this.#options;
-    let client: FrameClient | undefined;
+    const startMs = performance.now();
+    const client = await FrameClient.connect(wsUrl).catch((error: unknown) => {
+      const status = error instanceof UpgradeRefused ? error.status : 0;
+      const refusal = { status, why: String(error), startMs, endMs: performance.now() };
+      this.#options.recording.refusals.push(refusal);
+    });
+    if (!client) return undefined;
     try {
-      client = await FrameClient.connect(wsUrl);
       const since = this.#position;
       const epoch = this.#epoch;
       const capabilities = ['streaming'];
@@ -102,7 +107,7 @@ export class Conversation {
         attachment: { session, client: this.#name, connection, since, epoch: present },
       };
     } catch {
-      client?.cut();
+      client.cut();
       return undefined;
     }
   }

@@ -1,16 +1,18 @@
 import { sleep, within } from '@sluice/runtime';
-import type { Balancer, FaultKind, TestRedis } from '@sluice/testkit';
-import { DRAIN_MS, LEASE_TTL_MS, type Place } from './fleet.js';
+import type { FaultKind, TestRedis } from '@sluice/testkit';
+import { DRAIN_MS, type NodeSettings, type Place } from './fleet.js';
 import type { FaultName } from './options.js';
 import type { Random } from './random.js';
 import type { Recording } from './recording.js';
 
 /** D7 */
 const exitMs = DRAIN_MS + 2_000;
+/** A balancer asks once a second at most, and believes one answer. */
+const backMs = 1_500;
 
 export type FaultScriptOptions = {
   readonly places: readonly [Place, ...Place[]];
-  readonly balancer: Balancer;
+  readonly settings: NodeSettings;
   readonly redis: TestRedis;
   readonly recording: Recording;
   readonly random: Random;
@@ -20,6 +22,7 @@ export type FaultScriptOptions = {
 export class FaultScript {
   constructor(private readonly options: FaultScriptOptions) {}
 
+  /** Drawn faults at drawn places until the time is over. */
   async run(names: readonly [FaultName, ...FaultName[]], untilMs: number): Promise<void> {
     const { random, places } = this.options;
     while (performance.now() < untilMs) {
@@ -27,6 +30,20 @@ export class FaultScript {
       const place = random.pick(places);
       await this.#play(random.pick(names), place);
     }
+  }
+
+  /** Each of the faults so many times, the places in turn. */
+  async runRounds(names: readonly FaultName[], rounds: number): Promise<void> {
+    const { random, places, settings } = this.options;
+    for (let round = 0; round < rounds; round += 1) {
+      for (const name of names) {
+        await sleep(random.between(500, 2_500));
+        await this.#play(name, places[round % places.length] ?? places[0]);
+        // C1: a takeover is over before the next node dies, which would be measured with it.
+        if (name === 'kill') await sleep(settings.leaseTtlMs + 2_000);
+      }
+    }
+    await sleep(random.between(500, 2_500));
   }
 
   async #play(name: FaultName, place: Place): Promise<void> {
@@ -44,7 +61,7 @@ export class FaultScript {
       case 'stop':
         return this.#stop(place);
       case 'redis':
-        return this.#record('redis', null, () => this.options.redis.restart());
+        return this.#restartRedis();
       case 'cut':
         return this.#record('cut', place.name, async () => place.proxy.cutAll());
       case 'lost_reply':
@@ -67,9 +84,23 @@ export class FaultScript {
 
   /** All at once: nobody is left to hand over to, what waits is left in Redis. */
   async #shutdown(): Promise<void> {
-    const { places } = this.options;
-    await Promise.all(places.map((place) => this.#end(place, 'shutdown')));
+    const { places, recording } = this.options;
+    const startMs = performance.now();
+    await this.endAll();
     for (const place of places) await this.#restart(place);
+    recording.outages.push({ startMs, endMs: performance.now() + backMs });
+  }
+
+  async endAll(): Promise<void> {
+    await Promise.all(this.options.places.map((place) => this.#end(place, 'shutdown')));
+  }
+
+  async #restartRedis(): Promise<void> {
+    const { redis, recording } = this.options;
+    const startMs = performance.now();
+    await this.#record('redis', null, () => redis.restart());
+    // C3: ready again within 3 s.
+    recording.outages.push({ startMs, endMs: performance.now() + 3_000 + backMs });
   }
 
   async #end({ process, name }: Place, kind: 'drain' | 'shutdown'): Promise<void> {
@@ -77,6 +108,7 @@ export class FaultScript {
     await this.#record(kind, name, async () => {
       process.signal('SIGTERM');
       const exit = await within(process.exited, exitMs + 5_000);
+      this.options.recording.exits.push(exit?.code ?? null);
       if (exit?.code === 0 && exit.ms <= exitMs) return;
       const said = JSON.stringify(process.logs.slice(-5));
       this.options.recording.odd(`${name} ended its drain with ${JSON.stringify(exit)}: ${said}`);
@@ -98,7 +130,7 @@ export class FaultScript {
   async #silence({ proxy, name }: Place): Promise<void> {
     await this.#record('cut', name, async () => {
       proxy.blackhole(true);
-      await sleep(this.options.random.between(200, LEASE_TTL_MS / 3));
+      await sleep(this.options.random.between(200, 1_000));
       proxy.blackhole(false);
     });
   }
@@ -106,7 +138,7 @@ export class FaultScript {
   async #kill(place: Place): Promise<void> {
     const { process, name } = place;
     await this.#record('kill', name, async () => process?.kill());
-    await sleep(this.options.random.between(0, LEASE_TTL_MS + 1_000));
+    await sleep(this.options.random.between(0, this.options.settings.leaseTtlMs + 1_000));
     await this.#restart(place);
   }
 
@@ -116,7 +148,7 @@ export class FaultScript {
     const { random, recording } = this.options;
     await this.#record('stop', name, async () => {
       process?.signal('SIGSTOP');
-      await sleep(LEASE_TTL_MS + random.between(500, 2_000));
+      await sleep(this.options.settings.leaseTtlMs + random.between(500, 2_000));
       process?.signal('SIGCONT');
     });
     const exit = process && (await within(process.exited, 2_000));
@@ -126,8 +158,6 @@ export class FaultScript {
   }
 
   async #restart(place: Place): Promise<void> {
-    await place.start();
-    const { balancer, places } = this.options;
-    balancer.use(places.flatMap(({ process }) => process?.port ?? []));
+    await place.start(this.options.settings);
   }
 }

@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import { sleep } from '@sluice/runtime';
 import {
   type Behaviour,
@@ -13,7 +14,6 @@ import {
 import type { Random } from './random.js';
 
 export const PREFIX = 'chaos';
-export const LEASE_TTL_MS = 3_000;
 export const DRAIN_MS = 3_000;
 
 /** Turns of 300 ms +- 200, 5 % of 6 s, in four deltas. */
@@ -31,13 +31,33 @@ function makeBehaviour(random: Random): Behaviour {
   };
 }
 
-const configOf = (agent: HttpAgent, proxy: TcpProxy) => ({
-  gateway: { drain_timeout: `${DRAIN_MS}ms` },
+/** What differs from run to run. */
+export type NodeSettings = { readonly leaseTtlMs: number; readonly resumeWindow: string };
+
+const configOf = ({ port, agent, proxy }: Place, { leaseTtlMs, resumeWindow }: NodeSettings) => ({
+  gateway: { port, drain_timeout: `${DRAIN_MS}ms` },
   redis: { url: proxy.url, prefix: PREFIX },
-  lease: { ttl: `${LEASE_TTL_MS}ms` },
-  session: { max_messages: 20 },
+  lease: { ttl: `${leaseTtlMs}ms` },
+  session: { max_messages: 20, resume_window: resumeWindow },
   agents: { slow: { kind: 'http', url: agent.url, history: '1KiB' } },
 });
+
+/** Below the ports that the system gives to outgoing connections: nobody takes it between two lives. */
+const ports = { from: 10_240, to: 32_000 } as const;
+
+/** A free port; which one is no part of what a seed decides. */
+async function steadyPort(): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const port = ports.from + Math.floor(Math.random() * (ports.to - ports.from));
+    const isFree = await new Promise<boolean>((resolve) => {
+      const server = createServer();
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    });
+    if (isFree) return port;
+  }
+  throw new Error('no port of loopback is free');
+}
 
 /** One life of a node: which of the turns at the agent of its place are its own. */
 type Life = { readonly name: string; readonly from: number };
@@ -49,13 +69,15 @@ export class Place {
 
   private constructor(
     readonly index: number,
+    /** The same in every life: balancers need not be told. */
+    readonly port: number,
     readonly agent: HttpAgent,
     readonly proxy: TcpProxy,
   ) {}
 
   static async open(index: number, redis: TestRedis, random: Random): Promise<Place> {
     const agent = await startHttpAgent({ behaviour: makeBehaviour(random) });
-    return new Place(index, agent, await startTcpProxy(redis.port));
+    return new Place(index, await steadyPort(), agent, await startTcpProxy(redis.port));
   }
 
   /** The name of the present life. */
@@ -63,10 +85,10 @@ export class Place {
     return this.#lives.at(-1)?.name ?? `n${this.index}`;
   }
 
-  async start(): Promise<void> {
+  async start(settings: NodeSettings): Promise<void> {
     const name = `n${this.index}.${this.#lives.length + 1}`;
     this.#lives.push({ name, from: this.agent.turns.length });
-    this.process = await startGateway({ config: configOf(this.agent, this.proxy) });
+    this.process = await startGateway({ config: configOf(this, settings) });
   }
 
   get turns(): Turn[] {

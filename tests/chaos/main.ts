@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs';
-import type { ChaosOptions } from './options.js';
+import type { ChaosOptions, FaultName } from './options.js';
 import { parseOptions, usage } from './options.js';
 import { type ChaosResult, runChaos } from './rig.js';
 import { quantile } from './strain.js';
 
 /** The summary line; `-` where nothing was measured. */
 function summary({ seed }: ChaosOptions, result: ChaosResult): string {
-  const { history, pauses } = result;
+  const { history, pauses, refusals, leftover, exits } = result;
   const { totals, findings } = result.verdict;
   const slowest = (ms: readonly number[]) =>
     ms.length === 0
@@ -28,6 +28,10 @@ function summary({ seed }: ChaosOptions, result: ChaosResult): string {
       result.oddities.length,
     'slowest takeover': slowest(pauses.takeovers),
     'slowest hand-over': slowest(pauses.handOvers),
+    '5xx': refusals.filter(({ status }) => status >= 500).length,
+    'failed upgrades': refusals.filter(({ status }) => status < 500).length,
+    'leftover keys': leftover.length,
+    exits: `${exits.filter((status) => status === 0).length} of ${exits.length} with status 0`,
     'slowest tick of the rig': `${Math.round(result.strain.loopMs)} ms`,
     'Redis p99': `${Math.round(result.strain.redisMs)} ms`,
   };
@@ -36,8 +40,18 @@ function summary({ seed }: ChaosOptions, result: ChaosResult): string {
 }
 
 /** What makes a run worthless: it did not meet what it is about. Ten minutes are the measure. */
-function voidBecause({ seconds, faults }: ChaosOptions, result: ChaosResult): string[] {
-  if (!faults.includes('drain') || seconds < 60) return [];
+function voidBecause({ seconds, rounds, faults }: ChaosOptions, result: ChaosResult): string[] {
+  const isNeeded = (...names: FaultName[]) => names.some((name) => faults.includes(name));
+  const { pauses, exits } = result;
+  const none = [
+    ...(isNeeded('drain', 'rolling') && pauses.handOvers.length === 0 ? ['hand-over'] : []),
+    ...(faults.length === 1 && isNeeded('kill') && pauses.takeovers.length === 0
+      ? ['takeover']
+      : []),
+    ...(exits.length === 0 ? ['exit'] : []),
+  ];
+  if (none.length > 0) return [`void: no ${none.join(', no ')}`];
+  if (rounds !== undefined || !isNeeded('drain') || seconds < 60) return [];
   const enough = (what: string, found: number, inTenMinutes: number) => {
     const least = Math.floor((inTenMinutes * seconds) / 600);
     return found < least ? [`void: ${found} ${what}, at least ${least} are asked for`] : [];
@@ -66,8 +80,13 @@ async function main(): Promise<number> {
   for (const { kind, session, detail } of result.verdict.findings.slice(0, 50)) {
     process.stderr.write(`${kind} ${session}: ${detail}\n`);
   }
-  const faults = [...result.oddities, ...voidBecause(options, result)];
-  for (const what of faults) process.stderr.write(`${what}\n`);
+  const faults = [
+    ...result.oddities,
+    ...result.refusals.map(({ status, why }) => `refused with ${status || 'no answer'}: ${why}`),
+    ...result.leftover.map((key) => `left over: ${key}`),
+    ...voidBecause(options, result),
+  ];
+  for (const what of faults.slice(0, 100)) process.stderr.write(`${what}\n`);
   process.stdout.write(`${summary(options, result)}\n`);
   return result.verdict.findings.length + faults.length > 0 ? 1 : 0;
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { HAPROXY_NODES } from '@sluice/testkit';
 
 export const faultNames = [
   ...(['drain', 'rolling', 'shutdown', 'kill', 'stop', 'redis'] as const),
@@ -6,9 +7,18 @@ export const faultNames = [
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 
+const balancers = ['plain', 'haproxy'] as const;
+export type BalancerName = (typeof balancers)[number];
+
 export type ChaosOptions = {
   /** How long load and faults go on; what was accepted is awaited afterwards. */
   readonly seconds: number;
+  /** Each of the faults so many times, one after the other, however long that takes. */
+  readonly rounds: number | undefined;
+  readonly balancer: BalancerName;
+  readonly leaseTtlMs: number;
+  /** `session.resume_window` under load; at the end it is 5 s in any case. */
+  readonly resumeWindow: string;
   readonly seed: number;
   readonly nodes: number;
   readonly sessions: number;
@@ -19,12 +29,14 @@ export type ChaosOptions = {
   readonly verbose: boolean;
 };
 
-export const usage = `usage: npm run chaos -- [--minutes N] [--seed N] [--nodes N] [--sessions N]
+export const usage = `usage: npm run chaos -- [--minutes N | --rounds N] [--seed N] [--nodes N] [--sessions N]
+  [--balancer plain|haproxy] [--lease-ttl SECONDS] [--resume-window SECONDS]
   [--faults ${faultNames.join(',')}] [--keep FILE] [--verbose]`;
 
 const isFault = (name: string): name is FaultName => faultNames.some((known) => known === name);
 
-function positive(name: string, text: string): number {
+function positive(name: string, given: string): number {
+  const text = given.replace(/(?<=\d)s$/, '');
   const value = Number(text);
   if (!Number.isFinite(value) || value <= 0) throw new Error(`--${name} ${text}: no number`);
   return value;
@@ -35,6 +47,10 @@ export function parseOptions(args: readonly string[]): ChaosOptions {
     args: [...args],
     options: {
       minutes: { type: 'string', default: '1.5' },
+      rounds: { type: 'string' },
+      balancer: { type: 'string', default: 'plain' },
+      'lease-ttl': { type: 'string', default: '3' },
+      'resume-window': { type: 'string', default: '86400' },
       seed: { type: 'string', default: String(Math.floor(Date.now() % 1_000_000)) },
       nodes: { type: 'string', default: '3' },
       sessions: { type: 'string', default: '40' },
@@ -47,10 +63,20 @@ export function parseOptions(args: readonly string[]): ChaosOptions {
   const [first, ...rest] = names.filter(isFault);
   const unknown = names.filter((name) => !isFault(name));
   if (!first || unknown.length > 0) throw new Error(`--faults: unknown ${unknown.join(', ')}`);
+  const nodes = Math.floor(positive('nodes', values.nodes));
+  const balancer = balancers.find((name) => name === values.balancer);
+  if (!balancer) throw new Error(`--balancer ${values.balancer}: plain or haproxy`);
+  if (balancer === 'haproxy' && nodes !== HAPROXY_NODES) {
+    throw new Error(`--nodes ${nodes}: the configuration of HAProxy has ${HAPROXY_NODES}`);
+  }
   return {
+    balancer,
+    rounds: values.rounds === undefined ? undefined : positive('rounds', values.rounds),
+    leaseTtlMs: positive('lease-ttl', values['lease-ttl']) * 1_000,
+    resumeWindow: `${positive('resume-window', values['resume-window'])}s`,
     seconds: positive('minutes', values.minutes) * 60,
     seed: positive('seed', values.seed),
-    nodes: Math.floor(positive('nodes', values.nodes)),
+    nodes,
     sessions: Math.floor(positive('sessions', values.sessions)),
     faults: [first, ...rest],
     keep: values.keep,

@@ -54,12 +54,22 @@ export type Attachment = Pick<View, 'session' | 'client' | 'connection' | 'since
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer U)[] ? U[] : T[K] };
 
+type Span = { readonly startMs: number; readonly endMs: number };
+
+/** A connection that did not come about; status 0: no answer at all. */
+export type Refusal = Span & { readonly status: number; readonly why: string };
+
 /** Gathers the history of a run while it happens. */
 export class Recording {
   readonly sent: Mutable<History>['sent'] = [];
   readonly acknowledged: Mutable<History>['acknowledged'] = [];
   readonly views: View[] = [];
   readonly faults: Fault[] = [];
+  /** Statuses of nodes that were told to stop; null: it did not end in time, or by a signal. */
+  readonly exits: (number | null)[] = [];
+  /** When no node could serve: what clients were refused meanwhile is nobody's fault. */
+  readonly outages: Span[] = [];
+  readonly refusals: Refusal[] = [];
   /** Faults that are not of the history: a wrong exit status, a dead node. */
   readonly oddities: string[] = [];
 
@@ -74,6 +84,17 @@ export class Recording {
     this.faults.push(fault);
     const ms = Math.round(fault.endMs - fault.startMs);
     this.tell(`${fault.kind} ${fault.node ?? ''} at ${Math.round(fault.startMs)} for ${ms} ms`);
+  }
+
+  /** Those that a balancer in front of at least one ready node should have spared its client. */
+  get unexcused(): Refusal[] {
+    const stops = this.faults.filter(({ kind }) => kind === 'stop');
+    const meets = (refusal: Span, spans: readonly Span[]) =>
+      spans.some((it) => refusal.startMs <= it.endMs && refusal.endMs >= it.startMs);
+    return this.refusals.filter(
+      // A stopped node still accepts connections and says nothing: the client gives up.
+      (it) => !meets(it, this.outages) && !(it.status === 0 && meets(it, stops)),
+    );
   }
 
   odd(what: string): void {

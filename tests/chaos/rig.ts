@@ -8,6 +8,7 @@ import {
   type Pauses,
   type SessionEnd,
   startBalancer,
+  startHaproxy,
   startRedis,
   stopAll,
   type TestRedis,
@@ -17,14 +18,17 @@ import {
 import { audit, describeSessions } from './audit.js';
 import { Conversation } from './conversation.js';
 import { FaultScript } from './fault-script.js';
-import { DRAIN_MS, LEASE_TTL_MS, Place, PREFIX } from './fleet.js';
+import { DRAIN_MS, type NodeSettings, Place, PREFIX } from './fleet.js';
+import { leftoverKeys } from './leftover.js';
 import type { ChaosOptions } from './options.js';
 import { Random } from './random.js';
-import { Recording } from './recording.js';
+import { Recording, type Refusal } from './recording.js';
 import { type Strain, watchStrain } from './strain.js';
 
 /** What is accepted when the load ends has this long to be answered. */
 const settleMs = 60_000;
+/** With which the cluster is started for the last time, so that the sessions go. */
+const lastWindow = '5s';
 
 export type ChaosResult = {
   readonly history: History;
@@ -32,6 +36,12 @@ export type ChaosResult = {
   readonly pauses: Pauses;
   readonly strain: Strain;
   readonly oddities: readonly string[];
+  /** Statuses of the nodes that were told to stop. */
+  readonly exits: readonly (number | null)[];
+  /** Clients that were refused though a node was ready. */
+  readonly refusals: readonly Refusal[];
+  /** Keys that nothing documented accounts for. */
+  readonly leftover: readonly string[];
 };
 
 /** Runs a cluster under load and faults, and judges what was seen of it. */
@@ -42,9 +52,11 @@ export async function runChaos(
   const random = new Random(options.seed);
   const recording = new Recording(tell);
   const redis = await startRedis({ args: ['--appendfsync', 'everysec'] });
-  const places = await openPlaces(options.nodes, redis, random);
+  const settings = { leaseTtlMs: options.leaseTtlMs, resumeWindow: options.resumeWindow };
+  const places = await openPlaces({ count: options.nodes, redis, random, settings });
   try {
-    const balancer = await startBalancer(places.flatMap(({ process }) => process?.port ?? []));
+    const start = options.balancer === 'haproxy' ? startHaproxy : startBalancer;
+    const balancer = await start(places.map(({ port }) => port));
     await eventually(() => balancer.healthy.length === options.nodes);
     const watch = watchStrain(redis);
     const talk = (session: string, sends: boolean) =>
@@ -54,8 +66,10 @@ export async function runChaos(
     const watchers = names.filter((_, at) => at % 4 === 0).map((session) => talk(session, false));
     const running = [...senders, ...watchers].map((client) => client.run());
 
-    const script = new FaultScript({ places, balancer, redis, recording, random: random.fork() });
-    await script.run(options.faults, performance.now() + options.seconds * 1_000);
+    const drawn = { random: random.fork(), settings };
+    const script = new FaultScript({ places, redis, recording, ...drawn });
+    if (options.rounds !== undefined) await script.runRounds(options.faults, options.rounds);
+    else await script.run(options.faults, performance.now() + options.seconds * 1_000);
     for (const client of senders) client.stopSending();
     const strain = await watch.stop();
     tell('load and faults are over');
@@ -70,22 +84,33 @@ export async function runChaos(
     await sleep(500);
     for (const client of [...senders, ...watchers]) client.leave();
     await Promise.all(running);
+    await script.endAll();
+    for (const place of places) await place.start({ ...settings, resumeWindow: lastWindow });
+    await eventually(() => balancer.healthy.length === options.nodes, 10_000);
     await audit(names, balancer.wsUrl, recording);
-
-    const history = await complete(recording, places, redis);
-    const pauses = measurePauses(history);
-    const { oddities } = recording;
-    return { history, verdict: checkHistory(history), pauses, strain, oddities };
+    const whole = await complete({ recording, places, redis, settings });
+    const leftover = await leftoverKeys(redis, PREFIX);
+    const { oddities, exits, unexcused: refusals } = recording;
+    const pauses = measurePauses(whole);
+    const seen = { oddities, exits, refusals, leftover };
+    return { history: whole, verdict: checkHistory(whole), pauses, strain, ...seen };
   } finally {
     await Promise.all(places.map((place) => place.close()));
     await stopAll();
   }
 }
 
-async function openPlaces(count: number, redis: TestRedis, random: Random) {
+type Opening = {
+  readonly count: number;
+  readonly redis: TestRedis;
+  readonly random: Random;
+  readonly settings: NodeSettings;
+};
+
+async function openPlaces({ count, redis, random, settings }: Opening) {
   const open = async (index: number) => {
     const place = await Place.open(index, redis, random.fork());
-    await place.start();
+    await place.start(settings);
     return place;
   };
   const places: [Place, ...Place[]] = [await open(1)];
@@ -93,11 +118,14 @@ async function openPlaces(count: number, redis: TestRedis, random: Random) {
   return places;
 }
 
-async function complete(
-  recording: Recording,
-  places: readonly Place[],
-  redis: TestRedis,
-): Promise<History> {
+type Run = {
+  readonly recording: Recording;
+  readonly places: readonly Place[];
+  readonly redis: TestRedis;
+  readonly settings: NodeSettings;
+};
+
+async function complete({ recording, places, redis, settings }: Run): Promise<History> {
   const turns = places.flatMap((place) => place.turns);
   const { sent, acknowledged, views, faults } = recording;
   const forcedCloses = forcedClosesOf(turns, recording);
@@ -111,7 +139,8 @@ async function complete(
     return forcedCloses.every((it) => found.has(`${it.session} ${it.fence}`));
   }, 8_000).catch(() => undefined);
   const ends = await read();
-  return { leaseTtlMs: LEASE_TTL_MS, sent, acknowledged, views, turns, faults, ends, forcedCloses };
+  const { leaseTtlMs } = settings;
+  return { leaseTtlMs, sent, acknowledged, views, turns, faults, ends, forcedCloses };
 }
 
 /** Turns that a draining node still had at its deadline and then cut; those it ended otherwise have an outcome. */
