@@ -86,13 +86,14 @@ export class FaultScript {
   async #shutdown(): Promise<void> {
     const { places, recording } = this.options;
     const startMs = performance.now();
-    await this.endAll();
+    await Promise.all(places.map((place) => this.#end(place, 'shutdown')));
     for (const place of places) await this.#restart(place);
     recording.outages.push({ startMs, endMs: performance.now() + backMs });
   }
 
+  /** Behind the load, when nobody waits for anything: no fault, but each node must end well. */
   async endAll(): Promise<void> {
-    await Promise.all(this.options.places.map((place) => this.#end(place, 'shutdown')));
+    await Promise.all(this.options.places.map((place) => this.#exit(place)));
   }
 
   async #restartRedis(): Promise<void> {
@@ -103,17 +104,20 @@ export class FaultScript {
     recording.outages.push({ startMs, endMs: performance.now() + 3_000 + backMs });
   }
 
-  async #end({ process, name }: Place, kind: 'drain' | 'shutdown'): Promise<void> {
+  async #end(place: Place, kind: 'drain' | 'shutdown'): Promise<void> {
+    if (place.process) await this.#record(kind, place.name, () => this.#exit(place));
+  }
+
+  async #exit({ process, name }: Place): Promise<void> {
     if (!process) return;
-    await this.#record(kind, name, async () => {
-      process.signal('SIGTERM');
-      const exit = await within(process.exited, exitMs + 5_000);
-      this.options.recording.exits.push(exit?.code ?? null);
-      if (exit?.code === 0 && exit.ms <= exitMs) return;
-      const said = JSON.stringify(process.logs.slice(-5));
-      this.options.recording.odd(`${name} ended its drain with ${JSON.stringify(exit)}: ${said}`);
-      await process.kill();
-    });
+    const { recording } = this.options;
+    process.signal('SIGTERM');
+    const exit = await within(process.exited, exitMs + 5_000);
+    recording.exits.push(exit?.code ?? null);
+    if (exit?.code === 0 && exit.ms <= exitMs) return;
+    const said = JSON.stringify(process.logs.slice(-5));
+    recording.odd(`${name} ended its drain with ${JSON.stringify(exit)}: ${said}`);
+    await process.kill();
   }
 
   /** Scripts that are executed and whose replies never arrive. */
