@@ -94,6 +94,35 @@ describe('the history checker', () => {
       { kind: 'reordered', detail: 'interrupt m4 waited for 2 turns' },
     ]);
   });
+
+  it('finds frames left out in another number than the next one says', () => {
+    const clean = madeHistory(busy);
+    const leave = (skipped: number): History => ({
+      ...clean,
+      views: clean.views.map((view) => {
+        if (view.client !== 'late') return view;
+        const [first, , , ...rest] = view.frames;
+        const frames = rest.map((frame, at) => (at === 0 ? { ...frame, skipped } : frame));
+        return { ...view, frames: first ? [first, ...frames] : frames };
+      }),
+    });
+    expect(kinds(leave(2))).toEqual([]);
+    expect(kinds(leave(1))).toEqual(['gap']);
+    expect(kinds(leave(3))).toEqual(['repeat']);
+  });
+
+  it('finds a connection that did not go on where the one before it had ended', () => {
+    const clean = madeHistory(busy);
+    const moved = (by: number): History => ({
+      ...clean,
+      views: clean.views.map((view) =>
+        view.since === 7 ? { ...view, since: 7 + by, frames: [] } : view,
+      ),
+    });
+    expect(kinds(moved(0))).toEqual([]);
+    expect(kinds(moved(1))).toEqual(['gap']);
+    expect(kinds(moved(-1))).toEqual(['repeat']);
+  });
 });
 
 describe('the history checker excuses', () => {
@@ -119,6 +148,21 @@ describe('the history checker excuses', () => {
   it('no overlap when the node was stopped for less, or another one was', () => {
     expect(kinds(asleep(stop(LEASE_TTL_MS - 1)))).toEqual(['overlap']);
     expect(kinds(asleep(stop(LEASE_TTL_MS, 'n3')))).toEqual(['overlap']);
+  });
+
+  it('no overlap that began when the node had long been awake', () => {
+    const fault = stop(LEASE_TTL_MS);
+    const beginsAt = (startMs: number): History => {
+      const { turns, ...rest } = asleep(fault);
+      const later = turns.map((turn) =>
+        turn.messageId === first?.messageId
+          ? { ...turn, endMs: null }
+          : { ...turn, startMs, endMs: startMs + 300 },
+      );
+      return { ...rest, turns: later };
+    };
+    expect(kinds(beginsAt(fault.endMs + 2_000))).toEqual([]);
+    expect(kinds(beginsAt(fault.endMs + 2_001))).toEqual(['overlap']);
   });
 
   it('50 ms of overlap and no more', () => {
