@@ -174,6 +174,19 @@ describe('the history checker excuses', () => {
     expect(kinds(endAt((second?.startMs ?? 0) + 51))).toEqual(['overlap']);
   });
 
+  it('a turn that was cut at once and whose request arrived behind the next one', () => {
+    const swapped = (lateMs: number): History => {
+      const startMs = (second?.startMs ?? 0) + 1;
+      const late = { startMs, endMs: (second?.startMs ?? 0) + lateMs, closedByPeer: true };
+      return {
+        ...clean,
+        turns: clean.turns.map((turn) => (turn === first ? { ...turn, ...late } : turn)),
+      };
+    };
+    expect(kinds(swapped(50))).toEqual([]);
+    expect(kinds(swapped(51))).toEqual(['overlap']);
+  });
+
   it('another event under the same number in a later epoch, when Redis may have lost its tail', () => {
     const other = spoils.conflict(clean, 3);
     const views = other?.views.map((view) =>

@@ -21,11 +21,15 @@ export function checkTurns(turns: readonly Turn[], stops: Stops): Finding[] {
       const running = open.filter((other) => endOf(other) - toleranceMs > turn.startMs);
       open.splice(0, open.length, ...running, turn);
       return running
+        .filter((other) => !cameLate(turn, other))
         .filter((other) => !isExcused(other, turn, stops))
         .map((other) => ({ kind: 'overlap' as const, session, detail: describe(other, turn) }));
     });
   });
 }
+
+/** Given up before it began: its request, sent first, may arrive behind that of the next turn. */
+const cameLate = (turn: Turn, other: Turn) => endOf(turn) - toleranceMs <= other.startMs;
 
 const endOf = ({ endMs }: Turn) => endMs ?? Number.POSITIVE_INFINITY;
 
