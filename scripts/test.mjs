@@ -1,7 +1,8 @@
 /**
- * `npm test`: sets itself up as `npm start` does, then checks types and format and runs every test. What
- * stands after `--` goes to jest. The last line is `N passed, N failed`; a check that fails counts as a
- * failed test. Node's own modules only: nothing else is there before `npm ci`.
+ * `npm test`: sets itself up as `npm start` does, then checks types and format, runs every test and a
+ * short chaos run. What stands after `--` goes to jest, and there is no chaos run then. The last line is
+ * `N passed, N failed`; a check that fails counts as a failed test, the chaos run as one test. Node's own
+ * modules only: nothing else is there before `npm ci`.
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +11,7 @@ import { ensureBrowser } from './lib/browser.mjs';
 import { ensureBuilt } from './lib/build.mjs';
 import { findEngine } from './lib/container-redis.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
+import { ensureHaproxy } from './lib/haproxy.mjs';
 import { inRoot } from './lib/paths.mjs';
 import { endRunning, run } from './lib/processes.mjs';
 import { ensureServer, waysToRedis } from './lib/redis-server.mjs';
@@ -30,6 +32,9 @@ async function setUp() {
   const browser = await ensureBrowser();
   if (browser) process.env.SLUICE_TEST_BROWSER = browser;
   else say('no Chromium was found, and none could be installed: the chat page is not tested');
+  const haproxy = await ensureHaproxy();
+  if (haproxy) process.env.SLUICE_HAPROXY = haproxy;
+  else say('no HAProxy was found, and none could be installed: its configuration is not tested');
 }
 
 async function check(name, command) {
@@ -98,6 +103,16 @@ async function runTests(args) {
   return { passed: first.passed - passedBefore + second.passed, failed: second.failed };
 }
 
+/** 90 s of load and faults, then what must follow from them; it settles within a minute or two. */
+const chaosMs = 5 * 60_000;
+
+/** Behind the tests: it needs the machine for itself. Its summary line is its own output. */
+async function runChaos() {
+  const options = ['--minutes', '1.5', '--seed', '3'];
+  const script = inRoot('scripts', 'chaos.mjs');
+  return (await run(process.execPath, [script, ...options], { timeoutMs: chaosMs })) === 0;
+}
+
 async function test(args) {
   await setUp();
   const tsc = tool('typescript', 'bin', 'tsc');
@@ -106,7 +121,10 @@ async function test(args) {
   failed += await check('types of the tests', () => runNode(tsc, '-p', inRoot('tests')));
   failed += await check('format and lint', () => runNode(biome, 'check', '.'));
   const counts = await runTests(args);
-  return { passed: counts.passed, failed: counts.failed + failed };
+  if (args.length > 0) return { passed: counts.passed, failed: counts.failed + failed };
+  const chaosFailed = await check('chaos', runChaos);
+  const passed = counts.passed + (1 - chaosFailed);
+  return { passed, failed: counts.failed + failed + chaosFailed };
 }
 
 let result = { passed: 0, failed: 1 };
