@@ -108,7 +108,8 @@ const chaosMs = 5 * 60_000;
 
 /** Behind the tests: it needs the machine for itself. Its summary line is its own output. */
 async function runChaos() {
-  const options = ['--minutes', '1.5', '--seed', '3'];
+  // Of this seed's first 18 faults each kind is one.
+  const options = ['--minutes', '1.5', '--seed', '20'];
   const script = inRoot('scripts', 'chaos.mjs');
   return (await run(process.execPath, [script, ...options], { timeoutMs: chaosMs })) === 0;
 }
