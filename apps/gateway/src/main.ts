@@ -1,7 +1,14 @@
 import { fileURLToPath } from 'node:url';
 import { type Agent, makeAgent } from '@sluice/agents';
-import { exitStatus, type Logger, makeLifecycle, makeLog, within } from '@sluice/runtime';
-import { openStore, type Store } from '@sluice/store';
+import {
+  armFailpoint,
+  exitStatus,
+  type Logger,
+  makeLifecycle,
+  makeLog,
+  within,
+} from '@sluice/runtime';
+import { failpointCalls, openStore, type Store } from '@sluice/store';
 import type { Config } from './config-types.js';
 import { drainNode } from './drain.js';
 import { startEdge } from './edge/edge.js';
@@ -24,6 +31,7 @@ export async function startGateway(
   config: Config,
   { baseDir }: { baseDir: string },
 ): Promise<number> {
+  armFailpoint(process.env, failpointCalls);
   const { gateway } = config;
   const log = makeLog(config.log, { node_id: gateway.nodeId });
   const lifecycle = makeLifecycle(log);

@@ -1,4 +1,8 @@
+import { betweenFailpoints } from '@sluice/runtime';
 import type { Redis } from 'ioredis';
+import type { PlainCall } from './failpoints.js';
+
+const subscribeCall: PlainCall = 'channel-subscribe';
 
 export type Channels = {
   /** Resolves when Redis has confirmed the subscription. */
@@ -34,7 +38,7 @@ export function makeChannels(subscriber: Redis): Channels {
   return {
     async subscribe(channels, onMessage) {
       for (const channel of channels) listeners.set(channel, onMessage);
-      await subscriber.subscribe(...channels);
+      await betweenFailpoints(subscribeCall, () => subscriber.subscribe(...channels));
     },
     unsubscribe(channel) {
       listeners.delete(channel);

@@ -1,5 +1,6 @@
-import { sleep } from '@sluice/runtime';
+import { betweenFailpoints, sleep } from '@sluice/runtime';
 import { Redis, type RedisOptions } from 'ioredis';
+import type { PlainCall } from './failpoints.js';
 import { decodeReply, type Script } from './script.js';
 import * as scripts from './scripts.js';
 
@@ -46,8 +47,8 @@ export type Connection = {
     keys: Readonly<Record<K, string>>,
     args: Readonly<Record<Exclude<A, 'server'>, string | number>>,
   ): Promise<R>;
-  /** Runs plain commands under the same error rules, without repeats. */
-  ask<T>(command: (client: Redis) => Promise<T>): Promise<T>;
+  /** Runs plain commands under the same error rules, without repeats. `name` is their failpoint. */
+  ask<T>(command: (client: Redis) => Promise<T>, name?: PlainCall): Promise<T>;
   close(): Promise<void>;
 };
 
@@ -121,7 +122,8 @@ export function connect(url: string, events: ConnectionEvents): Connection {
           ...script.args.map((a) => named[a] ?? ''),
         ];
         try {
-          return decodeReply(script, await evaluate(script, rest));
+          const reply = await betweenFailpoints(script.name, () => evaluate(script, rest));
+          return decodeReply(script, reply);
         } catch (error) {
           if (isRefusal(error)) throw new StoreUnavailable(error.message, { cause: error });
           if (!isLostReply(error)) throw error;
@@ -131,10 +133,11 @@ export function connect(url: string, events: ConnectionEvents): Connection {
         }
       }
     },
-    async ask(command) {
+    async ask(command, name) {
       if (serverId === undefined) throw new StoreUnavailable('Redis is not reachable');
       try {
-        return await command(client);
+        if (name === undefined) return await command(client);
+        return await betweenFailpoints(name, () => command(client));
       } catch (error) {
         if (isRefusal(error) || isLostReply(error)) {
           throw new StoreUnavailable('Redis does not answer', { cause: error });

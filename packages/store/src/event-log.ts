@@ -139,5 +139,5 @@ export async function readLog(
       epochFrom: Number(epochFrom ?? 0),
       events: ((entries ?? []) as Value[][]).map((entry) => decodeLogged(entry, epoch)),
     };
-  });
+  }, 'log-read');
 }

@@ -1,6 +1,7 @@
-import { makeId, monotonicMs } from '@sluice/runtime';
+import { betweenFailpoints, makeId, monotonicMs } from '@sluice/runtime';
 import { type Lock, Redlock } from 'redlock';
 import type { Connection } from './connect.js';
+import type { PlainCall } from './failpoints.js';
 import type { Keys } from './keys.js';
 import * as scripts from './scripts.js';
 
@@ -49,6 +50,7 @@ export function makeLeases(
 ) {
   const redlock = new Redlock([connection.client], { retryCount: 0, db: connection.db });
   redlock.on('error', () => {}); // every failure also reaches the caller
+  const between = <T>(call: PlainCall, run: () => Promise<T>) => betweenFailpoints(call, run);
   const presented = (lease: Lease) => ({ token: lease.token, fence: lease.fence });
 
   return {
@@ -59,7 +61,10 @@ export function makeLeases(
     async acquire(id: string): Promise<Claim | undefined> {
       const sentMs = monotonicMs();
       try {
-        const lock = await redlock.acquire([keys.session(id).lease], limits.ttlMs);
+        const resource = keys.session(id).lease;
+        const lock = await between('lease-acquire', () =>
+          redlock.acquire([resource], limits.ttlMs),
+        );
         return { token: lock.value, lock, deadlineMs: sentMs + limits.ttlMs };
       } catch {
         return undefined;
@@ -68,7 +73,10 @@ export function makeLeases(
 
     /** Gives back a Redlock that did not become a lease. */
     async abandon(claim: Claim): Promise<void> {
-      await redlock.release(claim.lock).catch(() => undefined); // already lost: nothing to give back
+      await between(
+        'lease-release',
+        () => redlock.release(claim.lock).catch(() => undefined), // already lost: nothing to give back
+      );
     },
 
     /** Starts the head's turn: as a new lease (the fence that peek read), or under the one given. */
@@ -94,7 +102,9 @@ export function makeLeases(
     /** Moves the lease's end; answers the new Redlock, when it was sent, and an abort not yet heard. */
     async renew(lease: Lease, { lock, deadlineMs }: Pick<Claim, 'lock' | 'deadlineMs'>) {
       const sentMs = monotonicMs();
-      const extended = await redlock.extend(lock, limits.ttlMs).catch(() => undefined);
+      const extended = await between('lease-extend', () =>
+        redlock.extend(lock, limits.ttlMs).catch(() => undefined),
+      );
       // Without the Redlock nothing is prolonged; that the session was ended must still be heard (D9).
       const leftMs = Math.max(1, Math.floor(deadlineMs - monotonicMs()));
       const reply = await connection.run(scripts.leaseRenew, keys.session(lease.id), {
@@ -177,7 +187,8 @@ export function makeLeases(
 
     /** The lines of the history list, oldest first; only the holder calls it. */
     async history(id: string): Promise<string[]> {
-      return await connection.ask((client) => client.lrange(keys.session(id).messages, 0, -1));
+      const { messages } = keys.session(id);
+      return await connection.ask((client) => client.lrange(messages, 0, -1), 'history-read');
     },
   };
 }

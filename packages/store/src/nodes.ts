@@ -18,6 +18,6 @@ export function makeNodes(connection: Connection, keys: Keys, nodeId: string) {
     drain: (info: object) =>
       connection.run(scripts.nodeDrain, nodes, { node: nodeId, info: JSON.stringify(info) }),
 
-    leave: () => connection.ask((client) => client.hdel(keys.nodes, nodeId)),
+    leave: () => connection.ask((client) => client.hdel(keys.nodes, nodeId), 'node-leave'),
   };
 }

@@ -1,5 +1,9 @@
+import { betweenFailpoints } from '@sluice/runtime';
 import { type ConnectionOptions, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
+import type { PlainCall } from './failpoints.js';
+
+const addCall: PlainCall = 'ring-add';
 
 /** BullMQ's queue of rings; the job carries the id of a session and nothing of its messages. */
 export const RING_QUEUE = 'ring';
@@ -34,9 +38,10 @@ export function makeRings(
   const adding = new Set<Promise<void>>();
   return {
     ring(id, ring, { lifo = false, delayMs = 0 } = {}) {
-      const added = queue
-        .add(RING_QUEUE, { id, ring }, { jobId: jobId(id, ring), lifo, delay: delayMs })
-        .then(() => undefined, onError);
+      const options = { jobId: jobId(id, ring), lifo, delay: delayMs };
+      const added = betweenFailpoints(addCall, () =>
+        queue.add(RING_QUEUE, { id, ring }, options),
+      ).then(() => undefined, onError);
       adding.add(added);
       return added.finally(() => adding.delete(added));
     },

@@ -47,8 +47,9 @@ export function makeSessionEnds(
       const data = JSON.parse(record) as Record<string, string | number | boolean>;
       const fields = fieldNames.flatMap((name) => [name, String(data[name] ?? '')]);
       fields.push('payload', record);
-      await connection.ask((client) =>
-        client.xadd(options.stream, 'MAXLEN', '~', options.maxLength, '*', ...fields),
+      await connection.ask(
+        (client) => client.xadd(options.stream, 'MAXLEN', '~', options.maxLength, '*', ...fields),
+        'session-end-copy',
       );
       await connection.run(
         scripts.endsCopied,

@@ -1,0 +1,22 @@
+import * as scripts from './scripts.js';
+
+/** Calls to Redis that are no script of ours. */
+const plainCalls = [
+  'lease-acquire',
+  'lease-extend',
+  'lease-release',
+  'ring-add',
+  'channel-subscribe',
+  'log-read',
+  'history-read',
+  'session-end-copy',
+  'node-leave',
+] as const;
+
+export type PlainCall = (typeof plainCalls)[number];
+
+/** Each has a failpoint before and one after it (docs/failpoints.md). */
+export const failpointCalls: readonly string[] = [
+  ...Object.values(scripts).map(({ name }) => name),
+  ...plainCalls,
+];
