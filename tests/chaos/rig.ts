@@ -1,7 +1,9 @@
 import { sleep } from '@sluice/runtime';
 import {
+  type Cutting,
   checkHistory,
   eventually,
+  type Fault,
   type ForcedClose,
   type History,
   measurePauses,
@@ -27,6 +29,8 @@ import { type Strain, watchStrain } from './strain.js';
 
 /** What is accepted when the load ends has this long to be answered. */
 const settleMs = 60_000;
+/** How far two clocks of one machine, and two ends of a connection, may be apart. */
+const clockMs = 100;
 /** With which the cluster is started for the last time, so that the sessions go. */
 const lastWindow = '5s';
 
@@ -140,16 +144,25 @@ async function complete({ recording, places, redis, settings }: Run): Promise<Hi
   }, 8_000).catch(() => undefined);
   const ends = await read();
   const { leaseTtlMs } = settings;
-  return { leaseTtlMs, sent, acknowledged, views, turns, faults, ends, forcedCloses };
+  const cuttings = cuttingsOf(faults);
+  return { leaseTtlMs, cuttings, sent, acknowledged, views, turns, faults, ends, forcedCloses };
+}
+
+const isDrain = ({ kind }: Fault) => kind === 'drain' || kind === 'shutdown';
+
+/** Two clocks are compared: that of Redis, and ours. */
+function cuttingsOf(faults: readonly Fault[]): Cutting[] {
+  return faults
+    .filter((fault) => isDrain(fault) && fault.endMs >= fault.startMs + DRAIN_MS)
+    .map(({ startMs, endMs }) => ({
+      startMs: startMs + DRAIN_MS - clockMs,
+      endMs: endMs + clockMs,
+    }));
 }
 
 /** Turns that a draining node still had at its deadline and then cut; those it ended otherwise have an outcome. */
 function forcedClosesOf(turns: readonly Turn[], { faults, views }: Recording): ForcedClose[] {
-  const drains = new Map(
-    faults.flatMap(({ kind, node, startMs }) =>
-      kind === 'drain' || kind === 'shutdown' ? [[node, startMs]] : [],
-    ),
-  );
+  const drains = new Map(faults.filter(isDrain).map(({ node, startMs }) => [node, startMs]));
   const ended = new Set(
     views.flatMap(({ frames }) =>
       frames.flatMap((it) => (it.kind === 'event' && it.status === 'final' ? [it.turnId] : [])),
@@ -158,7 +171,7 @@ function forcedClosesOf(turns: readonly Turn[], { faults, views }: Recording): F
   return turns.flatMap(({ session, fence, node, closedByPeer, endMs, turnId }) => {
     const startMs = drains.get(node);
     if (!closedByPeer || endMs === null || startMs === undefined) return [];
-    const isForced = endMs >= startMs + DRAIN_MS - 100 && !ended.has(turnId);
+    const isForced = endMs >= startMs + DRAIN_MS - clockMs && !ended.has(turnId);
     return isForced ? [{ session, fence, node, atMs: endMs }] : [];
   });
 }
@@ -174,6 +187,7 @@ function readEnds(entries: readonly (readonly [string, readonly string[]])[]): S
       eventId: field('event_id'),
       fence: Number(field('fence')),
       reasonCode: field('reason_code'),
+      atMs: Number(field('ts')) - performance.timeOrigin,
     };
   });
 }

@@ -198,6 +198,19 @@ describe('the history checker excuses', () => {
     expect(kinds({ ...later, faults: [redis] })).toEqual([]);
   });
 
+  it('a SESSION_END whose cut no agent saw, while a node was cutting and only then', () => {
+    const clean = madeHistory(busy);
+    const [end] = clean.ends;
+    if (!end) throw new Error('nothing was cut');
+    const unseen = { ...clean, forcedCloses: clean.forcedCloses.slice(1) };
+    const cutting = (startMs: number) => ({
+      ...unseen,
+      cuttings: [{ startMs, endMs: startMs + 9 }],
+    });
+    expect(kinds(cutting(end.atMs - 5))).toEqual([]);
+    expect(kinds(cutting(end.atMs + 1))).toEqual(['end_unexpected']);
+  });
+
   it('a jump over frames that were left out, and a snapshot', () => {
     const [live, rest, late] = clean.views;
     if (!live || !rest || !late) throw new Error('three views are made');

@@ -81,7 +81,7 @@ class Play {
     const cursor = this.#log('session_end', {});
     const eventId = `p.${session}:${fence}:${cursor}`;
     // At least once: the copy of a record may stand twice in the stream.
-    const end = { session, eventId, fence, reasonCode: 'drain_timeout' };
+    const end = { session, eventId, fence, reasonCode: 'drain_timeout', atMs: this.#nowMs };
     this.ends.push(end, end);
     this.forcedCloses.push({ session, fence, node: `n${fence}`, atMs: this.#nowMs });
     this.#fence += 1;
@@ -127,6 +127,7 @@ export function madeHistory(plans: readonly Plan[]): History {
   });
   return {
     leaseTtlMs: LEASE_TTL_MS,
+    cuttings: [],
     sent: plays.flatMap(({ play }) => play.sent),
     acknowledged: plays.flatMap(({ play }) => play.acknowledged),
     views: plays.flatMap(({ views }) => views),

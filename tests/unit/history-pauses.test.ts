@@ -13,7 +13,7 @@ const turn = (node: string, startMs: number, endMs: number, closedByPeer = false
 });
 
 const history = (turns: readonly Turn[], fault: Fault, acceptedMs: number): History => ({
-  ...{ leaseTtlMs: 3_000, sent: [], views: [], ends: [], forcedCloses: [] },
+  ...{ leaseTtlMs: 3_000, sent: [], views: [], ends: [], forcedCloses: [], cuttings: [] },
   turns,
   faults: [fault],
   acknowledged: turns.map(({ session, messageId }) => ({

@@ -40,7 +40,7 @@ export function checkHistory(history: History): Verdict {
     ...checkViews(views),
     ...checkStreams(views),
     ...checkTurns(turns, { faults, leaseTtlMs }),
-    ...checkSessionEnds(history.ends, history.forcedCloses),
+    ...checkSessionEnds(history),
   ];
   const count = (kind: FindingKind) => findings.filter((one) => one.kind === kind).length;
   return {

@@ -1,15 +1,18 @@
-import type { Finding, FindingKind, ForcedClose, SessionEnd } from './records.js';
+import type { Cutting, Finding, FindingKind, History, SessionEnd } from './records.js';
 
 const nameOf = ({ session, fence }: { session: string; fence: number }) => `${session} ${fence}`;
 
 /**
  * SESSION_END of each forced close stands exactly once in the stream after de-duplication by `event_id`
- * (D3, D4). A lease ends with its forced close: session and fence name it.
+ * (D3, D4). A lease ends with its forced close: session and fence name it. Of a turn whose request was
+ * not yet sent, or whose answer had just come, the agent sees no close; its SESSION_END then lies in the
+ * time in which a node was cutting.
  */
-export function checkSessionEnds(
-  ends: readonly SessionEnd[],
-  forcedCloses: readonly ForcedClose[],
-): Finding[] {
+export function checkSessionEnds({
+  ends,
+  forcedCloses,
+  cuttings,
+}: Pick<History, 'ends' | 'forcedCloses' | 'cuttings'>): Finding[] {
   const forced = ends.filter(({ reasonCode }) => reasonCode === 'drain_timeout');
   const distinct = [...new Map(forced.map((end) => [end.eventId, end])).values()];
   const found = new Map<string, SessionEnd[]>();
@@ -31,7 +34,13 @@ export function checkSessionEnds(
       if (!first) return [];
       const eventIds = same.map(({ eventId }) => eventId).join(', ');
       if (same.length > 1) return [finding('end_doubled', first.session, eventIds)];
-      return closes.has(name) ? [] : [finding('end_unexpected', first.session, eventIds)];
+      return closes.has(name) || isCut(first, cuttings)
+        ? []
+        : [finding('end_unexpected', first.session, eventIds)];
     }),
   ];
+}
+
+function isCut({ atMs }: SessionEnd, cuttings: readonly Cutting[]): boolean {
+  return cuttings.some(({ startMs, endMs }) => startMs <= atMs && atMs <= endMs);
 }

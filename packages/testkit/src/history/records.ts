@@ -94,6 +94,7 @@ export type SessionEnd = {
   readonly eventId: string;
   readonly fence: number;
   readonly reasonCode: string;
+  readonly atMs: number;
 };
 
 /** A turn that a draining node was seen to cut. */
@@ -104,8 +105,12 @@ export type ForcedClose = {
   readonly atMs: number;
 };
 
+/** When a drained node cut what it still ran: from its deadline to the end of its process. */
+export type Cutting = { readonly startMs: number; readonly endMs: number };
+
 export type History = {
   readonly leaseTtlMs: number;
+  readonly cuttings: readonly Cutting[];
   readonly sent: readonly SentMessage[];
   readonly acknowledged: readonly Acknowledgement[];
   readonly views: readonly View[];
