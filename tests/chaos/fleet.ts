@@ -3,6 +3,7 @@ import { sleep } from '@sluice/runtime';
 import {
   type Behaviour,
   type GatewayProcess,
+  type HandOver,
   type HttpAgent,
   startGateway,
   startHttpAgent,
@@ -39,6 +40,7 @@ const configOf = ({ port, agent, proxy }: Place, { leaseTtlMs, resumeWindow }: N
   redis: { url: proxy.url, prefix: PREFIX },
   lease: { ttl: `${leaseTtlMs}ms` },
   session: { max_messages: 20, resume_window: resumeWindow },
+  log: { level: 'debug' }, // tells the pause of each hand-over
   agents: { slow: { kind: 'http', url: agent.url, history: '1KiB' } },
 });
 
@@ -59,12 +61,11 @@ async function steadyPort(): Promise<number> {
   throw new Error('no port of loopback is free');
 }
 
-/** One life of a node: which of the turns at the agent of its place are its own. */
-type Life = { readonly name: string; readonly from: number };
+/** One life of a node: which of the turns at the agent of its place are its own, and what it told. */
+type Life = { readonly name: string; readonly from: number; process?: GatewayProcess };
 
 /** A place in the cluster: an agent and a way to Redis of its own, and one process after another. */
 export class Place {
-  process: GatewayProcess | undefined;
   readonly #lives: Life[] = [];
 
   private constructor(
@@ -87,8 +88,14 @@ export class Place {
 
   async start(settings: NodeSettings): Promise<void> {
     const name = `n${this.index}.${this.#lives.length + 1}`;
-    this.#lives.push({ name, from: this.agent.turns.length });
-    this.process = await startGateway({ config: configOf(this, settings) });
+    // Before it is ready it may have turns already.
+    const life: Life = { name, from: this.agent.turns.length };
+    this.#lives.push(life);
+    life.process = await startGateway({ config: configOf(this, settings) });
+  }
+
+  get process(): GatewayProcess | undefined {
+    return this.#lives.at(-1)?.process;
   }
 
   get turns(): Turn[] {
@@ -104,6 +111,18 @@ export class Place {
       endMs: endedAt?.monotonicMs ?? null,
       closedByPeer,
     }));
+  }
+
+  /** The hand-overs to this place, as its nodes told them. */
+  get handOvers(): HandOver[] {
+    const told = this.#lives.flatMap(({ process }) => process?.logs ?? []);
+    return told
+      .filter(({ msg }) => msg === 'session handed over')
+      .map(({ session_id, pause_ms, time }) => ({
+        session: String(session_id),
+        atMs: Date.parse(String(time)) - performance.timeOrigin,
+        pauseMs: Number(pause_ms),
+      }));
   }
 
   async close(): Promise<void> {

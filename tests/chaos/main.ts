@@ -4,6 +4,9 @@ import { parseOptions, usage } from './options.js';
 import { type ChaosResult, runChaos } from './rig.js';
 import { quantile } from './strain.js';
 
+/** D5 */
+const handOverMaxMs = 1_000;
+
 /** The summary line; `-` where nothing was measured. */
 function summary({ seed }: ChaosOptions, result: ChaosResult): string {
   const { history, pauses, refusals, leftover, exits } = result;
@@ -28,6 +31,7 @@ function summary({ seed }: ChaosOptions, result: ChaosResult): string {
       result.oddities.length,
     'slowest takeover': slowest(pauses.takeovers),
     'slowest hand-over': slowest(pauses.handOvers),
+    'seen at the agents': slowest(pauses.seenHandOvers),
     '5xx': refusals.filter(({ status }) => status >= 500).length,
     'failed upgrades': refusals.filter(({ status }) => status < 500).length,
     'leftover keys': leftover.length,
@@ -86,6 +90,9 @@ async function main(): Promise<number> {
     ...(options.balancer === 'haproxy' ? result.refusals : []).map(
       ({ status, why }) => `refused with ${status || 'no answer'}: ${why}`,
     ),
+    ...result.pauses.handOvers
+      .filter((ms) => ms > handOverMaxMs)
+      .map((ms) => `a hand-over took ${Math.round(ms)} ms, at most ${handOverMaxMs} are allowed`),
     ...result.leftover.map((key) => `left over: ${key}`),
     ...voidBecause(options, result),
   ];

@@ -145,7 +145,9 @@ async function complete({ recording, places, redis, settings }: Run): Promise<Hi
   const ends = await read();
   const { leaseTtlMs } = settings;
   const cuttings = cuttingsOf(faults);
-  return { leaseTtlMs, cuttings, sent, acknowledged, views, turns, faults, ends, forcedCloses };
+  const handOvers = places.flatMap((place) => place.handOvers);
+  const seen = { sent, acknowledged, views, turns, faults, ends, forcedCloses, handOvers };
+  return { leaseTtlMs, cuttings, ...seen };
 }
 
 const isDrain = ({ kind }: Fault) => kind === 'drain' || kind === 'shutdown';

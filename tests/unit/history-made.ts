@@ -128,6 +128,7 @@ export function madeHistory(plans: readonly Plan[]): History {
   return {
     leaseTtlMs: LEASE_TTL_MS,
     cuttings: [],
+    handOvers: [],
     sent: plays.flatMap(({ play }) => play.sent),
     acknowledged: plays.flatMap(({ play }) => play.acknowledged),
     views: plays.flatMap(({ views }) => views),

@@ -1,3 +1,3 @@
 export { checkHistory, type Verdict } from './check-history.js';
-export { type HandOver, measurePauses, type Pauses, undisturbedPauses } from './pauses.js';
+export { measurePauses, type Pauses } from './pauses.js';
 export type * from './records.js';

@@ -1,12 +1,14 @@
-import type { Fault, History, Turn } from './records.js';
+import type { Fault, HandOver, History, Turn } from './records.js';
 import { bySession } from './session-log.js';
 
-/** How long sessions stood still, in milliseconds, seen from the agent. */
+/** How long sessions stood still, in milliseconds. */
 export type Pauses = {
-  /** From the death of the node to the next turn of each session that it executed. */
+  /** From the death of the node to the next turn of each session that it executed, seen at the agent. */
   readonly takeovers: readonly number[];
-  /** From the end of the last turn here to the first one there, for sessions with work left. */
+  /** From the last commit or abort here to the begin of a turn there, by the clock of Redis. */
   readonly handOvers: readonly number[];
+  /** The same seen at the agent: from the end of the last turn here to the first one there. */
+  readonly seenHandOvers: readonly number[];
 };
 
 type Step = { readonly turn: Turn; readonly next: Turn };
@@ -42,7 +44,8 @@ export function measurePauses(history: History): Pauses {
       const wasRunning = turn.startMs <= startMs && end >= startMs - slackMs && turn.closedByPeer;
       return wasRunning ? next.startMs - startMs : undefined;
     }),
-    handOvers: of('drain', ({ turn, next }, { startMs, endMs }) => {
+    handOvers: undisturbed(history.handOvers, faults),
+    seenHandOvers: of('drain', ({ turn, next }, { startMs, endMs }) => {
       const end = turn.endMs;
       if (end === null || end < startMs || turn.startMs > endMs || next.node === turn.node) {
         return undefined;
@@ -54,18 +57,11 @@ export function measurePauses(history: History): Pauses {
   };
 }
 
-/** A hand-over as the node told it that went on: `pauseMs` is measured by the clock of Redis. */
-export type HandOver = {
-  readonly session: string;
-  readonly atMs: number;
-  readonly pauseMs: number;
-};
-
 /**
- * Pauses of hand-overs, in milliseconds, during which nothing was broken but the node that was told to
- * stop: with all nodes going down, or Redis, there is nobody to hand over to.
+ * Pauses during which nothing was broken but the node that was told to stop: with all nodes going down,
+ * or Redis, there is nobody to hand over to.
  */
-export function undisturbedPauses(told: readonly HandOver[], faults: readonly Fault[]): number[] {
+function undisturbed(told: readonly HandOver[], faults: readonly Fault[]): number[] {
   const others = faults.filter(({ kind }) => kind !== 'drain');
   const isDisturbed = ({ atMs, pauseMs }: HandOver) =>
     others.some(({ startMs, endMs }) => startMs < atMs && endMs > atMs - pauseMs - slackMs);

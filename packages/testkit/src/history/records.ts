@@ -108,6 +108,13 @@ export type ForcedClose = {
 /** When a drained node cut what it still ran: from its deadline to the end of its process. */
 export type Cutting = { readonly startMs: number; readonly endMs: number };
 
+/** A hand-over as the node told it that went on: `pauseMs` is measured by the clock of Redis. */
+export type HandOver = {
+  readonly session: string;
+  readonly atMs: number;
+  readonly pauseMs: number;
+};
+
 export type History = {
   readonly leaseTtlMs: number;
   readonly cuttings: readonly Cutting[];
@@ -118,6 +125,7 @@ export type History = {
   readonly faults: readonly Fault[];
   readonly ends: readonly SessionEnd[];
   readonly forcedCloses: readonly ForcedClose[];
+  readonly handOvers: readonly HandOver[];
 };
 
 export type FindingKind =
