@@ -18,6 +18,8 @@ export type Config = {
     readonly roles: readonly Role[];
     readonly drainTimeoutMs: number;
     readonly closeSpreadMs: number;
+    /** 0: they stay as long as they like. */
+    readonly maxConnectionAgeMs: number;
     readonly maxPayloadBytes: number;
     readonly maxReplyBytes: number;
     readonly maxBufferedBytes: number;

@@ -68,3 +68,18 @@ export function gaps(frames: readonly Frame[], since = 0): string[] {
   }
   return faults;
 }
+
+/**
+ * What a careful client shows of each message while it is streamed: the deltas joined, without what a
+ * `retry_stream` made void.
+ */
+export function streamedTexts(frames: readonly Frame[]): Map<string, string> {
+  const texts = new Map<string, string>();
+  for (const { type, data } of frames) {
+    if (!isObject(data) || typeof data.message_id !== 'string') continue;
+    if (type === 'retry_stream') texts.delete(data.message_id);
+    if (type !== 'token_stream') continue;
+    texts.set(data.message_id, (texts.get(data.message_id) ?? '') + String(data.content));
+  }
+  return texts;
+}

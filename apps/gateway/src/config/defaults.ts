@@ -28,6 +28,8 @@ export function gatewayOf(given: Given): Omit<Section<'gateway'>, 'auth'> {
     drainTimeoutMs,
     // At most 5 s: half of the drain stays for clients that are closed last.
     closeSpreadMs: own.close_spread ?? Math.min(5 * SECOND, drainTimeoutMs / 2),
+    // 0: clients stay; needed where nodes are added and removed by load.
+    maxConnectionAgeMs: own.max_connection_age ?? 0,
     // 1 MiB: a long document; larger things belong into an object store.
     maxPayloadBytes,
     // 1 MiB: as a payload.

@@ -11,7 +11,6 @@ const notBuilt = [
 ];
 
 const notEnforced = [
-  'gateway.max_connection_age',
   'gateway.max_connections',
   'gateway.rate_limit',
   'gateway.trusted_proxies',

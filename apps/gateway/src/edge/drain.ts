@@ -1,14 +1,8 @@
-import { closes } from '@sluice/protocol';
 import { sleep } from '@sluice/runtime';
-import { detach } from './detach.js';
 import type { RunningEdge } from './edge.js';
+import { closeMoved, reconnectAfterMs, tellGoingAway } from './move.js';
 
-/** Clients are asked to come back after so long at the earliest; the jitter spreads them. */
-const RECONNECT_MIN_MS = 100;
-const RECONNECT_SPREAD_MS = 1_000;
 const WAIT_LOOK_MS = 20;
-
-const reconnectAfterMs = () => Math.round(RECONNECT_MIN_MS + Math.random() * RECONNECT_SPREAD_MS);
 
 /**
  * Sends the clients elsewhere (D6): told at once, closed one after the other over `spreadMs`, beside the
@@ -20,19 +14,9 @@ export async function drainConnections(
   { spreadMs, deadline }: { spreadMs: number; deadline: AbortSignal },
 ): Promise<void> {
   const connections = [...context.connections];
-  for (const { outbound, state } of connections) {
-    outbound.json({
-      type: 'going_away',
-      reason: 'draining',
-      reconnect_after_ms: reconnectAfterMs(),
-      ...(state.kind === 'attached' ? { session_id: state.ref.sessionId } : {}),
-    });
-  }
+  for (const connection of connections) tellGoingAway(connection, 'draining');
   const closings = [
-    ...connections.map((connection) => () => {
-      detach(context, connection);
-      connection.outbound.close(closes.serviceRestart.code, closes.serviceRestart.reason);
-    }),
+    ...connections.map((connection) => () => closeMoved(context, connection)),
     ...[...streams].map((stream) => () => stream.end(reconnectAfterMs())),
   ];
   const gapMs = spreadMs / Math.max(1, closings.length);
@@ -54,10 +38,7 @@ export async function closeEdge({
   timers,
 }: RunningEdge): Promise<void> {
   for (const timer of timers) clearInterval(timer);
-  for (const connection of context.connections) {
-    detach(context, connection);
-    connection.outbound.close(closes.serviceRestart.code, closes.serviceRestart.reason);
-  }
+  for (const connection of context.connections) closeMoved(context, connection);
   for (const stream of streams) stream.end(reconnectAfterMs());
   for (const reply of waits) reply.cut();
   await Promise.all(context.marking);

@@ -11,6 +11,7 @@ import { makeRoutes } from './http.js';
 import { makeCheckOrigin } from './origin.js';
 import { Outbound } from './outbound.js';
 import type { Waits } from './post-message.js';
+import { startRebalance } from './rebalance.js';
 import { startServer } from './server.js';
 import type { OpenStreams } from './sse.js';
 import type { Route, Socket, SocketEvents } from './transport.js';
@@ -68,6 +69,9 @@ export async function startEdge(options: EdgeOptions) {
   const timers = [
     setInterval(() => writeMarks(context), MARK_INTERVAL_MS),
     setInterval(() => touchSessions(context), touchMs),
+    ...(gateway.maxConnectionAgeMs > 0
+      ? [startRebalance({ context, streams }, gateway.maxConnectionAgeMs)]
+      : []),
   ];
   return { context, server, streams, waits, timers };
 }
