@@ -76,9 +76,14 @@ describe('the judgement of a Redis', () => {
     aof: true,
     latencyMs: 0.3,
     clockSkewMs: 2,
-    layout: { version: 1, partitions: 64 },
+    layout: { version: 1, partitions: 64, durability: 'memory' },
   };
-  const redis = { url: 'redis://h', prefix: 'sluice', partitions: 64 };
+  const redis = {
+    url: 'redis://h',
+    prefix: 'sluice',
+    partitions: 64,
+    durability: 'memory' as const,
+  };
 
   it('finds nothing wrong with a good one, used or not', () => {
     for (const report of [good, { ...good, layout: null }, { ...good, version: '6.2.0' }]) {

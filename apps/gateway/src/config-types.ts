@@ -1,5 +1,5 @@
 import type { AgentConfig } from '@sluice/agents';
-import type { Mode } from '@sluice/protocol';
+import type { Durability, Mode } from '@sluice/protocol';
 
 export type Role = 'edge' | 'worker';
 export type Scope = 'read' | 'write' | 'admin';
@@ -32,7 +32,13 @@ export type Config = {
     readonly auth: { readonly tokens: readonly StaticToken[] } | null;
     readonly console: boolean;
   };
-  readonly redis: { readonly url: string; readonly prefix: string; readonly partitions: number };
+  readonly redis: {
+    readonly url: string;
+    readonly prefix: string;
+    readonly partitions: number;
+    /** What an acknowledgement waits for. */
+    readonly durability: Durability;
+  };
   readonly lease: {
     readonly ttlMs: number;
     readonly lingerMs: number;

@@ -42,6 +42,7 @@ export async function startGateway(
     url: config.redis.url,
     prefix: config.redis.prefix,
     partitions: config.redis.partitions,
+    durability: config.redis.durability,
     nodeId: gateway.nodeId,
     limits: storeLimits(config),
     sweepIntervalMs: config.worker.sweepIntervalMs,

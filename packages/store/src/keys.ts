@@ -68,6 +68,8 @@ export function makeKeys(prefix: string, partitions: number) {
     nodeChannelPrefix: (partition: number) => `${tag(partition)}:node:`,
     nodes: `${prefix}:nodes`,
     layout: `${prefix}:layout`,
+    /** Written before each wait for a copy. */
+    durable: `${prefix}:durable`,
     /** BullMQ's prefix: one queue, in one slot. */
     ringPrefix: `{${prefix}-ring-0}`,
   };

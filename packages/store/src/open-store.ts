@@ -1,6 +1,8 @@
+import type { Durability } from '@sluice/protocol';
 import { exitStatus, type Logger, StartError, sleep } from '@sluice/runtime';
 import { makeChannels } from './channels.js';
 import { connect, connectPatiently } from './connect.js';
+import { type DurabilityWait, openDurability } from './durability.js';
 import { type InboxLimits, makeInbox } from './inbox.js';
 import { makeKeys } from './keys.js';
 import { checkLayout } from './layout.js';
@@ -19,6 +21,7 @@ export type StoreOptions = {
   readonly url: string;
   readonly prefix: string;
   readonly partitions: number;
+  readonly durability?: Durability;
   readonly nodeId: string;
   readonly limits: InboxLimits & LeaseLimits;
   readonly sweepIntervalMs: number;
@@ -54,9 +57,16 @@ export async function openStore(options: StoreOptions) {
     await sleep(10);
   }
   const sessionEnds = makeSessionEnds(connection, keys, options.sessionEnd);
+  let durability: DurabilityWait;
   try {
     await checkLayout(connection, keys);
     await sessionEnds.prepare();
+    durability = await openDurability({
+      url,
+      level: options.durability ?? 'memory',
+      keys,
+      onError,
+    });
   } catch (error) {
     await connection.close();
     throw error;
@@ -72,6 +82,7 @@ export async function openStore(options: StoreOptions) {
     channels,
     rings,
     bullConnection,
+    durability,
     sessionEnds,
     sessions: makeSessions(connection, keys, {
       nodeId,
@@ -90,6 +101,7 @@ export async function openStore(options: StoreOptions) {
     isReachable: pulse.isBeating,
     async close(): Promise<void> {
       pulse.stop();
+      durability.close();
       await rings.close();
       channels.close();
       bullConnection.disconnect();

@@ -56,6 +56,8 @@ export function redisOf(given: Given, url: string): Section<'redis'> {
     prefix: prefixOf(given),
     // 64 hash tags: enough to spread over a dozen masters, few enough to sweep every 500 ms.
     partitions: given.redis?.partitions ?? 64,
+    // Of Redis itself: whoever needs more says so, and pays for it with each acknowledgement.
+    durability: given.redis?.durability ?? 'memory',
   };
 }
 

@@ -24,13 +24,7 @@ const isSet = (tree: Tree, key: string) => valueAt(tree, key.split('.')) !== und
 export function notBuiltFaults(tree: Tree, given: Given): string[] {
   const keys = notBuilt.filter((key) => isSet(tree, key));
   if (given.lease?.quorum?.length) keys.push('lease.quorum');
-  const durability = given.redis?.durability;
-  return [
-    ...keys.map((key) => `${key}: not built yet; leave it out`),
-    ...(durability && durability !== 'memory'
-      ? [`redis.durability: ${durability} is not built yet; give memory`]
-      : []),
-  ];
+  return keys.map((key) => `${key}: not built yet; leave it out`);
 }
 
 /** Limits that this release accepts and does not enforce: one line for all of them. */

@@ -107,6 +107,7 @@ function bind(
     sessions: context.sessions,
     maxPayloadBytes: context.limits.maxPayloadBytes,
     maxMessages: context.limits.maxMessages,
+    durability: context.durability.level,
     onEnded: () => {
       detach(context, connection);
       connection.state = { kind: 'ended' };

@@ -1,6 +1,6 @@
 import type { Mode } from '@sluice/protocol';
 import type { Logger } from '@sluice/runtime';
-import type { Inbox, SessionEnds, SessionRef, Sessions } from '@sluice/store';
+import type { DurabilityWait, Inbox, SessionEnds, SessionRef, Sessions } from '@sluice/store';
 import type { Connection } from './connection.js';
 import type { FanOut } from './fan-out.js';
 
@@ -19,6 +19,7 @@ export type EdgeContext = {
   readonly nodeId: string;
   readonly sessions: Sessions;
   readonly inbox: Inbox;
+  readonly durability: DurabilityWait;
   readonly ends: SessionEnds;
   readonly fanOut: FanOut;
   readonly limits: EdgeLimits;

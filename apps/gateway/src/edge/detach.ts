@@ -13,7 +13,7 @@ export function detach(context: EdgeContext, connection: Connection): void {
   if (markId !== undefined) {
     track(
       context,
-      context.sessions.mark(ref, { attachId: markId, seq: reader.cursor, gone: true }),
+      context.sessions.mark(ref, { attachId: markId, seq: reader.handed, gone: true }),
     );
   }
 }

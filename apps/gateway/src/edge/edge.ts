@@ -92,6 +92,7 @@ function makeContext({ store, config, log, hasAgent, isDraining }: EdgeOptions):
     nodeId: gateway.nodeId,
     sessions,
     inbox: store.inbox,
+    durability: store.durability,
     ends: store.sessionEnds,
     fanOut: makeFanOut({ channels, keys, sessions, log }),
     limits,
@@ -138,11 +139,11 @@ function writeMarks({ connections, sessions, log }: EdgeContext): void {
   for (const connection of connections) {
     const { state } = connection;
     if (state.kind !== 'attached' || state.markId === undefined) continue;
-    const { cursor } = state.reader;
-    if (cursor === connection.marked) continue;
-    connection.marked = cursor;
+    const { handed } = state.reader;
+    if (handed === connection.marked) continue;
+    connection.marked = handed;
     sessions
-      .mark(state.ref, { attachId: state.markId, seq: cursor, gone: false })
+      .mark(state.ref, { attachId: state.markId, seq: handed, gone: false })
       .catch((err) => log.debug({ err }, 'resume mark not written'));
   }
 }

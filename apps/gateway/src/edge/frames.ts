@@ -1,5 +1,6 @@
 import type {
   AcceptedFrame,
+  Durability,
   ErrorCode,
   ErrorFrame,
   FinalFrame,
@@ -87,10 +88,10 @@ function finalFrame(event: LogEvent & { kind: 'final' }, sessionId: string): Fin
 export function duplicateAccepted(
   messageId: string,
   position: number,
-  sessionId: string,
+  { sessionId, durability }: { sessionId: string; durability: Durability },
 ): AcceptedFrame {
   const frame = acceptedFrame({ messageId, position }, sessionId);
-  return { ...frame, durability: 'memory', duplicate: true };
+  return { ...frame, durability, duplicate: true };
 }
 
 export function duplicateFinal(event: LogEvent & { kind: 'final' }, sessionId: string): FinalFrame {

@@ -1,4 +1,4 @@
-import type { AcceptedFrame, MessageFrame } from '@sluice/protocol';
+import type { AcceptedFrame, Durability, MessageFrame } from '@sluice/protocol';
 import { makeId } from '@sluice/runtime';
 import type { Appended, SessionRef } from '@sluice/store';
 import type { EdgeContext } from './context.js';
@@ -97,17 +97,21 @@ async function send(
   }
   const final = await finals?.result(messageId, waitMs);
   if (final) return reply.json(200, final);
-  reply.json(202, acknowledgement(ref, messageId, appended));
+  const durability = await context.durability.reached();
+  reply.json(202, acknowledgement(ref, messageId, { appended, durability }));
 }
+
+type Acknowledged = Appended & { kind: 'accepted' | 'duplicate' };
 
 function acknowledgement(
   ref: SessionRef,
   messageId: string,
-  appended: Appended & { kind: 'accepted' | 'duplicate' },
+  { appended, durability }: { appended: Acknowledged; durability: Durability },
 ): AcceptedFrame {
   if (appended.kind === 'duplicate') {
-    return duplicateAccepted(messageId, appended.position, ref.sessionId);
+    const { sessionId } = ref;
+    return duplicateAccepted(messageId, appended.position, { sessionId, durability });
   }
   const { frame } = buildEvent(appended.event, { sessionId: ref.sessionId, agentId: '' });
-  return { ...(frame as AcceptedFrame), durability: 'memory' };
+  return { ...(frame as AcceptedFrame), durability };
 }

@@ -15,9 +15,10 @@ export async function sendMessage(
   { state, frame }: Sending,
 ): Promise<void> {
   const { ref, reader, feed } = state;
+  const { durability } = context;
   const messageId = frame.message_id ?? makeId('msg');
   // Before the call: its published copy may come in before its reply.
-  reader.own.add(messageId);
+  reader.expect(messageId);
   let appended: Appended;
   try {
     appended = await context.inbox.append(ref, {
@@ -28,13 +29,21 @@ export async function sendMessage(
       inReplyTo: frame.in_reply_to,
     });
   } catch (error) {
-    reader.own.delete(messageId);
+    reader.settle(messageId, undefined);
     throw error;
   }
-  if (appended.kind === 'accepted') return feed.offer(appended.event);
-  reader.own.delete(messageId);
+  if (appended.kind === 'accepted') {
+    feed.offer(appended.event);
+    // Not waited for here: the next message of this connection may be stored meanwhile.
+    if (durability.level !== 'memory') {
+      void durability.reached().then((level) => reader.settle(messageId, level));
+    }
+    return;
+  }
+  reader.settle(messageId, undefined);
   if (appended.kind === 'duplicate') {
-    outbound.json(duplicateAccepted(messageId, appended.position, ref.sessionId));
+    const names = { sessionId: ref.sessionId, durability: await durability.reached() };
+    outbound.json(duplicateAccepted(messageId, appended.position, names));
     const outcome = duplicateOutcome(appended, messageId, ref.sessionId);
     if (outcome) outbound.json(outcome);
     return;

@@ -1,4 +1,5 @@
-import type { SessionRef, Sessions } from '@sluice/store';
+import type { Durability } from '@sluice/protocol';
+import type { LogEvent, SessionRef, Sessions } from '@sluice/store';
 import type { Reader } from './fan-out.js';
 import { type BuiltEvent, type FrameSession, replayFrame } from './frames.js';
 import type { Outbound } from './outbound.js';
@@ -18,31 +19,78 @@ export type SocketReaderOptions = {
   readonly sessions: Sessions;
   readonly maxPayloadBytes: number;
   readonly maxMessages: number;
+  /** What the acknowledgement of a message sent here waits for. */
+  readonly durability: Durability;
   onEnded(): void;
   onGone(): void;
 };
 
-/** One attached WebSocket as a reader of its session's log. */
+/** Events that wait behind an acknowledgement; more of them, and it names what it has. */
+const HELD_MAX = 1_000;
+
+/**
+ * One attached WebSocket as a reader of its session's log. Above durability `memory` the acceptance of a
+ * message that was sent here, and what comes behind it, waits until its level is known (S1).
+ */
 export class SocketReader implements Reader {
   cursor: number;
   epoch: string;
   closed = false;
-  /** Ids of messages sent here whose acceptance was not handed out yet. */
-  readonly own = new Set<string>();
+  /** Seq of the last event that went to the socket. */
+  handed: number;
+  /** Messages sent here whose acceptance was not handed out yet. */
+  private readonly own = new Map<string, Durability | 'unknown'>();
+  private held: BuiltEvent[] = [];
   private toldEpoch: string;
   private replayUntil: number;
   private skipped = 0;
 
   constructor(readonly options: SocketReaderOptions) {
     this.cursor = options.from;
+    this.handed = options.from;
     this.epoch = options.epoch;
     this.toldEpoch = options.epoch;
     this.replayUntil = options.head;
   }
 
+  /** A message is being sent here: its acceptance is to be told apart from others. */
+  expect(messageId: string): void {
+    const { durability } = this.options;
+    this.own.set(messageId, durability === 'memory' ? durability : 'unknown');
+  }
+
+  /** What the acceptance of that message may name; undefined: there is none. */
+  settle(messageId: string, durability: Durability | undefined): void {
+    if (this.closed || !this.own.has(messageId)) return;
+    if (durability === undefined) this.own.delete(messageId);
+    else this.own.set(messageId, durability);
+    this.handHeld();
+  }
+
   take(built: BuiltEvent): void {
+    this.cursor = built.event.seq;
+    if (this.held.length === 0 && !this.mustWait(built.event)) return this.hand(built);
+    this.held.push(built);
+    const [first] = this.held;
+    if (this.held.length > HELD_MAX && first?.event.kind === 'accepted') {
+      this.settle(first.event.messageId, 'memory');
+    }
+  }
+
+  private mustWait(event: LogEvent): boolean {
+    return event.kind === 'accepted' && this.own.get(event.messageId) === 'unknown';
+  }
+
+  private handHeld(): void {
+    for (let next = this.held[0]; next && !this.mustWait(next.event); next = this.held[0]) {
+      this.held.shift();
+      this.hand(next);
+    }
+  }
+
+  private hand(built: BuiltEvent): void {
     const { event } = built;
-    this.cursor = event.seq;
+    this.handed = event.seq;
     if (event.kind === 'stream' && !this.options.streaming) {
       this.skipped++;
       return;
@@ -57,10 +105,10 @@ export class SocketReader implements Reader {
   /** The shared text, unless this connection alone must be told something. */
   private textOf(built: BuiltEvent): string {
     const { event } = built;
-    const own = event.kind === 'accepted' && this.own.has(event.messageId);
+    const durability = event.kind === 'accepted' ? this.own.get(event.messageId) : undefined;
     const replayed = event.seq <= this.replayUntil;
     const more = {
-      ...(own ? { durability: 'memory' } : {}),
+      ...(durability === undefined ? {} : { durability }),
       ...(event.epoch === this.toldEpoch ? {} : { epoch: event.epoch }),
       ...(this.skipped === 0 ? {} : { skipped: this.skipped }),
     };
@@ -89,6 +137,8 @@ export class SocketReader implements Reader {
     const state = fitSnapshot(view.state, maxPayloadBytes);
     outbound.json({ type: 'snapshot', state });
     this.cursor = state.event_cursor;
+    this.handed = this.cursor;
+    this.held = [];
     this.epoch = state.epoch;
     this.toldEpoch = state.epoch;
     this.skipped = 0;

@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  eventually,
+  type FrameClient,
+  type GatewayProcess,
+  gaps,
+  httpBehaviours,
+  startGateway,
+  startRedis,
+  type TestRedis,
+} from '@sluice/testkit';
+import { Cluster } from './cluster.js';
+
+const ack = (client: FrameClient, message_id: string) =>
+  client.waitFor({ status: 'accepted', message_id });
+
+/** A cluster on this Redis whose acknowledgements wait for `level`. */
+async function open(redis: TestRedis, level: string) {
+  const cluster = await Cluster.open(redis, { redis: { durability: level } });
+  cluster.agent.behave(httpBehaviours.delayMs(0));
+  return { cluster, node: await cluster.start() };
+}
+
+describe('redis.durability aof', () => {
+  let cluster: Cluster;
+  let node: GatewayProcess;
+  beforeAll(async () => {
+    ({ cluster, node } = await open(await startRedis(), 'aof'));
+  });
+  afterAll(() => cluster.stop());
+
+  it('S1 an acknowledgement names it to the sender alone, on the socket and over HTTP', async () => {
+    const sender = await cluster.attach(node, { session_id: 's' });
+    const other = await cluster.attach(node, { session_id: 's' });
+    sender.message('one', { message_id: 'm1' });
+    expect(await ack(sender, 'm1')).toMatchObject({ durability: 'aof' });
+    expect(await ack(other, 'm1')).not.toHaveProperty('durability');
+    const post = await fetch(`${node.url}/v1/sessions/s/messages`, {
+      method: 'POST',
+      body: JSON.stringify({ message_id: 'm2', content: 'two' }),
+    });
+    expect(await post.json()).toMatchObject({ status: 'accepted', durability: 'aof' });
+    await sender.final('m2');
+    sender.message('one', { message_id: 'm1' });
+    const repeat = { status: 'accepted', message_id: 'm1', duplicate: true };
+    expect(await sender.waitFor(repeat)).toMatchObject({ durability: 'aof' });
+    expect(gaps(sender.logged().filter(({ duplicate }) => duplicate !== true))).toEqual([]);
+  });
+});
+
+describe('redis.durability replica', () => {
+  let replica: TestRedis;
+  let cluster: Cluster;
+  let node: GatewayProcess;
+  beforeAll(async () => {
+    const redis = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] });
+    const of = ['--replicaof', '127.0.0.1', String(redis.port)];
+    replica = await startRedis({ args: of });
+    await eventually(async () => /state=online/.test(await redis.client().info('replication')));
+    ({ cluster, node } = await open(redis, 'replica'));
+  });
+  afterAll(() => cluster.stop());
+
+  it('S1 is named when a replica has the message, and not when the wait was in vain', async () => {
+    const sender = await cluster.attach(node, { session_id: 's' });
+    const other = await cluster.attach(node, { session_id: 's' });
+    sender.message('one', { message_id: 'm1' });
+    expect(await ack(sender, 'm1')).toMatchObject({ durability: 'replica' });
+
+    await sender.final('m1');
+    await replica.pause();
+    sender.message('two', { message_id: 'm2' });
+    // Whoever did not send it waits for nothing.
+    await other.final('m2');
+    expect(sender.frames.some(({ message_id }) => message_id === 'm2')).toBe(false);
+    expect(await ack(sender, 'm2')).toMatchObject({ durability: 'memory' });
+    await sender.final('m2');
+
+    await replica.resume();
+    sender.message('three', { message_id: 'm3' });
+    expect(await ack(sender, 'm3')).toMatchObject({ durability: 'replica' });
+    await sender.final('m3');
+    expect(gaps(sender.logged())).toEqual([]);
+    expect(sender.logged().map(({ status, message_id }) => [status, message_id])).toEqual(
+      ['m1', 'm2', 'm3'].flatMap((id) => [
+        ['accepted', id],
+        ['final', id],
+      ]),
+    );
+  });
+
+  it('S1 acknowledgements of many messages share their waits', async () => {
+    const sender = await cluster.attach(node, { session_id: 'many' });
+    const before = await waits();
+    for (let i = 0; i < 200; i += 1) sender.message('more', { message_id: `n${i}` });
+    const acks = await sender.collect(200, { status: 'accepted', durability: 'replica' });
+    expect(acks).toHaveLength(200);
+    expect((await waits()) - before).toBeLessThan(200);
+  });
+
+  async function waits(): Promise<number> {
+    const stats = await cluster.redis.client().info('commandstats');
+    return Number(/^cmdstat_wait:calls=(\d+)/m.exec(stats)?.[1]);
+  }
+});
+
+describe('a Redis that cannot do what redis.durability asks', () => {
+  it.each([
+    ['aof', ['--appendonly', 'no'], 'set appendonly yes'],
+    ['replica', [], 'connect one'],
+  ])('S1 stops the start with 78: %s', async (durability, args, remedy) => {
+    const redis = await startRedis({ args });
+    const config = { redis: { url: redis.url, durability } };
+    await expect(startGateway({ config })).rejects.toMatchObject({
+      exit: { code: 78 },
+      output: expect.stringContaining(remedy),
+    });
+  });
+});
