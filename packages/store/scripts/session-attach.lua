@@ -3,9 +3,10 @@
 -- ARGV: server id agent principal session_id create since known_epoch connection node live_nodes
 --       silent_nodes node_channel wakes_counted metadata unused_window resume_window
 -- REPLY: not_found | wrong_agent <agent> | attached <created> <epoch> <cursor> <oldest> <pending>
---        <executing> <from> <resync> <agent>
+--        <executing> <from> <resync> <agent> <message id of the started head>
 -- RULES: E2 E3 E4 E6 E10 C4
 --@include clock
+--@include head
 --@include expiry
 local s = redis.call('HMGET', state, 'agent', 'ended')
 if not s[1] or s[2] then
@@ -72,4 +73,4 @@ redis.call('ZADD', sessions, now, id)
 redis.call('ZADD', owned, now, id)
 local executing = f[6] and tonumber(f[5] or 0) > now and 1 or 0
 return { 'attached', f[3] == connection and 1 or 0, epoch, cursor, oldest, pending, executing,
-  from, resync, f[7] }
+  from, resync, f[7], f[6] and entry_id(redis.call('LINDEX', inbox, f[6] - 1)) or '' }

@@ -18,6 +18,8 @@ export type AttachReply =
       readonly from: number;
       readonly resync: boolean;
       readonly agent: string;
+      /** Id of the message whose turn was begun and not ended; '' when there is none. */
+      readonly headMessageId: string;
     };
 
 export const sessionAttach = defineScript('session-attach', {
@@ -56,6 +58,7 @@ export const sessionAttach = defineScript('session-attach', {
       from: reply.int(),
       resync: reply.flag(),
       agent: reply.text(),
+      headMessageId: reply.text(),
     };
   },
 });

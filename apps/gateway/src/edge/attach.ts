@@ -103,6 +103,7 @@ function bind(
     epoch: reply.epoch,
     head: reply.cursor,
     streaming: capabilities === undefined || capabilities.includes('streaming'),
+    compactBut: capabilities?.includes('compact_replay') ? reply.headMessageId : undefined,
     outbound,
     sessions: context.sessions,
     maxPayloadBytes: context.limits.maxPayloadBytes,

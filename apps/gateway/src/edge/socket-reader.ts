@@ -15,6 +15,8 @@ export type SocketReaderOptions = {
   /** Events up to here are sent as `replay`. */
   readonly head: number;
   readonly streaming: boolean;
+  /** Deltas are left out of the replay, but those of this message, whose turn has not ended. */
+  readonly compactBut: string | undefined;
   readonly outbound: Outbound;
   readonly sessions: Sessions;
   readonly maxPayloadBytes: number;
@@ -91,7 +93,7 @@ export class SocketReader implements Reader {
   private hand(built: BuiltEvent): void {
     const { event } = built;
     this.handed = event.seq;
-    if (event.kind === 'stream' && !this.options.streaming) {
+    if (this.isLeftOut(event)) {
       this.skipped++;
       return;
     }
@@ -100,6 +102,14 @@ export class SocketReader implements Reader {
       this.tell(THINKING);
     }
     if (event.kind === 'session_end' && !event.data.continues) this.options.onEnded();
+  }
+
+  private isLeftOut(event: LogEvent): boolean {
+    if (event.kind !== 'stream') return false;
+    const { streaming, compactBut } = this.options;
+    if (!streaming) return true;
+    if (compactBut === undefined || event.type !== 'token_stream') return false;
+    return event.seq <= this.replayUntil && event.messageId !== compactBut;
   }
 
   /** The shared text, unless this connection alone must be told something. */
