@@ -3,29 +3,15 @@
  * history checked. One summary line; status 1 when anything was found. The rig is TypeScript beside the
  * tests: bundled first, so that it runs on every version of Node that the gateway runs on.
  */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { ensureBuilt } from './lib/build.mjs';
+import { bundle } from './lib/bundle.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { ensureHaproxy } from './lib/haproxy.mjs';
-import { cacheDir, inRoot } from './lib/paths.mjs';
 import { endRunning, run } from './lib/processes.mjs';
 import { ensureServer } from './lib/redis-server.mjs';
 import { SetupError, say } from './lib/say.mjs';
 
 for (const name of ['SIGINT', 'SIGTERM']) process.on(name, endRunning);
-
-async function bundle() {
-  mkdirSync(cacheDir, { recursive: true });
-  const file = join(cacheDir, 'chaos.mjs');
-  const status = await run(inRoot('node_modules', '.bin', 'esbuild'), [
-    inRoot('tests', 'chaos', 'main.ts'),
-    ...['--bundle', '--packages=external', '--platform=node', '--format=esm', '--target=node20'],
-    ...['--log-level=warning', `--outfile=${file}`],
-  ]);
-  if (status !== 0) throw new SetupError('the rig could not be bundled');
-  return file;
-}
 
 try {
   await ensureDependencies();
@@ -37,7 +23,7 @@ try {
     process.env.SLUICE_HAPROXY = haproxy;
   }
   if (!(await ensureBuilt())) throw new SetupError('the build failed');
-  process.exitCode = await run(process.execPath, [await bundle(), ...process.argv.slice(2)]);
+  process.exitCode = await run(process.execPath, [await bundle('chaos'), ...process.argv.slice(2)]);
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;
   say(`npm run chaos: ${error.message}`);

@@ -5,12 +5,14 @@ import {
   type GatewayProcess,
   type HandOver,
   type HttpAgent,
+  handOversIn,
   startGateway,
   startHttpAgent,
   startTcpProxy,
   type TcpProxy,
   type TestRedis,
   type Turn,
+  turnOf,
 } from '@sluice/testkit';
 import type { Random } from './random.js';
 
@@ -100,29 +102,12 @@ export class Place {
 
   get turns(): Turn[] {
     const nameAt = (at: number) => this.#lives.findLast(({ from }) => from <= at)?.name ?? '';
-    return this.agent.turns.map(({ turn, startedAt, endedAt, closedByPeer }, at) => ({
-      session: turn.session_id,
-      messageId: turn.message_id,
-      turnId: turn.turn_id,
-      attempt: turn.attempt,
-      fence: turn.fence,
-      node: nameAt(at),
-      startMs: startedAt.monotonicMs,
-      endMs: endedAt?.monotonicMs ?? null,
-      closedByPeer,
-    }));
+    return this.agent.turns.map((recorded, at) => turnOf(recorded, nameAt(at)));
   }
 
   /** The hand-overs to this place, as its nodes told them. */
   get handOvers(): HandOver[] {
-    const told = this.#lives.flatMap(({ process }) => process?.logs ?? []);
-    return told
-      .filter(({ msg }) => msg === 'session handed over')
-      .map(({ session_id, pause_ms, time }) => ({
-        session: String(session_id),
-        atMs: Date.parse(String(time)) - performance.timeOrigin,
-        pauseMs: Number(pause_ms),
-      }));
+    return handOversIn(this.#lives.flatMap(({ process }) => process?.logs ?? []));
   }
 
   async close(): Promise<void> {

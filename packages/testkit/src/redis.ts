@@ -9,6 +9,8 @@ import { startOnMachine } from './redis-machine.js';
 export type StartRedisOptions = {
   /** More arguments for redis-server; a later one wins over ours. */
   readonly args?: readonly string[];
+  /** This program of the machine, without a word; default: what is chosen for the whole run. */
+  readonly server?: string;
 };
 
 /** A real Redis for one test file. */
@@ -65,8 +67,9 @@ async function answering(backend: RedisBackend): Promise<void> {
 
 /** Starts a Redis with AOF (`appendfsync always`), empty, on a port of its own. */
 export async function startRedis(options: StartRedisOptions = {}): Promise<TestRedis> {
-  const engine = await chooseEngine();
-  tell(engine);
+  const { server } = options;
+  const engine: RedisEngine = server ? { kind: 'machine', server } : await chooseEngine();
+  if (!server) tell(engine);
   const backend =
     engine.kind === 'machine'
       ? await startOnMachine(engine.server, options.args)

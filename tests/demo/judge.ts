@@ -1,0 +1,56 @@
+import { checkHistory, type History, measurePauses } from '@sluice/testkit';
+
+export type Seen = {
+  readonly history: History;
+  /** Messages that the conversation has. */
+  readonly messages: number;
+  /** Statuses of the nodes that were told to stop. */
+  readonly exits: readonly (number | null)[];
+};
+
+export type Judgement = {
+  /** What, and how much of it. */
+  readonly rows: readonly (readonly [name: string, value: string])[];
+  /** Why this run proves nothing good; empty: it does. */
+  readonly faults: readonly string[];
+};
+
+const slowest = (pauses: readonly number[]) =>
+  pauses.length === 0 ? '-' : `${Math.round(Math.max(...pauses))} ms`;
+
+/** Counts what the client saw and checks it; looks at nothing but its argument. */
+export function judge({ history, messages, exits }: Seen): Judgement {
+  const { findings, totals } = checkHistory(history);
+  const { handOvers, takeovers } = measurePauses(history);
+  const events = history.views.flatMap(({ frames }) =>
+    frames.flatMap((frame) => (frame.kind === 'event' ? [frame] : [])),
+  );
+  const finals = events.filter(({ status }) => status === 'final');
+  const outcomes = new Set(finals.map(({ messageId }) => messageId)).size;
+  const restarts = events.filter(({ type }) => type === 'retry_stream').length;
+
+  const faults = [
+    ...findings.map(({ kind, detail }) => `${kind}: ${detail}`),
+    ...finals
+      .filter(({ outcome }) => outcome !== 'ok')
+      .map(({ messageId, outcome }) => `outcome: ${messageId} is ${outcome}`),
+    ...exits.filter((code) => code !== 0).map((code) => `exit: a node ended with status ${code}`),
+    ...(totals.messages === messages
+      ? []
+      : [`void: ${totals.messages} messages were acknowledged, not ${messages}`]),
+    ...(takeovers.length > 0 ? [] : ['void: no takeover was seen']),
+    ...(handOvers.length > 0 ? [] : ['void: no hand-over was seen']),
+    ...(restarts > 0 ? [] : ['void: no reply was cut off and started again']),
+  ];
+  const rows = [
+    ['messages acknowledged', String(totals.messages)],
+    ['outcomes', String(outcomes)],
+    ['lost', String(totals.lost)],
+    ['doubled', String(totals.doubled)],
+    ['reordered', String(totals.reordered)],
+    ['overlapping turns', String(totals.overlaps)],
+    ['slowest hand-over', slowest(handOvers)],
+    ['takeover', slowest(takeovers)],
+  ] as const;
+  return { rows, faults };
+}
