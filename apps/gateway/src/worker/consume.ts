@@ -4,7 +4,7 @@ import { type ConnectionOptions, Worker } from 'bullmq';
 export type Consumer = {
   /** Follows the free slots: a job is fetched only when it can run at once. */
   setFree(free: number): void;
-  /** Takes no more rings; those under way are not waited for. */
+  /** Takes no more rings from the call on; resolves when those that it had are answered. */
   pause(): Promise<void>;
   close(): Promise<void>;
 };
@@ -50,7 +50,9 @@ export function consume(
     setFree(free) {
       worker.concurrency = Math.max(1, active + free);
     },
-    pause: () => worker.pause(true),
+    // Not pause(true): that goes on waiting at Redis, catches the ring for this node's own heir, and a
+    // drain that ends meanwhile takes it along.
+    pause: () => worker.pause(false),
     close: () => worker.close(true),
   };
 }
