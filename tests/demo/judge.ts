@@ -15,8 +15,16 @@ export type Judgement = {
   readonly faults: readonly string[];
 };
 
+/** D5, by the clock of Redis. */
+const handOverMsMax = 1_000;
+/** C1: beyond the lease. */
+const takeoverMsMax = 2_000;
+
 const slowest = (pauses: readonly number[]) =>
   pauses.length === 0 ? '-' : `${Math.round(Math.max(...pauses))} ms`;
+
+const slow = (what: string, pauses: readonly number[], maxMs: number) =>
+  pauses.filter((ms) => ms > maxMs).map((ms) => `slow: a ${what} took ${Math.round(ms)} ms`);
 
 /** Counts what the client saw and checks it; looks at nothing but its argument. */
 export function judge({ history, messages, exits }: Seen): Judgement {
@@ -35,6 +43,8 @@ export function judge({ history, messages, exits }: Seen): Judgement {
       .filter(({ outcome }) => outcome !== 'ok')
       .map(({ messageId, outcome }) => `outcome: ${messageId} is ${outcome}`),
     ...exits.filter((code) => code !== 0).map((code) => `exit: a node ended with status ${code}`),
+    ...slow('hand-over', handOvers, handOverMsMax),
+    ...slow('takeover', takeovers, history.leaseTtlMs + takeoverMsMax),
     ...(totals.messages === messages
       ? []
       : [`void: ${totals.messages} messages were acknowledged, not ${messages}`]),

@@ -76,6 +76,16 @@ describe('the judge of the demo', () => {
     expect(faultsOf({ ...good, history: calm })).toEqual(['void', 'void', 'void']);
   });
 
+  it('wants a session to go on in time', () => {
+    const good = goodRun();
+    const [told] = good.history.handOvers;
+    const handOvers = told ? [{ ...told, pauseMs: 1_001 }] : [];
+    expect(faultsOf({ ...good, history: { ...good.history, handOvers } })).toEqual(['slow']);
+    const faults = good.history.faults.map((fault) => ({ ...fault, startMs: fault.startMs - 1 }));
+    const late = { ...good.history, faults, leaseTtlMs: -2_000 };
+    expect(faultsOf({ ...good, history: late })).toEqual(['slow']);
+  });
+
   it('wants every outcome to be ok and every node to end with 0', () => {
     const good = goodRun();
     const views = good.history.views.map((view) => ({
