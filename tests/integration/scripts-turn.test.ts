@@ -209,16 +209,47 @@ describe('a turn and its lease', () => {
     expect(next).toMatchObject({ kind: 'next', head: { attempt: 1 } });
   });
 
-  it('T3 a hand-over by the drain does not count, until there were too many', async () => {
-    await sessionWith(store, 's', 'm1');
-    const attempts: number[] = [];
-    for (let n = 1; n <= 8; n++) {
-      const { lease, head } = await take(n % 2 === 0 ? store : other, ref, `t${n}`);
-      attempts.push(head.attempt);
+  it('T3 T4 aborted hand-overs do not count, but each one beyond max_hand_overs does', async () => {
+    await sessionWith(store, 's', 'm1', 'm2');
+    const started: [string, number][] = [];
+    for (let n = 1; n <= 7; n++) {
+      const { lease, head, begun } = await take(n % 2 === 0 ? store : other, ref, `t${n}`);
+      started.push([begun.kind, head.attempt]);
       await store.leases.release(lease, 'force', 'drain');
+      expect(await stateOf('hand_overs')).toEqual([String(n)]);
     }
-    // max_hand_overs is 2: the third cut in a row counts, and each further one.
-    expect(attempts).toEqual([1, 1, 1, 2, 3, 3, 3, 3]);
+    // max_hand_overs is 2, max_attempts 3.
+    expect(started).toEqual([
+      ['begun', 1],
+      ['begun', 1],
+      ['begun', 1],
+      ['begun', 2],
+      ['begun', 3],
+      ['exhausted', 3],
+      ['exhausted', 3],
+    ]);
+    const last = await take(store, ref, 't8');
+    const end = commitOf('t8', { status: 'dead_lettered' });
+    expect(await store.leases.commit(last.lease, end)).toMatchObject({
+      kind: 'next',
+      head: { attempt: 1 },
+    });
+    expect(await stateOf('hand_overs')).toEqual([null]);
+  });
+
+  it('T3 a crash counts beside the hand-overs, and does not make them count sooner', async () => {
+    await sessionWith(store, 's', 'm1');
+    const first = await take(store, ref, 't1');
+    await store.leases.release(first.lease, 'force', 'drain');
+    const second = await take(other, ref, 't2');
+    expect(second.head.attempt).toBe(1);
+    const third = await takeOver(store, 't3');
+    expect(third.head.attempt).toBe(2);
+    await store.leases.release(third.lease, 'force', 'drain');
+    const fourth = await take(other, ref, 't4');
+    expect(fourth.head.attempt).toBe(2);
+    await other.leases.release(fourth.lease, 'force', 'drain');
+    expect((await take(store, ref, 't5')).head.attempt).toBe(3);
   });
 
   it('D5 the time between the last commit here and the turn there is measured by Redis', async () => {
@@ -244,6 +275,17 @@ describe('a turn and its lease', () => {
     await store.leases.commit(third.lease, commitOf('t3', { fetch: false }));
     await store.leases.release(third.lease, 'yield');
     expect((await take(other, ref, 't4')).head.pauseMs).toBeNaN();
+  });
+
+  it('T4 a message that was given up is not tried again when its holder drains before the commit', async () => {
+    await sessionWith(store, 's', 'm1');
+    await take(store, ref, 't1');
+    for (const turnId of ['t2', 't3']) await takeOver(other, turnId);
+    const { begun, lease } = await takeOver(store, 't4');
+    expect(begun.kind).toBe('exhausted');
+    await store.leases.release(lease, 'force', 'drain');
+    const next = await take(other, ref, 't5');
+    expect([next.begun.kind, next.head.attempt]).toEqual(['exhausted', 3]);
   });
 
   it('T3 a hand-over between two turns does not count either', async () => {

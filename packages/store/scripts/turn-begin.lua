@@ -25,8 +25,9 @@ local lease_until = now + ttl
 local attempt, word, again = 1, 'begun', s[6] ~= false
 if again then -- started before, by somebody who died, gave up or retries
   attempt = tonumber(s[7])
-  if not s[8] then attempt = attempt + 1
-  elseif tonumber(s[9] or 0) > tonumber(max_hand_overs) then attempt = attempt + 1 end
+  local handed_free = s[8] and tonumber(s[9] or 0) <= tonumber(max_hand_overs)
+  if s[12] == 'exhausted' then word = 'exhausted' -- no agent was asked: there is no turn to repeat
+  elseif not handed_free then attempt = attempt + 1 end
   if attempt > tonumber(max_attempts) then attempt, word = attempt - 1, 'exhausted' end
 else
   redis.call('HSET', state, 'batch', head_size())
