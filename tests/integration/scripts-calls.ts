@@ -1,5 +1,6 @@
 import { type Store, streamFields } from '@sluice/store';
 import type { Redis } from 'ioredis';
+import { letterCalls } from './scripts-calls-letters.js';
 import {
   append,
   attach,
@@ -308,13 +309,16 @@ const repairing: ScriptCall[] = [
   },
   {
     script: 'pending-sweep',
-    when: 'a session is due and another has expired',
+    when: 'a session is due, another has expired, and a dead letter is too old',
     prepare: async (store, client) => {
       await waiting(store);
       const { pending, sessions, owned } = store.keys.session(id);
       await client.zadd(pending, 1, id);
       await client.zadd(sessions, 1, `${id.slice(0, 13)}expired`);
       await client.zadd(owned, 1, `${id.slice(0, 13)}expired`);
+      const { letters, dead, dead_owned } = store.keys.session(id);
+      await client.zadd(letters, 1, 'm0 {}');
+      for (const key of [dead, dead_owned]) await client.zadd(key, 1, `${id}~m0`);
       return () => store.sweep(store.keys.partitionOf(id));
     },
   },
@@ -351,5 +355,6 @@ export const scriptCalls: readonly ScriptCall[] = [
   ...sending,
   ...beginning,
   ...ending,
+  ...letterCalls,
   ...repairing,
 ];

@@ -1,5 +1,4 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { sessionKeyId } from '@sluice/store';
 import {
   eventually,
   type GatewayProcess,
@@ -106,11 +105,10 @@ describe('an agent that fails', () => {
       ['m1', 3],
       ['m2', 1],
     ]);
-    const { dead: letters } = cluster.keys.session(sessionKeyId('local', 'dead'));
-    const kept = await redis.client().zrange(letters, '0', '-1');
-    expect(kept.map((letter) => JSON.parse(letter))).toEqual([
-      { id: sessionKeyId('local', 'dead'), reason, entry: expect.stringMatching(/^m1 .*poison/) },
-    ]);
+    const listed = await fetch(`${node.url}/v1/dead-letters`);
+    expect(await listed.json()).toMatchObject({
+      dead_letters: [{ session_id: 'dead', message_id: 'm1', reason, attempts: 3 }],
+    });
   });
 
   it('T5 ends with outcome error when the failure is terminal, and the session goes on', async () => {

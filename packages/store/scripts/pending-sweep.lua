@@ -1,10 +1,11 @@
 -- Finds sessions with work and no live holder, and SESSION_END records that nobody copied; strikes
--- sessions that have expired off the listings.
--- KEYS: pending swept ends sessions
+-- sessions that have expired off the listings, and deletes dead letters that are too old.
+-- KEYS: pending swept ends sessions dead
 -- ARGV: session_prefix owned_prefix interval resume_window call
 -- REPLY: early | swept <id ring ...> <SESSION_END records>
--- RULES: T7 C1 C2 D4
+-- RULES: T7 C1 C2 D4 B1
 local BACKOFF_MAX, ENDS_AGE, MEMBERS, ANSWER_KEPT = 60000, 5000, 100, 5000
+local LETTER_KEPT = 30 * 24 * 3600 * 1000 -- a person had a month to look at it
 --@include clock
 local function overdue_ends()
   local overdue = {}
@@ -41,6 +42,14 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', sessions, '-inf', now - resume_w
     redis.call('ZREM', sessions, id)
     redis.call('ZREM', owned_prefix .. string.sub(id, 1, 12), id)
   else redis.call('ZADD', sessions, now, id) end -- kept by its work: looked at again later
+end
+local too_old = string.format('%.0f', (now - LETTER_KEPT) * 1000)
+for _, letter in ipairs(redis.call('ZRANGEBYSCORE', dead, '-inf', too_old, 'LIMIT', 0, MEMBERS)) do
+  local letters = session_prefix .. string.match(letter, '^[^~]+') .. ':dead'
+  local number = redis.call('ZSCORE', dead, letter)
+  redis.call('ZREMRANGEBYSCORE', letters, number, number)
+  redis.call('ZREM', owned_prefix .. string.sub(letter, 1, 12) .. ':dead', letter)
+  redis.call('ZREM', dead, letter)
 end
 local remembered = table.concat({ call, string.format('%.0f', now), cjson.encode(rings) }, ' ')
 redis.call('SET', swept, remembered, 'PX', math.floor(interval) + ANSWER_KEPT)

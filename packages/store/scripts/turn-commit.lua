@@ -1,5 +1,5 @@
 -- Ends a turn: outcome, history, log and publication, and the next turn or idleness, in one step.
--- KEYS: state inbox events messages seen pending dead sessions owned
+-- KEYS: state inbox events messages seen pending sessions owned letters dead dead_owned
 -- ARGV: token fence server channel id turn_id next_turn_id fetch status reason content usage
 --       trailing max_events max_messages max_seen max_dead resume_window
 -- REPLY: fenced | idle | more | next <head> <entries>
@@ -11,6 +11,7 @@ if fenced then return { 'fenced' } end
 --@include head
 --@include seen
 --@include expiry
+--@include letter
 local s = redis.call('HMGET', state, 'turn_id', 'last_turn', 'batch', 'attempt', 'abort')
 local function what_follows()
   if redis.call('LLEN', inbox) == 0 then return { 'idle' } end
@@ -38,7 +39,7 @@ for i, entry in ipairs(batch) do
   redis.call('ZADD', seen, log_append(final), message_id)
   redis.call('RPUSH', messages, 'u ' .. entry)
   if status == 'dead_lettered' then
-    redis.call('ZADD', dead, now, cjson.encode({ id = id, entry = entry, reason = reason }))
+    letter_keep(entry, reason, s[4])
   end
   bytes = bytes + #entry
 end
@@ -47,7 +48,7 @@ redis.call('RPUSH', messages, table.concat({ 'a', last, now, turn_id, status,
   cjson.encode({ content = content, reason = reason, usage = usage,
     attempt = tonumber(s[4]) }) }, ' '))
 redis.call('LTRIM', messages, -tonumber(max_messages), -1)
-if status == 'dead_lettered' then redis.call('ZREMRANGEBYRANK', dead, 0, -1 - tonumber(max_dead)) end
+if status == 'dead_lettered' then letter_trim(max_dead) end
 seen_trim(max_seen)
 redis.call('HINCRBY', state, 'bytes', -bytes)
 redis.call('HSET', state, 'last_turn', turn_id, 'last_activity', now, 'committed_at', now)

@@ -1,5 +1,6 @@
 export type { Channels } from './channels.js';
 export { StoreUnavailable } from './connect.js';
+export type { DeadLetter, DeadLetters, LetterCursor, Retried } from './dead-letters.js';
 export type { DurabilityWait } from './durability.js';
 export { decodeEntry, decodeHistory, type InboxEntry, userMessage } from './entry.js';
 export { decodePublished, type LogEvent, type LogPage, streamFields } from './event-log.js';

@@ -47,10 +47,16 @@ export function makeKeys(prefix: string, partitions: number) {
         pending: `${base}:pending`,
         sessions: `${base}:sessions`,
         owned: `${base}:u:${id.slice(0, 12)}`,
-        dead: `${base}:dead`,
         ends: `${base}:ends`,
+        /** Dead letters: the session's own, and the ids of all and of the principal's in listings. */
+        letters: `${own}:dead`,
+        dead: `${base}:dead`,
+        dead_owned: `${base}:u:${id.slice(0, 12)}:dead`,
       };
     },
+    /** Who retried or deleted a dead letter, for a while: a repeated call gets the first answer. */
+    letterCall: (id: string, messageId: string) =>
+      `${tag(partitionOf(id))}:s:${id}~${messageId}:call`,
     partition(partition: number) {
       const base = tag(partition);
       return {
@@ -58,10 +64,16 @@ export function makeKeys(prefix: string, partitions: number) {
         swept: `${base}:swept`,
         ends: `${base}:ends`,
         sessions: `${base}:sessions`,
+        dead: `${base}:dead`,
         sessionPrefix: `${base}:s:`,
         ownedPrefix: `${base}:u:`,
       };
     },
+    /** Ids of dead letters in one partition, of everybody or of one principal. */
+    deadIn: (partition: number, principal?: string) =>
+      principal === undefined
+        ? `${tag(partition)}:dead`
+        : `${tag(partition)}:u:${principalHash(principal)}:dead`,
     /** Channel of a session's events. */
     channel: (id: string) => `${tag(partitionOf(id))}:s:${id}`,
     /** Channel of a node's wakes and aborts for the sessions of one partition; ends before the node id. */

@@ -2,6 +2,7 @@ import type { Durability } from '@sluice/protocol';
 import { exitStatus, type Logger, StartError, sleep } from '@sluice/runtime';
 import { makeChannels } from './channels.js';
 import { connect, connectPatiently } from './connect.js';
+import { makeDeadLetters } from './dead-letters.js';
 import { type DurabilityWait, openDurability } from './durability.js';
 import { type InboxLimits, makeInbox } from './inbox.js';
 import { makeKeys } from './keys.js';
@@ -92,6 +93,7 @@ export async function openStore(options: StoreOptions) {
       ...(options.silentNodes ? { silentNodes: options.silentNodes } : {}),
     }),
     inbox: makeInbox(connection, keys, rings, limits),
+    deadLetters: makeDeadLetters(connection, keys, { rings, limits }),
     leases: makeLeases(connection, keys, { nodeId, limits }),
     nodes: makeNodes(connection, keys, nodeId),
     sweep: makeSweep(connection, keys, {

@@ -40,3 +40,26 @@ export function head(reply: ReplyReader): HeadReply {
 export type Fenced = { readonly kind: 'fenced' };
 
 export const fenced: Fenced = { kind: 'fenced' };
+
+export type FullReply = { readonly kind: 'full'; readonly limit: string };
+
+export type AcceptedReply = {
+  readonly kind: 'accepted';
+  readonly epoch: string;
+  readonly seq: number;
+  readonly atMs: number;
+  readonly position: number;
+  /** Number of the ring to add; '' when none is due. */
+  readonly ring: string;
+};
+
+export function accepted(reply: ReplyReader): AcceptedReply {
+  return {
+    kind: 'accepted',
+    epoch: reply.text(),
+    seq: reply.int(),
+    atMs: reply.int(),
+    position: reply.int(),
+    ring: reply.text(),
+  };
+}

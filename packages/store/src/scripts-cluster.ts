@@ -12,7 +12,7 @@ export type SweepReply = {
 };
 
 export const pendingSweep = defineScript('pending-sweep', {
-  keys: ['pending', 'swept', 'ends', 'sessions'],
+  keys: ['pending', 'swept', 'ends', 'sessions', 'dead'],
   args: ['session_prefix', 'owned_prefix', 'interval', 'resume_window', 'call'],
   decode(word, reply): SweepReply {
     if (word === 'early') return { rings: [], overdueEnds: [] };

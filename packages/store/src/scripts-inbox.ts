@@ -1,10 +1,10 @@
 import type { Value } from './reply.js';
 import { defineScript } from './script.js';
-import { unexpected } from './script-replies.js';
+import { type AcceptedReply, accepted, type FullReply, unexpected } from './script-replies.js';
 
 export type AppendReply =
   | { readonly kind: 'gone' | 'ended' | 'busy' }
-  | { readonly kind: 'full'; readonly limit: string }
+  | FullReply
   | {
       readonly kind: 'duplicate';
       /** Seq of the acceptance while the message waits; 0 once it has an outcome. */
@@ -13,15 +13,7 @@ export type AppendReply =
       /** The acceptance, or the outcome, as long as the log keeps it: [id, fields]. */
       readonly event: readonly Value[] | undefined;
     }
-  | {
-      readonly kind: 'accepted';
-      readonly epoch: string;
-      readonly seq: number;
-      readonly atMs: number;
-      readonly position: number;
-      /** Number of the ring to add; '' when none is due. */
-      readonly ring: string;
-    };
+  | AcceptedReply;
 
 export const inboxAppend = defineScript('inbox-append', {
   keys: ['state', 'inbox', 'events', 'messages', 'seen', 'lease', 'pending'],
@@ -50,14 +42,7 @@ export const inboxAppend = defineScript('inbox-append', {
       };
     }
     if (word !== 'accepted') return unexpected(word);
-    return {
-      kind: 'accepted',
-      epoch: reply.text(),
-      seq: reply.int(),
-      atMs: reply.int(),
-      position: reply.int(),
-      ring: reply.text(),
-    };
+    return accepted(reply);
   },
 });
 

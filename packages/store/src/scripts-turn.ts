@@ -76,7 +76,19 @@ export type CommitReply =
   | { readonly kind: 'next'; readonly head: HeadReply };
 
 export const turnCommit = defineScript('turn-commit', {
-  keys: ['state', 'inbox', 'events', 'messages', 'seen', 'pending', 'dead', 'sessions', 'owned'],
+  keys: [
+    'state',
+    'inbox',
+    'events',
+    'messages',
+    'seen',
+    'pending',
+    'sessions',
+    'owned',
+    'letters',
+    'dead',
+    'dead_owned',
+  ],
   args: [
     'token',
     'fence',

@@ -1,6 +1,13 @@
 import type { Mode } from '@sluice/protocol';
 import type { Logger } from '@sluice/runtime';
-import type { DurabilityWait, Inbox, SessionEnds, SessionRef, Sessions } from '@sluice/store';
+import type {
+  DeadLetters,
+  DurabilityWait,
+  Inbox,
+  SessionEnds,
+  SessionRef,
+  Sessions,
+} from '@sluice/store';
 import type { Connection } from './connection.js';
 import type { FanOut } from './fan-out.js';
 
@@ -19,6 +26,7 @@ export type EdgeContext = {
   readonly nodeId: string;
   readonly sessions: Sessions;
   readonly inbox: Inbox;
+  readonly deadLetters: DeadLetters;
   readonly durability: DurabilityWait;
   readonly ends: SessionEnds;
   readonly fanOut: FanOut;

@@ -4,6 +4,7 @@ import type { Config } from '../config-types.js';
 import { makeAuthenticate } from './authenticate.js';
 import { type Connection, makeConnection } from './connection.js';
 import type { EdgeContext, EdgeLimits } from './context.js';
+import { makeDeadLetterRoutes } from './dead-letters.js';
 import { detach } from './detach.js';
 import { onRefused, onText } from './dispatch.js';
 import { makeFanOut } from './fan-out.js';
@@ -44,7 +45,10 @@ export async function startEdge(options: EdgeOptions) {
   const info = () => options.info(context.connections.size, context.fanOut.sessions().length);
   const { gateway } = config;
   const serves = gateway.roles.includes('edge');
-  const routes = makeRoutes(context, { streams, waits, info });
+  const routes = [
+    ...makeRoutes(context, { streams, waits, info }),
+    ...makeDeadLetterRoutes(context),
+  ];
   const server = await startServer({
     host: gateway.host,
     port: gateway.port,
@@ -92,6 +96,7 @@ function makeContext({ store, config, log, hasAgent, isDraining }: EdgeOptions):
     nodeId: gateway.nodeId,
     sessions,
     inbox: store.inbox,
+    deadLetters: store.deadLetters,
     durability: store.durability,
     ends: store.sessionEnds,
     fanOut: makeFanOut({ channels, keys, sessions, log }),

@@ -1,0 +1,185 @@
+import type { Content } from '@sluice/protocol';
+import { makeId } from '@sluice/runtime';
+import type { Connection } from './connect.js';
+import { decodeEntry } from './entry.js';
+import type { LogEvent } from './event-log.js';
+import type { InboxLimits } from './inbox.js';
+import { type Keys, principalHash } from './keys.js';
+import type { Rings } from './ring.js';
+import * as scripts from './scripts.js';
+
+/** Contents of one page; more letters come with the next one. */
+const PAGE_BYTES_MAX = 4 * 1024 * 1024;
+
+export type DeadLetter = {
+  /** `<id>~<message_id>`: unreserved characters of URLs, and `:` and `@`. */
+  readonly letterId: string;
+  readonly principal: string;
+  readonly sessionId: string;
+  readonly agent: string;
+  readonly messageId: string;
+  readonly content: Content;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly reason: string;
+  readonly attempts: number;
+  readonly acceptedAtMs: number;
+  readonly deadAtMs: number;
+};
+
+/** Where a page ended: the number of its last letter, which is unique within the partition. */
+export type LetterCursor = { readonly number: number; readonly partition: number };
+
+export type LetterPage = {
+  readonly letters: readonly DeadLetter[];
+  /** undefined: there are no older ones. */
+  readonly next: LetterCursor | undefined;
+};
+
+export type Retried =
+  | { readonly kind: 'not_found' | 'gone' }
+  | { readonly kind: 'full'; readonly limit: string }
+  | {
+      readonly kind: 'accepted';
+      readonly sessionId: string;
+      readonly event: LogEvent & { kind: 'accepted' };
+    };
+
+export type DeadLetters = ReturnType<typeof makeDeadLetters>;
+
+/** Messages that used up their attempts (T4). Throws StoreUnavailable. */
+export function makeDeadLetters(
+  connection: Connection,
+  keys: Keys,
+  { rings, limits }: { rings: Rings; limits: InboxLimits },
+) {
+  /** A letter's id in its parts; undefined: no id of a letter, or not one of `principal`. */
+  function parse(letterId: string, principal: string | undefined) {
+    const [, id, hash, sessionId, messageId] =
+      /^(([\w-]{12})\.([^~\s]{1,128}))~([^~\s]{1,256})$/.exec(letterId) ?? [];
+    if (id === undefined || sessionId === undefined || messageId === undefined) return undefined;
+    if (principal !== undefined && principalHash(principal) !== hash) return undefined;
+    return { id, sessionId, messageId };
+  }
+
+  const keysOf = (id: string, messageId: string) => ({
+    ...keys.session(id),
+    letter_call: keys.letterCall(id, messageId),
+  });
+
+  /** The newest letters of one partition that come behind the cursor. */
+  async function newest(
+    partition: number,
+    { principal, after, count }: ListRequest,
+  ): Promise<Numbered[]> {
+    // Letters with the same number stand in the order of their partitions, highest first.
+    const from = after && `${partition < after.partition ? '' : '('}${after.number}`;
+    const key = keys.deadIn(partition, principal);
+    // One more than is shown: it tells whether others follow.
+    const range = [0, count + 1] as const;
+    const flat = await connection.ask((client) =>
+      client.zrevrangebyscore(key, from ?? '+inf', '-inf', 'WITHSCORES', 'LIMIT', ...range),
+    );
+    return flat.flatMap((letterId, at) =>
+      at % 2 === 0 ? [{ letterId, partition, number: Number(flat[at + 1]) }] : [],
+    );
+  }
+
+  /** undefined: retried or deleted meanwhile. */
+  async function read({ letterId, number }: Numbered): Promise<DeadLetter | undefined> {
+    const parts = parse(letterId, undefined);
+    if (!parts) return undefined;
+    const { letters } = keys.session(parts.id);
+    const [text] = await connection.ask((client) => client.zrangebyscore(letters, number, number));
+    return text === undefined ? undefined : toLetter(letterId, text);
+  }
+
+  return {
+    /** Newest first, over all partitions; of one principal, or of all. */
+    async list(request: ListRequest): Promise<LetterPage> {
+      const partitions = Array.from({ length: keys.partitions }, (_, partition) => partition);
+      const found = (await Promise.all(partitions.map((it) => newest(it, request)))).flat();
+      found.sort((a, b) => b.number - a.number || b.partition - a.partition);
+      const letters: DeadLetter[] = [];
+      const page = found.slice(0, request.count);
+      let bytes = 0;
+      for (const [at, numbered] of page.entries()) {
+        const letter = await read(numbered);
+        if (letter) letters.push(letter);
+        bytes += letter ? JSON.stringify(letter.content).length : 0;
+        const isLast = at + 1 === page.length || bytes > PAGE_BYTES_MAX;
+        if (isLast) return { letters, next: found.length > at + 1 ? numbered : undefined };
+      }
+      return { letters, next: undefined };
+    },
+
+    /** Takes a letter back into its session's inbox, and rings when nobody is there. */
+    async retry(letterId: string, principal?: string): Promise<Retried> {
+      const parts = parse(letterId, principal);
+      if (!parts) return { kind: 'not_found' };
+      const { id, sessionId, messageId } = parts;
+      const reply = await connection.run(scripts.letterRetry, keysOf(id, messageId), {
+        channel: keys.channel(id),
+        node_channel: keys.nodeChannelPrefix(keys.partitionOf(id)),
+        id,
+        message_id: messageId,
+        max_inbox: limits.maxInbox,
+        max_inbox_bytes: limits.maxInboxBytes,
+        max_events: limits.maxEvents,
+        wakes_counted: 1,
+        call: makeId('retry'), // made before the first try: a repeat gets the same message
+      });
+      if (reply.kind !== 'accepted') return reply;
+      const { ring, ...event } = reply;
+      if (ring !== '') rings.ring(id, ring);
+      return { kind: 'accepted', sessionId, event };
+    },
+
+    /** False: there is no such letter. */
+    async drop(letterId: string, principal?: string): Promise<boolean> {
+      const parts = parse(letterId, principal);
+      if (!parts) return false;
+      const { id, messageId } = parts;
+      const word = await connection.run(scripts.letterDrop, keysOf(id, messageId), {
+        id,
+        message_id: messageId,
+        call: makeId('drop'), // made before the first try: a repeat gets the same answer
+      });
+      return word === 'dropped';
+    },
+  };
+}
+
+type ListRequest = {
+  readonly principal?: string | undefined;
+  readonly after?: LetterCursor | undefined;
+  readonly count: number;
+};
+
+type Numbered = LetterCursor & { readonly letterId: string };
+
+/** `<message_id> <json>`, as the scripts write it (scripts/include/letter.lua). */
+function toLetter(letterId: string, text: string): DeadLetter {
+  const kept = JSON.parse(text.slice(text.indexOf(' ') + 1)) as {
+    session_id: string;
+    agent: string;
+    principal: string;
+    reason: string;
+    attempts: number;
+    at: number;
+    entry: string;
+  };
+  const { messageId, content, metadata, atMs } = decodeEntry(kept.entry);
+  return {
+    letterId,
+    principal: kept.principal,
+    sessionId: kept.session_id,
+    agent: kept.agent,
+    messageId,
+    content,
+    metadata,
+    reason: kept.reason,
+    attempts: kept.attempts,
+    acceptedAtMs: atMs,
+    deadAtMs: kept.at,
+  };
+}
