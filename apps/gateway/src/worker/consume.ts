@@ -2,8 +2,6 @@ import { RING_QUEUE, type RingJob } from '@sluice/store';
 import { type ConnectionOptions, Worker } from 'bullmq';
 
 export type Consumer = {
-  /** Follows the free slots: a job is fetched only when it can run at once. */
-  setFree(free: number): void;
   /** Takes no more rings from the call on; resolves when those that it had are answered. */
   pause(): Promise<void>;
   close(): Promise<void>;
@@ -22,34 +20,20 @@ export function consume(
   onRing: (ring: RingJob) => Promise<void>,
   { connection, prefix, concurrency, leaseTtlMs, onError }: ConsumerOptions,
 ): Consumer {
-  let active = 0;
-  const worker = new Worker<RingJob>(
-    RING_QUEUE,
-    async (job) => {
-      active++;
-      try {
-        await onRing(job.data);
-      } finally {
-        active--;
-      }
-    },
-    {
-      connection,
-      prefix,
-      concurrency,
-      lockDuration: leaseTtlMs,
-      stalledInterval: 1_000,
-      maxStalledCount: 1_000,
-      removeOnComplete: { count: 0 },
-      removeOnFail: { count: 0 },
-      skipVersionCheck: true,
-    },
-  );
+  const worker = new Worker<RingJob>(RING_QUEUE, (job) => onRing(job.data), {
+    connection,
+    prefix,
+    // Never changed: while its loop waits for a running job it does not see a higher number.
+    concurrency,
+    lockDuration: leaseTtlMs,
+    stalledInterval: 1_000,
+    maxStalledCount: 1_000,
+    removeOnComplete: { count: 0 },
+    removeOnFail: { count: 0 },
+    skipVersionCheck: true,
+  });
   worker.on('error', onError);
   return {
-    setFree(free) {
-      worker.concurrency = Math.max(1, active + free);
-    },
     // Not pause(true): that goes on waiting at Redis, catches the ring for this node's own heir, and a
     // drain that ends meanwhile takes it along.
     pause: () => worker.pause(false),

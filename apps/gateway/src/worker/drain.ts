@@ -26,6 +26,7 @@ export async function drainWorker(
     else deadline.addEventListener('abort', () => resolve(undefined), { once: true });
   });
   context.phase = 'sole'; // until it is known better: rings go elsewhere, nothing is given away
+  context.slots.dismiss();
   const pausing = consumer.pause().catch(() => undefined);
   const counting = nodes.drain(info).catch(() => undefined);
   const others = await Promise.race([within(counting, COUNT_LIMIT_MS), reached]);

@@ -62,11 +62,10 @@ async function begin(
   return monotonicMs() < claim.deadlineMs ? begun : undefined;
 }
 
-/** Sends a ring round again under a new number. */
+/** Sends a ring round again under a new number; one that is not delayed keeps its place, the first. */
 export async function passOn(context: WorkerContext, id: string, delayMs: number): Promise<void> {
   const ring = await context.leases.drawRing(id, delayMs);
-  if (ring !== '')
-    await context.rings.ring(id, ring, { delayMs, lifo: context.phase !== 'running' });
+  if (ring !== '') await context.rings.ring(id, ring, { delayMs, lifo: delayMs === 0 });
 }
 
 /** Runs and lingers until the lease is given up; the slot taken by the caller is given back. */

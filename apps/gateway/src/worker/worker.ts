@@ -1,7 +1,7 @@
 import type { Agent } from '@sluice/agents';
 import type { Logger } from '@sluice/runtime';
 import type { RingJob, Store } from '@sluice/store';
-import { type Consumer, consume } from './consume.js';
+import { consume } from './consume.js';
 import type { WorkerContext, WorkerLimits } from './context.js';
 import { makeMissingAgents } from './missing-agent.js';
 import { passOn, serveSession, takeSession } from './run-session.js';
@@ -9,8 +9,8 @@ import { makeSlots } from './slots.js';
 import { startSweeping } from './sweep.js';
 
 const MISSING_AGENT_DELAY_MS = 1_000;
-/** Wakes took the slots that the fetched job counted on. */
-const NO_SLOT_DELAY_MS = 250;
+/** So long a ring waits in line while woken turns have the slots; then another node may have it. */
+const SLOT_WAIT_MS = 250;
 
 export type WorkerOptions = {
   readonly store: Store;
@@ -32,7 +32,6 @@ export type RunningWorker = Awaited<ReturnType<typeof startWorker>>;
 /** Starts the worker role: consumes rings, hears wakes and aborts, sweeps. */
 export async function startWorker(options: WorkerOptions) {
   const { store, nodeId, log, limits } = options;
-  let consumer: Consumer | undefined;
   const context: WorkerContext = {
     leases: store.leases,
     rings: store.rings,
@@ -41,14 +40,14 @@ export async function startWorker(options: WorkerOptions) {
     agents: options.agents,
     limits,
     log,
-    slots: makeSlots(options.concurrency, (free) => consumer?.setFree(free)),
+    slots: makeSlots(options.concurrency),
     held: new Map(),
     phase: 'running',
     lingering: 0,
   };
   const serving = new Set<Promise<void>>();
   options.onNodeMessage((message) => hear(context, message));
-  consumer = consume(ringListener(context, serving, options), {
+  const consumer = consume(ringListener(context, serving, options), {
     connection: store.bullConnection as never,
     prefix: store.keys.ringPrefix,
     concurrency: options.concurrency,
@@ -104,7 +103,11 @@ async function answerRing(
   { onIdle, ...options }: TakeOptions & { onIdle(): void },
 ): Promise<void> {
   if (context.phase !== 'running') return passOn(context, ring.id, 0);
-  if (!context.slots.tryTake()) return passOn(context, ring.id, NO_SLOT_DELAY_MS);
+  if (!(await context.slots.take(SLOT_WAIT_MS))) return passOn(context, ring.id, 0);
+  if (context.phase !== 'running') {
+    context.slots.give();
+    return passOn(context, ring.id, 0);
+  }
   const taken = await take(context, ring, options).catch((err) => {
     context.log.warn({ err, session: ring.id }, 'ring not answered'); // the sweep rings again
   });

@@ -1,0 +1,141 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { sessionKeyId } from '@sluice/store';
+import {
+  eventually,
+  type FrameClient,
+  type GatewayProcess,
+  httpBehaviours,
+  startRedis,
+  type TestRedis,
+} from '@sluice/testkit';
+import { Cluster } from './cluster.js';
+
+const MAX_TURNS = 3;
+
+describe('sessions that want the same slots', () => {
+  let redis: TestRedis;
+  let cluster: Cluster;
+  /** Lets the turns of this message end that were held back. */
+  let held: Map<string, () => void>;
+
+  beforeAll(async () => {
+    redis = await startRedis();
+  });
+  beforeEach(async () => {
+    // The sweep rings only for what was forgotten for 2 s: nothing here may need it.
+    cluster = await Cluster.open(redis, {
+      worker: { concurrency: 1, max_turns_per_lease: MAX_TURNS },
+      lease: { linger: '60s' },
+    });
+    held = new Map();
+  });
+  afterEach(() => cluster.stop());
+
+  const order = () =>
+    cluster.agent.turns.map(({ turn }) => `${turn.session_id} ${turn.message_id}`);
+  const started = (entry: string) => eventually(() => order().includes(entry), 10_000);
+  /** Turns of messages whose content is `hold` wait until they are let go; the others take `ms`. */
+  function holdBack(ms: number) {
+    const other = httpBehaviours.delayMs(ms);
+    cluster.agent.behave(async (turn, context) => {
+      if (turn.content !== 'hold') return other(turn, context);
+      await new Promise<void>((resolve) => held.set(turn.message_id, resolve));
+      context.respond.json({ content: 'held back' });
+    });
+  }
+  async function send(node: GatewayProcess, sessionId: string, ...contents: string[]) {
+    const client = await cluster.attach(node, { session_id: sessionId });
+    await sendMore(client, ...contents);
+    return client;
+  }
+  async function sendMore(client: FrameClient, ...contents: string[]) {
+    const ids = contents.map((content, n) =>
+      client.message(content, { message_id: `${content}-${n}` }),
+    );
+    await Promise.all(ids.map((id) => client.waitFor({ status: 'accepted', message_id: id })));
+  }
+
+  it('T8 T1 a long inbox goes to the back after max_turns_per_lease turns, in its order', async () => {
+    holdBack(20);
+    const node = await cluster.start();
+    const contents = ['hold', ...Array.from({ length: 11 }, () => 'x')];
+    const long = await send(node, 'long', ...contents);
+    await started('long hold-0');
+    for (const name of ['a', 'b', 'c']) await send(node, name, 'x', 'x');
+    held.get('hold-0')?.();
+    await long.final('x-11', 20_000);
+    await started('c x-1');
+
+    const ran = order();
+    const ofLong = ran.filter((entry) => entry.startsWith('long'));
+    expect(ofLong).toEqual(contents.map((content, n) => `long ${content}-${n}`));
+    // Those that waited when it began come after its first turns, in the order of their rings.
+    expect(ran.slice(0, MAX_TURNS + 6)).toEqual([
+      ...ofLong.slice(0, MAX_TURNS),
+      ...['a x-0', 'a x-1', 'b x-0', 'b x-1', 'c x-0', 'c x-1'],
+    ]);
+  });
+
+  it('T8 sessions with long inboxes take turns at the slot', async () => {
+    holdBack(5);
+    const node = await cluster.start();
+    const long = await send(node, 'a', 'hold', ...Array.from({ length: 8 }, () => 'x'));
+    await started('a hold-0');
+    const others = [];
+    for (const name of ['b', 'c']) others.push(await send(node, name, ...Array(9).fill('x')));
+    held.get('hold-0')?.();
+    for (const client of [long, ...others]) await client.final('x-8', 20_000);
+    const runs = order()
+      .map((entry) => entry.slice(0, 1))
+      .join('');
+    expect(runs).toBe('aaabbbcccaaabbbcccaaabbbccc');
+  });
+
+  it('T8 goes on without a pause when nobody else wants the slot', async () => {
+    const free = await cluster.start({ worker: { concurrency: 2 } });
+    holdBack(0);
+    const long = await send(free, 'long', ...Array.from({ length: 10 }, () => 'x'));
+    await long.final('x-9');
+    const fences = new Set(cluster.agent.turns.map(({ turn }) => turn.fence));
+    expect(fences.size).toBe(1);
+  });
+
+  it('T8 a conversation that never pauses lets a waiting session in', async () => {
+    cluster.agent.behave(httpBehaviours.delayMs(60));
+    const node = await cluster.start();
+    const chat = await cluster.attach(node, { session_id: 'chat' });
+    let over = false;
+    const talking = (async () => {
+      for (let n = 0; !over; n++) await chat.final(chat.message('x', { message_id: `m${n}` }));
+    })();
+    await eventually(() => order().length > 3);
+    const from = order().length;
+    await send(node, 'waits', 'x');
+    await started('waits x-0');
+    const before = order().indexOf('waits x-0') - from;
+    over = true;
+    await talking;
+    // The turn that ran when it came, and the one that its acknowledgement may have met.
+    expect(before).toBeLessThanOrEqual(3);
+  });
+
+  it('T8 T7 a ring that met only woken sessions gets the first slot that is free', async () => {
+    holdBack(0);
+    const node = await cluster.start({ worker: { concurrency: 2 } });
+    const woken = await send(node, 'woken', 'x');
+    await woken.final('x-0');
+    await send(node, 'long', 'hold');
+    await started('long hold-0');
+    woken.message('hold', { message_id: 'wake' });
+    await started('woken wake');
+    const waits = await send(node, 'waits', 'x');
+    // Its ring has been in line and round again, more than once.
+    const { state } = cluster.keys.session(sessionKeyId('local', 'waits'));
+    const rings = () => redis.client().hget(state, 'ring');
+    await eventually(async () => Number(await rings()) > 2);
+    expect(order()).not.toContain('waits x-0');
+    held.get('wake')?.();
+    await waits.final('x-0', 2_000);
+    held.get('hold-0')?.();
+  });
+});
