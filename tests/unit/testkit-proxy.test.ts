@@ -126,6 +126,21 @@ describe.each([2, 3] as const)('the proxy, RESP%d', (protocol) => {
     expect(await client.ping().catch(() => client.ping())).toBe('PONG');
   });
 
+  it('lets no reply overtake another, whatever the latency was meanwhile', async () => {
+    const client = connect();
+    await client.ping();
+    const sent = Array.from({ length: 600 }, (_, n) => `${n}`);
+    const echoes: Promise<string>[] = [];
+    for (const n of sent) {
+      proxy.latency([7, 0, 3, 1][Number(n) % 4] ?? 0);
+      echoes.push(client.echo(n));
+      // Spread over fractions of the latencies: the times at which replies are due lie close together.
+      const until = performance.now() + 0.3;
+      while (performance.now() < until) await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await Promise.all(echoes)).toEqual(sent);
+  });
+
   it('shows each request with its connection', async () => {
     const client = connect();
     const seen: unknown[] = [];

@@ -32,20 +32,29 @@ export function makeLink(client: Socket, server: Socket, rules: LinkRules): Link
   // RESP3 marks what answers no request; a RESP2 subscriber's replies cannot be counted, and are not.
   let resp3 = false;
   let counted = true;
-  let lastSendAt = 0;
 
   const cut = () => {
     client.destroy();
     server.destroy();
   };
 
+  /** Replies that are held back, in order: none overtakes another, also when the latency was lowered. */
+  const held: { readonly bytes: Buffer; readonly dueMs: number }[] = [];
   const sendReply = (bytes: Buffer) => {
-    const delay = rules.latencyMs();
-    const now = performance.now();
-    // Never before an earlier one, also when the latency was just lowered.
-    lastSendAt = Math.max(lastSendAt, now + delay);
-    if (lastSendAt - now < 1) client.write(bytes);
-    else setTimeout(() => client.writable && client.write(bytes), lastSendAt - now);
+    const delayMs = rules.latencyMs();
+    if (delayMs === 0 && held.length === 0) client.write(bytes);
+    else if (held.push({ bytes, dueMs: performance.now() + delayMs }) === 1) sendHeld();
+  };
+  const sendHeld = () => {
+    for (let first = held[0]; first; first = held[0]) {
+      const leftMs = first.dueMs - performance.now();
+      if (leftMs > 0) {
+        setTimeout(sendHeld, leftMs);
+        return;
+      }
+      if (client.writable) client.write(first.bytes);
+      held.shift();
+    }
   };
 
   const onRequest = (value: Buffer): boolean => {
