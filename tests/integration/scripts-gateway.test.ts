@@ -19,9 +19,10 @@ import * as scripts from '../../packages/store/dist/scripts.js';
 import { Cluster } from './cluster.js';
 import { commitOf, openTestStore } from './scripts-world.js';
 
-/** Streams for longer than a lease is renewed; m4 hangs. */
+/** Streams for longer than a lease is renewed; m4 hangs, m5 dies. */
 const agentBehaviour: Behaviour = (turn, context) => {
   if (turn.message_id === 'm4') return httpBehaviours.hang()(turn, context);
+  if (turn.message_id === 'm5') return context.respond.status(503);
   const deltas = Array.from({ length: 6 }, (_, i) => `${turn.message_id} ${i} `);
   return httpBehaviours.stream({ format: 'sse', deltas, everyMs: 50 })(turn, context);
 };
@@ -71,7 +72,7 @@ describe('scripts below a running gateway', () => {
     eventually(() => cluster.attach(node, hello), 5_000);
   const request = (method: string, path: string) =>
     eventually(async () => {
-      const { status } = await fetch(`${node.url}/v1/sessions/${path}`, { method });
+      const { status } = await fetch(`${node.url}/v1/${path}`, { method });
       return status === 503 ? false : status;
     });
 
@@ -84,7 +85,7 @@ describe('scripts below a running gateway', () => {
     await deliver(client, 'm3');
     await insist(client, { type: 'cancel', message_id: 'm3' }, { type: 'cancelled' });
     await client.final('m2');
-    expect(await request('GET', session_id)).toBe(200);
+    expect(await request('GET', `sessions/${session_id}`)).toBe(200);
     // A Redlock that nobody holds any more: the ring is sent round again.
     await eventually(async () => (await redis.client().exists(keysOf(session_id).lease)) === 0);
     await redis.client().set(keysOf(session_id).lease, 'left behind', 'PX', 300);
@@ -92,16 +93,29 @@ describe('scripts below a running gateway', () => {
     await eventually(() => turnsOf(session_id).length === 3, 10_000);
     await insist(client, { type: 'abort' }, { type: 'aborted' });
     await client.final('m4');
+    await deliver(client, 'm5');
+    await client.final('m5', 20_000);
+    const letter = `dead-letters/${sessionKeyId('local', session_id)}~m5`;
+    // 404: it was done, and the answer was that Redis is away.
+    const isRetried = session_id.charCodeAt(0) % 2 === 0;
+    if (isRetried) {
+      expect([202, 404]).toContain(await request('POST', `${letter}/retry`));
+      await client.final('m5.retry.1');
+    } else expect([200, 404]).toContain(await request('DELETE', letter));
     const unaware = await attach({ session_id, since: undefined });
     await unaware.close();
-    await expectWhole(session_id, client);
-    expect(await request('DELETE', session_id)).toBe(200);
+    await expectWhole(session_id, client, isRetried ? ['m5.retry.1'] : []);
+    expect(await request('DELETE', `sessions/${session_id}`)).toBe(200);
     await client.close();
   }
 
-  async function expectWhole(session_id: string, client: FrameClient): Promise<void> {
+  async function expectWhole(
+    session_id: string,
+    client: FrameClient,
+    retried: readonly string[],
+  ): Promise<void> {
     const after = await attach({ session_id });
-    await after.final('m4');
+    await after.final(retried[0] ?? 'm5');
     const logged = after.logged();
     expect(gaps(logged)).toEqual([]);
     expect(client.logged().map(({ cursor }) => cursor)).toEqual(logged.map(({ cursor }) => cursor));
@@ -113,15 +127,20 @@ describe('scripts below a running gateway', () => {
       ['m2', 'ok'],
       ['m3', 'cancelled'],
       ['m4', 'aborted'],
+      ['m5', 'dead_lettered'],
+      ...retried.map((id) => [id, 'ok']),
     ]);
+    const ids = ['m1', 'm2', 'm3', 'm4', 'm5', ...retried];
     const accepted = logged.filter(({ status }) => status === 'accepted');
-    expect(accepted.map(({ message_id }) => message_id)).toEqual(['m1', 'm2', 'm3', 'm4']);
+    expect(accepted.map(({ message_id }) => message_id)).toEqual(ids);
     expect(turnsOf(session_id)).toEqual([
       ['m1', 1],
       ['m2', 1],
       ['m4', 1],
+      ...[1, 2, 3].map((attempt) => ['m5', attempt]),
+      ...retried.map((id) => [id, 1]),
     ]);
-    for (const message_id of ['m1', 'm2']) {
+    for (const message_id of ['m1', 'm2', ...retried]) {
       const text = logged.flatMap(({ type, data }) =>
         type === 'token_stream' && Object(data).message_id === message_id
           ? [Object(data).content]
