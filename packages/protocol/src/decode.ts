@@ -58,7 +58,11 @@ function decodeMessage(raw: Record<string, unknown>): Decoded {
 
 function decodeTyped(type: keyof typeof schemas, raw: Record<string, unknown>): Decoded {
   const result = schemas[type].safeParse(raw);
-  if (!result.success) return fromIssues(result.error, raw);
+  if (!result.success) {
+    const refusal = fromIssues(result.error, raw);
+    const isVersion = type === 'join' && /^(min|max)_version$/.test(refusal.field ?? '');
+    return isVersion ? { ...refusal, code: 'invalid_protocol_hello' } : refusal;
+  }
   if (type === 'abort' || type === 'message_abort') {
     const { reason } = result.data as { reason?: string };
     return { kind: 'frame', frame: { type: 'abort', reason: reason ?? 'user' } };

@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { within } from '@sluice/runtime';
+import type { GatewayProcess } from '@sluice/testkit';
+import { contractCases } from './cases/index.js';
+import { startFaulty } from './faulty-gateway.js';
+import { mutations } from './mutations.js';
+import { openTarget } from './own-target.js';
+import type { Target } from './target.js';
+
+/** So many cases at once: they have sessions of their own. */
+const atOnce = 12;
+
+/** A case that waits for what never comes has failed as well. */
+const caseMs = 8_000;
+/** A proxy answers the pings of the gateway itself: there the client is never silent. */
+const cases = contractCases.filter(({ title }) => !title.startsWith('liveness'));
+
+/** Titles of the cases that fail; stops soon after the first. */
+async function failures(target: Target): Promise<string[]> {
+  const failed: string[] = [];
+  const left = [...cases];
+  const work = async () => {
+    for (let next = left.shift(); next && failed.length === 0; next = left.shift()) {
+      const { title, run } = next;
+      const passed = run(target).then(
+        () => true,
+        () => false,
+      );
+      if (!(await within(passed, caseMs))) failed.push(title);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  return failed;
+}
+
+describe('the conformance suite', () => {
+  let target: Target;
+  let node: GatewayProcess | undefined;
+  beforeAll(async () => {
+    ({ target, node } = await openTarget());
+  });
+  afterAll(async () => {
+    await node?.kill();
+  });
+
+  it('passes behind a proxy that changes nothing', async () => {
+    const faulty = await startFaulty(target, { name: 'none' });
+    expect(await failures(faulty.target)).toEqual([]);
+    await faulty.stop();
+  }, 60_000);
+
+  it.each(mutations.map((mutation) => [mutation.name, mutation] as const))(
+    'fails when %s',
+    async (_name, mutation) => {
+      const faulty = await startFaulty(target, mutation);
+      const failed = await failures(faulty.target);
+      await faulty.stop();
+      expect(failed.length).toBeGreaterThan(0);
+    },
+    60_000,
+  );
+});
