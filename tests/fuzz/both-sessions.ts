@@ -1,0 +1,265 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type RealLease, type RealOptions, RealSession } from './real-session.js';
+import {
+  type Answer,
+  HEARING_NODE,
+  type How,
+  type Mode,
+  type Presented,
+  SessionModel,
+} from './session-model.js';
+
+/** What two nodes and their clients may do next. `twice`: the reply was lost, the call is sent again. */
+export type Step = { readonly twice: boolean } & (
+  | { readonly kind: 'attach' | 'abort' | 'end' | 'expire' }
+  | { readonly kind: 'append'; readonly mode: Mode }
+  | { readonly kind: 'again' | 'cancel'; readonly which: number }
+  | { readonly kind: 'take' | 'peek' | 'begin'; readonly node: number }
+  | { readonly kind: 'retry' | 'delta' | 'renew'; readonly node: number }
+  | { readonly kind: 'commit'; readonly node: number; readonly fetch: boolean }
+  | { readonly kind: 'release'; readonly node: number; readonly how: How }
+);
+
+/** What a node believes to hold; Redis may know better. */
+type Holding = {
+  readonly real: RealLease;
+  readonly model: Presented;
+  turnId: string;
+  deltas: number;
+};
+
+type Node = {
+  readonly name: string;
+  /** Fences that the last peek read. */
+  peeked: { readonly real: number; readonly model: number } | undefined;
+  holding: Holding | undefined;
+};
+
+/** A session of a real Redis beside its model: each call goes to both, and both must agree. */
+export class BothSessions {
+  readonly model = new SessionModel();
+  readonly real: RealSession;
+  readonly #nodes: readonly Node[] = [HEARING_NODE, 'n1'].map((name) => ({
+    name,
+    peeked: undefined,
+    holding: undefined,
+  }));
+  readonly #messages: string[] = [];
+  #made = 0;
+  #readTo = 0;
+
+  constructor(options: RealOptions, id: string) {
+    this.real = new RealSession(options, id);
+  }
+
+  #name(of: string): string {
+    this.#made += 1;
+    return `${of}${this.#made}`;
+  }
+
+  /** Throws with what differs. */
+  async run(step: Step): Promise<void> {
+    await this.#do(step);
+    await this.#compare();
+  }
+
+  async #do(step: Step): Promise<void> {
+    const { model, real } = this;
+    switch (step.kind) {
+      case 'attach': {
+        const connection = this.#name('c');
+        const before = model.s;
+        await this.#both(
+          step,
+          () => model.attach(),
+          () => real.attach(connection),
+        );
+        if (model.s !== before) this.#readTo = 0;
+        return;
+      }
+      case 'append': {
+        const id = this.#name('m');
+        this.#messages.push(id);
+        return this.#both(
+          step,
+          () => model.append(id, step.mode),
+          () => real.append(id, step.mode),
+        );
+      }
+      case 'again': {
+        const id = this.#messages[step.which % Math.max(1, this.#messages.length)];
+        if (id === undefined) return;
+        return this.#both(
+          step,
+          () => model.append(id, 'enqueue'),
+          () => real.append(id, 'enqueue'),
+        );
+      }
+      case 'cancel': {
+        const id = this.#messages[step.which % Math.max(1, this.#messages.length)] ?? 'unknown';
+        return this.#both(
+          step,
+          () => model.cancel(id),
+          () => real.cancel(id),
+        );
+      }
+      case 'abort':
+        return this.#both(
+          step,
+          () => model.abort(),
+          () => real.abort(),
+        );
+      case 'end': {
+        const call = this.#name('call');
+        return this.#both(
+          step,
+          () => model.end(call),
+          () => real.end(call),
+        );
+      }
+      case 'expire':
+        model.expire();
+        return real.expire();
+      default:
+        return this.#hold(step);
+    }
+  }
+
+  /** Calls of a node: for a lease, or under one that it may have lost long ago. */
+  async #hold(step: Extract<Step, { readonly node: number }>): Promise<void> {
+    const node = this.#nodes[step.node] as Node;
+    const { model, real } = this;
+    if (step.kind === 'take' || step.kind === 'peek') await this.#peek(node);
+    if (step.kind === 'take' || step.kind === 'begin') return this.#begin(step, node);
+    if (step.kind === 'peek') return;
+    const { holding } = node;
+    if (!holding) return;
+    const { turnId } = holding;
+    switch (step.kind) {
+      case 'retry': {
+        const turn = { node: node.name, turnId: this.#name('t') };
+        const answer = await this.#answers(
+          step,
+          () => model.begin(holding.model, turn),
+          async () => (await real.begin(holding.real, { ...turn, ring: '' })).answer,
+        );
+        if (answer.word === 'begun' || answer.word === 'exhausted') {
+          Object.assign(holding, { turnId: turn.turnId, deltas: 0 });
+        }
+        return;
+      }
+      case 'delta': {
+        holding.deltas += 1;
+        const number = holding.deltas;
+        return this.#both(
+          step,
+          () => model.delta(holding.model, { turnId, number }),
+          () => real.delta(holding.real, { turnId, number }),
+        );
+      }
+      case 'commit': {
+        const turn = { turnId, next: this.#name('t'), fetch: step.fetch };
+        const answer = await this.#answers(
+          step,
+          () => model.commit(holding.model, turn),
+          () => real.commit(holding.real, turn),
+        );
+        if (answer.word === 'next') Object.assign(holding, { turnId: turn.next, deltas: 0 });
+        return;
+      }
+      case 'release':
+        return this.#both(
+          step,
+          () => model.release(holding.model, step.how),
+          () => real.release(holding.real, step.how, node.name),
+        );
+      case 'renew':
+        return this.#both(
+          step,
+          () => model.renew(holding.model),
+          () => real.renew(holding.real),
+        );
+    }
+  }
+
+  async #peek(node: Node): Promise<void> {
+    const { answer, fence } = await this.real.peek();
+    agree('peek', this.model.peek(), answer);
+    const { s } = this.model;
+    node.peeked = answer.word === 'free' ? { real: fence, model: s.fence } : undefined;
+  }
+
+  /** With the fence of a peek that may be old: Redlock, then `turn-begin`. */
+  async #begin(step: Step, node: Node): Promise<void> {
+    const { model, real } = this;
+    const { peeked } = node;
+    if (!peeked) return;
+    node.peeked = undefined;
+    const token = this.#name('token');
+    const isTaken = !(await real.acquire(token));
+    agree('acquire', { word: String(!model.acquire(token)) }, { word: String(isTaken) });
+    if (isTaken) return;
+    const turn = { node: node.name, turnId: this.#name('t') };
+    const ring = String(model.s.ringMark ?? '');
+    let drawn = 0;
+    const answer = await this.#answers(
+      step,
+      () => model.begin({ token, fence: peeked.model }, turn),
+      async () => {
+        const begun = await real.begin({ token, fence: peeked.real }, { ...turn, ring });
+        drawn = begun.fence;
+        return begun.answer;
+      },
+    );
+    if (answer.word !== 'begun' && answer.word !== 'exhausted') {
+      if (model.s.leaseKey === token) model.s.leaseKey = undefined;
+      return real.abandon(token);
+    }
+    if (drawn <= peeked.real) throw new Error(`L2: fence ${drawn} behind ${peeked.real}`);
+    const lease = { real: { token, fence: drawn }, model: { token, fence: model.s.fence } };
+    node.holding = { ...lease, turnId: turn.turnId, deltas: 0 };
+  }
+
+  async #both(step: Step, foretell: () => Answer, call: () => Promise<Answer>): Promise<void> {
+    await this.#answers(step, foretell, call);
+  }
+
+  /** The answer, which both give, and give again when the call is sent again. */
+  async #answers(
+    { kind, twice }: Step,
+    foretell: () => Answer,
+    call: () => Promise<Answer>,
+  ): Promise<Answer> {
+    const answer = foretell();
+    agree(kind, answer, await call());
+    if (twice) agree(`${kind}, again`, foretell(), await call());
+    return answer;
+  }
+
+  async #compare(): Promise<void> {
+    const { s } = this.model;
+    const { events, inbox, started, attempt, abort, holder, leaseKey } = s;
+    const seen = await this.real.look();
+    agreeOn('the session', seen, {
+      cursor: events.length,
+      started,
+      attempt: started > 0 ? attempt : 0,
+      abort,
+      holder,
+      leaseKey,
+      inbox: inbox.map(({ id }) => id),
+      isListed: inbox.length > 0,
+      events: events.slice(this.#readTo),
+    });
+    this.#readTo = events.length;
+  }
+}
+
+const agree = (what: string, foretold: Answer, answered: Answer) =>
+  agreeOn(what, answered, foretold);
+
+function agreeOn(what: string, found: object, foretold: object): void {
+  if (isDeepStrictEqual({ ...found }, { ...foretold })) return;
+  const show = (value: object) => JSON.stringify(value);
+  throw new Error(`${what}: foretold ${show(foretold)}, found ${show(found)}`);
+}

@@ -1,0 +1,242 @@
+import type { Redis } from 'ioredis';
+import type { Connection } from '../../packages/store/dist/connect.js';
+import type { makeKeys } from '../../packages/store/dist/keys.js';
+import type * as storeScripts from '../../packages/store/dist/scripts.js';
+import { type Answer, type How, type Mode, type ModelEvent, modelLimits } from './session-model.js';
+
+export type Scripts = typeof storeScripts;
+
+/** A lease as a node presents it; `fence` is the one that Redis drew. */
+export type RealLease = { readonly token: string; readonly fence: number };
+
+/** What of a session can be seen from outside, in the words of the model. */
+export type Seen = {
+  readonly cursor: number;
+  readonly started: number;
+  readonly attempt: number;
+  readonly abort: string;
+  readonly holder: string | undefined;
+  readonly leaseKey: string | undefined;
+  readonly inbox: readonly string[];
+  readonly isListed: boolean;
+  /** Events since they were last asked for. */
+  readonly events: readonly ModelEvent[];
+};
+
+const TTL_MS = 600_000;
+const idsOf = (entries: readonly string[]) => entries.map((entry) => entry.split(' ', 1)[0] ?? '');
+
+type Head = { attempt: number; abort: string; entries: readonly string[] };
+const headOf = ({ attempt, abort, entries }: Head) => ({ attempt, abort, ids: idsOf(entries) });
+
+export type RealOptions = {
+  readonly connection: Connection;
+  readonly client: Redis;
+  readonly keys: ReturnType<typeof makeKeys>;
+  readonly scripts: Scripts;
+};
+
+/** One session of a real Redis, called script by script; answers in the words of the model. */
+export class RealSession {
+  readonly #keys;
+  readonly #channels;
+  #readTo = 0;
+
+  constructor(
+    readonly options: RealOptions,
+    readonly id: string,
+  ) {
+    const { keys } = options;
+    this.#keys = keys.session(id);
+    this.#channels = {
+      channel: keys.channel(id),
+      node_channel: keys.nodeChannelPrefix(keys.partitionOf(id)),
+      id,
+      max_events: 10_000,
+    };
+  }
+
+  get #run() {
+    return this.options.connection.run;
+  }
+
+  async attach(connection: string): Promise<Answer> {
+    const { scripts } = this.options;
+    const reply = await this.#run(scripts.sessionAttach, this.#keys, {
+      ...this.#channels,
+      ...{ agent: 'echo', principal: 'alice', session_id: this.id, create: 1, since: 0 },
+      ...{ known_epoch: '', connection, node: 'n0', live_nodes: ' n0 n1 ', silent_nodes: '  ' },
+      ...{ wakes_counted: 1, metadata: '{}', unused_window: TTL_MS, resume_window: TTL_MS },
+    });
+    if (reply.kind !== 'attached') return { word: reply.kind };
+    const { cursor, pending, executing } = reply;
+    if (cursor === 0) this.#readTo = 0; // a new session, with a log of its own
+    return { word: 'attached', cursor, pending, executing };
+  }
+
+  async append(message_id: string, mode: Mode): Promise<Answer> {
+    const { scripts } = this.options;
+    const reply = await this.#run(scripts.inboxAppend, this.#keys, {
+      ...this.#channels,
+      ...{ message_id, mode, body: '{"c":"x"}', wakes_counted: 1 },
+      ...{ max_inbox: modelLimits.maxInbox, max_inbox_bytes: 1_000_000 },
+    });
+    if (reply.kind === 'duplicate') return { word: reply.kind, ring: reply.ring };
+    if (reply.kind !== 'accepted') return { word: reply.kind };
+    const { seq, position, ring } = reply;
+    return { word: 'accepted', seq, position, ring };
+  }
+
+  /** `fence`: the stored one; 0 when no lease was drawn yet. */
+  async peek(): Promise<{ answer: Answer; fence: number }> {
+    const { scripts } = this.options;
+    const reply = await this.#run(scripts.sessionPeek, this.#keys, { id: this.id, ring: '' });
+    return { answer: { word: reply.kind }, fence: reply.kind === 'free' ? reply.fence : 0 };
+  }
+
+  async acquire(token: string): Promise<boolean> {
+    const set = await this.options.client.set(this.#keys.lease, token, 'PX', TTL_MS, 'NX');
+    return set === 'OK';
+  }
+
+  /** Gives back a lease key that did not become a lease. */
+  async abandon(token: string): Promise<void> {
+    const { client } = this.options;
+    if ((await client.get(this.#keys.lease)) === token) await client.del(this.#keys.lease);
+  }
+
+  /** `ring`: the number of the ring that is answered. */
+  async begin(
+    lease: RealLease,
+    { node, turnId, ring }: { node: string; turnId: string; ring: string },
+  ): Promise<{ answer: Answer; fence: number }> {
+    const { scripts } = this.options;
+    const reply = await this.#run(scripts.turnBegin, this.#keys, {
+      ...this.#channels,
+      ...lease,
+      ...{ turn_id: turnId, node, ring, ttl: TTL_MS, lease_here: 1 },
+      ...{ max_attempts: modelLimits.maxAttempts, max_hand_overs: modelLimits.maxHandOvers },
+    });
+    if (reply.kind !== 'begun' && reply.kind !== 'exhausted') {
+      return { answer: { word: reply.kind }, fence: 0 };
+    }
+    return { answer: { word: reply.kind, ...headOf(reply.head) }, fence: reply.head.fence };
+  }
+
+  async delta(lease: RealLease, turn: { turnId: string; number: number }): Promise<Answer> {
+    const { scripts } = this.options;
+    const reply = await this.#run(scripts.eventsAppend, this.#keys, {
+      ...this.#channels,
+      ...lease,
+      ...{ turn_id: turn.turnId, number: turn.number, batch: '[["t","d","m","m"]]' },
+    });
+    if (reply.kind === 'fenced') return { word: reply.kind };
+    return { word: 'appended', cursor: reply.cursor, abort: reply.abort };
+  }
+
+  async commit(
+    lease: RealLease,
+    { turnId, next, fetch }: { turnId: string; next: string; fetch: boolean },
+  ): Promise<Answer> {
+    const { scripts } = this.options;
+    const reply = await this.#run(scripts.turnCommit, this.#keys, {
+      ...this.#channels,
+      ...lease,
+      ...{ turn_id: turnId, next_turn_id: next, fetch: fetch ? 1 : 0, status: 'ok', reason: '' },
+      ...{ content: 'reply', usage: '', trailing: '[]', max_messages: 10, max_seen: 1_000 },
+      ...{ max_dead: 10, resume_window: TTL_MS },
+    });
+    return reply.kind === 'next' ? { word: 'next', ...headOf(reply.head) } : { word: reply.kind };
+  }
+
+  async release(lease: RealLease, how: How, node: string): Promise<Answer> {
+    const { scripts } = this.options;
+    const reply = await this.#run(scripts.turnRelease, this.#keys, {
+      ...this.#channels,
+      ...lease,
+      ...{ node, how, lease_here: 1, reason: 'drain' },
+    });
+    return reply.kind === 'handed' ? { word: 'handed', ring: reply.ring } : { word: reply.kind };
+  }
+
+  async renew(lease: RealLease): Promise<Answer> {
+    const { scripts } = this.options;
+    const given = { ...lease, id: this.id, ttl: TTL_MS };
+    const reply = await this.#run(scripts.leaseRenew, this.#keys, given);
+    return reply.kind === 'fenced' ? { word: 'fenced' } : { word: 'renewed', abort: reply.abort };
+  }
+
+  async expire(): Promise<void> {
+    const { state, lease } = this.#keys;
+    const { client } = this.options;
+    const isThere = (await client.exists(state)) === 1;
+    await client.del(lease);
+    if (isThere) await client.hset(state, 'lease_until', 1);
+  }
+
+  async cancel(message_id: string): Promise<Answer> {
+    const { scripts } = this.options;
+    const limits = { max_seen: 1_000, resume_window: TTL_MS };
+    const given = { ...this.#channels, message_id, ...limits };
+    return { word: await this.#run(scripts.messageCancel, this.#keys, given) };
+  }
+
+  async abort(): Promise<Answer> {
+    const { scripts } = this.options;
+    const given = { ...this.#channels, reason: 'user' };
+    return { word: await this.#run(scripts.turnAbort, this.#keys, given) };
+  }
+
+  async end(call: string): Promise<Answer> {
+    const { scripts } = this.options;
+    const why = { reason: 'Ended', reason_code: 'operator' };
+    const given = { ...this.#channels, node: 'n0', call, ...why };
+    return { word: (await this.#run(scripts.sessionEnd, this.#keys, given)).kind };
+  }
+
+  /** One round trip. */
+  async look(): Promise<Seen> {
+    const { state, inbox, events, pending, lease } = this.#keys;
+    const fields = ['cursor', 'batch', 'attempt', 'abort', 'holder'] as const;
+    const replies = await this.options.client
+      .pipeline()
+      .hmget(state, ...fields)
+      .lrange(inbox, 0, -1)
+      .xrange(events, `${this.#readTo + 1}-0`, '+')
+      .zscore(pending, this.id)
+      .get(lease)
+      .exec();
+    const [stored, entries, log, score, leaseKey] = (replies ?? []).map(([, reply]) => reply) as [
+      (string | null)[],
+      string[],
+      [string, string[]][],
+      string | null,
+      string | null,
+    ];
+    const [cursor, batch, attempt, abort, holder] = stored;
+    for (const [at, [entryId]] of log.entries()) {
+      const expected = `${this.#readTo + 1 + at}-0`;
+      if (entryId !== expected) throw new Error(`E1: ${entryId} stands where ${expected} should`);
+    }
+    this.#readTo += log.length;
+    const started = Number(batch ?? 0);
+    return {
+      cursor: Number(cursor ?? 0),
+      started,
+      attempt: started > 0 ? Number(attempt) : 0,
+      abort: abort ?? '',
+      holder: holder ?? undefined,
+      leaseKey: leaseKey ?? undefined,
+      inbox: idsOf(entries),
+      isListed: score !== null,
+      events: log.map(([, flat]) => eventOf(flat)),
+    };
+  }
+}
+
+function eventOf(flat: readonly string[]): ModelEvent {
+  const field = (name: string) => flat[flat.indexOf(name) + 1] ?? '';
+  const letter = field('t');
+  if (letter === 'e') return ['e'];
+  return letter === 'f' ? ['f', field('m'), field('s')] : [letter, field('m')];
+}

@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import type { Scripts } from './real-session.js';
+
+/** A fault in one script: what of its text is replaced. */
+export type ScriptMutation = {
+  readonly name: string;
+  readonly script: keyof Scripts;
+  readonly from: string;
+  readonly to: string;
+};
+
+/** Faults that the model must find. */
+export const mutations: readonly ScriptMutation[] = [
+  {
+    name: 'a commit does not look at the fence',
+    script: 'turnCommit',
+    from: "if fenced then return { 'fenced' } end",
+    to: '',
+  },
+  {
+    name: 'a renewal does not look at the fence',
+    script: 'leaseRenew',
+    from: "if fenced then return { 'fenced' } end",
+    to: '',
+  },
+  {
+    name: 'a release does not look at the fence',
+    script: 'turnRelease',
+    from: "if fenced then return { 'fenced' } end",
+    to: '',
+  },
+  {
+    name: 'a delta is logged again when it is sent again',
+    script: 'eventsAppend',
+    from: 'if tonumber(number) > tonumber(s[2]) then',
+    to: 'if true then',
+  },
+  {
+    name: 'an interrupt goes before the started head',
+    script: 'inboxAppend',
+    from: '  position = started\n',
+    to: '  position = 0\n',
+  },
+  {
+    name: 'interrupts are not in their order',
+    script: 'inboxAppend',
+    from: "while at and entry_mode(at) == 'interrupt' do",
+    to: 'while false do',
+  },
+  {
+    name: 'a message is accepted again',
+    script: 'inboxAppend',
+    from: 'if known then',
+    to: 'if false then',
+  },
+  {
+    name: 'a holder that nobody hears keeps its lease',
+    script: 'inboxAppend',
+    from: "== 0 and wakes_counted == '1' then",
+    to: '== -1 then',
+  },
+  {
+    name: 'an abort outlives its turn',
+    script: 'turnCommit',
+    from: "'batch', 'attempt', 'abort', 'hand_overs'",
+    to: "'batch', 'attempt', 'hand_overs'",
+  },
+  {
+    name: 'an abort is forgotten by the commit',
+    script: 'turnCommit',
+    from: "if s[5] and status ~= 'aborted' then",
+    to: 'if false then',
+  },
+  {
+    name: 'a turn that is begun again is no new attempt',
+    script: 'turnBegin',
+    from: 'elseif not handed_free then attempt = attempt + 1 end',
+    to: 'end',
+  },
+  {
+    name: 'a hand-over counts as an attempt',
+    script: 'turnBegin',
+    from: 'elseif not handed_free then',
+    to: 'else',
+  },
+  {
+    name: 'a batch grows at its second start',
+    script: 'turnBegin',
+    from: "'turn_word', word, 'attempt', attempt,",
+    to: "'turn_word', word, 'batch', head_size(), 'attempt', attempt,",
+  },
+  {
+    name: 'an old peek is good enough',
+    script: 'turnBegin',
+    from: "if (s[2] or '0') ~= fence or s[11] then",
+    to: 'if s[11] then',
+  },
+  {
+    name: 'the mark of a ring is kept',
+    script: 'turnBegin',
+    from: "s[10] == ring and 'ring_mark' or 'handed'",
+    to: "'handed'",
+  },
+  {
+    name: 'a release does not look into the inbox',
+    script: 'turnRelease',
+    from: "if pending_count > 0 and how == 'idle' then return { 'more' } end",
+    to: '',
+  },
+  {
+    name: 'a started message can be cancelled',
+    script: 'messageCancel',
+    from: 'if i > tonumber(s[2] or 0) and',
+    to: 'if',
+  },
+  {
+    name: 'the cursor is not saved',
+    script: 'messageCancel',
+    from: "  redis.call('HSET', state, 'cursor', cursor)\n",
+    to: '',
+  },
+  {
+    name: 'a session that is ended keeps its lease',
+    script: 'sessionEnd',
+    from: "redis.call('DEL', inbox, messages, seen, lease)",
+    to: "redis.call('DEL', inbox, messages, seen)",
+  },
+];
+
+/** The scripts with one of them wrong. */
+export function mutate(scripts: Scripts, { name, script, from, to }: ScriptMutation): Scripts {
+  const right = scripts[script];
+  if (!('source' in right) || !right.source.includes(from)) {
+    throw new Error(`${name}: there is no such text in ${script}`);
+  }
+  const source = right.source.replace(from, to);
+  const sha = createHash('sha1').update(source).digest('hex');
+  return { ...scripts, [script]: { ...right, source, sha } };
+}

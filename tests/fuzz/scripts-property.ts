@@ -1,0 +1,63 @@
+import { startRedis } from '@sluice/testkit';
+import fc from 'fast-check';
+import { connect } from '../../packages/store/dist/connect.js';
+import { makeKeys } from '../../packages/store/dist/keys.js';
+import { BothSessions, type Step } from './both-sessions.js';
+import type { RealOptions, Scripts } from './real-session.js';
+import { HEARING_NODE } from './session-model.js';
+
+const PARTITIONS = 4;
+const STEPS_MAX = 40;
+
+const twice = fc.boolean();
+const node = fc.nat(1);
+const which = fc.nat(20);
+const step = <T extends object>(weight: number, shape: { [K in keyof T]: fc.Arbitrary<T[K]> }) => ({
+  weight,
+  arbitrary: fc.record({ ...shape, twice }),
+});
+const kind = <K extends Step['kind']>(...kinds: K[]) => fc.constantFrom(...kinds);
+
+const steps = fc.oneof(
+  step(6, {
+    kind: kind('append'),
+    mode: fc.constantFrom('enqueue', 'collect', 'collect', 'interrupt', 'reject'),
+  }),
+  step(3, { kind: kind('again', 'cancel'), which }),
+  step(7, { kind: kind('take', 'take', 'peek', 'begin'), node }),
+  step(6, { kind: kind('retry', 'delta', 'renew'), node }),
+  step(6, { kind: kind('commit'), node, fetch: fc.boolean() }),
+  step(3, {
+    kind: kind('release'),
+    node,
+    how: fc.constantFrom('idle', 'yield', 'hand_over', 'force', 'force'),
+  }),
+  step(3, { kind: kind('expire', 'abort', 'abort', 'attach') }),
+  step(1, { kind: kind('end', 'attach') }),
+) as fc.Arbitrary<Step>;
+
+/** A Redis for the sessions of a run; one node hears what is published to it. */
+export async function openFuzz(): Promise<Omit<RealOptions, 'scripts'>> {
+  const redis = await startRedis({ args: ['--appendonly', 'no', '--save', ''] });
+  const keys = makeKeys('fuzz', PARTITIONS);
+  const connection = connect(redis.url, { onError: () => {}, onReady: () => {} });
+  const listener = redis.client();
+  const channels = Array.from(
+    { length: PARTITIONS },
+    (_, partition) => keys.nodeChannelPrefix(partition) + HEARING_NODE,
+  );
+  await listener.subscribe(...channels);
+  while (connection.serverId() === undefined) await new Promise((next) => setTimeout(next, 10));
+  return { connection, client: redis.client(), keys };
+}
+
+let sessions = 0;
+
+/** Whatever is done to a session, each script answers and leaves what the model says. */
+export const modelHolds = (fuzz: Omit<RealOptions, 'scripts'>, scripts: Scripts) =>
+  fc.asyncProperty(fc.array(steps, { minLength: 10, maxLength: STEPS_MAX }), async (sequence) => {
+    sessions += 1;
+    const both = new BothSessions({ ...fuzz, scripts }, `alice.s${sessions}`);
+    await both.run({ kind: 'attach', twice: false });
+    for (const next of sequence) await both.run(next);
+  });

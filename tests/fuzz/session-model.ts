@@ -1,0 +1,287 @@
+export type Mode = 'enqueue' | 'collect' | 'interrupt' | 'reject';
+export type How = 'idle' | 'yield' | 'hand_over' | 'force';
+
+type Entry = { readonly id: string; readonly mode: Mode };
+
+/** An event of the log: its letter, the message, and how that ended. */
+export type ModelEvent = readonly string[];
+
+/** What a call answers: its word, and what of the rest can be foretold. */
+export type Answer = { readonly word: string; readonly [field: string]: unknown };
+
+/** What a holder presents; `fence` counts leases from 1. */
+export type Presented = { readonly token: string; readonly fence: number };
+
+export const modelLimits = { maxInbox: 6, maxAttempts: 3, maxHandOvers: 2, batchMax: 32 } as const;
+
+/** Hears what is published to it; every other node is deaf. */
+export const HEARING_NODE = 'n0';
+
+/** Fields of a session that a new one under the same id does not inherit. */
+const fresh = () => ({
+  inbox: [] as Entry[],
+  /** Messages of the started head; 0: none is started. */
+  started: 0,
+  attempt: 0,
+  word: '',
+  turnId: undefined as string | undefined,
+  lastTurn: undefined as string | undefined,
+  delta: 0,
+  abort: '',
+  isHanded: false,
+  handOvers: 0,
+  token: undefined as string | undefined,
+  holder: undefined as string | undefined,
+  fence: 0,
+  /** `lease_until` has not passed. */
+  isLive: false,
+  leaseKey: undefined as string | undefined,
+  released: undefined as (Presented & { readonly answer: Answer }) | undefined,
+  ring: 0,
+  ringMark: undefined as number | undefined,
+  /** Accepted ids, with the outcome or '' while they wait. */
+  seen: new Map<string, string>(),
+  events: [] as ModelEvent[],
+  ended: undefined as string | undefined,
+});
+
+const fenced: Answer = { word: 'fenced' };
+
+/** One session as the rules have it, in plain values: what each script must answer and leave. */
+export class SessionModel {
+  exists = false;
+  s = fresh();
+
+  attach(): Answer {
+    if (!this.exists || this.s.ended !== undefined) this.s = fresh();
+    this.exists = true;
+    const { events, inbox, started, isLive } = this.s;
+    return {
+      word: 'attached',
+      cursor: events.length,
+      pending: inbox.length,
+      executing: started > 0 && isLive,
+    };
+  }
+
+  append(id: string, mode: Mode): Answer {
+    const { s } = this;
+    if (!this.exists) return { word: 'gone' };
+    if (s.ended !== undefined) return { word: 'ended' };
+    const outcome = s.seen.get(id);
+    if (outcome !== undefined) {
+      const ring = outcome === '' && !this.hasLiveHolder ? (s.ringMark ?? '') : '';
+      return { word: 'duplicate', ring: String(ring) };
+    }
+    if (mode === 'reject' && s.inbox.length > 0) return { word: 'busy' };
+    let position = s.inbox.length;
+    if (mode === 'interrupt') {
+      position = s.started;
+      while (s.inbox[position]?.mode === 'interrupt') position += 1;
+    }
+    if (s.inbox.length >= modelLimits.maxInbox) return { word: 'full' };
+    s.inbox.splice(position, 0, { id, mode });
+    s.seen.set(id, '');
+    s.events.push(['a', id]);
+    return { word: 'accepted', seq: s.events.length, position, ring: this.tell(mode) };
+  }
+
+  /** Who is told of a new message: the number of the ring to add, '' for none. */
+  private tell(mode: Mode): string {
+    const { s } = this;
+    if (this.hasLiveHolder && s.started > 0) {
+      if (mode === 'interrupt') s.abort ||= 'interrupt';
+      return '';
+    }
+    if (this.hasLiveHolder) {
+      if (s.holder === HEARING_NODE) return '';
+      this.vacate();
+      s.leaseKey = undefined;
+    }
+    return s.ringMark === undefined ? this.drawRing() : '';
+  }
+
+  private drawRing(): string {
+    this.s.ring += 1;
+    this.s.ringMark = this.s.ring;
+    return String(this.s.ring);
+  }
+
+  private get hasLiveHolder(): boolean {
+    return this.s.holder !== undefined && this.s.isLive;
+  }
+
+  private vacate(): void {
+    this.s.holder = undefined;
+    this.s.token = undefined;
+  }
+
+  private holds({ token, fence }: Presented): boolean {
+    return this.s.token === token && this.s.fence === fence;
+  }
+
+  peek(): Answer {
+    if (this.s.inbox.length === 0) return { word: 'none' };
+    return { word: this.hasLiveHolder ? 'held' : 'free' };
+  }
+
+  /** SET NX of the lease key. */
+  acquire(token: string): boolean {
+    if (this.s.leaseKey !== undefined) return false;
+    this.s.leaseKey = token;
+    return true;
+  }
+
+  begin(by: Presented, { node, turnId }: { node: string; turnId: string }): Answer {
+    const { s } = this;
+    if (!this.exists) return { word: 'refused' };
+    if (s.token === by.token && s.turnId === turnId) return this.head(s.word);
+    if (s.fence !== by.fence || s.ended !== undefined) return { word: 'refused' };
+    const isHolding = s.token === by.token;
+    if (!isHolding && this.hasLiveHolder) return { word: 'refused' };
+    if (s.leaseKey !== by.token) return { word: 'refused' };
+    if (s.inbox.length === 0) return { word: 'empty' };
+    if (!isHolding) s.fence += 1;
+    const isAgain = s.started > 0;
+    const wasExhausted = s.word === 'exhausted';
+    if (isAgain) {
+      const isFree = s.isHanded && s.handOvers <= modelLimits.maxHandOvers;
+      if (!isFree && !wasExhausted) s.attempt += 1;
+    } else this.startHead();
+    s.word = wasExhausted && isAgain ? 'exhausted' : 'begun';
+    if (s.attempt > modelLimits.maxAttempts) {
+      s.attempt -= 1;
+      s.word = 'exhausted';
+    }
+    Object.assign(s, { token: by.token, holder: node, isLive: true, turnId, delta: 0 });
+    s.isHanded = false;
+    s.ringMark = undefined; // the ring that was answered bore its number
+    if (isAgain && s.word === 'begun') s.events.push(['r', this.lastOfHead]);
+    return this.head(s.word);
+  }
+
+  private startHead(): void {
+    const { s } = this;
+    const end = s.inbox.findIndex(({ mode }) => mode !== 'collect');
+    const run = end < 0 ? s.inbox.length : end;
+    s.started = Math.max(1, Math.min(run, modelLimits.batchMax));
+    s.attempt = 1;
+  }
+
+  private get lastOfHead(): string {
+    return this.s.inbox[this.s.started - 1]?.id ?? '';
+  }
+
+  private head(word: string): Answer {
+    const { attempt, abort, inbox, started } = this.s;
+    return { word, attempt, abort, ids: inbox.slice(0, started).map(({ id }) => id) };
+  }
+
+  delta(by: Presented, { turnId, number }: { turnId: string; number: number }): Answer {
+    const { s } = this;
+    if (!this.holds(by) || s.turnId !== turnId) return fenced;
+    if (number > s.delta) {
+      s.events.push(['d', 'm']);
+      s.delta = number;
+    }
+    return { word: 'appended', cursor: s.events.length, abort: s.abort };
+  }
+
+  commit(
+    by: Presented,
+    { turnId, next, fetch }: { turnId: string; next: string; fetch: boolean },
+  ): Answer {
+    const { s } = this;
+    if (!this.holds(by)) return fenced;
+    if (s.lastTurn === turnId) return this.following(next);
+    if (s.turnId !== turnId || s.started === 0) return fenced;
+    const status = s.abort === '' ? 'ok' : 'aborted';
+    for (const { id } of s.inbox.splice(0, s.started)) this.finish(id, status);
+    Object.assign(s, { started: 0, attempt: 0, abort: '', handOvers: 0, isHanded: false });
+    Object.assign(s, { lastTurn: turnId, turnId: undefined, word: '' });
+    if (s.inbox.length === 0) s.ringMark = undefined;
+    else if (fetch) {
+      this.startHead();
+      Object.assign(s, { turnId: next, word: 'begun', delta: 0 });
+    }
+    return this.following(next);
+  }
+
+  private following(next: string): Answer {
+    if (this.s.inbox.length === 0) return { word: 'idle' };
+    return this.s.turnId === next ? this.head('next') : { word: 'more' };
+  }
+
+  private finish(id: string, status: string): void {
+    this.s.seen.set(id, status);
+    this.s.events.push(['f', id, status]);
+  }
+
+  release(by: Presented, how: How): Answer {
+    const { s } = this;
+    if (!this.holds(by)) {
+      const { released } = s;
+      return released?.token === by.token && released.fence === by.fence ? released.answer : fenced;
+    }
+    if (s.inbox.length > 0 && how === 'idle') return { word: 'more' };
+    let answer: Answer = { word: 'released' };
+    if (s.inbox.length > 0) {
+      if (how === 'force' && s.started > 0) {
+        s.events.push(['e']);
+        s.handOvers += 1;
+        s.isHanded = true;
+      }
+      answer = { word: 'handed', ring: this.drawRing() };
+    }
+    s.released = { ...by, answer };
+    s.isLive = false;
+    this.vacate();
+    if (s.leaseKey === by.token) s.leaseKey = undefined;
+    return answer;
+  }
+
+  renew(by: Presented): Answer {
+    if (!this.holds(by)) return fenced;
+    this.s.isLive = true;
+    return { word: 'renewed', abort: this.s.abort };
+  }
+
+  /** The time of the lease passes. */
+  expire(): void {
+    this.s.isLive = false;
+    this.s.leaseKey = undefined;
+  }
+
+  cancel(id: string): Answer {
+    const { s } = this;
+    if (!this.exists || s.ended !== undefined) return { word: 'not_found' };
+    const at = s.inbox.findIndex((entry, index) => index >= s.started && entry.id === id);
+    if (at < 0) return { word: s.seen.get(id) === 'cancelled' ? 'cancelled' : 'not_pending' };
+    s.inbox.splice(at, 1);
+    this.finish(id, 'cancelled');
+    if (s.inbox.length === 0) s.ringMark = undefined;
+    return { word: 'cancelled' };
+  }
+
+  abort(): Answer {
+    const { s } = this;
+    if (!this.exists || s.ended !== undefined) return { word: 'not_found' };
+    if (s.started === 0) return { word: 'no_active_turn' };
+    s.abort ||= 'user';
+    return { word: 'aborting' };
+  }
+
+  end(call: string): Answer {
+    const { s } = this;
+    if (!this.exists) return { word: 'not_found' };
+    if (s.ended !== undefined) return { word: s.ended === call ? 'ended' : 'not_found' };
+    for (const [at, { id }] of s.inbox.entries()) {
+      this.finish(id, at < s.started ? 'aborted' : 'cancelled');
+    }
+    s.events.push(['e']);
+    Object.assign(s, { ended: call, inbox: [], started: 0, turnId: undefined, abort: '' });
+    Object.assign(s, { ringMark: undefined, leaseKey: undefined });
+    this.vacate();
+    return { word: 'ended' };
+  }
+}
