@@ -4,7 +4,6 @@ import type { AgentConfig, HttpConfig, OpenAiConfig } from './config.js';
 import { makeEcho } from './echo.js';
 import { makeHttp } from './http.js';
 import { makeModule } from './module.js';
-import { makeOpenAi } from './openai.js';
 import type { Agent } from './port.js';
 import { type Secret, secretFromFile } from './secret.js';
 
@@ -35,8 +34,12 @@ async function makeKind(name: string, config: AgentConfig, options: KindOptions)
   switch (config.kind) {
     case 'echo':
       return makeEcho(config);
-    case 'openai':
-      return makeOpenAi(config, apiKey(name, config, options));
+    case 'openai': {
+      const key = apiKey(name, config, options);
+      // Its library takes a tenth of a start: nobody else waits for it.
+      const { makeOpenAi } = await import('./openai.js');
+      return makeOpenAi(config, key);
+    }
     case 'http': {
       const secret = signingSecret(name, config, baseDir);
       return makeHttp(config, secret ? { maxReplyBytes, secret } : { maxReplyBytes });
