@@ -1,7 +1,8 @@
 import type { Durability } from '@sluice/protocol';
-import { exitStatus, StartError } from '@sluice/runtime';
+import { betweenFailpoints, exitStatus, StartError } from '@sluice/runtime';
 import { Redis } from 'ioredis';
 import { redisOptions } from './connect.js';
+import type { PlainCall } from './failpoints.js';
 import type { Keys } from './keys.js';
 
 /** What acknowledgements wait for above `memory`. */
@@ -14,6 +15,8 @@ export type DurabilityWait = {
   reached(): Promise<Durability>;
   close(): void;
 };
+
+const waitCall: PlainCall = 'durability-wait';
 
 /** An acknowledgement waits so long for a copy and then names what it has. */
 const WAIT_MS = 1_000;
@@ -111,11 +114,13 @@ function makeWait(
   async function waitOnce(): Promise<Durability> {
     if (way === undefined) return 'memory';
     try {
-      const [, copies] = await Promise.all([
-        // WAIT is about the last write of its own connection: one that comes behind all the others.
-        client.set(keys.durable, 1),
-        way === 'WAIT' ? client.wait(1, WAIT_MS) : client.call('WAITAOF', 1, 0, WAIT_MS),
-      ]);
+      const [, copies] = await betweenFailpoints(waitCall, () =>
+        Promise.all([
+          // WAIT is about the last write of its own connection: one that comes behind all the others.
+          client.set(keys.durable, 1),
+          way === 'WAIT' ? client.wait(1, WAIT_MS) : client.call('WAITAOF', 1, 0, WAIT_MS),
+        ]),
+      );
       const reached = Array.isArray(copies) ? copies[0] : copies;
       return Number(reached) >= 1 ? level : 'memory';
     } catch {

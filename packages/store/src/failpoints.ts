@@ -6,9 +6,12 @@ const plainCalls = [
   'lease-extend',
   'lease-release',
   'ring-add',
+  'ring-done',
   'channel-subscribe',
   'log-read',
   'history-read',
+  'kept-read',
+  'durability-wait',
   'session-end-copy',
   'node-leave',
 ] as const;

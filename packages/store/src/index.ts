@@ -4,7 +4,7 @@ export type { DeadLetter, DeadLetters, LetterCursor, Retried } from './dead-lett
 export type { DurabilityWait } from './durability.js';
 export { decodeEntry, decodeHistory, type InboxEntry, userMessage } from './entry.js';
 export { decodePublished, type LogEvent, type LogPage, streamFields } from './event-log.js';
-export { failpointCalls } from './failpoints.js';
+export { failpointCalls, type PlainCall } from './failpoints.js';
 export type { Appended, Inbox, NewMessage } from './inbox.js';
 export { inspectRedis, type RedisReport } from './inspect.js';
 export { type Keys, makeKeys, principalHash, sessionKeyId } from './keys.js';

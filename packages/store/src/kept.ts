@@ -24,8 +24,9 @@ export async function readKept(
   { id, messageId }: { id: string; messageId: string },
 ): Promise<Kept> {
   const { inbox, messages } = keys.session(id);
-  const replies = await connection.ask((client) =>
-    client.multi().lrange(inbox, 0, -1).lrange(messages, 0, -1).exec(),
+  const replies = await connection.ask(
+    (client) => client.multi().lrange(inbox, 0, -1).lrange(messages, 0, -1).exec(),
+    'kept-read',
   );
   const [waiting, history] = (replies ?? []).map(([, lines]) => lines as string[]);
   const entry = waiting?.find((line) => line.startsWith(`${messageId} `));

@@ -73,9 +73,8 @@ export function makeLeases(
 
     /** Gives back a Redlock that did not become a lease. */
     async abandon(claim: Claim): Promise<void> {
-      await between(
-        'lease-release',
-        () => redlock.release(claim.lock).catch(() => undefined), // already lost: nothing to give back
+      await between('lease-release', () => redlock.release(claim.lock)).catch(
+        () => undefined, // already lost: nothing to give back
       );
     },
 
@@ -103,8 +102,8 @@ export function makeLeases(
     async renew(lease: Lease, { lock, deadlineMs }: Pick<Claim, 'lock' | 'deadlineMs'>) {
       const sentMs = monotonicMs();
       const extended = await between('lease-extend', () =>
-        redlock.extend(lock, limits.ttlMs).catch(() => undefined),
-      );
+        redlock.extend(lock, limits.ttlMs),
+      ).catch(() => undefined);
       // Without the Redlock nothing is prolonged; that the session was ended must still be heard (D9).
       const leftMs = Math.max(1, Math.floor(deadlineMs - monotonicMs()));
       const reply = await connection.run(scripts.leaseRenew, keys.session(lease.id), {

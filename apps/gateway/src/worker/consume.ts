@@ -1,5 +1,8 @@
-import { RING_QUEUE, type RingJob } from '@sluice/store';
+import { failpoint } from '@sluice/runtime';
+import { type PlainCall, RING_QUEUE, type RingJob } from '@sluice/store';
 import { type ConnectionOptions, Worker } from 'bullmq';
+
+const doneCall: PlainCall = 'ring-done';
 
 export type Consumer = {
   /** Takes no more rings from the call on; resolves when those that it had are answered. */
@@ -20,19 +23,27 @@ export function consume(
   onRing: (ring: RingJob) => Promise<void>,
   { connection, prefix, concurrency, leaseTtlMs, onError }: ConsumerOptions,
 ): Consumer {
-  const worker = new Worker<RingJob>(RING_QUEUE, (job) => onRing(job.data), {
-    connection,
-    prefix,
-    // Never changed: while its loop waits for a running job it does not see a higher number.
-    concurrency,
-    lockDuration: leaseTtlMs,
-    stalledInterval: 1_000,
-    maxStalledCount: 1_000,
-    removeOnComplete: { count: 0 },
-    removeOnFail: { count: 0 },
-    skipVersionCheck: true,
-  });
+  const worker = new Worker<RingJob>(
+    RING_QUEUE,
+    async (job) => {
+      await onRing(job.data);
+      failpoint(doneCall, 'before');
+    },
+    {
+      connection,
+      prefix,
+      // Never changed: while its loop waits for a running job it does not see a higher number.
+      concurrency,
+      lockDuration: leaseTtlMs,
+      stalledInterval: 1_000,
+      maxStalledCount: 1_000,
+      removeOnComplete: { count: 0 },
+      removeOnFail: { count: 0 },
+      skipVersionCheck: true,
+    },
+  );
   worker.on('error', onError);
+  worker.on('completed', () => failpoint(doneCall, 'after'));
   return {
     // Not pause(true): that goes on waiting at Redis, catches the ring for this node's own heir, and a
     // drain that ends meanwhile takes it along.
