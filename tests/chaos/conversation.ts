@@ -7,21 +7,18 @@ const tickMs = 20;
 /** Messages that a client has under way at once. */
 const underwayMax = 4;
 
-/** Mostly what people do; each of the others often enough to meet every fault. */
-function drawMode(random: Random): Mode {
-  const drawn = random.next();
-  if (drawn < 0.04) return 'interrupt';
-  if (drawn < 0.1) return 'collect';
-  return drawn < 0.12 ? 'reject' : 'enqueue';
-}
+export type Draft = { readonly messageId: string; readonly mode: Mode };
 
 export type ConversationOptions = {
   readonly session: string;
-  readonly wsUrl: string;
+  /** Tells the connections of one session apart: `sender`, or `watcher`. */
+  readonly name: string;
   readonly recording: Recording;
   readonly random: Random;
-  /** False: a second client, which only watches. */
-  readonly sends: boolean;
+  /** Where to connect to, asked for each connection. */
+  wsUrl(): string;
+  /** What to send now; undefined: nothing. */
+  next(): Draft | undefined;
 };
 
 /** A connection, and how it attached. */
@@ -41,24 +38,25 @@ type Underway = {
  */
 export class Conversation {
   readonly #options: ConversationOptions;
-  readonly #name: string;
   readonly #underway = new Map<string, Underway>();
   #position = 0;
   #epoch: string | undefined;
   #connections = 0;
-  #made = 0;
-  #nextSendMs = 0;
   #isSending = true;
   #isOver = false;
 
   constructor(options: ConversationOptions) {
     this.#options = options;
-    this.#name = options.sends ? 'sender' : 'watcher';
   }
 
   /** Everything that was sent has been acknowledged and has its outcome. */
   get isSettled(): boolean {
     return this.#underway.size === 0;
+  }
+
+  /** Seq of the last event that it has seen. */
+  get position(): number {
+    return this.#position;
   }
 
   get unsettled(): string[] {
@@ -83,9 +81,9 @@ export class Conversation {
 
   /** Attaches at the cursor; undefined: refused, come again. */
   async #open(): Promise<Opened | undefined> {
-    const { session, wsUrl } = this.#options;
+    const { session, name, wsUrl } = this.#options;
     const startMs = performance.now();
-    const client = await FrameClient.connect(wsUrl).catch((error: unknown) => {
+    const client = await FrameClient.connect(wsUrl()).catch((error: unknown) => {
       const status = error instanceof UpgradeRefused ? error.status : 0;
       const refusal = { status, why: String(error), startMs, endMs: performance.now() };
       this.#options.recording.refusals.push(refusal);
@@ -101,10 +99,10 @@ export class Conversation {
       // Served without a resync, the cursor is one of the present epoch.
       if (hello.resync_required !== true) this.#epoch = present;
       this.#connections += 1;
-      const connection = `${session}-${this.#name}-${this.#connections}`;
+      const connection = `${session}-${name}-${this.#connections}`;
       return {
         client,
-        attachment: { session, client: this.#name, connection, since, epoch: present },
+        attachment: { session, client: name, connection, since, epoch: present },
       };
     } catch {
       client.cut();
@@ -122,7 +120,7 @@ export class Conversation {
     let read = 0;
     while (!isClosed && !this.#isOver) {
       for (; read < client.frames.length; read += 1) this.#take(client, read);
-      if (this.#options.sends) this.#send(client);
+      this.#send(client);
       if (performance.now() > leaveMs) client.cut();
       await sleep(tickMs);
     }
@@ -187,12 +185,11 @@ export class Conversation {
       underway.resendMs = now + 5_000;
       client.message(`say ${messageId}`, { message_id: messageId, mode: underway.mode });
     }
-    if (!this.#isSending || now < this.#nextSendMs || this.#underway.size >= underwayMax) return;
-    const { random, session, recording } = this.#options;
-    this.#nextSendMs = now + random.between(50, 900);
-    this.#made += 1;
-    const messageId = `m${this.#made}`;
-    const mode = drawMode(random);
+    if (!this.#isSending || this.#underway.size >= underwayMax) return;
+    const { session, recording } = this.#options;
+    const draft = this.#options.next();
+    if (!draft) return;
+    const { messageId, mode } = draft;
     recording.sent.push({ session, messageId, mode, atMs: now });
     const resendMs = now + 5_000;
     this.#underway.set(messageId, { mode, acknowledged: false, isAsked: false, resendMs });

@@ -24,11 +24,15 @@ export function documentedKeys(
 }
 
 /** Keys that are still there 15 s after the last connection and that no table names. */
-export async function leftoverKeys(redis: TestRedis, prefix: string): Promise<string[]> {
+export async function leftoverKeys(
+  redis: TestRedis,
+  prefix: string,
+  isExcused: (key: string) => boolean = () => false,
+): Promise<string[]> {
   const documented = documentedKeys(prefix);
   const client = redis.client();
   const read = async () => {
-    const keys = await client.keys('*');
+    const keys = (await client.keys('*')).filter((key) => !isExcused(key));
     return keys.filter((key) => !documented.some((pattern) => pattern.test(key))).sort();
   };
   await eventually(async () => (await read()).length === 0, goneMs).catch(() => undefined);

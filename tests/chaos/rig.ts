@@ -19,6 +19,7 @@ import {
 } from '@sluice/testkit';
 import { audit, describeSessions } from './audit.js';
 import { Conversation } from './conversation.js';
+import { drawMessages } from './draw-messages.js';
 import { FaultScript } from './fault-script.js';
 import { DRAIN_MS, type NodeSettings, Place, PREFIX } from './fleet.js';
 import { leftoverKeys } from './leftover.js';
@@ -63,11 +64,17 @@ export async function runChaos(
     const balancer = await start(places.map(({ port }) => port));
     await eventually(() => balancer.healthy.length === options.nodes);
     const watch = watchStrain(redis);
-    const talk = (session: string, sends: boolean) =>
-      new Conversation({ session, sends, wsUrl: balancer.wsUrl, recording, random: random.fork() });
+    const talk = (session: string, name: 'sender' | 'watcher') => {
+      const own = random.fork();
+      const next = name === 'sender' ? drawMessages(own) : () => undefined;
+      const wsUrl = () => balancer.wsUrl;
+      return new Conversation({ session, name, wsUrl, next, recording, random: own });
+    };
     const names = Array.from({ length: options.sessions }, (_, index) => `s${index + 1}`);
-    const senders = names.map((session) => talk(session, true));
-    const watchers = names.filter((_, at) => at % 4 === 0).map((session) => talk(session, false));
+    const senders = names.map((session) => talk(session, 'sender'));
+    const watchers = names
+      .filter((_, at) => at % 4 === 0)
+      .map((session) => talk(session, 'watcher'));
     const running = [...senders, ...watchers].map((client) => client.run());
 
     const drawn = { random: random.fork(), settings };

@@ -1,0 +1,256 @@
+import { eventually, type GatewayProcess, startTcpProxy } from '@sluice/testkit';
+import { deadly, type Settings } from './lane.js';
+import type { Stage } from './stage.js';
+
+export type Side = 'before' | 'after';
+
+/** What leads a node to some calls. It dies on the way: only what comes before must go well. */
+export type Plan = {
+  /** The calls, as `SLUICE_FAILPOINT` counts them: `<call>` or `<call>:<n>`. */
+  readonly calls: readonly string[];
+  readonly settings?: Settings;
+  /** Turns stand still until the node is dead and the client has repeated what it wants. */
+  readonly holds?: boolean;
+  /** The client is at an edge of its own from the start. */
+  readonly viaEdge?: boolean;
+  /** Before the node with the failpoint is started. */
+  prepare?(stage: Stage): Promise<Settings | undefined>;
+  act(stage: Stage): Promise<unknown>;
+  /** What a client repeats that got no answer. */
+  repeat?(stage: Stage): Promise<unknown>;
+  /** Outcomes that show on which side of the call the node died; `ok` where nothing is said. */
+  outcomes?(side: Side): Readonly<Record<string, string>>;
+  /** The log is no longer there to be read from its beginning. */
+  readonly isUnread?: boolean;
+  /** The session is ended, and leaves a tombstone. */
+  readonly ends?: boolean;
+};
+
+const three = ['m1', 'm2', 'm3'] as const;
+const sayThree = async (stage: Stage) => stage.say(...three);
+const holdThree = async (stage: Stage) => {
+  stage.say(...three);
+  await stage.running(3);
+};
+const talked = async (stage: Stage) => {
+  stage.say(...three);
+  await stage.settled();
+};
+const endSession = async (stage: Stage, url: string) => {
+  await fetch(`${url}/v1/sessions/${stage.session}`, { method: 'DELETE' });
+};
+const letDie = async (stage: Stage) => {
+  stage.say(deadly, 'm2');
+  await stage.settled();
+};
+const askLetter = async (stage: Stage, { url }: GatewayProcess, method: string, act = '') => {
+  const letter = encodeURIComponent(`${stage.id}~${deadly}`);
+  await fetch(`${url}/v1/dead-letters/${letter}${act}`, { method });
+};
+
+/** Ways through a node's life; together they meet every call. */
+export const plans: Readonly<Record<string, Plan>> = {
+  'a message': {
+    calls: [
+      ...['session-attach', 'channel-subscribe:2', 'inbox-append', 'ring-add', 'session-peek'],
+      ...['lease-acquire', 'turn-begin', 'history-read', 'events-append', 'turn-commit'],
+      ...['ring-done', 'turn-release'],
+    ],
+    act: sayThree,
+  },
+  'a wake': {
+    calls: ['turn-begin:2'],
+    settings: { lease: { linger: '5s' } },
+    act: async (stage) => {
+      stage.say('m1');
+      await stage.settled();
+      stage.say('m2', 'm3');
+    },
+  },
+  'its turn for others': {
+    calls: ['turn-release'],
+    settings: { worker: { concurrency: 1, max_turns_per_lease: 1 } },
+    act: sayThree,
+  },
+  'a retry of a dead letter': {
+    calls: ['letter-retry'],
+    settings: { worker: { max_attempts: 1 } },
+    act: async (stage) => {
+      await letDie(stage);
+      await askLetter(stage, stage.armed, 'POST', '/retry');
+    },
+    repeat: async (stage) => {
+      await askLetter(stage, stage.lane.healthy, 'POST', '/retry');
+      stage.note(`${deadly}.retry.1`);
+      await stage.waiting(0);
+    },
+    outcomes: () => ({ [deadly]: 'dead_lettered', [`${deadly}.retry.1`]: 'ok' }),
+  },
+  'the end of a dead letter': {
+    calls: ['letter-drop'],
+    settings: { worker: { max_attempts: 1 } },
+    act: async (stage) => {
+      await letDie(stage);
+      await askLetter(stage, stage.armed, 'DELETE');
+    },
+    repeat: (stage) => askLetter(stage, stage.lane.healthy, 'DELETE'),
+    outcomes: () => ({ [deadly]: 'dead_lettered' }),
+  },
+  'a long turn': {
+    calls: ['lease-extend', 'lease-renew', 'node-beat:2'],
+    holds: true,
+    act: holdThree,
+  },
+  'an abort': {
+    calls: ['turn-abort'],
+    holds: true,
+    act: async (stage) => {
+      await holdThree(stage);
+      (await stage.attach(stage.armed)).send({ type: 'abort' });
+    },
+    outcomes: (side) => ({ m1: side === 'after' ? 'aborted' : 'ok' }),
+  },
+  'a cancellation': {
+    calls: ['message-cancel'],
+    holds: true,
+    act: async (stage) => {
+      await holdThree(stage);
+      (await stage.attach(stage.armed)).send({ type: 'cancel', message_id: 'm2' });
+    },
+    outcomes: (side) => ({ m2: side === 'after' ? 'cancelled' : 'ok' }),
+  },
+  'reading the log': {
+    calls: ['log-read'],
+    act: async (stage) => {
+      await talked(stage);
+      await stage.attach(stage.armed, { since: 0 });
+    },
+  },
+  'a snapshot': {
+    calls: ['session-read'],
+    act: async (stage) => {
+      await talked(stage);
+      (await stage.attach(stage.armed, { since: 0 })).send({ type: 'snapshot' });
+    },
+  },
+  'a client without a cursor': {
+    calls: ['resume-mark'],
+    act: async (stage) => {
+      const client = await stage.attach(stage.armed);
+      await talked(stage);
+      await client.close();
+    },
+  },
+  'a client that stays': {
+    calls: ['session-touch'],
+    settings: { session: { resume_window: '6s' } },
+    act: talked,
+  },
+  'a repeat of what the log has lost': {
+    calls: ['kept-read'],
+    act: async (stage) => {
+      await talked(stage);
+      const client = await stage.attach(stage.armed, { since: 8 });
+      await stage.lane.client.xtrim(stage.keys.events, 'MAXLEN', 0);
+      client.message('say m1', { message_id: 'm1' });
+    },
+    isUnread: true,
+  },
+  'a durable message': {
+    calls: ['durability-wait'],
+    settings: { redis: { durability: 'replica' } },
+    act: sayThree,
+  },
+  'the end of a session': {
+    calls: ['session-end', 'ends-copied'],
+    holds: true,
+    act: async (stage) => {
+      await holdThree(stage);
+      await stage.lane.bringBack();
+      await stage.leave();
+      stage.useNode(stage.lane.healthy);
+      stage.watch();
+      await stage.settled();
+      await endSession(stage, stage.armed.url);
+    },
+    repeat: (stage) => endSession(stage, stage.lane.healthy.url),
+    outcomes: () => ({ m1: 'aborted', m2: 'cancelled', m3: 'cancelled' }),
+    ends: true,
+  },
+  'a drain with others alive': {
+    calls: ['node-drain', 'turn-release', 'ring-add:2', 'node-leave'],
+    holds: true,
+    act: async (stage) => {
+      await holdThree(stage);
+      await stage.lane.bringBack();
+      stage.armed.signal('SIGTERM');
+      await stage.armed.waitForLog(({ msg }) => msg === 'draining');
+      stage.lane.release();
+    },
+  },
+  'a drain alone': {
+    calls: ['turn-commit:2'],
+    holds: true,
+    act: async (stage) => {
+      await holdThree(stage);
+      stage.armed.signal('SIGTERM');
+      await stage.armed.waitForLog(({ msg }) => msg === 'draining');
+      stage.lane.release();
+    },
+  },
+  'a forced close': {
+    calls: ['turn-release', 'session-end-copy'],
+    settings: { gateway: { drain_timeout: '300ms' } },
+    holds: true,
+    act: async (stage) => {
+      await holdThree(stage);
+      stage.armed.signal('SIGTERM');
+    },
+  },
+  'a ring for another node': {
+    calls: ['ring-draw', 'ring-add'],
+    settings: { agents: { other: { kind: 'echo' } }, gateway: { roles: ['worker'] } },
+    viaEdge: true,
+    act: sayThree,
+  },
+  'a ring that was lost': {
+    calls: ['pending-sweep'],
+    viaEdge: true,
+    prepare: async (stage) => {
+      const { client, keys } = stage.lane;
+      stage.say(...three);
+      await stage.waiting(3);
+      const ringKeys = () => client.keys(`${keys.ringPrefix}:*`);
+      await eventually(async () => (await ringKeys()).some((key) => key.includes(':r-')));
+      await client.del(await ringKeys());
+      await eventually(async () => {
+        const [seconds = 0] = await client.time();
+        return Number(await client.zscore(stage.keys.pending, stage.id)) < Number(seconds) * 1_000;
+      });
+      return undefined;
+    },
+    act: async () => {},
+  },
+  'a message gone before its turn': {
+    calls: ['lease-release'],
+    viaEdge: true,
+    prepare: async (stage) => {
+      const proxy = await startTcpProxy(stage.lane.redis.port);
+      proxy.latency(100);
+      return { redis: { url: proxy.url }, gateway: { roles: ['worker'] } };
+    },
+    act: async (stage) => {
+      const client = await stage.attach(await stage.lane.edge());
+      for (let i = 1; !stage.isDead; i += 1) {
+        // Between the replies to `acquire` and `begin`, each of which takes its time.
+        const message_id = client.message('hello', { message_id: `x${i}` });
+        stage.note(message_id);
+        const isTaken = async () => (await stage.lane.client.exists(stage.keys.lease)) === 1;
+        await eventually(isTaken, 5_000, 2);
+        client.send({ type: 'cancel', message_id });
+        await client.final(message_id);
+        await eventually(async () => !(await isTaken()), 5_000);
+      }
+    },
+  },
+};
