@@ -3,8 +3,10 @@ import type { Connection } from './connect.js';
 import { decodeEntry, decodeHistory } from './entry.js';
 import { type LogPage, readLog } from './event-log.js';
 import { type Keys, sessionKeyId } from './keys.js';
+import type { MemoryWatch } from './memory.js';
 import { pairs } from './reply.js';
 import * as scripts from './scripts.js';
+import { StoreFull } from './unavailable.js';
 
 /** A session that nobody ever sent a message to goes this long after its last connection. */
 const UNUSED_WINDOW_MS = 5 * 60_000;
@@ -32,6 +34,8 @@ export type SessionOptions = {
   readonly nodeId: string;
   readonly resumeWindowMs: number;
   readonly maxEvents: number;
+  readonly maxLogBytes: number;
+  readonly memory: Pick<MemoryWatch, 'isFull'>;
   /** Ids of the nodes that beat, this one included. */
   liveNodes(): readonly string[];
   /** Ids of the nodes whose last beat is too old: stopped, if they are still subscribed. */
@@ -43,14 +47,15 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
   const windows = { unused_window: UNUSED_WINDOW_MS, resume_window: options.resumeWindowMs };
 
   return {
-    attach(request: AttachRequest): Promise<scripts.AttachReply> {
+    async attach(request: AttachRequest): Promise<scripts.AttachReply> {
       const id = sessionKeyId(request.principal, request.sessionId);
-      return connection.run(scripts.sessionAttach, keys.session(id), {
+      const create = request.create && !options.memory.isFull();
+      const reply = await connection.run(scripts.sessionAttach, keys.session(id), {
         id,
         agent: request.agent,
         principal: request.principal,
         session_id: request.sessionId,
-        create: request.create ? 1 : 0,
+        create: create ? 1 : 0,
         since: request.since ?? '',
         known_epoch: request.epoch ?? '',
         connection: request.attachId,
@@ -62,6 +67,8 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
         metadata: JSON.stringify(request.metadata ?? {}),
         ...windows,
       });
+      if (reply.kind === 'not_found' && request.create && !create) throw new StoreFull();
+      return reply;
     },
 
     /** The persisted shape with the newest `messageCount` messages; undefined: no such session. */
@@ -77,6 +84,26 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
     /** Up to `count` events behind `after`; undefined: no such session. */
     log(ref: SessionRef, range: { after: number; count: number }): Promise<LogPage | undefined> {
       return readLog(connection, keys, sessionKeyId(ref.principal, ref.sessionId), range);
+    },
+
+    /** Sessions of a principal. Below `most` those are counted too that have expired a while ago. */
+    async countOf(principal: string, most: number): Promise<number> {
+      const all = Array.from({ length: keys.partitions }, (_, partition) => partition);
+      const listed = all.map((partition) => {
+        const owned = keys.ownedIn(partition, principal);
+        return connection.ask((client) => client.zcard(owned));
+      });
+      const counts = await Promise.all(listed);
+      const count = counts.reduce((sum, it) => sum + it, 0);
+      if (count < most) return count;
+      let living = 0;
+      for (const partition of all.filter((_, index) => counts[index])) {
+        const { sessions, sessionPrefix } = keys.partition(partition);
+        const owned = keys.ownedIn(partition, principal);
+        const args = { session_prefix: sessionPrefix };
+        living += await connection.run(scripts.sessionsCount, { owned, sessions }, args);
+      }
+      return living;
     },
 
     touch(ref: SessionRef): Promise<string> {
@@ -110,6 +137,7 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
         reason: by.reason,
         reason_code: by.reasonCode,
         max_events: options.maxEvents,
+        max_log_bytes: options.maxLogBytes,
       });
       return reply.kind === 'ended' ? reply.record : undefined;
     },

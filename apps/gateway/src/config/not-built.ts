@@ -10,13 +10,7 @@ const notBuilt = [
   'telemetry.otlp_endpoint',
 ];
 
-const notEnforced = [
-  'gateway.max_connections',
-  'gateway.rate_limit',
-  'gateway.trusted_proxies',
-  'metrics.public',
-  'session.max_log_bytes',
-];
+const notEnforced = ['gateway.trusted_proxies', 'metrics.public'];
 
 const isSet = (tree: Tree, key: string) => valueAt(tree, key.split('.')) !== undefined;
 
