@@ -18,7 +18,7 @@ function lanesOf(all: readonly Step[]): Step[][] {
 }
 
 /** The heart of the message path and of the drain: what `npm test` has time for. */
-const sample = /^(inbox-append|turn-begin|turn-commit|turn-release|session-end|ring-add)\b/;
+const sample = /^(inbox-append|turn-commit|turn-release|session-end)\b/;
 /** `all`, or part of a name: those failpoints alone (docs/failpoints.md). */
 const only = process.env.SLUICE_WALK;
 const chosen = steps.filter((step) => {
