@@ -1,7 +1,6 @@
 import { type Store, streamFields } from '@sluice/store';
 import type { Redis } from 'ioredis';
 import { letterCalls } from './scripts-calls-letters.js';
-import { limitCalls } from './scripts-calls-limits.js';
 import {
   append,
   attach,
@@ -357,6 +356,5 @@ export const scriptCalls: readonly ScriptCall[] = [
   ...beginning,
   ...ending,
   ...letterCalls,
-  ...limitCalls,
   ...repairing,
 ];

@@ -68,8 +68,6 @@ export async function started(
     maxFrameBytes: 1_000_000,
     heartbeatIntervalMs: 30_000,
     isDraining: () => false,
-    hasRoom: () => true,
-    rates: { upgrade: () => ({ kind: 'admitted' }), unauthenticated: () => ({ kind: 'admitted' }) },
     authenticate: makeAuthenticate(auth ? { tokens } : null),
     checkOrigin: makeCheckOrigin({
       allowedOrigins: ['https://app.example'],

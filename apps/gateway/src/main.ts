@@ -81,7 +81,6 @@ export async function startGateway(
       : null,
     hasAgent,
     isDraining,
-    liveNodes: () => new Set(presence.liveNodes()).size,
     info: (connections, sessions) => ({
       name: 'sluice',
       version: VERSION,
@@ -144,7 +143,6 @@ function storeLimits({ lease, worker, session }: Config) {
     maxInbox: session.maxInbox,
     maxInboxBytes: session.maxInboxBytes,
     maxEvents: session.maxEvents,
-    maxLogBytes: session.maxLogBytes,
     maxMessages: session.maxMessages,
     maxSeen: session.maxSeen,
     maxDead: session.maxDead,
@@ -168,12 +166,6 @@ function startWorkerRole(config: Config, role: WorkerRole): Promise<RunningWorke
     nodeId: gateway.nodeId,
     concurrency: worker.concurrency,
     sweepIntervalMs: worker.sweepIntervalMs,
-    maxConcurrent: new Map(
-      Object.entries(config.agents).flatMap(([name, { maxConcurrent }]) =>
-        maxConcurrent === undefined ? [] : [[name, maxConcurrent]],
-      ),
-    ),
-    maxTurnsPerPrincipal: worker.maxTurnsPerPrincipal,
     limits: {
       leaseTtlMs: lease.ttlMs,
       lingerMs: lease.lingerMs,
@@ -181,7 +173,6 @@ function startWorkerRole(config: Config, role: WorkerRole): Promise<RunningWorke
       perTurnTimeoutMs: gateway.perTurnTimeoutMs,
       maxReplyBytes: gateway.maxReplyBytes,
       maxMessages: session.maxMessages,
-      maxLogBytes: session.maxLogBytes,
       maxAttempts: worker.maxAttempts,
       maxTurnsPerLease: worker.maxTurnsPerLease,
     },

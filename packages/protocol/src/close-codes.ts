@@ -4,9 +4,7 @@ export const closes = {
   slowConsumer: { code: 1013, reason: 'slow_consumer' },
   credentialsRotated: { code: 4001, reason: 'credentials_rotated' },
   livenessTimeout: { code: 4002, reason: 'liveness_timeout' },
-  tooManyUpgrades: { code: 4008, reason: 'rate_limited' },
   tooManyInvalidFrames: { code: 4028, reason: 'too_many_invalid_frames' },
-  tooManyUnauthenticated: { code: 4029, reason: 'rate_limited' },
 } as const;
 
 /** Closes that follow a `hello_error` on upgrade carry its message as their reason. */

@@ -4,11 +4,9 @@ import { encodeBody } from './entry.js';
 import { decodeLogged, type LogEvent } from './event-log.js';
 import { type Kept, keptInLog, readKept } from './kept.js';
 import { type Keys, sessionKeyId } from './keys.js';
-import type { MemoryWatch } from './memory.js';
 import type { Rings } from './ring.js';
 import * as scripts from './scripts.js';
 import type { SessionRef } from './session.js';
-import { StoreFull } from './unavailable.js';
 
 export type NewMessage = {
   readonly messageId: string;
@@ -28,32 +26,20 @@ export type InboxLimits = {
   readonly maxInbox: number;
   readonly maxInboxBytes: number;
   readonly maxEvents: number;
-  readonly maxLogBytes: number;
   readonly maxSeen: number;
   readonly resumeWindowMs: number;
-};
-
-export type InboxOptions = {
-  readonly rings: Rings;
-  readonly limits: InboxLimits;
-  readonly memory: Pick<MemoryWatch, 'isFull'>;
 };
 
 export type Inbox = ReturnType<typeof makeInbox>;
 
 /** Accepting messages into sessions and aborting their turns. Throws StoreUnavailable. */
-export function makeInbox(
-  connection: Connection,
-  keys: Keys,
-  { rings, limits, memory }: InboxOptions,
-) {
+export function makeInbox(connection: Connection, keys: Keys, rings: Rings, limits: InboxLimits) {
   return {
     /**
      * Stores the message (S1) and rings when nobody is at the session. The ring is not waited for:
      * should it be lost, the sweep finds the session (T7).
      */
     async append(ref: SessionRef, message: NewMessage): Promise<Appended> {
-      if (memory.isFull()) throw new StoreFull();
       const id = sessionKeyId(ref.principal, ref.sessionId);
       const reply = await connection.run(scripts.inboxAppend, keys.session(id), {
         channel: keys.channel(id),
@@ -65,7 +51,6 @@ export function makeInbox(
         max_inbox: limits.maxInbox,
         max_inbox_bytes: limits.maxInboxBytes,
         max_events: limits.maxEvents,
-        max_log_bytes: limits.maxLogBytes,
         wakes_counted: 1,
       });
       if (reply.kind === 'duplicate') {
@@ -94,7 +79,6 @@ export function makeInbox(
         id,
         message_id: messageId,
         max_events: limits.maxEvents,
-        max_log_bytes: limits.maxLogBytes,
         max_seen: limits.maxSeen,
         resume_window: limits.resumeWindowMs,
       });

@@ -20,7 +20,6 @@ export type LeaseLimits = {
   readonly maxAttempts: number;
   readonly maxHandOvers: number;
   readonly maxEvents: number;
-  readonly maxLogBytes: number;
   readonly maxMessages: number;
   readonly maxSeen: number;
   readonly maxDead: number;
@@ -96,7 +95,6 @@ export function makeLeases(
         max_attempts: limits.maxAttempts,
         max_hand_overs: limits.maxHandOvers,
         max_events: limits.maxEvents,
-        max_log_bytes: limits.maxLogBytes,
       });
     },
 
@@ -133,7 +131,6 @@ export function makeLeases(
         number,
         batch: JSON.stringify(batch),
         max_events: limits.maxEvents,
-        max_log_bytes: limits.maxLogBytes,
       });
     },
 
@@ -151,7 +148,6 @@ export function makeLeases(
         usage: end.usage,
         trailing: JSON.stringify(end.trailing),
         max_events: limits.maxEvents,
-        max_log_bytes: limits.maxLogBytes,
         max_messages: limits.maxMessages,
         max_seen: limits.maxSeen,
         max_dead: limits.maxDead,
@@ -177,7 +173,6 @@ export function makeLeases(
         lease_here: 1,
         reason,
         max_events: limits.maxEvents,
-        max_log_bytes: limits.maxLogBytes,
       });
     },
 

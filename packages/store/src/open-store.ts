@@ -8,11 +8,8 @@ import { type InboxLimits, makeInbox } from './inbox.js';
 import { makeKeys } from './keys.js';
 import { checkLayout } from './layout.js';
 import { type LeaseLimits, makeLeases } from './lease.js';
-import { makeMemoryWatch } from './memory.js';
 import { makeNodes } from './nodes.js';
-import { makePermits } from './permits.js';
 import { watchPulse } from './pulse.js';
-import { makeRates } from './rates.js';
 import { makeRings } from './ring.js';
 import { makeSessions } from './session.js';
 import { makeSessionEnds } from './session-ends.js';
@@ -80,12 +77,7 @@ export async function openStore(options: StoreOptions) {
   const rings = makeRings(bullConnection, keys.ringPrefix, (err) =>
     log.warn({ err }, 'ring failed'),
   );
-  const memory = makeMemoryWatch((isFull, seen) =>
-    isFull
-      ? log.warn(seen, 'redis is nearly full: no new messages and sessions until there is room')
-      : log.info(seen, 'redis has room again'),
-  );
-  const pulse = watchPulse(connection, memory);
+  const pulse = watchPulse(connection);
   return {
     keys,
     channels,
@@ -97,21 +89,17 @@ export async function openStore(options: StoreOptions) {
       nodeId,
       resumeWindowMs: limits.resumeWindowMs,
       maxEvents: limits.maxEvents,
-      maxLogBytes: limits.maxLogBytes,
-      memory,
       liveNodes: options.liveNodes,
       ...(options.silentNodes ? { silentNodes: options.silentNodes } : {}),
     }),
-    inbox: makeInbox(connection, keys, { rings, limits, memory }),
-    deadLetters: makeDeadLetters(connection, keys, { rings, limits, memory }),
+    inbox: makeInbox(connection, keys, rings, limits),
+    deadLetters: makeDeadLetters(connection, keys, { rings, limits }),
     leases: makeLeases(connection, keys, { nodeId, limits }),
     nodes: makeNodes(connection, keys, nodeId),
     sweep: makeSweep(connection, keys, {
       intervalMs: options.sweepIntervalMs,
       resumeWindowMs: limits.resumeWindowMs,
     }),
-    permits: makePermits(connection, keys, { nodeId, ttlMs: limits.ttlMs }),
-    rates: makeRates(connection, keys),
     isReachable: pulse.isBeating,
     async close(): Promise<void> {
       pulse.stop();

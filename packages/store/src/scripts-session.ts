@@ -116,7 +116,6 @@ export const sessionEnd = defineScript('session-end', {
     'reason',
     'reason_code',
     'max_events',
-    'max_log_bytes',
   ],
   decode(word, reply): { kind: 'not_found' } | { kind: 'ended'; record: string } {
     return word === 'not_found' ? { kind: 'not_found' } : { kind: 'ended', record: reply.text() };

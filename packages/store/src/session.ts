@@ -3,10 +3,8 @@ import type { Connection } from './connect.js';
 import { decodeEntry, decodeHistory } from './entry.js';
 import { type LogPage, readLog } from './event-log.js';
 import { type Keys, sessionKeyId } from './keys.js';
-import type { MemoryWatch } from './memory.js';
 import { pairs } from './reply.js';
 import * as scripts from './scripts.js';
-import { StoreFull } from './unavailable.js';
 
 /** A session that nobody ever sent a message to goes this long after its last connection. */
 const UNUSED_WINDOW_MS = 5 * 60_000;
@@ -34,8 +32,6 @@ export type SessionOptions = {
   readonly nodeId: string;
   readonly resumeWindowMs: number;
   readonly maxEvents: number;
-  readonly maxLogBytes: number;
-  readonly memory: Pick<MemoryWatch, 'isFull'>;
   /** Ids of the nodes that beat, this one included. */
   liveNodes(): readonly string[];
   /** Ids of the nodes whose last beat is too old: stopped, if they are still subscribed. */
@@ -47,15 +43,14 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
   const windows = { unused_window: UNUSED_WINDOW_MS, resume_window: options.resumeWindowMs };
 
   return {
-    async attach(request: AttachRequest): Promise<scripts.AttachReply> {
+    attach(request: AttachRequest): Promise<scripts.AttachReply> {
       const id = sessionKeyId(request.principal, request.sessionId);
-      const create = request.create && !options.memory.isFull();
-      const reply = await connection.run(scripts.sessionAttach, keys.session(id), {
+      return connection.run(scripts.sessionAttach, keys.session(id), {
         id,
         agent: request.agent,
         principal: request.principal,
         session_id: request.sessionId,
-        create: create ? 1 : 0,
+        create: request.create ? 1 : 0,
         since: request.since ?? '',
         known_epoch: request.epoch ?? '',
         connection: request.attachId,
@@ -67,8 +62,6 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
         metadata: JSON.stringify(request.metadata ?? {}),
         ...windows,
       });
-      if (reply.kind === 'not_found' && request.create && !create) throw new StoreFull();
-      return reply;
     },
 
     /** The persisted shape with the newest `messageCount` messages; undefined: no such session. */
@@ -84,26 +77,6 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
     /** Up to `count` events behind `after`; undefined: no such session. */
     log(ref: SessionRef, range: { after: number; count: number }): Promise<LogPage | undefined> {
       return readLog(connection, keys, sessionKeyId(ref.principal, ref.sessionId), range);
-    },
-
-    /** Sessions of a principal. Below `most` those are counted too that have expired a while ago. */
-    async countOf(principal: string, most: number): Promise<number> {
-      const all = Array.from({ length: keys.partitions }, (_, partition) => partition);
-      const listed = all.map((partition) => {
-        const owned = keys.ownedIn(partition, principal);
-        return connection.ask((client) => client.zcard(owned));
-      });
-      const counts = await Promise.all(listed);
-      const count = counts.reduce((sum, it) => sum + it, 0);
-      if (count < most) return count;
-      let living = 0;
-      for (const partition of all.filter((_, index) => counts[index])) {
-        const { sessions, sessionPrefix } = keys.partition(partition);
-        const owned = keys.ownedIn(partition, principal);
-        const args = { session_prefix: sessionPrefix };
-        living += await connection.run(scripts.sessionsCount, { owned, sessions }, args);
-      }
-      return living;
     },
 
     touch(ref: SessionRef): Promise<string> {
@@ -137,7 +110,6 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
         reason: by.reason,
         reason_code: by.reasonCode,
         max_events: options.maxEvents,
-        max_log_bytes: options.maxLogBytes,
       });
       return reply.kind === 'ended' ? reply.record : undefined;
     },

@@ -10,7 +10,13 @@ const notBuilt = [
   'telemetry.otlp_endpoint',
 ];
 
-const notEnforced = ['gateway.trusted_proxies', 'metrics.public'];
+const notEnforced = [
+  'gateway.max_connections',
+  'gateway.rate_limit',
+  'gateway.trusted_proxies',
+  'metrics.public',
+  'session.max_log_bytes',
+];
 
 const isSet = (tree: Tree, key: string) => valueAt(tree, key.split('.')) !== undefined;
 

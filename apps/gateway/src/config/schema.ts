@@ -74,11 +74,10 @@ const gateway = section({
   trusted_proxies: list(cidr).optional(),
   auth: section({ tokens: list(token).optional(), jwt: jwt.optional() }).optional(),
   rate_limit: section({
-    upgrades_per_minute: whole(0).optional(),
-    unauthenticated_per_minute: whole(0).optional(),
-    messages_per_second: whole(0).optional(),
+    upgrades_per_minute: whole(1).optional(),
+    messages_per_second: whole(1).optional(),
     burst: whole(1).optional(),
-    sessions_per_minute: whole(0).optional(),
+    sessions_per_minute: whole(1).optional(),
   }).optional(),
   console: yesNo.optional(),
 });
@@ -108,7 +107,6 @@ const worker = section({
   max_attempts: whole(1).optional(),
   max_hand_overs: whole(1).optional(),
   max_turns_per_lease: whole(1).optional(),
-  max_turns_per_principal: whole(0).optional(),
   sweep_interval: duration(1).optional(),
 });
 
@@ -120,7 +118,6 @@ const session = section({
   max_log_bytes: size().optional(),
   max_seen: whole(1).optional(),
   max_dead: whole(1).optional(),
-  max_sessions_per_principal: whole(0).optional(),
   resume_window: duration(1, YEARS_10_MS).optional(),
   on_busy: choice(modes).optional(),
 });

@@ -10,7 +10,6 @@ import type {
 } from '@sluice/store';
 import type { Connection } from './connection.js';
 import type { FanOut } from './fan-out.js';
-import type { EdgeRates } from './rates.js';
 
 export type EdgeLimits = {
   readonly maxPayloadBytes: number;
@@ -18,8 +17,6 @@ export type EdgeLimits = {
   readonly maxQueuedFrames: number;
   readonly heartbeatIntervalMs: number;
   readonly maxMessages: number;
-  /** 0: no limit. */
-  readonly maxSessionsPerPrincipal: number;
   readonly resumeWindowMs: number;
   readonly onBusy: Mode;
 };
@@ -30,7 +27,6 @@ export type EdgeContext = {
   readonly sessions: Sessions;
   readonly inbox: Inbox;
   readonly deadLetters: DeadLetters;
-  readonly rates: EdgeRates;
   readonly durability: DurabilityWait;
   readonly ends: SessionEnds;
   readonly fanOut: FanOut;
@@ -42,7 +38,5 @@ export type EdgeContext = {
   /** Whether some live node has the agent. */
   hasAgent(agent: string): boolean;
   isDraining(): boolean;
-  /** Whether this node may have another connection (max_connections). */
-  hasRoom(): boolean;
   partitionOf(ref: SessionRef): number;
 };

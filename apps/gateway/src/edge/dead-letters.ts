@@ -1,9 +1,4 @@
-import {
-  type DeadLetter,
-  type LetterCursor,
-  StoreUnavailable,
-  whyUnavailable,
-} from '@sluice/store';
+import { type DeadLetter, type LetterCursor, StoreUnavailable } from '@sluice/store';
 import type { EdgeContext } from './context.js';
 import { buildEvent } from './frames.js';
 import { refusalOf } from './send-message.js';
@@ -19,7 +14,7 @@ export function makeDeadLetterRoutes(context: EdgeContext): Route[] {
       await run(exchange);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
-      exchange.reply.error('unavailable', `${whyUnavailable(error)}; try again`);
+      exchange.reply.error('unavailable', 'Redis does not answer; try again');
     }
   };
   return [

@@ -12,7 +12,6 @@ import { makeRoutes } from './http.js';
 import { makeCheckOrigin } from './origin.js';
 import { Outbound } from './outbound.js';
 import type { Waits } from './post-message.js';
-import { makeEdgeRates } from './rates.js';
 import { startRebalance } from './rebalance.js';
 import { startServer } from './server.js';
 import type { OpenStreams } from './sse.js';
@@ -32,8 +31,6 @@ export type EdgeOptions = {
   readonly publicFile: string | null;
   hasAgent(agent: string): boolean;
   isDraining(): boolean;
-  /** Nodes of the cluster that beat, this one included. */
-  liveNodes(): number;
   info(connections: number, sessions: number): object;
 };
 
@@ -42,8 +39,8 @@ export type RunningEdge = Awaited<ReturnType<typeof startEdge>>;
 /** Starts the edge role: sockets and HTTP in, frames out. */
 export async function startEdge(options: EdgeOptions) {
   const { config, log } = options;
+  const context = makeContext(options);
   const streams: OpenStreams = new Set();
-  const context = makeContext(options, streams);
   const waits: Waits = new Set();
   const info = () => options.info(context.connections.size, context.fanOut.sessions().length);
   const { gateway } = config;
@@ -62,8 +59,6 @@ export async function startEdge(options: EdgeOptions) {
     heartbeatIntervalMs: gateway.heartbeatIntervalMs,
     // A node without the role has nothing to offer a client either.
     isDraining: () => !serves || options.isDraining(),
-    hasRoom: context.hasRoom,
-    rates: context.rates,
     authenticate: makeAuthenticate(gateway.auth),
     checkOrigin: makeCheckOrigin({
       allowedOrigins: gateway.allowedOrigins,
@@ -85,8 +80,7 @@ export async function startEdge(options: EdgeOptions) {
   return { context, server, streams, waits, timers };
 }
 
-function makeContext(options: EdgeOptions, streams: OpenStreams): EdgeContext {
-  const { store, config, log, hasAgent, isDraining } = options;
+function makeContext({ store, config, log, hasAgent, isDraining }: EdgeOptions): EdgeContext {
   const { gateway, session } = config;
   const limits: EdgeLimits = {
     maxPayloadBytes: gateway.maxPayloadBytes,
@@ -94,28 +88,24 @@ function makeContext(options: EdgeOptions, streams: OpenStreams): EdgeContext {
     maxQueuedFrames: gateway.maxQueuedFrames,
     heartbeatIntervalMs: gateway.heartbeatIntervalMs,
     maxMessages: session.maxMessages,
-    maxSessionsPerPrincipal: session.maxSessionsPerPrincipal,
     resumeWindowMs: session.resumeWindowMs,
     onBusy: session.onBusy,
   };
   const { channels, keys, sessions } = store;
-  const connections = new Set<Connection>();
   return {
     nodeId: gateway.nodeId,
     sessions,
     inbox: store.inbox,
     deadLetters: store.deadLetters,
-    rates: makeEdgeRates(store.rates, gateway, options.liveNodes),
     durability: store.durability,
     ends: store.sessionEnds,
     fanOut: makeFanOut({ channels, keys, sessions, log }),
     limits,
     log,
-    connections,
+    connections: new Set(),
     marking: new Set(),
     hasAgent,
     isDraining,
-    hasRoom: () => connections.size + streams.size < gateway.maxConnections,
     partitionOf: (ref) => keys.partitionOf(sessionKeyId(ref.principal, ref.sessionId)),
   };
 }

@@ -1,6 +1,6 @@
 import { sessionIdSchema } from '@sluice/protocol';
 import { makeId } from '@sluice/runtime';
-import { type SessionRef, StoreUnavailable, whyUnavailable } from '@sluice/store';
+import { type SessionRef, StoreUnavailable } from '@sluice/store';
 import type { EdgeContext } from './context.js';
 import { postMessage, type Waits } from './post-message.js';
 import { type OpenStreams, streamEvents } from './sse.js';
@@ -27,7 +27,7 @@ export function makeRoutes(context: EdgeContext, options: HttpOptions): Route[] 
         await run(exchange, { principal: identity.principal, sessionId: sessionId.data });
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;
-        reply.error('unavailable', `${whyUnavailable(error)}; try again`);
+        reply.error('unavailable', 'Redis does not answer; try again');
       }
     };
 
@@ -70,10 +70,6 @@ export function makeRoutes(context: EdgeContext, options: HttpOptions): Route[] 
         onSession(async (exchange, ref) => {
           const refused = await streamEvents(context, exchange, { ref, streams: options.streams });
           if (refused === 'not_found') notFound(exchange.reply);
-          if (refused === 'no_room') {
-            const text = 'this node has as many connections as it may; come again';
-            exchange.reply.error('rate_limited', text);
-          }
           if (refused === 'bad_since') {
             exchange.reply.error('invalid_frame', 'since must be a number of at most 15 digits');
           }

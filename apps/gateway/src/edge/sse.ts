@@ -17,14 +17,13 @@ export async function streamEvents(
   context: EdgeContext,
   exchange: Exchange,
   { ref, streams }: { ref: SessionRef; streams: OpenStreams },
-): Promise<'not_found' | 'bad_since' | 'no_room' | undefined> {
+): Promise<'not_found' | 'bad_since' | undefined> {
   const { reply, request } = exchange;
   const position = positionOf(request.header('last-event-id'), request.query.get('since'));
   if (!position) return 'bad_since';
   const known = await context.sessions.log(ref, { after: position.since, count: 1 });
   const view = known && (await context.sessions.read(ref, 0));
   if (!known || !view) return 'not_found';
-  if (!context.hasRoom()) return 'no_room';
   if (reply.aborted) return undefined;
   if (context.isDraining()) {
     // It began while this one was being looked up: a stream opened now would be ended by nobody (D6).

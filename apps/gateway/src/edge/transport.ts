@@ -1,7 +1,6 @@
 import type { ErrorCode } from '@sluice/protocol';
 import type { Logger } from '@sluice/runtime';
 import type { Scope } from '../config-types.js';
-import type { EdgeRates } from './rates.js';
 
 /**
  * What the edge knows of the network: plain types, so that nothing but server.ts depends on the
@@ -127,11 +126,8 @@ export type ServerOptions = {
   readonly maxFrameBytes: number;
   readonly heartbeatIntervalMs: number;
   isDraining(): boolean;
-  /** Whether this node may have another connection (max_connections). */
-  hasRoom(): boolean;
   readonly authenticate: Authenticate;
   readonly checkOrigin: CheckOrigin;
-  readonly rates: Pick<EdgeRates, 'upgrade' | 'unauthenticated'>;
   readonly routes: readonly Route[];
   readonly socketEvents: SocketEvents;
   /** The chat page, served at `/`; null: none. */
