@@ -1,4 +1,4 @@
-import { FrameClient, loggedFrame } from '@sluice/testkit';
+import { eventually, FrameClient, loggedFrame } from '@sluice/testkit';
 import type { Recording } from './recording.js';
 
 const readMs = 20_000;
@@ -14,7 +14,8 @@ export async function audit(
 ): Promise<void> {
   const seen = new Set(recording.acknowledged.map((it) => it.session));
   for (const session of sessions) {
-    const client = await FrameClient.connect(wsUrl);
+    // The nodes have just started: a balancer may still have to find out.
+    const client = await eventually(() => FrameClient.connect(wsUrl), 10_000);
     const fields = { agent_id: 'slow', session_id: session, since: 0 };
     const hello = await client.hello({ ...fields, capabilities: ['streaming'] });
     const head = Number(hello.cursor);
