@@ -55,14 +55,16 @@ describe('under load', () => {
   const lostLeases = () =>
     nodes.flatMap(({ logs }) => logs.filter(({ msg }) => msg === 'lease lost'));
 
-  it('C3 S2 T1 Redis is restarted with its append-only file: nothing acknowledged is lost', async () => {
+  it('C3 S2 T1 E2 Redis is restarted with its append-only file: nothing acknowledged is lost, nobody resyncs', async () => {
     await load(6);
     for (let i = 0; i < 2; i += 1) {
       await redis.restart();
       await goesOn();
     }
     expect(await faults()).toEqual([]);
+    expect(senders.flatMap((it) => it.resyncs)).toEqual([]);
     expect(new Set(errors())).not.toContain('internal');
+    expect(senders.flatMap((it) => it.errors).filter((it) => it.retryable !== true)).toEqual([]);
     expect(accepted()).toBeGreaterThan(40);
   }, 60_000);
 

@@ -14,6 +14,8 @@ export class Sender {
   /** Events of the log over all connections, and error frames. */
   readonly events: Frame[] = [];
   readonly errors: Frame[] = [];
+  /** What cost it its position: a `hello_ok` that asks for a resync, a `snapshot`. */
+  readonly resyncs: Frame[] = [];
   readonly acknowledged = new Set<string>();
   #underway = new Map<string, number>();
   #made = 0;
@@ -44,6 +46,7 @@ export class Sender {
     const position = { since, ...(this.#epoch ? { epoch: this.#epoch } : {}) };
     const hello = await client.hello({ agent_id: 'slow', session_id: this.sessionId, ...position });
     this.#epoch = String(hello.epoch);
+    if (hello.resync_required === true) this.resyncs.push(hello);
     let isClosed = false;
     client.closed.then(() => {
       isClosed = true;
@@ -58,6 +61,7 @@ export class Sender {
       for (; read < client.frames.length; read += 1) {
         const frame = client.frames[read];
         if (frame?.type === 'error') this.errors.push(frame);
+        if (frame?.type === 'snapshot') this.resyncs.push(frame);
         if (frame?.status === 'final' && frame.message_id) this.#underway.delete(frame.message_id);
       }
     };
