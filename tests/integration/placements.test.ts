@@ -22,17 +22,21 @@ const hangOnFirst: Behaviour = async (turn, context) => {
 
 type Placement = {
   readonly where: string;
-  /** Roles of the node that runs the turns, and of the one that the client is on. */
-  readonly holder: readonly string[];
-  readonly edge: readonly string[] | undefined;
-  /** Nothing that is published reaches the holder. */
+  /** Roles of the nodes; with workers alone on the first it runs every turn. */
+  readonly nodes: readonly (readonly string[])[];
+  /** The client is not on the node that runs the turn. */
+  readonly isFar: boolean;
+  /** Nothing that is published reaches the first node. */
   readonly isDeaf: boolean;
 };
 
+const whole = ['edge', 'worker'];
+const split = [['worker'], ['edge']];
 const placements: readonly Placement[] = [
-  { where: 'on the node of the turn', holder: ['edge', 'worker'], edge: undefined, isDeaf: false },
-  { where: 'on another node', holder: ['worker'], edge: ['edge'], isDeaf: false },
-  { where: 'on another node, the holder deaf', holder: ['worker'], edge: ['edge'], isDeaf: true },
+  { where: 'on the node of the turn', nodes: [whole], isFar: false, isDeaf: false },
+  { where: 'on another whole node', nodes: [whole, whole], isFar: true, isDeaf: false },
+  { where: 'on an edge, roles split', nodes: split, isFar: true, isDeaf: false },
+  { where: 'on an edge, the holder deaf', nodes: split, isFar: true, isDeaf: true },
 ];
 
 let redis: TestRedis;
@@ -40,21 +44,20 @@ beforeAll(async () => {
   redis = await startRedis();
 });
 
-describe.each(placements)('a client $where', ({ holder, edge, isDeaf }) => {
+describe.each(placements)('a client $where', ({ nodes: roles, isFar, isDeaf }) => {
   let proxy: TcpProxy;
   let cluster: Cluster;
-  let node: GatewayProcess;
-  let worker: GatewayProcess;
+  let nodes: GatewayProcess[];
   let made = 0;
 
   beforeAll(async () => {
     proxy = await startTcpProxy(redis.port);
     cluster = await Cluster.open(redis, { lease: { ttl: '6s' } });
-    worker = await cluster.start({
-      gateway: { roles: holder },
-      ...(edge ? { redis: { url: proxy.url } } : {}),
-    });
-    node = edge ? await cluster.start({ gateway: { roles: edge } }) : worker;
+    nodes = [];
+    for (const its of roles) {
+      const url = isDeaf && nodes.length === 0 ? { redis: { url: proxy.url } } : {};
+      nodes.push(await cluster.start({ gateway: { roles: its }, ...url }));
+    }
     if (!isDeaf) return;
     // It subscribes no more, and what it was subscribed to is cut.
     const cut = proxy.cutRequest(([name]) => /^subscribe$/i.test(name ?? ''), 1_000_000);
@@ -67,18 +70,23 @@ describe.each(placements)('a client $where', ({ holder, edge, isDeaf }) => {
     await proxy.stop();
   });
 
-  /** A session whose first turn runs on the worker. */
-  async function busy(): Promise<{ client: FrameClient; session_id: string }> {
+  /** A session whose first turn runs, and a client where the placement has it. */
+  async function busy(): Promise<FrameClient> {
     made += 1;
     const session_id = `s${made}`;
-    const client = await cluster.attach(node, { session_id });
-    client.message('first', { message_id: 'm0' });
-    await client.waitFor({ type: 'token_stream' }, 10_000);
-    expect(await readSession(node, session_id)).toMatchObject({
-      is_executing: true,
-      holder: worker.nodeId,
-    });
-    return { client, session_id };
+    const [edge] = nodes.filter((_, at) => roles[at]?.includes('edge'));
+    const asker = await cluster.attach(edge as GatewayProcess, { session_id });
+    asker.message('first', { message_id: 'm0' });
+    await asker.waitFor({ type: 'token_stream' }, 10_000);
+    const { holder, is_executing } = await readSession(edge as GatewayProcess, session_id);
+    expect(is_executing).toBe(true);
+    const place = nodes.find(
+      ({ nodeId }, at) => roles[at]?.includes('edge') && (nodeId !== holder) === isFar,
+    );
+    expect(place).toBeDefined();
+    await asker.close();
+    const client = await cluster.attach(place as GatewayProcess, { session_id });
+    return client;
   }
   async function say(client: FrameClient, message_id: string, fields = {}): Promise<void> {
     client.message(message_id, { message_id, ...fields });
@@ -95,7 +103,7 @@ describe.each(placements)('a client $where', ({ holder, edge, isDeaf }) => {
   ])(
     'T6 %s ends the running turn within 5 s, and the next one runs',
     async (_name, frame) => {
-      const { client } = await busy();
+      const client = await busy();
       await say(client, 'm1');
       const sentMs = performance.now();
       client.send(frame);
@@ -109,7 +117,7 @@ describe.each(placements)('a client $where', ({ holder, edge, isDeaf }) => {
   );
 
   it('T1 T6 interrupt aborts the running turn and goes before what waits', async () => {
-    const { client } = await busy();
+    const client = await busy();
     await say(client, 'm1');
     await say(client, 'm2', { mode: 'interrupt' });
     expect(await outcome(client, 'm1')).toBe('ok');
@@ -118,7 +126,7 @@ describe.each(placements)('a client $where', ({ holder, edge, isDeaf }) => {
   }, 20_000);
 
   it('T1 collect, cancel and reject while a turn runs', async () => {
-    const { client } = await busy();
+    const client = await busy();
     await say(client, 'm1', { mode: 'collect' });
     await say(client, 'm2', { mode: 'collect' });
     await say(client, 'm3');
