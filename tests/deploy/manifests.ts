@@ -1,0 +1,94 @@
+/** What kustomize makes of k8s/, as objects. */
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse, parseAllDocuments } from 'yaml';
+import { z } from 'zod';
+
+const manifest = z.looseObject({
+  apiVersion: z.string(),
+  kind: z.string(),
+  metadata: z.looseObject({ name: z.string() }),
+});
+export type Manifest = z.output<typeof manifest>;
+
+/** An overlay, with components put into it as docs/kubernetes.md says. */
+export type Variant = { readonly overlay: string; readonly components: readonly string[] };
+
+const optional = ['split-roles', 'hpa-keda'];
+const variants: readonly Variant[] = [
+  { overlay: 'local', components: [] },
+  { overlay: 'production', components: [] },
+  ...optional.map((name) => ({ overlay: 'production', components: [name] })),
+  { overlay: 'production', components: optional },
+];
+
+/** Brought kustomize 5; older ones refuse what is used here. */
+const MINOR_MIN = 27;
+
+function findKustomize(): boolean {
+  try {
+    const options = { encoding: 'utf8', timeout: 10_000 } as const;
+    const text = execFileSync('kubectl', ['version', '--client', '-o', 'json'], options);
+    const version = z.object({ clientVersion: z.object({ major: z.string(), minor: z.string() }) });
+    const { major, minor } = version.parse(JSON.parse(text)).clientVersion;
+    return major === '1' && Number.parseInt(minor, 10) >= MINOR_MIN;
+  } catch {
+    return false;
+  }
+}
+
+export function parseManifests(text: string): Manifest[] {
+  return parseAllDocuments(text).map((document) => {
+    if (document.errors[0]) throw document.errors[0];
+    return manifest.parse(document.toJS());
+  });
+}
+
+function render({ overlay, components }: Variant): Manifest[] {
+  const dir = mkdtempSync(join(tmpdir(), 'sluice-k8s-'));
+  try {
+    cpSync('k8s', dir, { recursive: true });
+    const target = join(dir, 'overlays', overlay);
+    const lines = components.map((name) => `  - ../../components/${name}\n`);
+    const list = lines.length > 0 ? ['\ncomponents:\n', ...lines] : [];
+    appendFileSync(join(target, 'kustomization.yaml'), list.join(''));
+    const options = { encoding: 'utf8', timeout: 30_000 } as const;
+    return parseManifests(execFileSync('kubectl', ['kustomize', target], options));
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+/** Without kustomize: the files as they are, and the generated ConfigMap. */
+function readBase(): Manifest[] {
+  const read = (file: string) => readFileSync(join('k8s', 'base', file), 'utf8');
+  const files = readdirSync('k8s/base').filter((file) => file.endsWith('.yaml'));
+  const resources = z.object({ resources: z.array(z.string()) });
+  const listed = resources.parse(parse(read('kustomization.yaml'))).resources;
+  const own = files.filter((file) => listed.includes(file));
+  const config = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'sluice-config' },
+    data: { 'gateway.yaml': read('gateway.yaml') },
+  };
+  return [...own.flatMap((file) => parseManifests(read(file))), config];
+}
+
+export type Rendered = { readonly name: string; readonly manifests: readonly Manifest[] };
+
+/** Every variant; the base alone, and a line that says so, where no kubectl with kustomize 5 is found. */
+export function renderAll(): Rendered[] {
+  if (findKustomize()) {
+    return variants.map((variant) => ({
+      name: [variant.overlay, ...variant.components].join(' + '),
+      manifests: render(variant),
+    }));
+  }
+  process.stderr.write(
+    `no kubectl of version 1.${MINOR_MIN} or newer was found: of k8s/ only the files of base are checked\n`,
+  );
+  return [{ name: 'base', manifests: readBase() }];
+}

@@ -1,0 +1,74 @@
+/** Manifests held against the schemas of Kubernetes, of KEDA and of the Prometheus operator. */
+import { createRequire } from 'node:module';
+import { z } from 'zod';
+import type { Manifest } from './manifests.js';
+
+const require = createRequire(import.meta.url);
+
+/** Where the models of an API group are; those of Kubernetes itself are all in one package. */
+const packages: Readonly<Record<string, string>> = {
+  'keda.sh': '@kubernetes-models/keda',
+  'monitoring.coreos.com': '@kubernetes-models/prometheus-operator',
+};
+
+type Validate = (this: unknown) => void;
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;
+
+function validateOf({ apiVersion, kind }: Manifest): Validate {
+  const from = packages[apiVersion.split('/')[0] ?? ''] ?? 'kubernetes-models';
+  const loaded: unknown = require(`${from}/${apiVersion}/${kind}`);
+  const model = isObject(loaded) ? loaded[kind] : undefined;
+  const isValidate = (value: unknown): value is Validate => typeof value === 'function';
+  const validate = typeof model === 'function' ? model.prototype.validate : undefined;
+  if (!isValidate(validate)) throw new Error(`${from} has no model of ${apiVersion} ${kind}`);
+  return validate;
+}
+
+/**
+ * A copy that remembers what was asked of each object in it. The schemas let unknown fields pass, as the
+ * API server once did; but what a schema never asks for, it does not know. It asks for every field that
+ * it knows, also for absent ones: an object of which nothing was asked is free in its form.
+ */
+function watch(value: unknown, path: string, unasked: (() => string[])[]): unknown {
+  if (!isObject(value)) return value;
+  const inner = Array.isArray(value) ? [...value] : { ...value };
+  for (const [key, field] of Object.entries(value)) {
+    Reflect.set(inner, key, watch(field, `${path}.${key}`, unasked));
+  }
+  if (Array.isArray(inner)) return inner;
+  const asked = new Set<PropertyKey>();
+  unasked.push(() => {
+    const keys = Object.keys(value).filter((key) => !asked.has(key));
+    return asked.size === 0 ? [] : keys.map((key) => `${path}.${key}: no such field`);
+  });
+  return new Proxy(inner, {
+    get(target, key) {
+      asked.add(key);
+      return Reflect.get(target, key);
+    },
+  });
+}
+
+const problems = z.object({
+  errors: z.array(z.looseObject({ instancePath: z.string(), message: z.string().optional() })),
+});
+
+/** What is wrong with a manifest: one line for each value that does not fit and each unknown field. */
+export function modelFaults(manifest: Manifest): string[] {
+  const name = `${manifest.kind} ${manifest.metadata.name}`;
+  const unasked: (() => string[])[] = [];
+  const watched = watch(manifest, name, unasked);
+  const faults: string[] = [];
+  try {
+    validateOf(manifest).call(watched);
+  } catch (error) {
+    const known = problems.safeParse(error);
+    if (!known.success) throw error;
+    for (const { instancePath, message } of known.data.errors) {
+      faults.push(`${name}${instancePath.replaceAll('/', '.')}: ${message ?? 'does not fit'}`);
+    }
+  }
+  return [...faults, ...unasked.flatMap((ask) => ask())];
+}
