@@ -3,6 +3,7 @@ import {
   eventually,
   type FrameClient,
   type GatewayProcess,
+  gaps,
   httpBehaviours,
   matchScript,
   startRedis,
@@ -10,10 +11,11 @@ import {
   type TcpProxy,
   type TestRedis,
 } from '@sluice/testkit';
-import { inboxAppend } from '../../packages/store/src/scripts.js';
+import { inboxAppend, messageCancel } from '../../packages/store/src/scripts.js';
 import { Cluster } from './cluster.js';
 
 const isAppend = matchScript(inboxAppend.source);
+const isCancel = matchScript(messageCancel.source);
 /** More than the store tries: every try of the call meets the fault. */
 const ALWAYS = 100;
 
@@ -129,5 +131,28 @@ describe('an acknowledgement', () => {
     });
     await client.final('m5');
     expect(turnsOf('m5')).toBe(1);
+  });
+
+  it('S2 of a cancel goes before the outcome, also when its reply is late', async () => {
+    const client = await cluster.attach(node, { session_id: 'cancelled' });
+    const other = await cluster.attach(node, { session_id: 'cancelled' });
+    cluster.agent.behave(httpBehaviours.delayMs(1_000));
+    client.message('first', { message_id: 'm1' });
+    client.message('second', { message_id: 'm2' });
+    await client.waitFor({ status: 'accepted', message_id: 'm2' });
+    const cut = proxy.cutReply(isCancel, 2);
+    client.send({ type: 'cancel', message_id: 'm2' });
+    await Promise.all([client.final('m2'), other.final('m2')]);
+    await cut.done;
+    await client.waitFor({ type: 'cancelled', message_id: 'm2' });
+    const about = client.frames.filter((f) => f.message_id === 'm2');
+    expect(about.map(({ type, status }) => status ?? type)).toEqual([
+      'accepted',
+      'cancelled',
+      'final',
+    ]);
+    await client.final('m1');
+    expect(gaps(client.logged())).toEqual([]);
+    cluster.agent.behave(httpBehaviours.delayMs(0));
   });
 });

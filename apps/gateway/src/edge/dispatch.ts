@@ -104,15 +104,9 @@ function onAttachedFrame(
         outbound.json({ type: word === 'aborting' ? 'aborted' : 'no_active_turn', session_id });
       });
     case 'cancel':
-      return inOrder(connection, async () => {
-        const { message_id } = frame;
-        const word = await context.inbox.cancel(state.ref, message_id);
-        if (word === 'cancelled') outbound.json({ type: 'cancelled', session_id, message_id });
-        else {
-          const text = 'no such message waits';
-          outbound.json(errorFrame('not_pending', text, { messageId: message_id }));
-        }
-      });
+      return inOrder(connection, () =>
+        cancelMessage(context, connection, { state, messageId: frame.message_id }),
+      );
     case 'snapshot':
       return answer(connection, state.feed.snapshot(state.reader));
     case 'leave':
@@ -120,6 +114,24 @@ function onAttachedFrame(
       return void outbound.json({ type: 'left', session_id });
     default:
       return unreachable(frame);
+  }
+}
+
+/** Its outcome may be heard before the reply to the call, and must come behind `cancelled`. */
+async function cancelMessage(
+  context: EdgeContext,
+  { outbound }: Connection,
+  { state, messageId }: { state: Attached; messageId: string },
+): Promise<void> {
+  const { ref, reader } = state;
+  reader.holdOutcome(messageId);
+  try {
+    const word = await context.inbox.cancel(ref, messageId);
+    const about = { session_id: ref.sessionId, message_id: messageId };
+    if (word === 'cancelled') outbound.json({ type: 'cancelled', ...about });
+    else outbound.json(errorFrame('not_pending', 'no such message waits', { messageId }));
+  } finally {
+    reader.handOutcome(messageId);
   }
 }
 

@@ -27,12 +27,13 @@ export type SocketReaderOptions = {
   onGone(): void;
 };
 
-/** Events that wait behind an acknowledgement; more of them, and it names what it has. */
+/** Events that wait behind an answer; more of them, and they wait no longer. */
 const HELD_MAX = 1_000;
 
 /**
  * One attached WebSocket as a reader of its session's log. Above durability `memory` the acceptance of a
- * message that was sent here, and what comes behind it, waits until its level is known (S1).
+ * message that was sent here, and what comes behind it, waits until its level is known (S1), as the outcome
+ * of one that is cancelled from here does until that is answered.
  */
 export class SocketReader implements Reader {
   cursor: number;
@@ -42,6 +43,8 @@ export class SocketReader implements Reader {
   handed: number;
   /** Messages sent here whose acceptance was not handed out yet. */
   private readonly own = new Map<string, Durability | 'unknown'>();
+  /** Messages being cancelled from here, whose outcome comes behind the answer. */
+  private readonly cancelling = new Set<string>();
   private held: BuiltEvent[] = [];
   private toldEpoch: string;
   private replayUntil: number;
@@ -69,17 +72,28 @@ export class SocketReader implements Reader {
     this.handHeld();
   }
 
+  /** The outcome of that message, and what comes behind it, waits until `handOutcome`. */
+  holdOutcome(messageId: string): void {
+    this.cancelling.add(messageId);
+  }
+
+  handOutcome(messageId: string): void {
+    this.cancelling.delete(messageId);
+    if (!this.closed) this.handHeld();
+  }
+
   take(built: BuiltEvent): void {
     this.cursor = built.event.seq;
     if (this.held.length === 0 && !this.mustWait(built.event)) return this.hand(built);
     this.held.push(built);
-    const [first] = this.held;
-    if (this.held.length > HELD_MAX && first?.event.kind === 'accepted') {
-      this.settle(first.event.messageId, 'memory');
-    }
+    if (this.held.length <= HELD_MAX) return;
+    const event = this.held[0]?.event;
+    if (event?.kind === 'accepted') this.settle(event.messageId, 'memory');
+    if (event?.kind === 'final') this.handOutcome(event.messageId);
   }
 
   private mustWait(event: LogEvent): boolean {
+    if (event.kind === 'final') return this.cancelling.has(event.messageId);
     return event.kind === 'accepted' && this.own.get(event.messageId) === 'unknown';
   }
 
