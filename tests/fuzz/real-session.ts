@@ -65,7 +65,7 @@ export class RealSession {
     const reply = await this.#run(scripts.sessionAttach, this.#keys, {
       ...this.#channels,
       ...{ agent: 'echo', principal: 'alice', session_id: this.id, create: 1, since: 0 },
-      ...{ known_epoch: '', connection, node: 'n0', live_nodes: ' n0 n1 ', silent_nodes: '  ' },
+      ...{ known_epoch: '', connection, process: '~n0', live_processes: '' },
       ...{ wakes_counted: 1, metadata: '{}', unused_window: TTL_MS, resume_window: TTL_MS },
     });
     if (reply.kind !== 'attached') return { word: reply.kind };

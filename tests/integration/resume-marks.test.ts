@@ -18,10 +18,12 @@ describe('a client that never sends since', () => {
   let redis: TestRedis;
   let cluster: Cluster;
   let node: GatewayProcess;
+  let stored: ReturnType<TestRedis['client']>;
   beforeAll(async () => {
     redis = await startRedis();
     cluster = await Cluster.open(redis, { lease: { ttl: '1s' } });
     node = await cluster.start();
+    stored = redis.client();
   });
   beforeEach(() => cluster.agent.behave(httpBehaviours.delayMs(0)));
   afterAll(() => cluster.stop());
@@ -34,9 +36,11 @@ describe('a client that never sends since', () => {
     return client.frames.flatMap(({ type, seq }) => (type === 'replay' ? [seq] : []));
   }
   /** Cursors of the session's marks, of one node or of all. */
-  async function marks(session_id: string, by = ''): Promise<number[]> {
+  async function marks(session_id: string, of?: GatewayProcess): Promise<number[]> {
     const { state } = cluster.keys.session(sessionKeyId('local', session_id));
-    const fields = Object.entries(await redis.client().hgetall(state));
+    const beat = of && (await stored.hget(cluster.keys.nodes, of.nodeId));
+    const by = beat ? (/"process":"([^"]+)"/.exec(beat)?.[1] ?? 'unknown') : '';
+    const fields = Object.entries(await stored.hgetall(state));
     return fields.flatMap(([name, value]) =>
       name.startsWith('mark:') && value.startsWith(by) ? [Number(value.split(' ')[1])] : [],
     );
@@ -145,7 +149,7 @@ describe('a client that never sends since', () => {
     const safe = await open('killed');
     await dying.kill();
     await safe.final(safe.message('three'), 10_000);
-    const left = await marks('killed', dying.nodeId);
+    const left = await marks('killed', dying);
     expect(left).toHaveLength(2);
     const third = await open('killed');
     const missed = upTo(6, Math.min(...left));
@@ -162,10 +166,10 @@ describe('a client that never sends since', () => {
     // Before the other node can have heard of its beat.
     const other = await open('young');
     expect(await replayed(other)).toEqual([]);
-    expect(await marks('young', young.nodeId)).toHaveLength(1);
+    expect(await marks('young', young)).toHaveLength(1);
     young.signal('SIGSTOP');
     try {
-      const lowest = Math.min(...(await marks('young', young.nodeId)));
+      const lowest = Math.min(...(await marks('young', young)));
       await say(other, 'missed');
       await eventually(async () => {
         const next = await open('young');
@@ -189,5 +193,47 @@ describe('a client that never sends since', () => {
     const again = await open('flowing');
     await again.collect(2, { type: 'replay' });
     expect((await replayed(again))[0]).toBe(5);
+  });
+
+  it('E10 a node that was killed and started again under its id is another', async () => {
+    const fixed = { gateway: { node_id: 'fixed' } };
+    const dying = await cluster.start(fixed);
+    const first = await open('fixed', dying);
+    await say(first, 'one');
+    await dying.kill();
+    const again = await cluster.start(fixed);
+    const [lowest = Number.NaN] = await marks('fixed');
+    const tracking = await cluster.attach(node, { session_id: 'fixed', since: 2 });
+    await tracking.final(tracking.message('missed'), 10_000);
+    const second = await open('fixed', again);
+    const missed = upTo(4, lowest);
+    await second.collect(missed.length, { type: 'replay' });
+    expect(await replayed(second)).toEqual(missed);
+    // What it marks now counts as living, on every node.
+    for (const at of [again, node]) expect(await replayed(await open('fixed', at))).toEqual([]);
+  });
+
+  it('E10 a node started again under its id is another also when the old one stays subscribed', async () => {
+    const fixed = { gateway: { node_id: 'half-open' } };
+    const lost = await cluster.start(fixed);
+    const first = await open('half-open', lost);
+    await say(first, 'one');
+    // As when its machine is gone: Redis is told of no end, and the id beats again.
+    lost.signal('SIGSTOP');
+    try {
+      const again = await cluster.start(fixed);
+      const [lowest = Number.NaN] = await marks('half-open');
+      const tracking = await cluster.attach(node, { session_id: 'half-open', since: 2 });
+      await tracking.final(tracking.message('missed'), 10_000);
+      const channel = cluster.keys.nodeChannelPrefix(0) + lost.nodeId;
+      expect(await stored.pubsub('NUMSUB', channel)).toEqual([channel, 2]);
+      await eventually(async () => {
+        const next = await open('half-open', again);
+        const [missed] = await next.collect(1, { type: 'replay' }, 300);
+        expect(missed?.seq).toBe(lowest + 1);
+      }, 8_000);
+    } finally {
+      await lost.kill();
+    }
   });
 });

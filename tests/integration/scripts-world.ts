@@ -25,12 +25,11 @@ export const limits: StoreOptions['limits'] = {
 
 export type WorldOptions = Partial<Pick<StoreOptions, 'nodeId' | 'prefix' | 'partitions'>> & {
   readonly limits?: Partial<StoreOptions['limits']>;
-  readonly liveNodes?: readonly string[];
 };
 
 /** A store of its own connections, closed when the file ends. */
 export async function openTestStore(url: string, options: WorldOptions = {}): Promise<Store> {
-  const { nodeId = 'n1', prefix = 'sluice', partitions = 4, liveNodes = ['n1', 'n2'] } = options;
+  const { nodeId = 'n1', prefix = 'sluice', partitions = 4 } = options;
   const store = await openStore({
     url,
     prefix,
@@ -39,7 +38,6 @@ export async function openTestStore(url: string, options: WorldOptions = {}): Pr
     limits: { ...limits, ...options.limits },
     sweepIntervalMs: 1,
     sessionEnd: { stream: `${prefix}:session-end`, maxLength: 1_000, groups: [] },
-    liveNodes: () => liveNodes,
     log: makeLog({ level: 'silent', pretty: false }),
   });
   stopLater(() => store.close());
@@ -160,6 +158,7 @@ export function withoutTimes(value: unknown, prefix: string): unknown {
     .replace(/\b1\d{9}(\.\d+)?\b/g, '3')
     .replace(/\b[0-9a-f]{32,}\b/g, 'token')
     .replace(/("pauseMs":|"pause",")\d+/g, '$15')
+    .replace(/~[\w-]{8}(?= )/g, 'process')
     .replace(/\b(draw|sweep|retry|drop)_[\w-]{22}/g, '$1');
   return JSON.parse(text);
 }

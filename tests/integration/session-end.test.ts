@@ -166,7 +166,6 @@ describe('ending a session', () => {
       },
       sweepIntervalMs: 1_000,
       sessionEnd: { stream: cluster.stream, maxLength: 1_000, groups: [] },
-      liveNodes: () => [],
       log: pino({ level: 'silent' }),
     });
     const ref = { principal: 'local', sessionId };

@@ -47,14 +47,14 @@ export async function startGateway(
     limits: storeLimits(config),
     sweepIntervalMs: config.worker.sweepIntervalMs,
     sessionEnd: config.sessionEnd,
-    liveNodes: () => presence?.liveNodes() ?? [gateway.nodeId],
-    silentNodes: () => presence?.silentNodes() ?? [],
+    liveProcesses: () => presence?.liveProcesses() ?? [],
     log,
   });
   presence = await startPresence({
     nodes: store.nodes,
     channels: store.channels,
     keys: store.keys,
+    processId: store.processId,
     nodeId: gateway.nodeId,
     roles: gateway.roles,
     agents: [...agents.keys()],

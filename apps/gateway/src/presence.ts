@@ -16,6 +16,7 @@ type PresenceOptions = {
   readonly channels: Channels;
   readonly keys: Keys;
   readonly nodeId: string;
+  readonly processId: string;
   readonly roles: readonly Role[];
   readonly agents: readonly string[];
   readonly log: Logger;
@@ -25,8 +26,8 @@ export type Presence = Awaited<ReturnType<typeof startPresence>>;
 
 /** Beats for this node, listens on its channels, and knows, from the same call, who else is alive. */
 export async function startPresence(options: PresenceOptions) {
-  const { nodes, channels, keys, nodeId, roles, agents, log } = options;
-  const info = { roles, agents, pid: process.pid };
+  const { nodes, channels, keys, nodeId, processId, roles, agents, log } = options;
+  const info = { roles, agents, pid: process.pid, process: processId };
   let beats: readonly NodeBeat[] = [];
   let draining = false;
 
@@ -38,10 +39,13 @@ export async function startPresence(options: PresenceOptions) {
       if (!(err instanceof StoreUnavailable)) log.error({ err }, 'beat failed');
     }
   }
-  // The subscription is a sign of life of its own: it ends with the process (E10).
+  // One channel for what the node must hear, and one that nobody but this process listens to: that
+  // subscription is a sign of life, and ends with the process (E10).
   let listener: (message: string) => void = () => {};
   await channels.subscribe(
-    Array.from({ length: keys.partitions }, (_, p) => keys.nodeChannelPrefix(p) + nodeId),
+    Array.from({ length: keys.partitions }, (_, p) => keys.nodeChannelPrefix(p)).flatMap(
+      (prefix) => [prefix + nodeId, prefix + processId],
+    ),
     (message) => listener(message),
   );
   await beat();
@@ -50,9 +54,7 @@ export async function startPresence(options: PresenceOptions) {
   const live = () => beats.filter((b) => b.ageMs < LIVE_MS || b.node === nodeId);
   return {
     info,
-    liveNodes: () => [nodeId, ...live().map((b) => b.node)],
-    silentNodes: () =>
-      beats.filter((b) => b.ageMs >= LIVE_MS && b.node !== nodeId).map((b) => b.node),
+    liveProcesses: () => [processId, ...live().map(processOf)],
     liveWorkers: () =>
       live()
         .filter((b) => b.status === 'worker')
@@ -76,7 +78,8 @@ export async function startPresence(options: PresenceOptions) {
   };
 }
 
-function agentsOf(beat: NodeBeat): readonly string[] {
-  const info = JSON.parse(beat.info) as { agents?: string[] };
-  return info.agents ?? [];
-}
+type Info = { readonly agents?: readonly string[]; readonly process?: string };
+
+const infoOf = (beat: NodeBeat) => JSON.parse(beat.info) as Info;
+const agentsOf = (beat: NodeBeat) => infoOf(beat).agents ?? [];
+const processOf = (beat: NodeBeat) => infoOf(beat).process ?? beat.node;

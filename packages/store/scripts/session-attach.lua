@@ -1,7 +1,7 @@
 -- Binds a connection to a session, creating it when there is none, and finds where replay begins.
 -- KEYS: state inbox events messages seen sessions owned
--- ARGV: server id agent principal session_id create since known_epoch connection node live_nodes
---       silent_nodes node_channel wakes_counted metadata unused_window resume_window
+-- ARGV: server id agent principal session_id create since known_epoch connection process
+--       live_processes node_channel wakes_counted metadata unused_window resume_window
 -- REPLY: not_found | wrong_agent <agent> | attached <created> <epoch> <cursor> <oldest> <pending>
 --        <executing> <from> <resync> <agent> <message id of the started head>
 -- RULES: E2 E3 E4 E6 E10 C4
@@ -26,12 +26,15 @@ local f = redis.call('HMGET', state, 'epoch_before', 'epoch_from', 'creator', 'a
 local pending = redis.call('LLEN', inbox)
 local from, resync = cursor, 0
 
--- A killed process loses its subscription at once, its beat is believed for seconds more; one that
--- has just started is heard before its first beat is known here; a stopped one keeps its subscription.
-local function is_gone(by)
-  local function is_in(nodes) return string.find(nodes, ' ' .. by .. ' ', 1, true) ~= nil end
-  if wakes_counted ~= '1' then return not is_in(live_nodes) end
-  return is_in(silent_nodes) or redis.call('PUBLISH', node_channel .. by, 'ping') == 0
+-- A killed process loses its subscription at once, its beat is believed for seconds more. One that was
+-- stopped, or whose machine is gone, keeps it and beats no more, but may have a beat that is not known
+-- here yet while its mark is young.
+local KNOWN_MS = 3000
+local function is_gone(by, marked_at)
+  local ping = node_channel .. by
+  if wakes_counted == '1' and redis.call('PUBLISH', ping, 'ping') == 0 then return true end
+  local beats = string.find(live_processes, ' ' .. by .. ' ', 1, true)
+  return not beats and now - (tonumber(marked_at) or 0) >= KNOWN_MS
 end
 local function from_marks() -- E10: behind the lowest mark of the connections that are gone
   local own, mine = 'mark:' .. connection, nil
@@ -41,8 +44,8 @@ local function from_marks() -- E10: behind the lowest mark of the connections th
     if fields[i] == own then
       mine = tonumber(string.match(fields[i + 1], '^%S+ (%d+)'))
     elseif string.sub(fields[i], 1, 5) == 'mark:' then
-      local by, seq, gone = string.match(fields[i + 1], '^(%S+) (%d+) (%d)')
-      if gone == '1' or is_gone(by) then
+      local by, seq, gone, at = string.match(fields[i + 1], '^(%S+) (%d+) (%d) ?(%d*)$')
+      if gone == '1' or is_gone(by, at) then
         lowest = math.min(lowest or cursor, tonumber(seq))
         redis.call('HDEL', state, fields[i])
       end
@@ -53,7 +56,7 @@ end
 
 if since == '' then
   from = from_marks()
-  redis.call('HSET', state, 'mark:' .. connection, node .. ' ' .. from .. ' 0')
+  redis.call('HSET', state, 'mark:' .. connection, process .. ' ' .. from .. ' 0 ' .. now)
 else
   from = tonumber(since)
   if known_epoch ~= '' and known_epoch ~= epoch then

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Durability } from '@sluice/protocol';
 import { exitStatus, type Logger, StartError, sleep } from '@sluice/runtime';
 import { makeChannels } from './channels.js';
@@ -27,9 +28,8 @@ export type StoreOptions = {
   readonly limits: InboxLimits & LeaseLimits;
   readonly sweepIntervalMs: number;
   readonly sessionEnd: { stream: string; maxLength: number; groups: readonly string[] };
-  liveNodes(): readonly string[];
-  /** Ids of the nodes whose last beat is too old: stopped, if they are still subscribed. */
-  silentNodes?(): readonly string[];
+  /** Processes that beat, this one included (`Store.processId`). */
+  liveProcesses?(): readonly string[];
   readonly log: Logger;
 };
 
@@ -77,8 +77,12 @@ export async function openStore(options: StoreOptions) {
   const rings = makeRings(bullConnection, keys.ringPrefix, (err) =>
     log.warn({ err }, 'ring failed'),
   );
+  // A node that is started again under its id is another process, and has none of the connections.
+  // Short, since it stands in every resume mark; no node has a `~` in its id.
+  const processId = `~${randomBytes(6).toString('base64url')}`;
   const pulse = watchPulse(connection);
   return {
+    processId,
     keys,
     channels,
     rings,
@@ -89,8 +93,8 @@ export async function openStore(options: StoreOptions) {
       nodeId,
       resumeWindowMs: limits.resumeWindowMs,
       maxEvents: limits.maxEvents,
-      liveNodes: options.liveNodes,
-      ...(options.silentNodes ? { silentNodes: options.silentNodes } : {}),
+      processId,
+      liveProcesses: options.liveProcesses ?? (() => [processId]),
     }),
     inbox: makeInbox(connection, keys, rings, limits),
     deadLetters: makeDeadLetters(connection, keys, { rings, limits }),

@@ -34,9 +34,8 @@ export const sessionAttach = defineScript('session-attach', {
     'since',
     'known_epoch',
     'connection',
-    'node',
-    'live_nodes',
-    'silent_nodes',
+    'process',
+    'live_processes',
     'node_channel',
     'wakes_counted',
     'metadata',
@@ -124,6 +123,6 @@ export const sessionEnd = defineScript('session-end', {
 
 export const resumeMark = defineScript('resume-mark', {
   keys: ['state'],
-  args: ['connection', 'node', 'seq', 'gone'],
+  args: ['connection', 'process', 'seq', 'gone'],
   decode: (word) => word,
 });

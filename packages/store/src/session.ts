@@ -30,12 +30,12 @@ export type Sessions = ReturnType<typeof makeSessions>;
 
 export type SessionOptions = {
   readonly nodeId: string;
+  /** Names the process that the node is now. */
+  readonly processId: string;
   readonly resumeWindowMs: number;
   readonly maxEvents: number;
-  /** Ids of the nodes that beat, this one included. */
-  liveNodes(): readonly string[];
-  /** Ids of the nodes whose last beat is too old: stopped, if they are still subscribed. */
-  silentNodes?(): readonly string[];
+  /** Processes that beat, this one included. */
+  liveProcesses(): readonly string[];
 };
 
 /** Reading, attaching to and ending sessions. Throws StoreUnavailable when Redis is away. */
@@ -54,9 +54,8 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
         since: request.since ?? '',
         known_epoch: request.epoch ?? '',
         connection: request.attachId,
-        node: options.nodeId,
-        live_nodes: ` ${options.liveNodes().join(' ')} `,
-        silent_nodes: ` ${options.silentNodes?.().join(' ') ?? ''} `,
+        process: options.processId,
+        live_processes: ` ${options.liveProcesses().join(' ')} `,
         node_channel: keys.nodeChannelPrefix(keys.partitionOf(id)),
         wakes_counted: 1,
         metadata: JSON.stringify(request.metadata ?? {}),
@@ -89,7 +88,7 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
       const id = sessionKeyId(ref.principal, ref.sessionId);
       return connection.run(scripts.resumeMark, keys.session(id), {
         connection: mark.attachId,
-        node: options.nodeId,
+        process: options.processId,
         seq: mark.seq,
         gone: mark.gone ? 1 : 0,
       });
