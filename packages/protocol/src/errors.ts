@@ -19,6 +19,8 @@ const retryableByCode = {
   invalid_protocol_hello: false,
   version_unsupported: false,
   not_found: false,
+  method_not_allowed: false,
+  upgrade_required: false,
   internal: true,
 } as const;
 
@@ -39,8 +41,10 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   session_ended: 404,
   agent_not_found: 404,
   not_found: 404,
+  method_not_allowed: 405,
   busy: 409,
   payload_too_large: 413,
+  upgrade_required: 426,
   inbox_full: 429,
   rate_limited: 429,
   draining: 503,

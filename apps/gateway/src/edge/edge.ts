@@ -4,15 +4,14 @@ import type { Config } from '../config-types.js';
 import { makeAuthenticate } from './authenticate.js';
 import { type Connection, makeConnection } from './connection.js';
 import type { EdgeContext, EdgeLimits } from './context.js';
-import { makeDeadLetterRoutes } from './dead-letters.js';
 import { detach } from './detach.js';
 import { onRefused, onText } from './dispatch.js';
 import { makeFanOut } from './fan-out.js';
-import { makeRoutes } from './http.js';
 import { makeCheckOrigin } from './origin.js';
 import { Outbound } from './outbound.js';
 import type { Waits } from './post-message.js';
 import { startRebalance } from './rebalance.js';
+import { makeRoutes } from './routes/routes.js';
 import { startServer } from './server.js';
 import type { OpenStreams } from './sse.js';
 import type { Route, Socket, SocketEvents } from './transport.js';
@@ -45,10 +44,7 @@ export async function startEdge(options: EdgeOptions) {
   const info = () => options.info(context.connections.size, context.fanOut.sessions().length);
   const { gateway } = config;
   const serves = gateway.roles.includes('edge');
-  const routes = [
-    ...makeRoutes(context, { streams, waits, info }),
-    ...makeDeadLetterRoutes(context),
-  ];
+  const routes = makeRoutes(context, { streams, waits, info });
   const server = await startServer({
     host: gateway.host,
     port: gateway.port,

@@ -45,7 +45,10 @@ export function makeServeHttp(options: HttpOptions): ServeHttp {
     }
     const identity = who.kind === 'ok' ? who.identity : nobody;
     if (found.kind === 'unknown') return reply.error('not_found', 'There is nothing at this path.');
-    if (found.kind === 'wrong_method') return wrongMethod(reply, found.allow);
+    if (found.kind === 'wrong_method') {
+      const { allow } = found;
+      return reply.error('method_not_allowed', `This path answers ${allow}.`, { allow });
+    }
     const { route, params } = found;
     if (route.access !== 'public' && !allows(identity, route.access)) {
       return reply.error('insufficient_scope', `This needs the scope "${route.access}".`);
@@ -98,10 +101,4 @@ function identify(authenticate: Authenticate, head: RequestHead) {
       query: new URLSearchParams(head.query),
     }),
   );
-}
-
-function wrongMethod(reply: Reply, allow: string): void {
-  const message = `This path answers ${allow}.`;
-  const body = { error: { code: 'method_not_allowed', message, retryable: false } };
-  reply.json(405, body, { allow });
 }

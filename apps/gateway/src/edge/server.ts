@@ -40,9 +40,8 @@ const ownRoutes: readonly Route[] = [
     path: '/ws',
     access: 'read',
     run: ({ reply }) => {
-      const message = 'This address speaks WebSocket only.';
-      const body = { error: { code: 'upgrade_required', message, retryable: false } };
-      reply.json(426, body, { upgrade: 'websocket', connection: 'upgrade' });
+      const upgrade = { upgrade: 'websocket', connection: 'upgrade' };
+      reply.error('upgrade_required', 'This address speaks WebSocket only.', upgrade);
     },
   },
 ];

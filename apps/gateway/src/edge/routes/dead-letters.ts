@@ -1,40 +1,33 @@
-import { type DeadLetter, type LetterCursor, StoreUnavailable } from '@sluice/store';
-import type { EdgeContext } from './context.js';
-import { buildEvent } from './frames.js';
-import { refusalOf } from './send-message.js';
-import type { Exchange, Route } from './transport.js';
-
-const PAGE_DEFAULT = 20;
-const PAGE_MAX = 100;
+import type { DeadLetter, LetterCursor } from '@sluice/store';
+import type { EdgeContext } from '../context.js';
+import { buildEvent } from '../frames.js';
+import { refusalOf } from '../send-message.js';
+import type { Exchange, Route } from '../transport.js';
+import { fromStore, logAct, pageSize, unlessDraining } from './guards.js';
 
 /** The paths for dead letters: who operates the cluster looks at them, retries or deletes them (T4). */
-export function makeDeadLetterRoutes(context: EdgeContext): Route[] {
-  const admin = (run: (exchange: Exchange) => Promise<void>) => async (exchange: Exchange) => {
-    try {
-      await run(exchange);
-    } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error;
-      exchange.reply.error('unavailable', 'Redis does not answer; try again');
-    }
-  };
+export function deadLetterRoutes(context: EdgeContext): Route[] {
   return [
     {
       method: 'GET',
       path: '/v1/dead-letters',
       access: 'admin',
-      run: admin((exchange) => list(context, exchange)),
+      run: fromStore((exchange) => list(context, exchange)),
     },
     {
       method: 'POST',
       path: '/v1/dead-letters/:id/retry',
       access: 'admin',
-      run: admin((exchange) => retry(context, exchange)),
+      run: unlessDraining(
+        context,
+        fromStore((exchange) => retry(context, exchange)),
+      ),
     },
     {
       method: 'DELETE',
       path: '/v1/dead-letters/:id',
       access: 'admin',
-      run: admin((exchange) => drop(context, exchange)),
+      run: fromStore((exchange) => drop(context, exchange)),
     },
   ];
 }
@@ -47,10 +40,8 @@ async function list(context: EdgeContext, exchange: Exchange): Promise<void> {
   if (after !== null && !cursor) {
     return reply.error('invalid_frame', 'after must be the "next" of an earlier page');
   }
-  const count = Number(request.query.get('limit') ?? PAGE_DEFAULT);
-  if (!Number.isInteger(count) || count < 1 || count > PAGE_MAX) {
-    return reply.error('invalid_frame', `limit must be a whole number from 1 to ${PAGE_MAX}`);
-  }
+  const count = pageSize(exchange);
+  if (count === undefined) return;
   const page = await context.deadLetters.list({ principal, after: cursor, count });
   logAct(context, exchange, { action: 'dead_letters_list', target: principal ?? '*' });
   reply.json(200, {
@@ -61,9 +52,6 @@ async function list(context: EdgeContext, exchange: Exchange): Promise<void> {
 
 async function retry(context: EdgeContext, exchange: Exchange): Promise<void> {
   const { reply, params, request } = exchange;
-  if (context.isDraining()) {
-    return reply.error('draining', 'this node is stopping; come again, another one answers');
-  }
   const { id = '' } = params;
   const principal = request.query.get('principal') ?? undefined;
   const retried = await context.deadLetters.retry(id, principal);
@@ -101,13 +89,6 @@ async function drop(context: EdgeContext, exchange: Exchange): Promise<void> {
 
 function notFound({ reply }: Exchange): void {
   reply.error('not_found', 'no such dead letter: it was retried, deleted or pushed out by others');
-}
-
-type Act = { readonly action: string; readonly target: string; readonly outcome?: string };
-
-/** What an operator did, for whoever asks later; never what a message says (X6). */
-function logAct({ log }: EdgeContext, { identity }: Exchange, act: Act): void {
-  log.info({ principal: identity.principal, ...act }, 'admin act');
 }
 
 function decodeCursor(text: string): LetterCursor | undefined {
