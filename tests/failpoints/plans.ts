@@ -39,6 +39,10 @@ const talked = async (stage: Stage) => {
 const endSession = async (stage: Stage, url: string) => {
   await fetch(`${url}/v1/sessions/${stage.session}`, { method: 'DELETE' });
 };
+const patchTitle = async (stage: Stage, { url }: GatewayProcess) => {
+  const body = JSON.stringify({ metadata: { title: 'new' } });
+  await fetch(`${url}/v1/sessions/${stage.session}`, { method: 'PATCH', body });
+};
 const letDie = async (stage: Stage) => {
   stage.say(deadly, 'm2');
   await stage.settled();
@@ -132,6 +136,21 @@ export const plans: Readonly<Record<string, Plan>> = {
       await talked(stage);
       (await stage.attach(stage.armed, { since: 0 })).send({ type: 'snapshot' });
     },
+  },
+  'a listing': {
+    calls: ['session-describe'],
+    act: async (stage) => {
+      await talked(stage);
+      await fetch(`${stage.armed.url}/v1/sessions`);
+    },
+  },
+  'a new title': {
+    calls: ['metadata-replace'],
+    act: async (stage) => {
+      await talked(stage);
+      await patchTitle(stage, stage.armed);
+    },
+    repeat: (stage) => patchTitle(stage, stage.lane.healthy),
   },
   'a client without a cursor': {
     calls: ['resume-mark'],

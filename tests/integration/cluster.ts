@@ -78,9 +78,13 @@ export class Cluster {
     return client;
   }
 
+  sessionKeys(sessionId: string, principal = 'local') {
+    return this.keys.session(sessionKeyId(principal, sessionId));
+  }
+
   /** Message ids in the inbox, the head first. */
   async inbox(sessionId: string, principal = 'local'): Promise<string[]> {
-    const { inbox } = this.keys.session(sessionKeyId(principal, sessionId));
+    const { inbox } = this.sessionKeys(sessionId, principal);
     const entries = await this.#client.lrange(inbox, 0, -1);
     return entries.map((entry) => entry.split(' ', 1)[0] ?? '');
   }

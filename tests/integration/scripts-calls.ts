@@ -62,7 +62,7 @@ const attaching: ScriptCall[] = [
     when: 'the cursor is ahead of the log',
     prepare: async (store) => {
       await waiting(store);
-      const read = await store.sessions.read(ref, 0);
+      const read = await store.sessions.read(ref, { count: 0 });
       return () => attach(store, ref, { attachId: 'a', since: 99, epoch: read?.state.epoch });
     },
   },
@@ -74,7 +74,24 @@ const reading: ScriptCall[] = [
     when: 'a turn runs',
     prepare: async (store) => {
       await running(store);
-      return () => store.sessions.read(ref, 10);
+      return () => store.sessions.read(ref, { count: 10 });
+    },
+  },
+  {
+    script: 'session-describe',
+    when: 'a turn runs',
+    prepare: async (store) => {
+      await running(store);
+      return () => store.sessionList.list({ count: 10 });
+    },
+  },
+  {
+    script: 'metadata-replace',
+    when: 'it has metadata',
+    prepare: async (store) => {
+      await attach(store, ref, { attachId: 'first', metadata: { title: 'a', kept: 1 } });
+      const patch = { title: 'b', more: [] };
+      return () => store.sessions.patchMetadata(ref, { patch, maxBytes: 100 });
     },
   },
   {

@@ -73,7 +73,7 @@ describe('how long a session is kept', () => {
       ['attached with a cursor', () => attach(store, ref, { since: 1 })],
       ['touched', () => store.sessions.touch(ref)],
       ['marked', () => store.sessions.mark(ref, { attachId: 'a', seq: 1, gone: true })],
-      ['read', () => store.sessions.read(ref, 10)],
+      ['read', () => store.sessions.read(ref, { count: 10 })],
       ['aborted', () => store.inbox.abort(ref, 'user')],
       ['committed, one waits', () => store.leases.commit(lease, commitOf('t1'))],
       ['another one', () => append(store, ref, 'm3')],
@@ -100,7 +100,7 @@ describe('how long a session is kept', () => {
       ['renewed', () => store.leases.renew(lease, claim), 'stays'],
       ['released', () => store.leases.release(lease, 'idle'), 'stays'],
       ['marked', () => store.sessions.mark(ref, { attachId: 'a', seq: 1, gone: true }), 'stays'],
-      ['read', () => store.sessions.read(ref, 10), 'stays'],
+      ['read', () => store.sessions.read(ref, { count: 10 }), 'stays'],
       ['aborted in vain', () => store.inbox.abort(ref, 'user'), 'stays'],
       ['peeked', () => store.leases.peek(id, '1'), 'stays'],
       ['touched', () => store.sessions.touch(ref), 'moves'],
@@ -182,7 +182,7 @@ describe('how long a session is kept', () => {
     const other = short.keys.session(idOf(busy));
     expect(await client.zscore(other.sessions, idOf(busy))).not.toBeNull();
     expect(await client.zscore(other.owned, idOf(busy))).not.toBeNull();
-    expect((await short.sessions.read(busy, 0))?.state.pending_inbox).toHaveLength(1);
+    expect((await short.sessions.read(busy, { count: 0 }))?.state.pending_inbox).toHaveLength(1);
     // Under the same id a new one begins.
     expect(await attach(short, ref)).toMatchObject({ created: true, cursor: 0 });
   });

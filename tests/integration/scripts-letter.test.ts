@@ -159,7 +159,7 @@ describe('dead letters in Redis', () => {
     expect(log?.events.at(-1)).toEqual(retried.kind === 'accepted' && retried.event);
     expect(await listed()).toEqual([]);
     expect(await store.deadLetters.retry(letterId)).toEqual({ kind: 'not_found' });
-    const read = await store.sessions.read(ref, 0);
+    const read = await store.sessions.read(ref, { count: 0 });
     expect(read?.state.pending_inbox.at(-1)).toBe('content of m1');
   });
 

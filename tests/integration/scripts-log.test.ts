@@ -192,12 +192,12 @@ describe('the event log', () => {
   ])('E7 reading changes nothing while %s', async (_when, messages) => {
     await sessionWith(store, 's', ...messages);
     const before = await dump(client, 'sluice');
-    await store.sessions.read(ref, 10);
+    await store.sessions.read(ref, { count: 10 });
     await whole();
     await store.leases.history(id);
     await attach(store, refOf('nowhere'), { create: false });
     await attach(store, ref, { agent: 'another' });
-    expect(await store.sessions.read(refOf('nowhere'), 10)).toBeUndefined();
+    expect(await store.sessions.read(refOf('nowhere'), { count: 10 })).toBeUndefined();
     expect(await dump(client, 'sluice')).toEqual(before);
   });
 
@@ -205,13 +205,13 @@ describe('the event log', () => {
     await sessionWith(store, 's', 'm1');
     const { lease } = await take(store, ref, 't1');
     const running = await dump(client, 'sluice');
-    const read = await store.sessions.read(ref, 10);
+    const read = await store.sessions.read(ref, { count: 10 });
     await whole();
     expect(read?.state).toMatchObject({ is_executing: true, holder: 'n1', attempt: 1 });
     expect(await dump(client, 'sluice')).toEqual(running);
     await store.leases.commit(lease, commitOf('t1'));
     const idle = await dump(client, 'sluice');
-    await store.sessions.read(ref, 10);
+    await store.sessions.read(ref, { count: 10 });
     await whole();
     expect(await dump(client, 'sluice')).toEqual(idle);
   });

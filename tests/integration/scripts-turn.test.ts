@@ -172,7 +172,7 @@ describe('a turn and its lease', () => {
     expect(sent.filter((name) => !['EVALSHA', 'PING'].includes(name))).toEqual([]);
     const { inbox, events, seen } = store.keys.session(id);
     expect(await client.exists(inbox)).toBe(0);
-    const read = await store.sessions.read(ref, 10);
+    const read = await store.sessions.read(ref, { count: 10 });
     expect(read?.state.messages).toMatchObject([
       { role: 'user', content: 'content of m1', message_id: 'm1' },
       { role: 'assistant', content: 'Hello', message_id: 'm1', turn_id: 't1' },

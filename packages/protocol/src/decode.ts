@@ -17,16 +17,20 @@ export type Decoded = { readonly kind: 'frame'; readonly frame: ClientFrame } | 
 
 /** Text of one WebSocket frame -> a client frame, or why it is none. Never throws. */
 export function decode(text: string): Decoded {
+  const parsed = parseJson(text);
+  return parsed.kind === 'json' ? decodeValue(parsed.value) : parsed;
+}
+
+/** JSON of a bounded depth, or why it is none. Never throws. */
+export function parseJson(text: string): { readonly kind: 'json'; value: unknown } | Refusal {
   if (nestsDeeperThan(text, MAX_NESTING)) {
     return refuse(`frames may nest at most ${MAX_NESTING} levels deep`);
   }
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return { kind: 'json', value: JSON.parse(text) };
   } catch {
     return refuse('frame is not valid JSON; send one JSON object per text frame');
   }
-  return decodeValue(value);
 }
 
 /** As `decode`, for a value already parsed (HTTP bodies). */
@@ -70,14 +74,21 @@ function decodeTyped(type: keyof typeof schemas, raw: Record<string, unknown>): 
   return { kind: 'frame', frame: result.data as ClientFrame };
 }
 
-function fromIssues(error: z.ZodError, raw: Record<string, unknown>): Refusal {
+/** The first thing that is wrong, and where. */
+export function firstIssue(error: z.ZodError): { field: string; message: string } {
   const issue = error.issues[0];
   const field = issue?.path.join('.') ?? '';
+  const text = issue?.message ?? 'invalid';
+  return { field, message: field ? `${field}: ${text}` : text };
+}
+
+function fromIssues(error: z.ZodError, raw: Record<string, unknown>): Refusal {
+  const { field, message } = firstIssue(error);
   const messageId = schemas.message.shape.message_id.safeParse(raw.message_id);
   return {
     kind: 'refused',
     code: 'invalid_frame',
-    message: field ? `${field}: ${issue?.message}` : (issue?.message ?? 'invalid frame'),
+    message,
     ...(field ? { field } : {}),
     ...(messageId.success && messageId.data ? { messageId: messageId.data } : {}),
   };

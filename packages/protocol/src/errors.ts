@@ -25,6 +25,7 @@ const retryableByCode = {
 } as const;
 
 export type ErrorCode = keyof typeof retryableByCode;
+export const errorCodes: readonly string[] = Object.keys(retryableByCode);
 
 export function isRetryable(code: ErrorCode): boolean {
   return retryableByCode[code];

@@ -5,6 +5,7 @@ import { decodeEntry } from './entry.js';
 import type { LogEvent } from './event-log.js';
 import type { InboxLimits } from './inbox.js';
 import { type Keys, principalHash } from './keys.js';
+import { newestPlaces } from './newest.js';
 import type { Rings } from './ring.js';
 import * as scripts from './scripts.js';
 
@@ -66,26 +67,8 @@ export function makeDeadLetters(
     letter_call: keys.letterCall(id, messageId),
   });
 
-  /** The newest letters of one partition that come behind the cursor. */
-  async function newest(
-    partition: number,
-    { principal, after, count }: ListRequest,
-  ): Promise<Numbered[]> {
-    // Letters with the same number stand in the order of their partitions, highest first.
-    const from = after && `${partition < after.partition ? '' : '('}${after.number}`;
-    const key = keys.deadIn(partition, principal);
-    // One more than is shown: it tells whether others follow.
-    const range = [0, count + 1] as const;
-    const flat = await connection.ask((client) =>
-      client.zrevrangebyscore(key, from ?? '+inf', '-inf', 'WITHSCORES', 'LIMIT', ...range),
-    );
-    return flat.flatMap((letterId, at) =>
-      at % 2 === 0 ? [{ letterId, partition, number: Number(flat[at + 1]) }] : [],
-    );
-  }
-
   /** undefined: retried or deleted meanwhile. */
-  async function read({ letterId, number }: Numbered): Promise<DeadLetter | undefined> {
+  async function read(letterId: string, number: number): Promise<DeadLetter | undefined> {
     const parts = parse(letterId, undefined);
     if (!parts) return undefined;
     const { letters } = keys.session(parts.id);
@@ -96,18 +79,21 @@ export function makeDeadLetters(
   return {
     /** Newest first, over all partitions; of one principal, or of all. */
     async list(request: ListRequest): Promise<LetterPage> {
-      const partitions = Array.from({ length: keys.partitions }, (_, partition) => partition);
-      const found = (await Promise.all(partitions.map((it) => newest(it, request)))).flat();
-      found.sort((a, b) => b.number - a.number || b.partition - a.partition);
+      const { principal, after, count } = request;
+      const { places, hasMore } = await newestPlaces(connection, keys, {
+        keyIn: (partition) => keys.deadIn(partition, principal),
+        after: after && { score: after.number, partition: after.partition },
+        count,
+      });
       const letters: DeadLetter[] = [];
-      const page = found.slice(0, request.count);
       let bytes = 0;
-      for (const [at, numbered] of page.entries()) {
-        const letter = await read(numbered);
+      for (const [at, { score: number, partition, member }] of places.entries()) {
+        const letter = await read(member, number);
         if (letter) letters.push(letter);
         bytes += letter ? JSON.stringify(letter.content).length : 0;
-        const isLast = at + 1 === page.length || bytes > PAGE_BYTES_MAX;
-        if (isLast) return { letters, next: found.length > at + 1 ? numbered : undefined };
+        const isEnd = at + 1 === places.length;
+        if (isEnd && !hasMore) break;
+        if (isEnd || bytes > PAGE_BYTES_MAX) return { letters, next: { number, partition } };
       }
       return { letters, next: undefined };
     },
@@ -154,8 +140,6 @@ type ListRequest = {
   readonly after?: LetterCursor | undefined;
   readonly count: number;
 };
-
-type Numbered = LetterCursor & { readonly letterId: string };
 
 /** `<message_id> <json>`, as the scripts write it (scripts/include/letter.lua). */
 function toLetter(letterId: string, text: string): DeadLetter {

@@ -89,6 +89,23 @@ export function decodeHistory(line: string): HistoryMessage {
   };
 }
 
+/** Names a line of the history list for as long as that holds it. */
+export type HistoryPlace = {
+  readonly kind: 'u' | 'a';
+  readonly messageId: string;
+  readonly atMs: number;
+};
+
+/** Both kinds of line begin with the message's id and a time; no two of a session with the same. */
+export function lineStart({ kind, messageId, atMs }: HistoryPlace): string {
+  return `${kind} ${messageId} ${atMs} `;
+}
+
+export function placeOf(line: string): HistoryPlace | undefined {
+  const [kind, messageId = '', at] = words(line, 3);
+  return kind === 'u' || kind === 'a' ? { kind, messageId, atMs: Number(at) } : undefined;
+}
+
 export function userMessage(entry: InboxEntry): HistoryMessage {
   return {
     role: 'user',

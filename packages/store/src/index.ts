@@ -2,7 +2,13 @@ export type { Channels } from './channels.js';
 export { StoreUnavailable } from './connect.js';
 export type { DeadLetter, DeadLetters, LetterCursor, Retried } from './dead-letters.js';
 export type { DurabilityWait } from './durability.js';
-export { decodeEntry, decodeHistory, type InboxEntry, userMessage } from './entry.js';
+export {
+  decodeEntry,
+  decodeHistory,
+  type HistoryPlace,
+  type InboxEntry,
+  userMessage,
+} from './entry.js';
 export { decodePublished, type LogEvent, type LogPage, streamFields } from './event-log.js';
 export { failpointCalls, type PlainCall } from './failpoints.js';
 export type { Appended, Inbox, NewMessage } from './inbox.js';
@@ -16,4 +22,6 @@ export { RING_QUEUE, type RingJob, type Rings } from './ring.js';
 export type { AttachReply, CommitReply, HeadReply, NodeBeat, SweepReply } from './scripts.js';
 export type { AttachRequest, SessionRef, Sessions, SessionView } from './session.js';
 export type { SessionEnds } from './session-ends.js';
+export type { SessionCursor, SessionList, SessionSummary } from './session-list.js';
+export type { Patched } from './session-metadata.js';
 export type { Sweep } from './sweep.js';

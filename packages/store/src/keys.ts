@@ -74,6 +74,11 @@ export function makeKeys(prefix: string, partitions: number) {
       principal === undefined
         ? `${tag(partition)}:dead`
         : `${tag(partition)}:u:${principalHash(principal)}:dead`,
+    /** Ids of sessions in one partition, of everybody or of one principal. */
+    sessionsIn: (partition: number, principal?: string) =>
+      principal === undefined
+        ? `${tag(partition)}:sessions`
+        : `${tag(partition)}:u:${principalHash(principal)}`,
     /** Channel of a session's events. */
     channel: (id: string) => `${tag(partitionOf(id))}:s:${id}`,
     /** Channel of a node's wakes and aborts for the sessions of one partition; ends before the node id. */

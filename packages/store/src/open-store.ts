@@ -14,6 +14,7 @@ import { watchPulse } from './pulse.js';
 import { makeRings } from './ring.js';
 import { makeSessions } from './session.js';
 import { makeSessionEnds } from './session-ends.js';
+import { makeSessionList } from './session-list.js';
 import { makeSweep } from './sweep.js';
 
 /** How long a start waits for Redis before it leaves the retry to the supervisor (75). */
@@ -96,6 +97,7 @@ export async function openStore(options: StoreOptions) {
       processId,
       liveProcesses: options.liveProcesses ?? (() => [processId]),
     }),
+    sessionList: makeSessionList(connection, keys),
     inbox: makeInbox(connection, keys, rings, limits),
     deadLetters: makeDeadLetters(connection, keys, { rings, limits }),
     leases: makeLeases(connection, keys, { nodeId, limits }),

@@ -67,12 +67,15 @@ export type ReadReply = {
   readonly fields: readonly Value[];
   readonly inbox: readonly string[];
   readonly messages: readonly string[];
+  /** The history has messages before these. */
+  readonly older: boolean;
+  /** Seq of the oldest retained event; 0 when there is none. */
   readonly oldest: number;
 };
 
 export const sessionRead = defineScript('session-read', {
   keys: ['state', 'inbox', 'events', 'messages'],
-  args: ['messages_from', 'messages_to'],
+  args: ['before', 'count', 'max_bytes'],
   readOnly: true,
   decode(word, reply): ReadReply | undefined {
     if (word === 'not_found') return undefined;
@@ -81,8 +84,39 @@ export const sessionRead = defineScript('session-read', {
       fields: reply.list(),
       inbox: reply.texts(),
       messages: reply.texts(),
+      older: reply.flag(),
       oldest: reply.int(),
     };
+  },
+});
+
+export type DescribeReply = {
+  readonly nowMs: number;
+  /** In the order of the script. */
+  readonly fields: readonly string[];
+  readonly pending: number;
+};
+
+export const sessionDescribe = defineScript('session-describe', {
+  keys: ['state', 'inbox'],
+  args: [],
+  readOnly: true,
+  decode(word, reply): DescribeReply | undefined {
+    if (word === 'not_found') return undefined;
+    return { nowMs: reply.int(), fields: reply.texts(), pending: reply.int() };
+  },
+});
+
+export type ReplaceReply =
+  | { readonly kind: 'not_found' | 'replaced' }
+  | { readonly kind: 'changed'; readonly metadata: string };
+
+export const metadataReplace = defineScript('metadata-replace', {
+  keys: ['state'],
+  args: ['known', 'metadata'],
+  decode(word, reply): ReplaceReply {
+    if (word === 'not_found' || word === 'replaced') return { kind: word };
+    return word === 'changed' ? { kind: word, metadata: reply.text() } : unexpected(word);
   },
 });
 

@@ -1,10 +1,11 @@
 import type { Content, SessionState } from '@sluice/protocol';
 import type { Connection } from './connect.js';
-import { decodeEntry, decodeHistory } from './entry.js';
+import { decodeEntry, decodeHistory, type HistoryPlace, lineStart, placeOf } from './entry.js';
 import { type LogPage, readLog } from './event-log.js';
 import { type Keys, sessionKeyId } from './keys.js';
 import { pairs } from './reply.js';
 import * as scripts from './scripts.js';
+import { type Patched, patchMetadata } from './session-metadata.js';
 
 /** A session that nobody ever sent a message to goes this long after its last connection. */
 const UNUSED_WINDOW_MS = 5 * 60_000;
@@ -23,8 +24,20 @@ export type AttachRequest = SessionRef & {
   readonly metadata?: Record<string, unknown> | undefined;
 };
 
+/** Which part of the history: the newest `count` messages before `before` that fit `maxBytes`. */
+export type HistoryPage = {
+  readonly count: number;
+  readonly before?: HistoryPlace | undefined;
+  readonly maxBytes?: number;
+};
+
 /** Everything a reader of the persisted shape gets, and where its log stands. */
-export type SessionView = { readonly state: SessionState; readonly oldest: number };
+export type SessionView = {
+  readonly state: SessionState;
+  readonly oldest: number;
+  /** Where the page of messages begins when there are older ones; else undefined. */
+  readonly older: HistoryPlace | undefined;
+};
 
 export type Sessions = ReturnType<typeof makeSessions>;
 
@@ -63,12 +76,16 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
       });
     },
 
-    /** The persisted shape with the newest `messageCount` messages; undefined: no such session. */
-    async read(ref: SessionRef, messageCount: number): Promise<SessionView | undefined> {
+    /** The persisted shape with one page of messages; undefined: no such session. */
+    async read(
+      ref: SessionRef,
+      { count, before, maxBytes }: HistoryPage,
+    ): Promise<SessionView | undefined> {
       const id = sessionKeyId(ref.principal, ref.sessionId);
       const reply = await connection.run(scripts.sessionRead, keys.session(id), {
-        messages_from: -messageCount,
-        messages_to: -1,
+        before: before === undefined ? '' : lineStart(before),
+        count,
+        max_bytes: maxBytes ?? Number.MAX_SAFE_INTEGER,
       });
       return reply && toView(reply);
     },
@@ -76,6 +93,14 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
     /** Up to `count` events behind `after`; undefined: no such session. */
     log(ref: SessionRef, range: { after: number; count: number }): Promise<LogPage | undefined> {
       return readLog(connection, keys, sessionKeyId(ref.principal, ref.sessionId), range);
+    },
+
+    /** Merges a patch (RFC 7396) into the metadata of a session. */
+    patchMetadata(
+      ref: SessionRef,
+      { patch, maxBytes }: { patch: Record<string, unknown>; maxBytes: number },
+    ): Promise<Patched> {
+      return patchMetadata(connection, keys, { ref, patch, maxBytes });
     },
 
     touch(ref: SessionRef): Promise<string> {
@@ -121,6 +146,7 @@ function toView(reply: scripts.ReadReply): SessionView {
   const contents: (Content | string)[] = reply.inbox.map((entry) => decodeEntry(entry).content);
   return {
     oldest: reply.oldest,
+    older: reply.older ? placeOf(reply.messages[0] ?? '') : undefined,
     state: {
       session_id: f.session_id ?? '',
       agent_id: f.agent ?? '',

@@ -27,7 +27,7 @@ export async function attach(
   frame: Entering,
 ): Promise<Entered | undefined> {
   detach(context, connection);
-  const refusal = refuse(context, frame);
+  const refusal = refuse(context, frame) ?? tooMuchMetadata(context, frame);
   if (refusal) {
     connection.outbound.json(refusal);
     return undefined;
@@ -146,6 +146,14 @@ function refuse(context: EdgeContext, frame: Entering): object | undefined {
       : errorFrame('agent_not_found', message);
   }
   return undefined;
+}
+
+function tooMuchMetadata({ limits }: EdgeContext, frame: Entering): object | undefined {
+  if (frame.type !== 'hello' || frame.metadata === undefined) return undefined;
+  const { maxMetadataBytes: max } = limits;
+  if (Buffer.byteLength(JSON.stringify(frame.metadata)) <= max) return undefined;
+  const text = `the metadata of a session has at most ${max} bytes`;
+  return errorFrame('payload_too_large', text, { field: 'metadata' });
 }
 
 function helloError(

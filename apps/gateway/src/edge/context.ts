@@ -5,6 +5,7 @@ import type {
   DurabilityWait,
   Inbox,
   SessionEnds,
+  SessionList,
   SessionRef,
   Sessions,
 } from '@sluice/store';
@@ -17,6 +18,7 @@ export type EdgeLimits = {
   readonly maxQueuedFrames: number;
   readonly heartbeatIntervalMs: number;
   readonly maxMessages: number;
+  readonly maxMetadataBytes: number;
   readonly resumeWindowMs: number;
   readonly onBusy: Mode;
 };
@@ -25,6 +27,7 @@ export type EdgeLimits = {
 export type EdgeContext = {
   readonly nodeId: string;
   readonly sessions: Sessions;
+  readonly sessionList: SessionList;
   readonly inbox: Inbox;
   readonly deadLetters: DeadLetters;
   readonly durability: DurabilityWait;

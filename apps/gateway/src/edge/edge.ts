@@ -11,6 +11,7 @@ import { makeCheckOrigin } from './origin.js';
 import { Outbound } from './outbound.js';
 import type { Waits } from './post-message.js';
 import { startRebalance } from './rebalance.js';
+import type { Info } from './routes/about.js';
 import { makeRoutes } from './routes/routes.js';
 import { startServer } from './server.js';
 import type { OpenStreams } from './sse.js';
@@ -21,6 +22,8 @@ const MARK_INTERVAL_MS = 1_000;
 const TOUCH_INTERVAL_MAX_MS = 60_000;
 /** A frame is a reply or a snapshot, and what JSON and the fields around it add. */
 const FRAME_OVERHEAD_BYTES = 64 * 1024;
+/** Metadata of one session: a title and tags. Every snapshot and every line of a listing has them. */
+const METADATA_BYTES_MAX = 16 * 1024;
 
 export type EdgeOptions = {
   readonly store: Store;
@@ -30,7 +33,7 @@ export type EdgeOptions = {
   readonly publicFile: string | null;
   hasAgent(agent: string): boolean;
   isDraining(): boolean;
-  info(connections: number, sessions: number): object;
+  info(connections: number, sessions: number): Info;
 };
 
 export type RunningEdge = Awaited<ReturnType<typeof startEdge>>;
@@ -84,6 +87,7 @@ function makeContext({ store, config, log, hasAgent, isDraining }: EdgeOptions):
     maxQueuedFrames: gateway.maxQueuedFrames,
     heartbeatIntervalMs: gateway.heartbeatIntervalMs,
     maxMessages: session.maxMessages,
+    maxMetadataBytes: Math.min(METADATA_BYTES_MAX, gateway.maxPayloadBytes),
     resumeWindowMs: session.resumeWindowMs,
     onBusy: session.onBusy,
   };
@@ -91,6 +95,7 @@ function makeContext({ store, config, log, hasAgent, isDraining }: EdgeOptions):
   return {
     nodeId: gateway.nodeId,
     sessions,
+    sessionList: store.sessionList,
     inbox: store.inbox,
     deadLetters: store.deadLetters,
     durability: store.durability,

@@ -56,7 +56,7 @@ export class LogReader implements Reader {
   }
 
   async resync(): Promise<void> {
-    const view = await this.deps.sessions.read(this.ref, MESSAGES_MAX);
+    const view = await this.deps.sessions.read(this.ref, { count: MESSAGES_MAX });
     if (this.closed) return;
     if (!view) return this.gone();
     this.cursor = view.state.event_cursor;

@@ -19,12 +19,10 @@ const WAIT_MAX_S = 600;
 export async function postMessage(
   context: EdgeContext,
   exchange: Exchange,
-  { ref, waits }: { ref: SessionRef; waits: Waits },
+  { ref, waits, waitS }: { ref: SessionRef; waits: Waits; waitS: number },
 ): Promise<void> {
-  const { reply, request } = exchange;
-  const wait = request.query.get('wait');
-  const waitMs = Math.min(Number(wait ?? 0), WAIT_MAX_S) * 1_000;
-  if (!(waitMs >= 0)) return reply.error('invalid_frame', 'wait must be a number of seconds');
+  const { reply } = exchange;
+  const waitMs = Math.min(waitS, WAIT_MAX_S) * 1_000;
   const message = await readMessage(exchange, context.limits.maxPayloadBytes);
   if (!message) return;
   const agentId = await enter(context, reply, { ref, agentId: message.agent_id ?? '' });

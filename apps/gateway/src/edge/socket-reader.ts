@@ -155,7 +155,7 @@ export class SocketReader implements Reader {
 
   async resync(): Promise<void> {
     const { sessions, ref, maxMessages, maxPayloadBytes, outbound } = this.options;
-    const view = await sessions.read(ref, maxMessages);
+    const view = await sessions.read(ref, { count: maxMessages });
     if (this.closed) return;
     if (!view) return this.gone();
     const state = fitSnapshot(view.state, maxPayloadBytes);

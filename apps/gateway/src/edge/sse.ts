@@ -16,13 +16,12 @@ export type OpenStreams = Set<{ end(reconnectAfterMs: number): void }>;
 export async function streamEvents(
   context: EdgeContext,
   exchange: Exchange,
-  { ref, streams }: { ref: SessionRef; streams: OpenStreams },
-): Promise<'not_found' | 'bad_since' | undefined> {
+  { ref, streams, since }: { ref: SessionRef; streams: OpenStreams; since: string },
+): Promise<'not_found' | undefined> {
   const { reply, request } = exchange;
-  const position = positionOf(request.header('last-event-id'), request.query.get('since'));
-  if (!position) return 'bad_since';
+  const position = positionOf(request.header('last-event-id'), since);
   const known = await context.sessions.log(ref, { after: position.since, count: 1 });
-  const view = known && (await context.sessions.read(ref, 0));
+  const view = known && (await context.sessions.read(ref, { count: 0 }));
   if (!known || !view) return 'not_found';
   if (reply.aborted) return undefined;
   if (context.isDraining()) {
@@ -96,12 +95,7 @@ function send(context: EdgeContext, stream: HttpStream, { id, type, data }: Serv
 }
 
 /** `Last-Event-ID` (`epoch:seq`) wins over `?since=`; without either the whole log is sent. */
-function positionOf(
-  lastEventId: string,
-  since: string | null,
-): { since: number; epoch: string } | undefined {
+function positionOf(lastEventId: string, since: string): { since: number; epoch: string } {
   const [, epoch = '', seq] = /^(\d+):(\d{1,15})$/.exec(lastEventId) ?? [];
-  if (seq !== undefined) return { since: Number(seq), epoch };
-  if (since === null || since === '') return { since: 0, epoch: '' };
-  return /^\d{1,15}$/.test(since) ? { since: Number(since), epoch: '' } : undefined;
+  return seq === undefined ? { since: Number(since), epoch: '' } : { since: Number(seq), epoch };
 }

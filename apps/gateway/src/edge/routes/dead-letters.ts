@@ -1,59 +1,82 @@
-import type { DeadLetter, LetterCursor } from '@sluice/store';
+import { contentSchema } from '@sluice/protocol';
+import type { DeadLetter } from '@sluice/store';
+import { z } from 'zod';
 import type { EdgeContext } from '../context.js';
 import { buildEvent } from '../frames.js';
 import { refusalOf } from '../send-message.js';
-import type { Exchange, Route } from '../transport.js';
-import { fromStore, logAct, pageSize, unlessDraining } from './guards.js';
+import type { Exchange } from '../transport.js';
+import { encodeLetterCursor, letterCursor } from './cursors.js';
+import { type DescribedRoute, defineRoute } from './define-route.js';
+import { logAct, refusesToBegin } from './guards.js';
+import { acceptedShape, count, jsonObject, named, nextShape, pageSize, seconds } from './shapes.js';
+
+const letterShape = z
+  .object({
+    id: z.string(),
+    principal: z.string(),
+    session_id: z.string(),
+    agent_id: z.string(),
+    message_id: z.string(),
+    reason: z.string(),
+    attempts: count,
+    timestamp: seconds,
+    accepted_at: seconds,
+    content: contentSchema,
+    metadata: jsonObject,
+  })
+  .meta({ id: 'DeadLetter' });
+
+const letterParams = z.object({ id: z.string() });
 
 /** The paths for dead letters: who operates the cluster looks at them, retries or deletes them (T4). */
-export function deadLetterRoutes(context: EdgeContext): Route[] {
-  return [
-    {
-      method: 'GET',
-      path: '/v1/dead-letters',
-      access: 'admin',
-      run: fromStore((exchange) => list(context, exchange)),
-    },
-    {
-      method: 'POST',
-      path: '/v1/dead-letters/:id/retry',
-      access: 'admin',
-      run: unlessDraining(
-        context,
-        fromStore((exchange) => retry(context, exchange)),
-      ),
-    },
-    {
-      method: 'DELETE',
-      path: '/v1/dead-letters/:id',
-      access: 'admin',
-      run: fromStore((exchange) => drop(context, exchange)),
-    },
-  ];
+export function deadLetterRoutes(context: EdgeContext): DescribedRoute[] {
+  return [listing(context), retrying(context), deleting(context)];
 }
 
-async function list(context: EdgeContext, exchange: Exchange): Promise<void> {
-  const { request, reply } = exchange;
-  const principal = request.query.get('principal') ?? undefined;
-  const after = request.query.get('after');
-  const cursor = after === null ? undefined : decodeCursor(after);
-  if (after !== null && !cursor) {
-    return reply.error('invalid_frame', 'after must be the "next" of an earlier page');
-  }
-  const count = pageSize(exchange);
-  if (count === undefined) return;
-  const page = await context.deadLetters.list({ principal, after: cursor, count });
-  logAct(context, exchange, { action: 'dead_letters_list', target: principal ?? '*' });
-  reply.json(200, {
-    dead_letters: page.letters.map(toJson),
-    next: page.next ? `${page.next.number}-${page.next.partition}` : null,
+const listing = (context: EdgeContext) =>
+  defineRoute({
+    method: 'GET',
+    path: '/v1/dead-letters',
+    access: 'admin',
+    summary: 'Messages that used up their attempts, newest first',
+    query: z.object({ ...named, after: letterCursor.optional(), limit: pageSize() }),
+    answers: {
+      200: {
+        description: 'One page; one of large contents may be shorter',
+        schema: z.object({ dead_letters: z.array(letterShape), next: nextShape }),
+      },
+    },
+    errors: ['unavailable'],
+    async run(exchange, { query }) {
+      const { principal, after, limit } = query;
+      const page = await context.deadLetters.list({ principal, after, count: limit });
+      logAct(context, exchange, { action: 'dead_letters_list', target: principal ?? '*' });
+      exchange.reply.json(200, {
+        dead_letters: page.letters.map(toJson),
+        next: page.next ? encodeLetterCursor(page.next) : null,
+      });
+    },
   });
-}
 
-async function retry(context: EdgeContext, exchange: Exchange): Promise<void> {
-  const { reply, params, request } = exchange;
+const retrying = (context: EdgeContext) =>
+  defineRoute({
+    method: 'POST',
+    path: '/v1/dead-letters/:id/retry',
+    access: 'admin',
+    summary: 'Send the message again, as a new one behind what waits in its session',
+    params: letterParams,
+    query: z.object(named),
+    answers: { 202: { description: 'The new message is accepted', schema: acceptedShape } },
+    errors: ['not_found', 'session_not_found', 'inbox_full', 'draining', 'unavailable'],
+    async run(exchange, { query }) {
+      if (refusesToBegin(context, exchange.reply)) return;
+      await retry(context, exchange, query.principal);
+    },
+  });
+
+async function retry(context: EdgeContext, exchange: Exchange, principal: string | undefined) {
+  const { reply, params } = exchange;
   const { id = '' } = params;
-  const principal = request.query.get('principal') ?? undefined;
   const retried = await context.deadLetters.retry(id, principal);
   logAct(context, exchange, { action: 'dead_letter_retry', target: id, outcome: retried.kind });
   switch (retried.kind) {
@@ -76,28 +99,36 @@ async function retry(context: EdgeContext, exchange: Exchange): Promise<void> {
   }
 }
 
-async function drop(context: EdgeContext, exchange: Exchange): Promise<void> {
-  const { reply, params, request } = exchange;
-  const { id = '' } = params;
-  const principal = request.query.get('principal') ?? undefined;
-  const dropped = await context.deadLetters.drop(id, principal);
-  const outcome = dropped ? 'dropped' : 'not_found';
-  logAct(context, exchange, { action: 'dead_letter_delete', target: id, outcome });
-  if (dropped) reply.json(200, { type: 'dead_letter_deleted', id });
-  else notFound(exchange);
-}
+const deleting = (context: EdgeContext) =>
+  defineRoute({
+    method: 'DELETE',
+    path: '/v1/dead-letters/:id',
+    access: 'admin',
+    summary: 'Delete a dead letter',
+    params: letterParams,
+    query: z.object(named),
+    answers: {
+      200: {
+        description: 'It is gone',
+        schema: z.object({ type: z.literal('dead_letter_deleted'), id: z.string() }),
+      },
+    },
+    errors: ['not_found', 'unavailable'],
+    async run(exchange, { query }) {
+      const { id = '' } = exchange.params;
+      const dropped = await context.deadLetters.drop(id, query.principal);
+      const outcome = dropped ? 'dropped' : 'not_found';
+      logAct(context, exchange, { action: 'dead_letter_delete', target: id, outcome });
+      if (dropped) exchange.reply.json(200, { type: 'dead_letter_deleted', id });
+      else notFound(exchange);
+    },
+  });
 
 function notFound({ reply }: Exchange): void {
   reply.error('not_found', 'no such dead letter: it was retried, deleted or pushed out by others');
 }
 
-function decodeCursor(text: string): LetterCursor | undefined {
-  const [, number, partition] = /^(\d{1,16})-(\d{1,6})$/.exec(text) ?? [];
-  if (number === undefined) return undefined;
-  return { number: Number(number), partition: Number(partition) };
-}
-
-function toJson(letter: DeadLetter) {
+function toJson(letter: DeadLetter): z.infer<typeof letterShape> {
   return {
     id: letter.letterId,
     principal: letter.principal,

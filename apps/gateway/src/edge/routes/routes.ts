@@ -1,18 +1,21 @@
 import type { EdgeContext } from '../context.js';
-import type { Route } from '../transport.js';
+import { type Info, infoRoute } from './about.js';
 import { deadLetterRoutes } from './dead-letters.js';
-import { type Kept, sessionRoutes } from './sessions.js';
+import type { DescribedRoute } from './define-route.js';
+import { type Kept, messageRoutes } from './messages.js';
+import { sessionListRoute } from './session-list.js';
+import { sessionRoutes } from './sessions.js';
 
 /** The HTTP surface of the edge; probes, the page and the socket's path are the server's own. */
-export function makeRoutes(context: EdgeContext, options: Kept & { info(): object }): Route[] {
+export function makeRoutes(
+  context: EdgeContext,
+  options: Kept & { info(): Info },
+): DescribedRoute[] {
   return [
-    {
-      method: 'GET',
-      path: '/info',
-      access: 'read',
-      run: ({ reply }) => reply.json(200, options.info()),
-    },
-    ...sessionRoutes(context, options),
+    infoRoute(options.info),
+    sessionListRoute(context),
+    ...sessionRoutes(context),
+    ...messageRoutes(context, options),
     ...deadLetterRoutes(context),
   ];
 }

@@ -1,84 +1,126 @@
-import { makeId } from '@sluice/runtime';
+import { z } from 'zod';
 import type { EdgeContext } from '../context.js';
-import { postMessage, type Waits } from '../post-message.js';
-import { type OpenStreams, streamEvents } from '../sse.js';
-import type { Route } from '../transport.js';
-import { noSuchSession, onSession, unlessDraining } from './guards.js';
+import { encodeHistoryPlace, historyPlace } from './cursors.js';
+import { type DescribedRoute, defineRoute } from './define-route.js';
+import { endedAnswer, endSession } from './end-session.js';
+import { noSuchSession, sessionOf } from './guards.js';
+import { jsonObject, named, pageSize, sessionParams, sessionShape } from './shapes.js';
 
-export type Kept = {
-  readonly streams: OpenStreams;
-  /** Requests that wait for a turn: broken off when the drain ends before it. */
-  readonly waits: Waits;
-};
+/** One page of the history: so many messages, and so many bytes of them. */
+const MESSAGES_MAX = 1_000;
+const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 
-/** A session over HTTP, for its principal. */
-export function sessionRoutes(context: EdgeContext, { streams, waits }: Kept): Route[] {
-  return [
-    {
-      method: 'GET',
-      path: '/v1/sessions/:id',
-      access: 'read',
-      run: onSession(context, 'session_read', async ({ reply }, ref) => {
-        const view = await context.sessions.read(ref, context.limits.maxMessages);
-        if (view) reply.json(200, view.state);
-        else noSuchSession(reply);
-      }),
-    },
-    {
-      method: 'POST',
-      path: '/v1/sessions/:id/messages',
-      access: 'write',
-      run: unlessDraining(
-        context,
-        onSession(context, 'message_send', (exchange, ref) =>
-          postMessage(context, exchange, { ref, waits }),
-        ),
-      ),
-    },
-    {
-      method: 'GET',
-      path: '/v1/sessions/:id/events',
-      access: 'read',
-      run: unlessDraining(
-        context,
-        onSession(context, 'events_read', async (exchange, ref) => {
-          const refused = await streamEvents(context, exchange, { ref, streams });
-          if (refused === 'not_found') noSuchSession(exchange.reply);
-          if (refused === 'bad_since') {
-            exchange.reply.error('invalid_frame', 'since must be a number of at most 15 digits');
-          }
-        }),
-      ),
-    },
-    {
-      method: 'POST',
-      path: '/v1/sessions/:id/abort',
-      access: 'write',
-      run: onSession(context, 'session_abort', async ({ reply }, ref) => {
-        const word = await context.inbox.abort(ref, 'user');
-        if (word === 'not_found') return noSuchSession(reply);
-        const type = word === 'aborting' ? 'aborted' : 'no_active_turn';
-        reply.json(200, { type, session_id: ref.sessionId });
-      }),
-    },
-    {
-      method: 'DELETE',
-      path: '/v1/sessions/:id',
-      access: 'write',
-      run: onSession(context, 'session_delete', async ({ reply }, ref) => {
-        const by = {
-          callId: makeId('end'),
-          reason: 'Ended by client',
-          reasonCode: 'client_end',
-        } as const;
-        const record = await context.sessions.end(ref, by);
-        if (record === undefined) return noSuchSession(reply);
-        // Recorded already; should the copy fail, the sweep makes it.
-        await context.ends
-          .copy(record, context.partitionOf(ref))
-          .catch((err) => context.log.warn({ err }, 'session end not copied yet'));
-        reply.json(200, { type: 'session_ended', session_id: ref.sessionId });
-      }),
-    },
-  ];
+/** One session over HTTP: reading, metadata, stopping and ending it. */
+export function sessionRoutes(context: EdgeContext): DescribedRoute[] {
+  return [reading(context), patching(context), aborting(context), ending(context)];
 }
+
+const reading = (context: EdgeContext) =>
+  defineRoute({
+    method: 'GET',
+    path: '/v1/sessions/:id',
+    access: 'read',
+    summary: 'The persisted shape of a session, with its newest messages or older ones',
+    params: sessionParams,
+    query: z.object({
+      ...named,
+      before: historyPlace.optional(),
+      limit: pageSize(MESSAGES_MAX, MESSAGES_MAX),
+    }),
+    answers: { 200: { description: 'The session', schema: sessionShape } },
+    errors: ['session_not_found', 'unavailable'],
+    async run(exchange, { query }) {
+      const ref = sessionOf(context, exchange, { action: 'session_read', of: query.principal });
+      if (!ref) return;
+      const { reply } = exchange;
+      const { before, limit } = query;
+      const page = { before, count: limit, maxBytes: MESSAGE_BYTES_MAX };
+      const view = await context.sessions.read(ref, page);
+      if (!view) return noSuchSession(reply);
+      const older = view.older ? encodeHistoryPlace(view.older) : null;
+      reply.json(200, { ...view.state, older });
+    },
+  });
+
+const patching = (context: EdgeContext) =>
+  defineRoute({
+    method: 'PATCH',
+    path: '/v1/sessions/:id',
+    access: 'write',
+    summary: 'Merge metadata into that of a session (RFC 7396: null removes a field)',
+    params: sessionParams,
+    query: z.object(named),
+    body: z.strictObject({ metadata: jsonObject }),
+    answers: {
+      200: {
+        description: 'All of its metadata',
+        schema: z.object({ session_id: z.string(), metadata: jsonObject }),
+      },
+    },
+    errors: ['session_not_found', 'unavailable'],
+    async run(exchange, { query, body }) {
+      const ref = sessionOf(context, exchange, { action: 'session_patch', of: query.principal });
+      if (!ref) return;
+      const { reply } = exchange;
+      const maxBytes = context.limits.maxMetadataBytes;
+      const patch = body.metadata;
+      const patched = await context.sessions.patchMetadata(ref, { patch, maxBytes });
+      switch (patched.kind) {
+        case 'not_found':
+          return noSuchSession(reply);
+        case 'too_large': {
+          const text = `the metadata of a session has at most ${maxBytes} bytes`;
+          return reply.error('payload_too_large', text);
+        }
+        case 'patched':
+          return reply.json(200, { session_id: ref.sessionId, metadata: patched.metadata });
+      }
+    },
+  });
+
+const aborting = (context: EdgeContext) =>
+  defineRoute({
+    method: 'POST',
+    path: '/v1/sessions/:id/abort',
+    access: 'write',
+    summary: 'Stop the running turn',
+    params: sessionParams,
+    query: z.object(named),
+    answers: {
+      200: {
+        description: 'It is being stopped, or none runs',
+        schema: z.object({
+          type: z.enum(['aborted', 'no_active_turn']),
+          session_id: z.string(),
+        }),
+      },
+    },
+    errors: ['session_not_found', 'unavailable'],
+    async run(exchange, { query }) {
+      const ref = sessionOf(context, exchange, { action: 'session_abort', of: query.principal });
+      if (!ref) return;
+      const { reply } = exchange;
+      const word = await context.inbox.abort(ref, 'user');
+      if (word === 'not_found') return noSuchSession(reply);
+      const type = word === 'aborting' ? 'aborted' : 'no_active_turn';
+      reply.json(200, { type, session_id: ref.sessionId });
+    },
+  });
+
+const ending = (context: EdgeContext) =>
+  defineRoute({
+    method: 'DELETE',
+    path: '/v1/sessions/:id',
+    access: 'write',
+    summary: 'End the session',
+    params: sessionParams,
+    query: z.object(named),
+    answers: endedAnswer,
+    errors: ['session_not_found', 'unavailable'],
+    async run(exchange, { query }) {
+      const ref = sessionOf(context, exchange, { action: 'session_delete', of: query.principal });
+      if (!ref) return;
+      const by = { reason: 'Ended by client', reasonCode: 'client_end' } as const;
+      await endSession(context, exchange.reply, { ref, by });
+    },
+  });

@@ -1,0 +1,39 @@
+import type { HistoryPlace, LetterCursor, SessionCursor } from '@sluice/store';
+import { z } from 'zod';
+
+/** What pages are named by: no character of them needs escaping in a query. */
+
+const after = 'must be the "next" of an earlier page';
+
+export const sessionCursor = z
+  .string()
+  .regex(/^\d{1,16}~[\w-]{12}\.[A-Za-z0-9._:@-]{1,128}$/, { error: after })
+  .transform((text): SessionCursor => {
+    const [score, id = ''] = text.split('~');
+    return { score: Number(score), id };
+  });
+
+export const encodeSessionCursor = ({ score, id }: SessionCursor) => `${score}~${id}`;
+
+export const historyPlace = z
+  .string()
+  .regex(/^[ua]~[A-Za-z0-9._:-]{1,256}~\d{1,16}$/, {
+    error: 'must be the "older" of an earlier page',
+  })
+  .transform((text): HistoryPlace => {
+    const [kind, messageId = '', atMs] = text.split('~');
+    return { kind: kind === 'u' ? 'u' : 'a', messageId, atMs: Number(atMs) };
+  });
+
+export const encodeHistoryPlace = ({ kind, messageId, atMs }: HistoryPlace) =>
+  `${kind}~${messageId}~${atMs}`;
+
+export const letterCursor = z
+  .string()
+  .regex(/^\d{1,16}-\d{1,6}$/, { error: after })
+  .transform((text): LetterCursor => {
+    const [number, partition] = text.split('-');
+    return { number: Number(number), partition: Number(partition) };
+  });
+
+export const encodeLetterCursor = ({ number, partition }: LetterCursor) => `${number}-${partition}`;

@@ -1,0 +1,115 @@
+import { type ErrorCode, firstIssue, parseJson } from '@sluice/protocol';
+import { StoreUnavailable } from '@sluice/store';
+import { z } from 'zod';
+import { allows } from '../authenticate.js';
+import type { Exchange, Route } from '../transport.js';
+
+/** What a status means; without a schema the answer is text of `contentType`, or has no body. */
+export type Answer = {
+  readonly description: string;
+  readonly schema?: z.ZodType;
+  readonly contentType?: string;
+};
+
+/** What the OpenAPI document says of a route beside its method and path. */
+export type RouteDoc = {
+  readonly summary: string;
+  readonly params?: z.ZodObject | undefined;
+  readonly query?: z.ZodObject | undefined;
+  readonly body?: z.ZodType | undefined;
+  readonly answers: Readonly<Record<number, Answer>>;
+  /** Codes of the errors that it answers with. */
+  readonly errors: readonly ErrorCode[];
+};
+
+export type DescribedRoute = Route & { readonly doc: RouteDoc };
+
+type Input<Q extends z.ZodObject, B extends z.ZodType> = {
+  readonly query: z.output<Q>;
+  readonly body: z.output<B>;
+};
+
+type Definition<Q extends z.ZodObject, B extends z.ZodType> = Pick<
+  Route,
+  'method' | 'path' | 'access'
+> & {
+  readonly summary: string;
+  /** The `:names` of the path, for the document: what names nothing is not found. */
+  readonly params?: z.ZodObject;
+  readonly query?: Q;
+  readonly body?: B;
+  /** In place of `body`: `run` reads a frame, which has this schema. */
+  readonly frame?: z.ZodType;
+  readonly answers: Readonly<Record<number, Answer>>;
+  readonly errors?: readonly ErrorCode[];
+  run(exchange: Exchange, input: Input<Q, B>): void | Promise<void>;
+};
+
+const always: readonly ErrorCode[] = ['origin_not_allowed', 'internal'];
+const guarded: readonly ErrorCode[] = ['auth_required', 'auth_unauthorized', 'insufficient_scope'];
+
+/**
+ * A route whose query and body are checked by the very schemas that describe them; who names another
+ * by `?principal=` needs the scope `admin`. Redis away is an answer, not a failure of the gateway (C3).
+ */
+export function defineRoute<
+  Q extends z.ZodObject = z.ZodObject<Record<never, never>>,
+  B extends z.ZodType = z.ZodUndefined,
+>(definition: Definition<Q, B>): DescribedRoute {
+  const { method, path, access, summary, params, query, body, frame, answers } = definition;
+  const errors = new Set<ErrorCode>([
+    ...always,
+    ...(access === 'public' ? [] : guarded),
+    ...(query || body || frame ? (['invalid_frame'] as const) : []),
+    ...(body || frame ? (['payload_too_large'] as const) : []),
+    ...(definition.errors ?? []),
+  ]);
+  const doc = { summary, params, query, body: body ?? frame, answers, errors: [...errors] };
+
+  async function run(exchange: Exchange): Promise<void> {
+    const { request, reply, identity } = exchange;
+    const names = Object.keys(query?.shape ?? {});
+    if (names.includes('principal') && request.query.has('principal')) {
+      if (!allows(identity, 'admin')) {
+        return reply.error('insufficient_scope', '?principal= needs the scope "admin".');
+      }
+    }
+    const given = names.filter((name) => request.query.has(name));
+    const asked = (query ?? nothing).safeParse(
+      Object.fromEntries(given.map((name) => [name, request.query.get(name)])),
+    );
+    if (!asked.success) return reply.error('invalid_frame', firstIssue(asked.error).message);
+    const sent = body ? await readJson(exchange, body) : undefined;
+    if (body && !sent) return undefined;
+    try {
+      const input = { query: asked.data, body: sent?.data } as Input<Q, B>;
+      await definition.run(exchange, input);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      reply.error('unavailable', 'Redis does not answer; try again');
+    }
+  }
+  return { method, path, access, doc, run };
+}
+
+const nothing = z.object({});
+
+/** The body as its schema has it, or undefined after the error was sent. */
+async function readJson({ request, reply }: Exchange, schema: z.ZodType) {
+  // What exceeds `gateway.max_payload` was not kept by the server.
+  const text = await request.body(Number.MAX_SAFE_INTEGER);
+  if (text === 'aborted') return undefined;
+  if (text === 'too_large') {
+    reply.error('payload_too_large', 'the body exceeds gateway.max_payload');
+    return undefined;
+  }
+  const parsed = parseJson(text);
+  if (parsed.kind === 'refused') {
+    reply.error(parsed.code, 'the body must be one JSON object that nests at most 32 levels deep');
+    return undefined;
+  }
+  const decoded = schema.safeParse(parsed.value);
+  if (decoded.success) return decoded;
+  reply.error('invalid_frame', firstIssue(decoded.error).message);
+  return undefined;
+}

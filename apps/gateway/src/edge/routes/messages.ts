@@ -1,0 +1,77 @@
+import { messageSchema } from '@sluice/protocol';
+import { z } from 'zod';
+import type { EdgeContext } from '../context.js';
+import { postMessage, type Waits } from '../post-message.js';
+import { type OpenStreams, streamEvents } from '../sse.js';
+import { type DescribedRoute, defineRoute } from './define-route.js';
+import { noSuchSession, refusesToBegin, sessionOf } from './guards.js';
+import { acceptedShape, finalShape, named, sessionParams } from './shapes.js';
+
+export type Kept = {
+  readonly streams: OpenStreams;
+  /** Requests that wait for a turn: broken off when the drain ends before it. */
+  readonly waits: Waits;
+};
+
+const wait = z.coerce.number().nonnegative().default(0);
+const since = z
+  .string()
+  .regex(/^\d{0,15}$/, { error: 'must be a number of at most 15 digits' })
+  .default('');
+
+/** Messages into a session and its events out of it. */
+export function messageRoutes(context: EdgeContext, { streams, waits }: Kept): DescribedRoute[] {
+  return [
+    defineRoute({
+      method: 'POST',
+      path: '/v1/sessions/:id/messages',
+      access: 'write',
+      summary: 'Send a message; with agent_id it starts the session when there is none',
+      params: sessionParams,
+      query: z.object({
+        ...named,
+        wait: wait.meta({ description: 'Seconds to wait for the outcome, at most 600' }),
+      }),
+      frame: messageSchema,
+      answers: {
+        200: { description: 'The outcome', schema: finalShape },
+        202: { description: 'The message is accepted', schema: acceptedShape },
+      },
+      errors: [
+        'session_not_found',
+        'session_ended',
+        'agent_not_found',
+        'busy',
+        'inbox_full',
+        'draining',
+        'unavailable',
+      ],
+      async run(exchange, { query }) {
+        if (refusesToBegin(context, exchange.reply)) return;
+        const ref = sessionOf(context, exchange, { action: 'message_send', of: query.principal });
+        if (ref) await postMessage(context, exchange, { ref, waits, waitS: query.wait });
+      },
+    }),
+    defineRoute({
+      method: 'GET',
+      path: '/v1/sessions/:id/events',
+      access: 'read',
+      summary: 'The event log as Server-Sent Events, `id:` = `epoch:seq`; honours Last-Event-ID',
+      params: sessionParams,
+      query: z.object({
+        ...named,
+        since: since.meta({ description: 'The last seq that the reader has' }),
+      }),
+      answers: { 200: { description: 'The events', contentType: 'text/event-stream' } },
+      errors: ['session_not_found', 'draining', 'unavailable'],
+      async run(exchange, { query }) {
+        const { principal, since } = query;
+        if (refusesToBegin(context, exchange.reply)) return;
+        const ref = sessionOf(context, exchange, { action: 'events_read', of: principal });
+        if (!ref) return;
+        const refused = await streamEvents(context, exchange, { ref, streams, since });
+        if (refused === 'not_found') noSuchSession(exchange.reply);
+      },
+    }),
+  ];
+}

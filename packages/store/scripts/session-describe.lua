@@ -1,0 +1,11 @@
+-- One line of a listing: whose session it is, and what it does now; changes nothing (run as EVALSHA_RO).
+-- KEYS: state inbox
+-- ARGV:
+-- REPLY: not_found | described <now> <state: fields of interest> <pending>
+-- RULES: E7 L6
+--@include clock
+local s = redis.call('HMGET', state, 'session_id', 'agent', 'principal', 'created_at', 'last_activity',
+  'metadata', 'holder', 'lease_until', 'batch', 'ended')
+if not s[1] or s[10] then return { 'not_found' } end
+for i = 1, 9 do s[i] = s[i] or '' end
+return { 'described', now, s, redis.call('LLEN', inbox) }
