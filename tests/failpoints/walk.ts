@@ -103,9 +103,11 @@ async function leave(lane: Lane, steps: readonly Step[]): Promise<string[]> {
     }
   }
   const ended = stages.filter(isEnded).map(({ stage }) => stage.keys);
+  const calls = stages.map(({ stage }) => client.keys(lane.keys.endCall(stage.id, '*')));
   const passing = [
     ...ended.flatMap(({ state, events }) => [state, events]),
     ...stages.map(({ stage }) => lane.keys.letterCall(stage.id, deadly)),
+    ...(await Promise.all(calls)).flat(),
   ];
   const isOurs = (key: string) => key.startsWith(`${prefix}:`) || key.startsWith(`{${prefix}-`);
   const isExcused = (key: string) => !isOurs(key) || passing.includes(key);

@@ -5,13 +5,18 @@ import {
   HEARING_NODE,
   type How,
   type Mode,
+  modelLimits,
   type Presented,
   SessionModel,
 } from './session-model.js';
 
 /** What two nodes and their clients may do next. `twice`: the reply was lost, the call is sent again. */
 export type Step = { readonly twice: boolean } & (
-  | { readonly kind: 'attach' | 'abort' | 'end' | 'expire' }
+  | { readonly kind: 'attach' | 'abort' | 'end' | 'expire' | 'touch' | 'sweep' | 'draw' }
+  /** A call that was repeated for its lost reply, and overtaken by whatever came since. */
+  | { readonly kind: 'late_append' | 'late_end' }
+  /** More messages than a batch takes. */
+  | { readonly kind: 'burst' }
   | { readonly kind: 'append'; readonly mode: Mode }
   | { readonly kind: 'again' | 'cancel'; readonly which: number }
   | { readonly kind: 'take' | 'peek' | 'begin'; readonly node: number }
@@ -28,6 +33,8 @@ type Holding = {
   deltas: number;
 };
 
+type Appending = { readonly id: string; readonly mode: Mode; readonly call?: string };
+
 type Node = {
   readonly name: string;
   /** Fences that the last peek read. */
@@ -37,7 +44,7 @@ type Node = {
 
 /** A session of a real Redis beside its model: each call goes to both, and both must agree. */
 export class BothSessions {
-  readonly model = new SessionModel();
+  readonly model: SessionModel;
   readonly real: RealSession;
   readonly #nodes: readonly Node[] = [HEARING_NODE, 'n1'].map((name) => ({
     name,
@@ -45,16 +52,24 @@ export class BothSessions {
     holding: undefined,
   }));
   readonly #messages: string[] = [];
+  #lastAppend: Appending | undefined;
+  #lastEnd: string | undefined;
   #made = 0;
   #readTo = 0;
 
-  constructor(options: RealOptions, id: string) {
-    this.real = new RealSession(options, id);
+  constructor(options: RealOptions, { id, maxInbox }: { id: string; maxInbox: number }) {
+    this.model = new SessionModel(maxInbox);
+    this.real = new RealSession(options, id, maxInbox);
   }
 
   #name(of: string): string {
     this.#made += 1;
     return `${of}${this.#made}`;
+  }
+
+  /** Messages in the inbox. */
+  get waiting(): number {
+    return this.model.s.inbox.length;
   }
 
   /** Throws with what differs. */
@@ -80,21 +95,23 @@ export class BothSessions {
       case 'append': {
         const id = this.#name('m');
         this.#messages.push(id);
-        return this.#both(
-          step,
-          () => model.append(id, step.mode),
-          () => real.append(id, step.mode),
-        );
+        return this.#append(step, { id, mode: step.mode });
       }
       case 'again': {
         const id = this.#messages[step.which % Math.max(1, this.#messages.length)];
         if (id === undefined) return;
-        return this.#both(
-          step,
-          () => model.append(id, 'enqueue'),
-          () => real.append(id, 'enqueue'),
-        );
+        return this.#append(step, { id, mode: 'enqueue' });
       }
+      case 'burst': {
+        for (let n = 0; n <= modelLimits.batchMax; n++) {
+          const id = this.#name('m');
+          this.#messages.push(id);
+          await this.#append(step, { id, mode: 'collect' });
+        }
+        return;
+      }
+      case 'late_append':
+        return this.#lastAppend && this.#append(step, this.#lastAppend);
       case 'cancel': {
         const id = this.#messages[step.which % Math.max(1, this.#messages.length)] ?? 'unknown';
         return this.#both(
@@ -110,19 +127,52 @@ export class BothSessions {
           () => real.abort(),
         );
       case 'end': {
+        this.#lastEnd = this.#name('call');
+        return this.#end(step, this.#lastEnd);
+      }
+      case 'late_end':
+        return this.#lastEnd === undefined ? undefined : this.#end(step, this.#lastEnd);
+      case 'sweep':
+      case 'draw': {
+        const { kind } = step;
         const call = this.#name('call');
+        if (kind === 'sweep') await real.expectSweep();
         return this.#both(
           step,
-          () => model.end(call),
-          () => real.end(call),
+          () => model[kind](call),
+          () => real[kind](call),
         );
       }
+      case 'touch':
+        return this.#both(
+          step,
+          () => model.touch(),
+          () => real.touch(),
+        );
       case 'expire':
         model.expire();
         return real.expire();
       default:
         return this.#hold(step);
     }
+  }
+
+  #append(step: Step, { id, mode, call = this.#name('call') }: Appending): Promise<void> {
+    const { model, real } = this;
+    this.#lastAppend = { id, mode, call };
+    return this.#both(
+      step,
+      () => model.append(id, { mode, call }),
+      () => real.append(id, { mode, call }),
+    );
+  }
+
+  #end(step: Step, call: string): Promise<void> {
+    return this.#both(
+      step,
+      () => this.model.end(call),
+      () => this.real.end(call),
+    );
   }
 
   /** Calls of a node: for a lease, or under one that it may have lost long ago. */
@@ -232,13 +282,16 @@ export class BothSessions {
   ): Promise<Answer> {
     const answer = foretell();
     agree(kind, answer, await call());
-    if (twice) agree(`${kind}, again`, foretell(), await call());
+    if (twice) {
+      agree(`the model of ${kind}, again`, answer, foretell());
+      agree(`${kind}, again`, answer, await call());
+    }
     return answer;
   }
 
   async #compare(): Promise<void> {
     const { s } = this.model;
-    const { events, inbox, started, attempt, abort, holder, leaseKey } = s;
+    const { events, inbox, started, attempt, abort, holder, leaseKey, isEnded } = s;
     const seen = await this.real.look();
     agreeOn('the session', seen, {
       cursor: events.length,
@@ -248,7 +301,9 @@ export class BothSessions {
       holder,
       leaseKey,
       inbox: inbox.map(({ id }) => id),
+      seen: [...(isEnded ? [] : this.model.s.seen.keys())].sort(),
       isListed: inbox.length > 0,
+      expires: inbox.length === 0,
       events: events.slice(this.#readTo),
     });
     this.#readTo = events.length;

@@ -18,7 +18,11 @@ export type Seen = {
   readonly holder: string | undefined;
   readonly leaseKey: string | undefined;
   readonly inbox: readonly string[];
+  /** Ids that were accepted, in the order of their names. */
+  readonly seen: readonly string[];
   readonly isListed: boolean;
+  /** All of the session's keys go at one moment. */
+  readonly expires: boolean;
   /** Events since they were last asked for. */
   readonly events: readonly ModelEvent[];
 };
@@ -45,6 +49,7 @@ export class RealSession {
   constructor(
     readonly options: RealOptions,
     readonly id: string,
+    readonly maxInbox: number,
   ) {
     const { keys } = options;
     this.#keys = keys.session(id);
@@ -74,12 +79,12 @@ export class RealSession {
     return { word: 'attached', cursor, pending, executing };
   }
 
-  async append(message_id: string, mode: Mode): Promise<Answer> {
+  async append(message_id: string, { mode, call }: { mode: Mode; call: string }): Promise<Answer> {
     const { scripts } = this.options;
     const reply = await this.#run(scripts.inboxAppend, this.#keys, {
       ...this.#channels,
-      ...{ message_id, mode, body: '{"c":"x"}', wakes_counted: 1 },
-      ...{ max_inbox: modelLimits.maxInbox, max_inbox_bytes: 1_000_000 },
+      ...{ message_id, mode, body: '{"c":"x"}', wakes_counted: 1, call },
+      ...{ max_inbox: this.maxInbox, max_inbox_bytes: 1_000_000 },
     });
     if (reply.kind === 'duplicate') return { word: reply.kind, ring: reply.ring };
     if (reply.kind !== 'accepted') return { word: reply.kind };
@@ -190,14 +195,45 @@ export class RealSession {
   async end(call: string): Promise<Answer> {
     const { scripts } = this.options;
     const why = { reason: 'Ended', reason_code: 'operator' };
-    const given = { ...this.#channels, node: 'n0', call, ...why };
-    return { word: (await this.#run(scripts.sessionEnd, this.#keys, given)).kind };
+    const keys = { ...this.#keys, end_call: this.options.keys.endCall(this.id, call) };
+    const given = { ...this.#channels, node: 'n0', ...why };
+    return { word: (await this.#run(scripts.sessionEnd, keys, given)).kind };
+  }
+
+  /** Makes the session due for the next sweep, and the sweep due. */
+  async expectSweep(): Promise<void> {
+    const { keys, client } = this.options;
+    const { swept, pending } = keys.partition(keys.partitionOf(this.id));
+    await client.pipeline().del(swept).zadd(pending, 'XX', 1, this.id).exec();
+  }
+
+  async sweep(call: string): Promise<Answer> {
+    const { scripts, keys } = this.options;
+    const { sessionPrefix, ownedPrefix, ...named } = keys.partition(keys.partitionOf(this.id));
+    const { rings } = await this.#run(scripts.pendingSweep, named, {
+      ...{ session_prefix: sessionPrefix, owned_prefix: ownedPrefix, interval: 1, call },
+      resume_window: TTL_MS,
+    });
+    return { word: 'swept', ring: rings.find(({ id }) => id === this.id)?.ring ?? '' };
+  }
+
+  async draw(call: string): Promise<Answer> {
+    const given = { id: this.id, delay: 0, call };
+    return {
+      word: 'drawn',
+      ring: await this.#run(this.options.scripts.ringDraw, this.#keys, given),
+    };
+  }
+
+  async touch(): Promise<Answer> {
+    const given = { id: this.id, unused_window: TTL_MS, resume_window: TTL_MS };
+    return { word: await this.#run(this.options.scripts.sessionTouch, this.#keys, given) };
   }
 
   /** One round trip. */
   async look(): Promise<Seen> {
-    const { state, inbox, events, pending, lease } = this.#keys;
-    const fields = ['cursor', 'batch', 'attempt', 'abort', 'holder'] as const;
+    const { state, inbox, events, messages, seen, pending, lease } = this.#keys;
+    const fields = ['cursor', 'batch', 'attempt', 'abort', 'holder', 'bytes', 'ended'] as const;
     const replies = await this.options.client
       .pipeline()
       .hmget(state, ...fields)
@@ -205,20 +241,32 @@ export class RealSession {
       .xrange(events, `${this.#readTo + 1}-0`, '+')
       .zscore(pending, this.id)
       .get(lease)
+      .zrange(seen, 0, '-1')
+      .pexpiretime(state)
+      .pexpiretime(inbox)
+      .pexpiretime(events)
+      .pexpiretime(messages)
+      .pexpiretime(seen)
       .exec();
-    const [stored, entries, log, score, leaseKey] = (replies ?? []).map(([, reply]) => reply) as [
+    const [stored, entries, log, score, leaseKey, ids, ...times] = (replies ?? []).map(
+      ([, reply]) => reply,
+    ) as [
       (string | null)[],
       string[],
       [string, string[]][],
       string | null,
       string | null,
+      string[],
+      ...number[],
     ];
-    const [cursor, batch, attempt, abort, holder] = stored;
+    const [cursor, batch, attempt, abort, holder, bytes, ended] = stored;
     for (const [at, [entryId]] of log.entries()) {
       const expected = `${this.#readTo + 1 + at}-0`;
       if (entryId !== expected) throw new Error(`E1: ${entryId} stands where ${expected} should`);
     }
     this.#readTo += log.length;
+    const sum = entries.reduce((total, entry) => total + Buffer.byteLength(entry), 0);
+    if (!ended && Number(bytes) !== sum) throw new Error(`S4: ${bytes} bytes where ${sum} wait`);
     const started = Number(batch ?? 0);
     return {
       cursor: Number(cursor ?? 0),
@@ -228,10 +276,19 @@ export class RealSession {
       holder: holder ?? undefined,
       leaseKey: leaseKey ?? undefined,
       inbox: idsOf(entries),
+      seen: ids.sort(),
       isListed: score !== null,
+      expires: expiresWhole(times),
       events: log.map(([, flat]) => eventOf(flat)),
     };
   }
+}
+
+/** -2 stands for a key that is not there, -1 for one that has no expiry. */
+function expiresWhole(times: readonly number[]): boolean {
+  const [at = -2, ...others] = new Set(times.filter((time) => time !== -2));
+  if (others.length > 0) throw new Error(`C4: expires in parts, ${times}`);
+  return at > 0;
 }
 
 function eventOf(flat: readonly string[]): ModelEvent {

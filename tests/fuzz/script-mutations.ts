@@ -125,6 +125,48 @@ export const mutations: readonly ScriptMutation[] = [
     from: "redis.call('DEL', inbox, messages, seen, lease)",
     to: "redis.call('DEL', inbox, messages, seen)",
   },
+  {
+    name: 'a batch has 33 messages',
+    script: 'turnBegin',
+    from: 'local BATCH_MAX = 32',
+    to: 'local BATCH_MAX = 33',
+  },
+  {
+    name: 'a repeated acceptance is taken for a message sent again',
+    script: 'inboxAppend',
+    from: '(known or s[1]) and call_answer()',
+    to: 'nil',
+  },
+  {
+    name: 'a message sent again is taken for a repeated call',
+    script: 'inboxAppend',
+    from: 'made == call and',
+    to: 'true and',
+  },
+  {
+    name: 'a repeated end ends the next session',
+    script: 'sessionEnd',
+    from: "if recorded then return { 'ended', recorded } end",
+    to: '',
+  },
+  {
+    name: 'a repeated sweep draws again',
+    script: 'pendingSweep',
+    from: 'if by == call then',
+    to: 'if false then',
+  },
+  {
+    name: 'the bytes of a batch are not given back',
+    script: 'turnCommit',
+    from: "redis.call('HINCRBY', state, 'bytes', -bytes)",
+    to: '',
+  },
+  {
+    name: 'a session with work expires',
+    script: 'inboxAppend',
+    from: '  expiry_remove()\n',
+    to: '',
+  },
 ];
 
 /** The scripts with one of them wrong. */

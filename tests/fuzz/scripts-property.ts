@@ -1,4 +1,4 @@
-import { startRedis } from '@sluice/testkit';
+import { startRedis, stopLater } from '@sluice/testkit';
 import fc from 'fast-check';
 import { connect } from '../../packages/store/dist/connect.js';
 import { makeKeys } from '../../packages/store/dist/keys.js';
@@ -8,6 +8,8 @@ import { HEARING_NODE } from './session-model.js';
 
 const PARTITIONS = 4;
 const STEPS_MAX = 40;
+/** One that is soon full, and one with room for more than a batch. */
+const INBOXES = [6, 40];
 
 const twice = fc.boolean();
 const node = fc.nat(1);
@@ -33,7 +35,8 @@ const steps = fc.oneof(
     how: fc.constantFrom('idle', 'yield', 'hand_over', 'force', 'force'),
   }),
   step(3, { kind: kind('expire', 'abort', 'abort', 'attach') }),
-  step(1, { kind: kind('end', 'attach') }),
+  step(3, { kind: kind('sweep', 'draw', 'touch', 'late_append', 'late_append', 'late_end') }),
+  step(2, { kind: kind('end', 'attach', 'attach', 'burst') }),
 ) as fc.Arbitrary<Step>;
 
 /** A Redis for the sessions of a run; one node hears what is published to it. */
@@ -41,6 +44,7 @@ export async function openFuzz(): Promise<Omit<RealOptions, 'scripts'>> {
   const redis = await startRedis({ args: ['--appendonly', 'no', '--save', ''] });
   const keys = makeKeys('fuzz', PARTITIONS);
   const connection = connect(redis.url, { onError: () => {}, onReady: () => {} });
+  stopLater(() => connection.close());
   const listener = redis.client();
   const channels = Array.from(
     { length: PARTITIONS },
@@ -53,11 +57,26 @@ export async function openFuzz(): Promise<Omit<RealOptions, 'scripts'>> {
 
 let sessions = 0;
 
-/** Whatever is done to a session, each script answers and leaves what the model says. */
+const cases = {
+  maxInbox: fc.constantFrom(...INBOXES),
+  sequence: fc.array(steps, { minLength: 10, maxLength: STEPS_MAX }),
+};
+
+/**
+ * Whatever is done to a session, each script answers and leaves what the model says; and whoever comes
+ * last finds all that is left, and drains it.
+ */
 export const modelHolds = (fuzz: Omit<RealOptions, 'scripts'>, scripts: Scripts) =>
-  fc.asyncProperty(fc.array(steps, { minLength: 10, maxLength: STEPS_MAX }), async (sequence) => {
+  fc.asyncProperty(fc.record(cases), async ({ maxInbox, sequence }) => {
     sessions += 1;
-    const both = new BothSessions({ ...fuzz, scripts }, `alice.s${sessions}`);
+    const both = new BothSessions({ ...fuzz, scripts }, { id: `alice.s${sessions}`, maxInbox });
     await both.run({ kind: 'attach', twice: false });
     for (const next of sequence) await both.run(next);
+    if (both.waiting === 0) return;
+    await both.run({ kind: 'expire', twice: false });
+    await both.run({ kind: 'take', node: 0, twice: false });
+    for (let n = both.waiting; n > 0; n--) {
+      await both.run({ kind: 'commit', node: 0, fetch: true, twice: false });
+    }
+    if (both.waiting > 0) throw new Error(`S2: ${both.waiting} messages are left`);
   });

@@ -12,10 +12,12 @@ export type Answer = { readonly word: string; readonly [field: string]: unknown 
 /** What a holder presents; `fence` counts leases from 1. */
 export type Presented = { readonly token: string; readonly fence: number };
 
-export const modelLimits = { maxInbox: 6, maxAttempts: 3, maxHandOvers: 2, batchMax: 32 } as const;
+export const modelLimits = { maxAttempts: 3, maxHandOvers: 2, batchMax: 32 } as const;
 
 /** Hears what is published to it; every other node is deaf. */
 export const HEARING_NODE = 'n0';
+
+type Answered = { readonly call: string; readonly answer: Answer };
 
 /** Fields of a session that a new one under the same id does not inherit. */
 const fresh = () => ({
@@ -42,7 +44,10 @@ const fresh = () => ({
   /** Accepted ids, with the outcome or '' while they wait. */
   seen: new Map<string, string>(),
   events: [] as ModelEvent[],
-  ended: undefined as string | undefined,
+  isEnded: false,
+  /** The call that was accepted last, and the one that drew a ring. */
+  accepted: undefined as Answered | undefined,
+  drawn: undefined as Answered | undefined,
 });
 
 const fenced: Answer = { word: 'fenced' };
@@ -51,9 +56,14 @@ const fenced: Answer = { word: 'fenced' };
 export class SessionModel {
   exists = false;
   s = fresh();
+  /** Calls that ended a session under this id. */
+  readonly ends = new Set<string>();
+  private swept: Answered | undefined;
+
+  constructor(readonly maxInbox: number) {}
 
   attach(): Answer {
-    if (!this.exists || this.s.ended !== undefined) this.s = fresh();
+    if (!this.exists || this.s.isEnded) this.s = fresh();
     this.exists = true;
     const { events, inbox, started, isLive } = this.s;
     return {
@@ -64,10 +74,11 @@ export class SessionModel {
     };
   }
 
-  append(id: string, mode: Mode): Answer {
+  append(id: string, { mode, call }: { mode: Mode; call: string }): Answer {
     const { s } = this;
     if (!this.exists) return { word: 'gone' };
-    if (s.ended !== undefined) return { word: 'ended' };
+    if (s.accepted?.call === call) return s.accepted.answer;
+    if (s.isEnded) return { word: 'ended' };
     const outcome = s.seen.get(id);
     if (outcome !== undefined) {
       const ring = outcome === '' && !this.hasLiveHolder ? (s.ringMark ?? '') : '';
@@ -79,11 +90,13 @@ export class SessionModel {
       position = s.started;
       while (s.inbox[position]?.mode === 'interrupt') position += 1;
     }
-    if (s.inbox.length >= modelLimits.maxInbox) return { word: 'full' };
+    if (s.inbox.length >= this.maxInbox) return { word: 'full' };
     s.inbox.splice(position, 0, { id, mode });
     s.seen.set(id, '');
     s.events.push(['a', id]);
-    return { word: 'accepted', seq: s.events.length, position, ring: this.tell(mode) };
+    const seq = s.events.length;
+    s.accepted = { call, answer: { word: 'accepted', seq, position, ring: this.tell(mode) } };
+    return s.accepted.answer;
   }
 
   /** Who is told of a new message: the number of the ring to add, '' for none. */
@@ -136,7 +149,7 @@ export class SessionModel {
     const { s } = this;
     if (!this.exists) return { word: 'refused' };
     if (s.token === by.token && s.turnId === turnId) return this.head(s.word);
-    if (s.fence !== by.fence || s.ended !== undefined) return { word: 'refused' };
+    if (s.fence !== by.fence || s.isEnded) return { word: 'refused' };
     const isHolding = s.token === by.token;
     if (!isHolding && this.hasLiveHolder) return { word: 'refused' };
     if (s.leaseKey !== by.token) return { word: 'refused' };
@@ -252,9 +265,31 @@ export class SessionModel {
     this.s.leaseKey = undefined;
   }
 
+  /** Of the partition; what it answers for this session. */
+  sweep(call: string): Answer {
+    if (this.swept?.call === call) return this.swept.answer;
+    const isDue = this.s.inbox.length > 0 && !this.hasLiveHolder;
+    this.swept = { call, answer: { word: 'swept', ring: isDue ? this.drawRing() : '' } };
+    return this.swept.answer;
+  }
+
+  draw(call: string): Answer {
+    const { s } = this;
+    if (s.inbox.length === 0) return { word: 'drawn', ring: '' };
+    if (s.drawn?.call !== call) {
+      s.drawn = { call, answer: { word: 'drawn', ring: this.drawRing() } };
+    }
+    return s.drawn.answer;
+  }
+
+  touch(): Answer {
+    if (!this.exists || this.s.isEnded) return { word: 'not_found' };
+    return { word: this.s.inbox.length > 0 ? 'busy' : 'touched' };
+  }
+
   cancel(id: string): Answer {
     const { s } = this;
-    if (!this.exists || s.ended !== undefined) return { word: 'not_found' };
+    if (!this.exists || s.isEnded) return { word: 'not_found' };
     const at = s.inbox.findIndex((entry, index) => index >= s.started && entry.id === id);
     if (at < 0) return { word: s.seen.get(id) === 'cancelled' ? 'cancelled' : 'not_pending' };
     s.inbox.splice(at, 1);
@@ -265,7 +300,7 @@ export class SessionModel {
 
   abort(): Answer {
     const { s } = this;
-    if (!this.exists || s.ended !== undefined) return { word: 'not_found' };
+    if (!this.exists || s.isEnded) return { word: 'not_found' };
     if (s.started === 0) return { word: 'no_active_turn' };
     s.abort ||= 'user';
     return { word: 'aborting' };
@@ -273,13 +308,14 @@ export class SessionModel {
 
   end(call: string): Answer {
     const { s } = this;
-    if (!this.exists) return { word: 'not_found' };
-    if (s.ended !== undefined) return { word: s.ended === call ? 'ended' : 'not_found' };
+    if (this.ends.has(call)) return { word: 'ended' };
+    if (!this.exists || s.isEnded) return { word: 'not_found' };
+    this.ends.add(call);
     for (const [at, { id }] of s.inbox.entries()) {
       this.finish(id, at < s.started ? 'aborted' : 'cancelled');
     }
     s.events.push(['e']);
-    Object.assign(s, { ended: call, inbox: [], started: 0, turnId: undefined, abort: '' });
+    Object.assign(s, { isEnded: true, inbox: [], started: 0, turnId: undefined, abort: '' });
     Object.assign(s, { ringMark: undefined, leaseKey: undefined });
     this.vacate();
     return { word: 'ended' };

@@ -5,7 +5,14 @@ import { eventually, startRedis, startTcpProxy, type TcpProxy } from '@sluice/te
 import type { Redis } from 'ioredis';
 import * as scripts from '../../packages/store/dist/scripts.js';
 import { type ScriptCall, scriptCalls } from './scripts-calls.js';
-import { contents, openTestStore, sessionWith, withoutTimes } from './scripts-world.js';
+import {
+  append,
+  attach,
+  contents,
+  openTestStore,
+  sessionWith,
+  withoutTimes,
+} from './scripts-world.js';
 
 const byName = new Map(Object.values(scripts).map((script) => [script.name, script] as const));
 
@@ -60,6 +67,18 @@ describe('a script whose reply was lost', () => {
       expect(repeated.seen).toEqual(expected.seen);
     },
   );
+
+  it('C2 D9 the end of a session, sent again, leaves the next one under its id alone', async () => {
+    const ref = await sessionWith(calm, 's', 'm1');
+    const by = { callId: 'c1', reason: 'Ended by client', reasonCode: 'client_end' } as const;
+    const record = await calm.sessions.end(ref, by);
+    await attach(calm, ref);
+    await append(calm, ref, 'm2');
+    expect(await calm.sessions.end(ref, by)).toBe(record);
+    expect(await calm.sessions.read(ref, { count: 0 })).toMatchObject({ state: { event_cursor: 1 } });
+    expect(await calm.sessions.end(ref, { ...by, callId: 'c2' })).not.toBe(record);
+    expect(await calm.sessions.read(ref, { count: 0 })).toBeUndefined();
+  });
 
   it('C3 a read whose reply was lost half-way says that the store is unavailable', async () => {
     const ref = await sessionWith(cut, 's', 'm1');

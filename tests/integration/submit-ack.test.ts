@@ -133,6 +133,38 @@ describe('an acknowledgement', () => {
     expect(turnsOf('m5')).toBe(1);
   });
 
+  it('C2 S3 is the first answer when the reply was lost, a client that sends again is told', async () => {
+    const client = await cluster.attach(node, { session_id: 'lost' });
+    const cut = proxy.cutReply(isAppend, 2);
+    client.message('hello', { message_id: 'twice' });
+    const final = await client.final('twice');
+    await cut.done;
+    client.send({ type: 'ping' });
+    await client.waitFor({ type: 'pong' });
+    expect(acksOf(client, 'twice')).toMatchObject([
+      { position: 0, cursor: 1, seq: 1, durability: 'memory' },
+    ]);
+    expect(client.frames.some(({ duplicate }) => duplicate === true)).toBe(false);
+    client.message('hello', { message_id: 'twice' });
+    expect(await client.waitFor({ status: 'final', duplicate: true })).toMatchObject({
+      content: final.content,
+    });
+    expect(turnsOf('twice')).toBe(1);
+  });
+
+  it('C2 over HTTP is the first answer when the reply was lost', async () => {
+    cluster.agent.behave(httpBehaviours.delayMs(500));
+    const cut = proxy.cutReply(isAppend, 1);
+    const body = JSON.stringify({ content: 'hello', agent_id: 'slow', message_id: 'm1' });
+    const url = `${node.url}/v1/sessions/posted/messages`;
+    const posted = await fetch(url, { method: 'POST', body });
+    await cut.done;
+    expect(await posted.json()).toMatchObject({ status: 'accepted', cursor: 1, position: 0 });
+    const again = await fetch(url, { method: 'POST', body });
+    expect(await again.json()).toMatchObject({ status: 'accepted', duplicate: true });
+    cluster.agent.behave(httpBehaviours.delayMs(0));
+  });
+
   it('S2 of a cancel goes before the outcome, also when its reply is late', async () => {
     const client = await cluster.attach(node, { session_id: 'cancelled' });
     const other = await cluster.attach(node, { session_id: 'cancelled' });

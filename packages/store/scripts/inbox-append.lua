@@ -1,7 +1,7 @@
 -- Accepts a message: dedupe, limits, inbox, log, and who must be told (a ring, or a live holder).
 -- KEYS: state inbox events messages seen lease pending
 -- ARGV: server channel node_channel id message_id body mode max_inbox max_inbox_bytes max_events
---       wakes_counted
+--       wakes_counted call
 -- REPLY: gone | ended | busy | full <limit> | duplicate <accepted seq> <ring> <its event>
 --        | accepted <epoch> <seq> <now> <position> <ring>
 -- RULES: S1 S3 S4 T1 T6 T7 C4
@@ -12,8 +12,11 @@
 --@include expiry
 if not cursor then return { 'gone' } end
 --@include inbox
-if s[1] then return { 'ended' } end
+--@include calls
 local known = redis.call('ZSCORE', seen, message_id)
+local answered = (known or s[1]) and call_answer()
+if answered then return answered end
+if s[1] then return { 'ended' } end
 if known then
   local seq = tonumber(known)
   local at = string.format('%.0f-0', seq >= WAITING and seq - WAITING or seq)
@@ -34,4 +37,6 @@ end
 local entry = inbox_entry(message_id, position, mode, body)
 local limit = inbox_full(entry)
 if limit then return { 'full', limit } end
-return inbox_put(message_id, position, mode, entry)
+local answer = inbox_put(message_id, position, mode, entry)
+call_keep(answer)
+return answer

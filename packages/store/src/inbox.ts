@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Content, Mode } from '@sluice/protocol';
 import type { Connection } from './connect.js';
 import { encodeBody } from './entry.js';
@@ -7,6 +8,9 @@ import { type Keys, sessionKeyId } from './keys.js';
 import type { Rings } from './ring.js';
 import * as scripts from './scripts.js';
 import type { SessionRef } from './session.js';
+
+/** Told apart from the few calls that a session remembers, in few bytes. */
+const CALL_BYTES = 5;
 
 export type NewMessage = {
   readonly messageId: string;
@@ -52,6 +56,7 @@ export function makeInbox(connection: Connection, keys: Keys, rings: Rings, limi
         max_inbox_bytes: limits.maxInboxBytes,
         max_events: limits.maxEvents,
         wakes_counted: 1,
+        call: randomBytes(CALL_BYTES).toString('base64url'),
       });
       if (reply.kind === 'duplicate') {
         if (reply.ring !== '') rings.ring(id, reply.ring);

@@ -57,6 +57,8 @@ export function makeKeys(prefix: string, partitions: number) {
     /** Who retried or deleted a dead letter, for a while: a repeated call gets the first answer. */
     letterCall: (id: string, messageId: string) =>
       `${tag(partitionOf(id))}:s:${id}~${messageId}:call`,
+    /** The record of a session's end, for a while, by the call that ended it. */
+    endCall: (id: string, callId: string) => `${tag(partitionOf(id))}:s:${id}~${callId}:call`,
     partition(partition: number) {
       const base = tag(partition);
       return {

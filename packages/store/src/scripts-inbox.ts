@@ -29,6 +29,7 @@ export const inboxAppend = defineScript('inbox-append', {
     'max_inbox_bytes',
     'max_events',
     'wakes_counted',
+    'call',
   ],
   decode(word, reply): AppendReply {
     if (word === 'gone' || word === 'ended' || word === 'busy') return { kind: word };

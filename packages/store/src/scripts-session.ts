@@ -138,18 +138,9 @@ export const sessionEnd = defineScript('session-end', {
     'sessions',
     'owned',
     'ends',
+    'end_call',
   ],
-  args: [
-    'server',
-    'channel',
-    'node_channel',
-    'id',
-    'node',
-    'call',
-    'reason',
-    'reason_code',
-    'max_events',
-  ],
+  args: ['server', 'channel', 'node_channel', 'id', 'node', 'reason', 'reason_code', 'max_events'],
   decode(word, reply): { kind: 'not_found' } | { kind: 'ended'; record: string } {
     return word === 'not_found' ? { kind: 'not_found' } : { kind: 'ended', record: reply.text() };
   },

@@ -125,12 +125,12 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
       by: { callId: string; reason: string; reasonCode: 'client_end' | 'operator' },
     ): Promise<string | undefined> {
       const id = sessionKeyId(ref.principal, ref.sessionId);
-      const reply = await connection.run(scripts.sessionEnd, keys.session(id), {
+      const sessionKeys = { ...keys.session(id), end_call: keys.endCall(id, by.callId) };
+      const reply = await connection.run(scripts.sessionEnd, sessionKeys, {
         channel: keys.channel(id),
         node_channel: keys.nodeChannelPrefix(keys.partitionOf(id)),
         id,
         node: options.nodeId,
-        call: by.callId,
         reason: by.reason,
         reason_code: by.reasonCode,
         max_events: options.maxEvents,
