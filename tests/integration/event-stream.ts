@@ -1,4 +1,4 @@
-import { eventually, type Frame, isFrame } from '@sluice/testkit';
+import { checkFrame, eventually, type Frame, isFrame } from '@sluice/testkit';
 
 export type ServerSentEvent = { readonly id: string; readonly event: string; readonly data: Frame };
 
@@ -42,6 +42,7 @@ export class EventStream {
     if (retry !== undefined) this.retryMs = Number(retry);
     const data: unknown = JSON.parse(field('data') ?? 'null');
     if (!isFrame(data)) return;
+    checkFrame(data);
     this.events.push({ id: field('id') ?? '', event: field('event') ?? '', data });
   }
 

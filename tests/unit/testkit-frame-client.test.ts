@@ -1,8 +1,17 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type Frame, FrameClient, gaps, HelloRefused, UpgradeRefused } from '@sluice/testkit';
+import {
+  expectFaultyFrames,
+  type Frame,
+  FrameClient,
+  gaps,
+  HelloRefused,
+  UpgradeRefused,
+} from '@sluice/testkit';
 import { type WebSocket, WebSocketServer } from 'ws';
+
+expectFaultyFrames();
 
 describe('the frame client', () => {
   const http = createServer();

@@ -10,7 +10,21 @@ export const messageIdSchema = z.string().regex(/^[A-Za-z0-9._:-]{1,128}$/, {
   error: 'message_id must be 1 to 128 characters of A-Z a-z 0-9 . _ : -',
 });
 
-const jsonObject = z.record(z.string(), z.unknown());
+/** Lengths are counted in characters, as JSON Schema does, not in the code units of JavaScript. */
+function text(minLength: number, maxLength: number) {
+  const fits = (value: string) =>
+    value.length >= minLength &&
+    value.length <= 2 * maxLength &&
+    (value.length <= maxLength || [...value].length <= maxLength);
+  const atLeast = minLength === 0 ? 'at most' : `${minLength} to`;
+  return z
+    .string()
+    .refine(fits, { error: `must have ${atLeast} ${maxLength} characters` })
+    .meta({ minLength, maxLength });
+}
+const agentId = text(1, 128);
+
+export const jsonObject = z.record(z.string(), z.unknown());
 const version = z.int().nonnegative();
 const cursor = z.int().nonnegative();
 
@@ -25,7 +39,7 @@ export type Mode = (typeof modes)[number];
 
 export const helloSchema = z.object({
   type: z.literal('hello'),
-  agent_id: z.string().min(1).max(128),
+  agent_id: agentId,
   protocol_min: version.optional(),
   protocol_max: version.optional(),
   protocol: z.object({ min: version.optional(), max: version.optional() }).optional(),
@@ -33,14 +47,14 @@ export const helloSchema = z.object({
   caps: z.array(z.string()).max(64).optional(),
   session_id: sessionIdSchema.optional(),
   since: cursor.optional(),
-  epoch: z.string().max(32).optional(),
+  epoch: text(0, 32).optional(),
   metadata: jsonObject.optional(),
 });
 
 /** Legacy attach; `since` may be a string of digits. */
 export const joinSchema = z.object({
   type: z.literal('join'),
-  agent_id: z.string().min(1).max(128),
+  agent_id: agentId,
   min_version: version.optional(),
   max_version: version.optional(),
   session_id: sessionIdSchema.optional(),
@@ -58,12 +72,12 @@ export const messageSchema = z.object({
   metadata: jsonObject.optional(),
   in_reply_to: messageIdSchema.optional(),
   /** Over HTTP only: starts the session when there is none. */
-  agent_id: z.string().min(1).max(128).optional(),
+  agent_id: agentId.optional(),
 });
 
 const abortSchema = z.object({
   type: z.enum(['abort', 'message_abort']),
-  reason: z.string().max(256).optional(),
+  reason: text(0, 256).optional(),
 });
 
 export type HelloFrame = z.infer<typeof helloSchema>;

@@ -25,7 +25,8 @@ const retryableByCode = {
 } as const;
 
 export type ErrorCode = keyof typeof retryableByCode;
-export const errorCodes: readonly string[] = Object.keys(retryableByCode);
+
+export const errorCodes = Object.keys(retryableByCode) as ErrorCode[];
 
 export function isRetryable(code: ErrorCode): boolean {
   return retryableByCode[code];
@@ -56,21 +57,25 @@ export function httpStatus(code: ErrorCode): number {
   return statusByCode[code] ?? 500;
 }
 
-export type HelloErrorCode =
-  | 'auth_required'
-  | 'auth_unauthorized'
-  | 'protocol_unsupported'
-  | 'agent_not_found'
-  | 'rate_limited'
-  | 'origin_not_allowed'
-  | 'configuration_error'
-  | 'pairing_required'
-  | 'unavailable';
+export const helloErrorCodes = [
+  'auth_required',
+  'auth_unauthorized',
+  'protocol_unsupported',
+  'agent_not_found',
+  'rate_limited',
+  'origin_not_allowed',
+  'configuration_error',
+  'pairing_required',
+  'unavailable',
+] as const;
+export type HelloErrorCode = (typeof helloErrorCodes)[number];
 
-export type NextStep =
-  | 'reauthenticate'
-  | 'repair'
-  | 'upgrade_client'
-  | 'downgrade_client'
-  | 'wait_then_retry'
-  | 'do_not_retry';
+export const nextSteps = [
+  'reauthenticate',
+  'repair',
+  'upgrade_client',
+  'downgrade_client',
+  'wait_then_retry',
+  'do_not_retry',
+] as const;
+export type NextStep = (typeof nextSteps)[number];

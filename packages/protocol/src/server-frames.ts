@@ -1,173 +1,113 @@
-import type { Content } from './client-frames.js';
-import type { ErrorCode, HelloErrorCode, NextStep } from './errors.js';
+import { z } from 'zod';
+import { errorCodes, helloErrorCodes, nextSteps } from './errors.js';
+import {
+  count,
+  replaySchema,
+  responseSchema,
+  sessionEndFrameSchema,
+  streamFrameSchema,
+  streamTypes,
+} from './logged-frames.js';
+import { sessionStateSchema } from './session-state.js';
 
-export const outcomes = [
-  'ok',
-  'error',
-  'aborted',
-  'timeout',
-  'cancelled',
-  'dead_lettered',
-] as const;
-export type OutcomeStatus = (typeof outcomes)[number];
-export type Outcome = { readonly status: OutcomeStatus; readonly reason?: string };
-
-export const streamTypes = [
-  'token_stream',
-  'reasoning_stream',
-  'tool_call_stream',
-  'tool_progress_stream',
-  'tool_result_stream',
-  'stream_error',
-  'retry_stream',
-  'stream_end',
-] as const;
-export type StreamType = (typeof streamTypes)[number];
-
-export const serverFrameTypes = [
-  'hello_ok',
-  'hello_error',
-  'joined',
-  'replay',
-  'snapshot',
-  'status',
-  'response',
-  'aborted',
-  'no_active_turn',
-  'left',
-  'cancelled',
-  'session_end',
-  'going_away',
-  'error',
-  'ping',
-  'pong',
-] as const;
-
-/** Position of a logged frame: `cursor` = `seq`; `epoch` on the first one of a new epoch. */
-export type Logged = {
-  cursor: number;
-  seq: number;
-  epoch?: string;
-  /** Number of logged events left out before this one. */
-  skipped?: number;
+/** Where the log of the session stands, as both greetings tell it. */
+const greeting = {
+  session_id: z.string(),
+  resumed: z.boolean(),
+  cursor: count,
+  sequence: count,
+  oldest_cursor: count,
+  resync_required: z.boolean(),
 };
 
-export type AcceptedFrame = {
-  type: 'response';
-  status: 'accepted';
-  content: string;
-  session_id: string;
-  message_id: string;
-  position: number;
-  durability?: Durability;
-  duplicate?: true;
-};
+const helloOkSchema = z.strictObject({
+  type: z.literal('hello_ok'),
+  protocol: z.int().positive(),
+  features: z.strictObject({ methods: z.array(z.string()), events: z.array(z.string()) }),
+  policy: z.strictObject({
+    max_payload: count,
+    max_buffered_bytes: count,
+    max_queued_frames: count,
+    heartbeat_ms: count,
+  }),
+  ...greeting,
+  epoch: z.string(),
+  pending: count,
+  is_executing: z.boolean(),
+  node_id: z.string(),
+});
+export type HelloOkFrame = z.infer<typeof helloOkSchema>;
 
-export type FinalFrame = {
-  type: 'response';
-  status: 'final';
-  content: string;
-  outcome: Outcome;
-  session_id: string;
-  message_id: string;
-  turn_id: string;
-  attempt: number;
-  usage?: Record<string, unknown>;
-  merged_into?: string;
-  duplicate?: true;
-  reason?: string;
-};
+const helloErrorSchema = z.strictObject({
+  type: z.literal('hello_error'),
+  code: z.enum(helloErrorCodes),
+  message: z.string(),
+  next_step: z.enum(nextSteps).optional(),
+  retry_after_seconds: z.number().nonnegative().optional(),
+  next: z.literal('start_new_session').optional(),
+});
+export type HelloErrorFrame = z.infer<typeof helloErrorSchema>;
 
-export type StreamFrame = {
-  type: StreamType;
-  data: Record<string, unknown> & {
-    session_id: string;
-    message_id: string;
-    turn_id: string;
-    attempt: number;
-  };
-  event_id: string;
-  timestamp: number;
-  source: string;
-  target: string;
-};
+const joinedSchema = z.strictObject({
+  type: z.literal('joined'),
+  agent_id: z.string(),
+  ...greeting,
+  protocol_version: z.int().positive(),
+  server_min_version: z.int().positive(),
+  server_max_version: z.int().positive(),
+  presence: z.array(z.never()),
+  health: z.literal('ok'),
+});
+export type JoinedFrame = z.infer<typeof joinedSchema>;
 
-export type SessionEndData = {
-  session_id: string;
-  agent_id: string;
-  reason: string;
-  reason_code: 'drain_timeout' | 'client_end' | 'operator';
-  had_pending_work: boolean;
-  was_executing: boolean;
-  pending_count: number;
-  continues: boolean;
-};
-export type SessionEndFrame = { type: 'session_end'; data: SessionEndData };
+const errorSchema = z.strictObject({
+  type: z.literal('error'),
+  code: z.enum(errorCodes),
+  message: z.string(),
+  retryable: z.boolean(),
+  message_id: z.string().optional(),
+  field: z.string().optional(),
+  required_scope: z.string().optional(),
+});
+export type ErrorFrame = z.infer<typeof errorSchema>;
 
-/** Frames that are events of the session's log. */
-export type LoggedFrame = AcceptedFrame | FinalFrame | StreamFrame | SessionEndFrame;
+const session_id = z.string();
 
-export type ReplayFrame = {
-  type: 'replay';
-  seq: number;
-  event: {
-    type: string;
-    data: LoggedFrame & Logged;
-    event_id: string;
-    timestamp: number;
-    source: string;
-    target: string;
-    sequence: number;
-  };
-};
+/** Every frame that a node sends, but the stream events. A client ignores fields that it does not know. */
+export const serverSchemas = {
+  hello_ok: helloOkSchema,
+  hello_error: helloErrorSchema,
+  joined: joinedSchema,
+  replay: replaySchema,
+  snapshot: z.strictObject({ type: z.literal('snapshot'), state: sessionStateSchema }),
+  status: z.strictObject({ type: z.literal('status'), source: z.string(), message: z.string() }),
+  response: responseSchema,
+  aborted: z.strictObject({ type: z.literal('aborted'), session_id }),
+  no_active_turn: z.strictObject({ type: z.literal('no_active_turn'), session_id }),
+  left: z.strictObject({ type: z.literal('left'), session_id }),
+  cancelled: z.strictObject({
+    type: z.literal('cancelled'),
+    session_id,
+    message_id: z.string(),
+  }),
+  session_end: sessionEndFrameSchema,
+  going_away: z.strictObject({
+    type: z.literal('going_away'),
+    reason: z.enum(['draining', 'rebalance']),
+    reconnect_after_ms: count,
+    session_id: session_id.optional(),
+  }),
+  error: errorSchema,
+  ping: z.strictObject({ type: z.literal('ping') }),
+  pong: z.strictObject({ type: z.literal('pong') }),
+} as const;
 
-export type Durability = 'memory' | 'aof' | 'replica';
+/** What an edge sends as it is; events of the log are built once for all their readers. */
+export type ServerFrame = z.infer<(typeof serverSchemas)[keyof typeof serverSchemas]>;
 
-export type HelloErrorFrame = {
-  type: 'hello_error';
-  code: HelloErrorCode;
-  message: string;
-  next_step?: NextStep;
-  retry_after_seconds?: number;
-  next?: 'start_new_session';
-};
+export const serverFrameTypes = Object.keys(serverSchemas);
 
-export type ErrorFrame = {
-  type: 'error';
-  code: ErrorCode;
-  message: string;
-  retryable: boolean;
-  message_id?: string;
-  field?: string;
-  required_scope?: string;
-};
-
-/** One entry of `messages` in the persisted shape. Times are seconds since 1970. */
-export type HistoryMessage = {
-  role: 'user' | 'assistant';
-  content: Content | string;
-  message_id: string;
-  timestamp: number;
-  outcome?: Outcome;
-  turn_id?: string;
-  merged_into?: string;
-};
-
-/** Persisted shape of a session: `snapshot.state` and `GET /v1/sessions/{id}`. */
-export type SessionState = {
-  session_id: string;
-  agent_id: string;
-  created_at: number;
-  last_activity: number;
-  epoch: string;
-  metadata: Record<string, unknown>;
-  messages: HistoryMessage[];
-  events?: unknown[];
-  event_cursor: number;
-  pending_inbox: (Content | string)[];
-  is_executing: boolean;
-  holder: string | null;
-  fence: number;
-  attempt: number;
-  truncated?: true;
-};
+/** The same for the stream events: one schema, eight types. */
+export const streamSchemas = Object.fromEntries(
+  streamTypes.map((type) => [type, streamFrameSchema.extend({ type: z.literal(type) })]),
+);

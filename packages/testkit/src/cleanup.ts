@@ -20,6 +20,24 @@ export async function stopAll(): Promise<void> {
   if (errors.length > 0) throw new AggregateError(errors, 'not everything could be stopped');
 }
 
+/** So many are told of each test file. */
+const faultsTold = 5;
+const faults: string[] = [];
+
+/** Something is wrong that no single test looks for: it fails the test file at its end. */
+export function foundFault(fault: string): void {
+  faults.push(fault);
+}
+
+function tellFaults(): void {
+  if (faults.length === 0) return;
+  const told = faults.splice(0).slice(0, faultsTold).join('\n');
+  throw new Error(`found beside the tests:\n${told}`);
+}
+
 // Imported by a jest test file: its module registry, and so this list, is the file's own.
 const afterAll: unknown = Reflect.get(globalThis, 'afterAll');
-if (typeof afterAll === 'function') afterAll(stopAll, 60_000);
+if (typeof afterAll === 'function') {
+  afterAll(stopAll, 60_000);
+  afterAll(tellFaults);
+}

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type ClientOptions, WebSocket } from 'ws';
 import { stopLater } from './cleanup.js';
+import { checkFrame } from './frame-check.js';
 import { type Frame, type FrameMatch, loggedFrame, parseFrame, toPredicate } from './frames.js';
 
 export type ConnectOptions = {
@@ -53,7 +54,9 @@ export class FrameClient {
     this.#socket = socket;
     socket.on('message', (data, isBinary) => {
       this.arrivedMs.push(performance.now());
-      this.frames.push(isBinary ? { type: 'binary' } : parseFrame(String(data)));
+      const frame = isBinary ? { type: 'binary' } : parseFrame(String(data));
+      this.frames.push(frame);
+      checkFrame(frame);
       for (const waiter of [...this.#waiters]) waiter.look();
     });
     socket.on('error', () => undefined);

@@ -2,6 +2,7 @@ export * from './balancer.js';
 export * from './children.js';
 export * from './cleanup.js';
 export * from './eventually.js';
+export * from './frame-check.js';
 export * from './frame-client.js';
 export * from './frames.js';
 export * from './gateway.js';

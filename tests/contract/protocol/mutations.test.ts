@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { within } from '@sluice/runtime';
-import type { GatewayProcess } from '@sluice/testkit';
+import { expectFaultyFrames, type GatewayProcess } from '@sluice/testkit';
 import { contractCases } from './cases/index.js';
 import { startFaulty } from './faulty-gateway.js';
 import { mutations } from './mutations.js';
 import { openTarget } from './own-target.js';
 import type { Target } from './target.js';
+
+expectFaultyFrames();
 
 /** So many cases at once: they have sessions of their own. */
 const atOnce = 12;

@@ -2,8 +2,11 @@ import {
   clientFrameTypes,
   type HelloErrorFrame,
   type HelloFrame,
+  type HelloOkFrame,
+  type JoinedFrame,
   type JoinFrame,
   PROTOCOL_VERSION,
+  type ServerFrame,
   serverFrameTypes,
   streamTypes,
 } from '@sluice/protocol';
@@ -126,7 +129,7 @@ function bind(
   };
 }
 
-function refuse(context: EdgeContext, frame: Entering): object | undefined {
+function refuse(context: EdgeContext, frame: Entering): ServerFrame | undefined {
   const [min, max] =
     frame.type === 'hello'
       ? [frame.protocol_min ?? frame.protocol?.min, frame.protocol_max ?? frame.protocol?.max]
@@ -148,7 +151,7 @@ function refuse(context: EdgeContext, frame: Entering): object | undefined {
   return undefined;
 }
 
-function tooMuchMetadata({ limits }: EdgeContext, frame: Entering): object | undefined {
+function tooMuchMetadata({ limits }: EdgeContext, frame: Entering): ServerFrame | undefined {
   if (frame.type !== 'hello' || frame.metadata === undefined) return undefined;
   const { maxMetadataBytes: max } = limits;
   if (Buffer.byteLength(JSON.stringify(frame.metadata)) <= max) return undefined;
@@ -164,21 +167,21 @@ function helloError(
   return { type: 'hello_error', code, message, ...more };
 }
 
-function wrongAgent(frame: Entering, ref: SessionRef): object {
+function wrongAgent(frame: Entering, ref: SessionRef): ServerFrame {
   const message = `session ${ref.sessionId} belongs to another agent; start a new session`;
   return frame.type === 'hello'
     ? helloError('auth_unauthorized', message, { next: 'start_new_session' })
     : errorFrame('auth_unauthorized', message);
 }
 
-function unavailable(frame: Entering): object {
+function unavailable(frame: Entering): ServerFrame {
   const message = 'Redis is away; try again';
   return frame.type === 'hello'
     ? helloError('unavailable', message, { next_step: 'wait_then_retry', retry_after_seconds: 1 })
     : errorFrame('unavailable', message);
 }
 
-function helloOk(context: EdgeContext, ref: SessionRef, reply: AttachedReply): object {
+function helloOk(context: EdgeContext, ref: SessionRef, reply: AttachedReply): HelloOkFrame {
   const { limits } = context;
   return {
     type: 'hello_ok',
@@ -203,7 +206,7 @@ function helloOk(context: EdgeContext, ref: SessionRef, reply: AttachedReply): o
   };
 }
 
-function joined(ref: SessionRef, reply: AttachedReply): object {
+function joined(ref: SessionRef, reply: AttachedReply): JoinedFrame {
   return {
     type: 'joined',
     session_id: ref.sessionId,

@@ -1,4 +1,4 @@
-import { closes } from '@sluice/protocol';
+import { closes, type ServerFrame } from '@sluice/protocol';
 import { within } from '@sluice/runtime';
 import type { Socket } from './transport.js';
 
@@ -40,7 +40,7 @@ export class Outbound {
     return sent === 'sent' || sent === 'queued';
   }
 
-  json(frame: object): boolean {
+  json(frame: ServerFrame): boolean {
     return this.send(JSON.stringify(frame));
   }
 
