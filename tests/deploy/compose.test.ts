@@ -1,0 +1,82 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { loadConfig } from '@sluice/gateway';
+import { parse } from 'yaml';
+import { z } from 'zod';
+
+const part = z.looseObject({
+  image: z.string(),
+  command: z.array(z.string()),
+  environment: z.record(z.string(), z.string()).default({}),
+  ports: z.array(z.string()).default([]),
+  stop_grace_period: z.string().optional(),
+});
+const file = z.looseObject({ services: z.record(z.string(), part) });
+const { services, ...rest } = file.parse(
+  parse(readFileSync('docker-compose.yml', 'utf8'), { merge: true }),
+);
+const gateways = Object.keys(services).filter((name) => name.startsWith('gateway-'));
+
+/** What Compose makes of `${NAME:-default}` with nothing in the environment. */
+const withDefaults = (text: string) => text.replace(/\$\{\w+:-([^}]*)\}/g, '$1');
+
+function configOf(gateway: string) {
+  const environment = Object.entries(services[gateway]?.environment ?? {});
+  const env = environment.map(([name, value]) => [name, withDefaults(value)]);
+  const cwd = mkdtempSync(join(tmpdir(), 'sluice-compose-'));
+  try {
+    return loadConfig({
+      file: join(process.cwd(), 'deploy/compose/gateway.yaml'),
+      flags: {},
+      env: Object.fromEntries(env),
+      cwd,
+    });
+  } finally {
+    rmSync(cwd, { recursive: true });
+  }
+}
+
+describe('docker-compose.yml', () => {
+  it('is written to the specification: no version, which newer ones call obsolete', () => {
+    expect(Object.keys(rest)).not.toContain('version');
+    expect(gateways).toEqual(['gateway-1', 'gateway-2', 'gateway-3']);
+  });
+
+  it('D7 gives each node longer to end than it takes at the most', () => {
+    for (const name of gateways) {
+      const { gateway } = configOf(name);
+      const graceS = Number.parseInt(services[name]?.stop_grace_period ?? '', 10);
+      expect(graceS).toBeGreaterThan(gateway.drainTimeoutMs / 1_000 + 2 + 5);
+    }
+  });
+
+  it('X3 has tokens, an origin, and ports on this machine only', () => {
+    for (const name of gateways) {
+      const { gateway } = configOf(name);
+      expect(gateway.auth?.tokens).toHaveLength(2);
+      expect(gateway.allowedOrigins).toContain('http://127.0.0.1:8080');
+      expect(services[name]?.ports).toEqual([]);
+    }
+    const published = Object.values(services).flatMap(({ ports }) => ports);
+    expect(published.length).toBeGreaterThan(0);
+    expect(published.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([]);
+  });
+
+  it('S1 C4 has a Redis that writes what it is told, and evicts nothing', () => {
+    const redis = services.redis?.command.join(' ');
+    expect(redis).toContain('--appendonly yes');
+    expect(redis).toContain('--maxmemory-policy noeviction');
+    for (const name of gateways) expect(configOf(name).redis.url).toBe('redis://redis:6379');
+  });
+
+  it('tells HAProxy of every node, on the port where it listens', () => {
+    const { environment = {} } = services.haproxy ?? {};
+    const nodes = Object.entries(environment).filter(([name]) => name.startsWith('SLUICE_NODE_'));
+    const expected = gateways.map((name) => `${name}:${configOf(name).gateway.port}`);
+    expect(nodes.map(([, address]) => address)).toEqual(expected);
+    const places = readFileSync('deploy/haproxy/haproxy.cfg', 'utf8').match(/\$\{SLUICE_NODE_\d/g);
+    expect(places).toHaveLength(nodes.length);
+  });
+});
