@@ -27,11 +27,18 @@ FROM ${NODE_IMAGE} AS modules
 WORKDIR /sluice
 COPY --from=manifests /sluice ./
 RUN npm ci --ignore-scripts --omit=dev -w @sluice/cli
-# uWebSockets.js comes with a library for every platform and version of Node; one of them is loaded.
+# A tarball of the authors' own release, by URL, in place of the republication (docs/supply-chain.md).
+ARG UWEBSOCKETS_TARBALL=
+RUN if [ -n "$UWEBSOCKETS_TARBALL" ]; then \
+      tar -xzf "$(npm pack --silent "$UWEBSOCKETS_TARBALL")" -C node_modules/uWebSockets.js --strip-components=1; \
+    fi
+COPY supply-chain supply-chain
+# uWebSockets.js comes with a library for every platform and version of Node; one of them is loaded,
+# and its bytes must be listed.
 RUN cd node_modules/uWebSockets.js && \
     library="uws_$(node -p '[process.platform, process.arch, process.versions.modules].join("_")').node" && \
-    test -f "$library" && \
-    find . -type f ! -name "$library" ! -name uws.js ! -name package.json ! -name LICENSE -delete && \
+    grep -qxF "$(sha256sum "$library")" ../../supply-chain/uwebsockets.sha256 && \
+    find . -type f ! -name "$library" ! -name uws.js ! -name ESM_wrapper.mjs ! -name package.json ! -name LICENSE -delete && \
     cd .. && find . -type f '(' -name '*.map' -o -name '*.md' -o -name '*.d.ts' -o -name '*.d.mts' \
       -o -name '*.d.cts' ')' -delete && \
     find . -type d -empty -delete

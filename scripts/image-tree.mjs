@@ -16,7 +16,7 @@ const isForReaders = (file) => /\.(d\.ts|map|tsbuildinfo)$/.test(file);
 const workspaces = productionPaths().filter((path) => !path.includes('node_modules/'));
 const parts = ['package.json', 'dist', 'public', 'scripts'];
 const files = [
-  ...['package.json', 'LICENSE', 'THIRD_PARTY_NOTICES', 'bin'],
+  ...['package.json', 'LICENSE', 'THIRD_PARTY_NOTICES', 'bin', 'supply-chain'],
   ...workspaces.flatMap((path) => parts.map((part) => `${path}/${part}`)),
 ];
 for (const file of files) {

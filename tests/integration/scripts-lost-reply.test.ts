@@ -75,7 +75,9 @@ describe('a script whose reply was lost', () => {
     await attach(calm, ref);
     await append(calm, ref, 'm2');
     expect(await calm.sessions.end(ref, by)).toBe(record);
-    expect(await calm.sessions.read(ref, { count: 0 })).toMatchObject({ state: { event_cursor: 1 } });
+    expect(await calm.sessions.read(ref, { count: 0 })).toMatchObject({
+      state: { event_cursor: 1 },
+    });
     expect(await calm.sessions.end(ref, { ...by, callId: 'c2' })).not.toBe(record);
     expect(await calm.sessions.read(ref, { count: 0 })).toBeUndefined();
   });

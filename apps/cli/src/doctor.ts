@@ -1,5 +1,6 @@
 import { baseDirOf, type Config, ConfigError, loadConfig } from '@sluice/gateway';
 import { exitStatus } from '@sluice/runtime';
+import { checkNativeLibrary } from './doctor/native.js';
 import { checkAgents, checkPort } from './doctor/node.js';
 import { checkRedis } from './doctor/redis.js';
 import { type Finding, lineOf } from './doctor/report.js';
@@ -19,6 +20,7 @@ export async function doctor({ config: file, agent, json, flags }: DoctorOptions
     findings.push(...found);
     if (!json) for (const finding of found) console.log(lineOf(finding));
   };
+  report(checkNativeLibrary());
   const { config, found } = checkConfig(inputs);
   report(found);
   if (config) {

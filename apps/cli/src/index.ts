@@ -4,6 +4,7 @@ export type { Frame } from './chat/frame.js';
 export { socketUrl } from './chat/link.js';
 export { printable } from './chat/terminal.js';
 export { splitKeys } from './config-flags.js';
+export { judgeLibrary } from './doctor/native.js';
 export { judge } from './doctor/redis.js';
 export { lineOf } from './doctor/report.js';
 export { main } from './main.js';

@@ -1,7 +1,7 @@
 /** One line of `sluice doctor`. */
 export type Finding = {
   readonly status: 'ok' | 'warn' | 'FAIL';
-  readonly check: 'configuration' | 'redis' | 'agents' | 'port';
+  readonly check: 'configuration' | 'native' | 'redis' | 'agents' | 'port';
   readonly what: string;
   readonly remedy?: string;
 };
