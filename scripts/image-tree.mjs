@@ -14,7 +14,7 @@ if (!target) throw new Error('name the directory to fill: node scripts/image-tre
 const isForReaders = (file) => /\.(d\.ts|map|tsbuildinfo)$/.test(file);
 
 const workspaces = productionPaths().filter((path) => !path.includes('node_modules/'));
-const parts = ['package.json', 'dist', 'public', 'scripts'];
+const parts = ['package.json', 'data', 'dist', 'public', 'scripts'];
 const files = [
   ...['package.json', 'LICENSE', 'THIRD_PARTY_NOTICES', 'bin', 'supply-chain'],
   ...workspaces.flatMap((path) => parts.map((part) => `${path}/${part}`)),

@@ -49,6 +49,7 @@ describe('what the image runs with', () => {
           'LICENSE',
           'THIRD_PARTY_NOTICES',
           'apps/cli/dist/main.js',
+          'apps/gateway/data/weak-secrets.txt',
           'apps/gateway/public/index.html',
           'packages/store/scripts/turn-commit.lua',
         ]),

@@ -41,7 +41,7 @@ describe.each(rendered)('k8s/: $name', ({ manifests }) => {
       const { gateway, redis } = configOf(pod, manifests);
       expect(gateway.host).toBe('0.0.0.0');
       expect(gateway.allowedOrigins.length).toBeGreaterThan(0);
-      const tokens = gateway.auth?.tokens.map(({ token }) => token);
+      const tokens = gateway.auth?.tokens.flatMap(({ secret }) => secret.values);
       expect(tokens).toEqual([secretFiles['app-token'], secretFiles['ops-token']]);
       expect(redis.url).toBe(secretFiles['redis-url']);
     }

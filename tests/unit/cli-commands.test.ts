@@ -1,10 +1,14 @@
 import { spawnSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { judge, lineOf, printable, socketUrl, splitKeys } from '@sluice/cli';
 import { directory } from './config-loaded.js';
 
 const cwd = directory();
+const publicKey = generateKeyPairSync('ed25519')
+  .publicKey.export({ type: 'spki', format: 'pem' })
+  .toString();
 
 /** Runs bin/sluice in an empty directory, with nothing in the environment that configures it. */
 function sluice(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
@@ -30,6 +34,45 @@ describe('sluice', () => {
       status: 1,
       stderr: expect.stringMatching(/unknown option '--gateway\.port'/),
     });
+  });
+
+  it('token prints a signed token and nothing else, or says what is missing', () => {
+    const who = ['token', '--principal', 'alice'];
+    const secret = { SLUICE_GATEWAY__AUTH__JWT__SECRET: 'c7d1b1a0f5ce4a1f9a7c2f0f6d3e8b45' };
+    const { status, stdout, stderr } = sluice([...who, '--ttl', '2h', '--scopes', 'read'], secret);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const [, payload = ''] = stdout.trim().split('.');
+    const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString());
+    const nowS = Date.now() / 1_000;
+    expect(claims).toEqual({
+      ...{ sub: 'alice', scope: 'read' },
+      ...{ iat: expect.any(Number), exp: expect.any(Number) },
+    });
+    const { exp } = Object(claims);
+    expect(exp).toBeGreaterThan(nowS + 7_000);
+    expect(exp).toBeLessThan(nowS + 7_201);
+
+    const failures: [string[], Record<string, string>, RegExp][] = [
+      [who, {}, /gateway\.auth\.jwt is not set; set gateway\.auth\.jwt\.secret.*openssl rand/],
+      [
+        who,
+        { SLUICE_GATEWAY__AUTH__JWT__PUBLIC_KEY: publicKey },
+        /public_key .* signs none.*secret/,
+      ],
+      [
+        [...who, '--gateway.auth.jwt.jwks_url', 'https://i.example/k'],
+        {},
+        /jwks_url .*private key/,
+      ],
+      [[...who, '--ttl', 'soon'], secret, /--ttl soon: give a duration/],
+      [[...who, '--scopes', 'read,all'], secret, /--scopes all: give some of read, write, admin/],
+    ];
+    for (const [args, env, message] of failures) {
+      expect(sluice(args, env)).toMatchObject({
+        ...{ status: 78, stdout: '' },
+        stderr: expect.stringMatching(message),
+      });
+    }
   });
 
   it('chat ends with 75 and a remedy when no gateway answers', () => {

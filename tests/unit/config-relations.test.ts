@@ -49,7 +49,7 @@ describe('warnings of the configuration', () => {
 
   it('come without authentication and without a limit for turns, and else not at all', () => {
     expect(load().warnings).toEqual([expect.stringMatching(/gateway\.auth is not set/)]);
-    const auth = 'auth: {tokens: [{token: t, principal: a}]}';
+    const auth = 'auth: {tokens: [{token: 5b0d1c7f9e3a42d8, principal: a}]}';
     expect(loadYaml(`gateway: {${auth}}`).warnings).toEqual([]);
     expect(loadYaml(`gateway: {${auth}, per_turn_timeout: 0}`).warnings).toEqual([
       expect.stringMatching(/per_turn_timeout is 0/),
@@ -70,8 +70,9 @@ describe('addresses of the configuration', () => {
     (host) => {
       const faults = faultsOf(() => loadYaml(`gateway: {host: ${host}}`));
       expect(faults).toEqual([expect.stringMatching(/add gateway\.auth\.tokens.*127\.0\.0\.1/)]);
-      const auth = 'auth: {tokens: [{token: t, principal: a}]}';
-      expect(faultsOf(() => loadYaml(`gateway: {host: ${host}, ${auth}}`))).toEqual([]);
+      const auth = 'auth: {tokens: [{token: 5b0d1c7f9e3a42d8, principal: a}]}';
+      const rest = `${auth}, allowed_origins: ["https://app.example.com"]`;
+      expect(faultsOf(() => loadYaml(`gateway: {host: ${host}, ${rest}}`))).toEqual([]);
     },
   );
 });

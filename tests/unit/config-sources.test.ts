@@ -97,7 +97,7 @@ describe('replacements in the file', () => {
     writeFileSync(join(dirname(file), 'ops'), 'from-a-file\n');
     writeFileSync(join(dirname(file), 'url'), 'redis://from-a-file\n');
     const config = load({ file });
-    expect(config.gateway.auth?.tokens[0]?.token).toBe('from-a-file');
+    expect(config.gateway.auth?.tokens[0]?.secret.values).toEqual(['from-a-file']);
     expect(config.redis.url).toBe('redis://from-a-file');
     const both = 'gateway: {auth: {tokens: [{token_file: ./x, token: t, principal: a}]}}';
     expect(faultsOf(() => loadYaml(both))).toEqual([expect.stringMatching(/not both$/)]);

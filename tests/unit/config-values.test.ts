@@ -49,6 +49,13 @@ describe('values of the configuration', () => {
     'gateway: {auth: {tokens: [{token: t}]}}',
     'gateway: {auth: {tokens: [{token: t, principal: a}, {token: t, principal: b}]}}',
     'gateway: {auth: {tokens: [{token: t, principal: a, scopes: [all]}]}}',
+    'gateway: {auth: {jwt: {}}}',
+    'gateway: {auth: {jwt: {issuer: i}}}',
+    'gateway: {auth: {jwt: {secret: s, secret_file: ./s}}}',
+    'gateway: {auth: {jwt: {secret: s, jwks_url: "https://issuer.example/keys"}}}',
+    'gateway: {auth: {jwt: {jwks_url: "ftp://issuer.example/keys"}}}',
+    'gateway: {auth: {jwt: {public_key: no key}}}',
+    'gateway: {auth: {jwt: {public_key_file: ./absent}}}',
     'gateway: [1]',
     'redis: {partitions: 0}',
     'redis: {partitions: 16385}',
@@ -110,9 +117,9 @@ describe('values of the configuration', () => {
 
   it('of a token without scopes are read and write', () => {
     const config = loadYaml('gateway: {auth: {tokens: [{token: t, principal: a}]}}');
-    expect(config.gateway.auth).toEqual({
-      tokens: [{ token: 't', principal: 'a', scopes: ['read', 'write'] }],
-    });
+    expect(config.gateway.auth?.tokens).toMatchObject([
+      { secret: { values: ['t'] }, principal: 'a', scopes: ['read', 'write'] },
+    ]);
   });
 
   it('of a node without node_id differ from start to start', () => {

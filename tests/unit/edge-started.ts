@@ -3,7 +3,6 @@ import { Writable } from 'node:stream';
 import { afterEach } from '@jest/globals';
 import { pino } from 'pino';
 import WebSocket from 'ws';
-import { makeAuthenticate } from '../../apps/gateway/src/edge/authenticate.js';
 import { makeCheckOrigin } from '../../apps/gateway/src/edge/origin.js';
 import { startServer } from '../../apps/gateway/src/edge/server.js';
 import type {
@@ -12,6 +11,7 @@ import type {
   Socket,
   SocketEvents,
 } from '../../apps/gateway/src/edge/transport.js';
+import { credentialsOf } from './auth-made.js';
 
 /** What the server told its listener, in order. */
 export type Told = { readonly what: keyof SocketEvents; readonly detail?: string };
@@ -68,7 +68,7 @@ export async function started(
     maxFrameBytes: 1_000_000,
     heartbeatIntervalMs: 30_000,
     isDraining: () => false,
-    authenticate: makeAuthenticate(auth ? { tokens } : null),
+    authenticate: credentialsOf(auth ? tokens : []).authenticate,
     checkOrigin: makeCheckOrigin({
       allowedOrigins: ['https://app.example'],
       authRequired: auth,

@@ -63,6 +63,21 @@ async function run(argv: readonly string[]): Promise<number> {
     });
 
   program
+    .command('token')
+    .description('sign a token (JWT) with gateway.auth.jwt.secret, for trying out')
+    .requiredOption('--principal <name>', 'who that is')
+    .option('--ttl <duration>', 'until it expires', '1h')
+    .option('--scopes <list>', 'some of read, write, admin', 'read,write')
+    .option('--config <file>', 'gateway.yaml')
+    .addHelpText('after', configHelp)
+    .action(
+      async (options: { config?: string; principal: string; ttl: string; scopes: string }) => {
+        const { token } = await import('./token.js');
+        status = await token({ ...options, flags });
+      },
+    );
+
+  program
     .command('chat')
     .description('talk to a session in the terminal; lines from a pipe work too')
     .option('--url <url>', 'the gateway (SLUICE_URL)', process.env.SLUICE_URL || defaultUrl)

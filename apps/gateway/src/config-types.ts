@@ -1,13 +1,26 @@
 import type { AgentConfig } from '@sluice/agents';
 import type { Durability, Mode } from '@sluice/protocol';
+import type { Secret } from './config/secret.js';
 
 export type Role = 'edge' | 'worker';
 export type Scope = 'read' | 'write' | 'admin';
 export type StaticToken = {
-  readonly token: string;
+  readonly secret: Secret;
   readonly principal: string;
   readonly scopes: readonly Scope[];
 };
+
+/** Signed tokens (JWT): whose signature counts, and what their claims are called. */
+export type JwtAuth = {
+  readonly keys: Secret | { readonly kind: 'jwks'; readonly url: string };
+  /** null: not looked at. */
+  readonly issuer: string | null;
+  readonly audience: string | null;
+  readonly principalClaim: string;
+  readonly scopesClaim: string;
+};
+
+export type Auth = { readonly tokens: readonly StaticToken[]; readonly jwt: JwtAuth | null };
 
 /** The whole configuration, validated and frozen: durations in milliseconds, sizes in bytes. */
 export type Config = {
@@ -29,7 +42,7 @@ export type Config = {
     readonly perTurnTimeoutMs: number;
     readonly allowedOrigins: readonly string[];
     /** null: everything is allowed as principal `local` (loopback only). */
-    readonly auth: { readonly tokens: readonly StaticToken[] } | null;
+    readonly auth: Auth | null;
     readonly console: boolean;
   };
   readonly redis: {

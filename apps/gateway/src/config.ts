@@ -10,7 +10,7 @@ import type { Given } from './config/schema.js';
 import { readSecretFiles } from './config/secret-files.js';
 import { baseDirOf, gather, type Inputs } from './config/sources.js';
 import { isTree, type Tree, valueAt } from './config/tree.js';
-import type { Config } from './config-types.js';
+import type { Auth, Config } from './config-types.js';
 
 export { keyPaths, nearestKey } from './config/known-keys.js';
 export { schema as configSchema } from './config/schema.js';
@@ -43,8 +43,7 @@ export function loadConfig(inputs: ConfigInputs): Config {
     faults.push('gateway.roles: is empty; give edge, worker or both');
   }
   const gateway = defaults.gatewayOf(given);
-  const access = accessOf(given, tree, gateway.host);
-  faults.push(...access.faults);
+  const access = accessOf({ given, tree, host: gateway.host, around });
   const redis = defaults.redisOf(given, redisUrlOf({ given, tree, inputs }, faults));
   const agents = agentsOf(agentEntries(given, inputs, faults), faults);
   if (faults.length > 0) throw new ConfigError(faults);
@@ -59,6 +58,18 @@ export function loadConfig(inputs: ConfigInputs): Config {
     agents,
     warnings: [...access.warnings, ...warningsOf(given), ...notEnforcedWarnings(tree)],
   });
+}
+
+/** Only who may connect, for what needs nothing else of the configuration. */
+export function loadAuth(inputs: Inputs): Auth | null {
+  const faults: string[] = [];
+  const around = { env: inputs.env, baseDir: baseDirOf(inputs), faults };
+  const gathered = gather(inputs, around);
+  const given = check(gathered, faults);
+  const { host } = defaults.gatewayOf(given);
+  const { auth } = accessOf({ given, tree: gathered.tree, host, around });
+  if (faults.length > 0) throw new ConfigError(faults);
+  return freeze(auth);
 }
 
 type Checked = { readonly given: Given; readonly tree: Tree; readonly inputs: Inputs };

@@ -4,9 +4,11 @@ export {
   type ConfigInputs,
   configSchema,
   keyPaths,
+  loadAuth,
   loadConfig,
   nearestKey,
 } from './config.js';
-export type { Config } from './config-types.js';
+export type { Auth, Config } from './config-types.js';
 export { startGateway } from './main.js';
+export { signToken } from './sign-token.js';
 export { VERSION } from './version.js';

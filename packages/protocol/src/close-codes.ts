@@ -3,6 +3,7 @@ export const closes = {
   serviceRestart: { code: 1012, reason: 'service_restart' },
   slowConsumer: { code: 1013, reason: 'slow_consumer' },
   credentialsRotated: { code: 4001, reason: 'credentials_rotated' },
+  credentialsExpired: { code: 4001, reason: 'credentials_expired' },
   livenessTimeout: { code: 4002, reason: 'liveness_timeout' },
   tooManyInvalidFrames: { code: 4028, reason: 'too_many_invalid_frames' },
 } as const;

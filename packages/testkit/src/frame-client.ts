@@ -10,6 +10,8 @@ export type ConnectOptions = {
   readonly headers?: Readonly<Record<string, string>>;
   readonly protocols?: readonly string[];
   readonly origin?: string;
+  /** Gives the connection up, also before it is open. */
+  readonly signal?: AbortSignal;
 };
 
 /** The server answered the upgrade with something else than 101. */
@@ -83,6 +85,7 @@ export class FrameClient {
     };
     const socket = new WebSocket(wsUrl, [...protocols], wsOptions);
     const client = new FrameClient(socket);
+    options.signal?.addEventListener('abort', () => socket.terminate(), { once: true });
     return new Promise((resolve, reject) => {
       socket.once('open', () => resolve(client));
       socket.once('error', reject);

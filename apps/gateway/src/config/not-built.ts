@@ -4,7 +4,6 @@ import { type Tree, valueAt } from './tree.js';
 
 const notBuilt = [
   'gateway.admin_port',
-  'gateway.auth.jwt',
   'redis.sentinel',
   'redis.cluster',
   'telemetry.otlp_endpoint',

@@ -46,7 +46,7 @@ const jwt = section({
   secret: secret.optional(),
   secret_file: path.optional(),
   jwks_url: url(['https:', 'http:']).optional(),
-  public_key: text('a PEM key', /\S/, true).optional(),
+  public_key: text('a public key in PEM', /\S/, true).optional(),
   public_key_file: path.optional(),
   issuer: line.optional(),
   audience: line.optional(),

@@ -1,48 +1,87 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Config, Scope } from '../config-types.js';
-import type { Authenticate, Identity } from './transport.js';
+import type { Logger } from '@sluice/runtime';
+import type { Auth, Scope } from '../config-types.js';
+import { looksSigned, makeVerifyJwt } from './jwt.js';
+import { type LiveSecrets, whileUnchanged } from './live-secrets.js';
+import type { Authenticate, AuthenticateOutcome, Identity } from './transport.js';
+
+const always = { fingerprint: '', expiresAtMs: Number.POSITIVE_INFINITY };
 
 /** Who everybody is on a node without `auth` (loopback only, X3). */
-const local: Identity = { principal: 'local', scopes: ['read', 'write', 'admin'] };
+const local: Identity = {
+  principal: 'local',
+  scopes: ['read', 'write', 'admin'],
+  credential: always,
+};
 
 /** Whoever reads a public path without a credential: may do nothing else. */
-export const nobody: Identity = { principal: '', scopes: [] };
+export const nobody: Identity = { principal: '', scopes: [], credential: always };
 
 /** `admin` includes the other two. */
-export function allows(identity: Identity, scope: Scope): boolean {
-  return identity.scopes.includes(scope) || identity.scopes.includes('admin');
+export function allows({ scopes }: Pick<Identity, 'scopes'>, scope: Scope): boolean {
+  return scopes.includes(scope) || scopes.includes('admin');
 }
 
 function digest(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }
 
+export type Credentials = {
+  readonly authenticate: Authenticate;
+  /** False once the secret behind an identity is no longer among those that are valid. */
+  isInForce(identity: Identity): boolean;
+};
+
+/** No `auth`: everything is allowed. */
+export const everybody: Credentials = {
+  authenticate: () => ({ kind: 'ok', identity: local }),
+  isInForce: () => true,
+};
+
 /**
- * Credentials are compared as SHA-256 digests, all of them each time, so that neither the length nor
- * the place of a near miss can be read off the clock (X1).
+ * Static tokens, then signed ones. Static ones are compared as SHA-256 digests, all of them each time,
+ * so that neither the length nor the place of a near miss can be read off the clock (X1).
  */
-export function makeAuthenticate(auth: Config['gateway']['auth']): Authenticate {
-  if (auth === null) return () => ({ kind: 'ok', identity: local });
-  const known = auth.tokens.map(({ token, principal, scopes }) => ({
-    digest: digest(token),
-    identity: { principal, scopes },
-  }));
-  return (credential) => {
-    if (credential === undefined) {
-      return { kind: 'refused', code: 'auth_required', message: 'Credentials are required.' };
-    }
-    const presented = digest(credential);
-    let identity: Identity | undefined;
-    for (const entry of known) {
-      if (timingSafeEqual(entry.digest, presented)) identity ??= entry.identity;
-    }
-    if (identity !== undefined) return { kind: 'ok', identity };
-    return {
-      kind: 'refused',
-      code: 'auth_unauthorized',
-      message: 'The credentials were not accepted.',
-    };
+export function makeCredentials(auth: Auth, live: LiveSecrets, log: Logger): Credentials {
+  const known = whileUnchanged(live, () => tokensInForce(auth, live));
+  const jwt = auth.jwt === null ? undefined : makeVerifyJwt(auth.jwt, live, log);
+  return {
+    authenticate(credential) {
+      if (credential === undefined) {
+        return { kind: 'refused', code: 'auth_required', message: 'Credentials are required.' };
+      }
+      const presented = digest(credential);
+      let identity: Identity | undefined;
+      for (const entry of known().entries) {
+        if (timingSafeEqual(entry.digest, presented)) identity ??= entry.identity;
+      }
+      if (identity !== undefined) return { kind: 'ok', identity };
+      return jwt && looksSigned(credential) ? jwt.verify(credential) : notAccepted;
+    },
+    isInForce: (identity) =>
+      known().inForce.has(nameOf(identity)) ||
+      jwt?.isKnown(identity.credential.fingerprint) === true,
   };
+}
+
+const nameOf = ({ principal, credential }: Identity) => `${credential.fingerprint} ${principal}`;
+
+const notAccepted: AuthenticateOutcome = {
+  kind: 'refused',
+  code: 'auth_unauthorized',
+  message: 'The credentials were not accepted.',
+};
+
+function tokensInForce({ tokens }: Auth, live: LiveSecrets) {
+  const entries = tokens.flatMap(({ secret, principal, scopes }) =>
+    live.valuesOf(secret).map((value) => {
+      const hash = digest(value);
+      const credential = { ...always, fingerprint: `token ${hash.toString('hex')}` };
+      const identity: Identity = { principal, scopes, credential };
+      return { digest: hash, identity };
+    }),
+  );
+  return { entries, inForce: new Set(entries.map(({ identity }) => nameOf(identity))) };
 }
 
 /** The subprotocol a browser names beside its credential; the only one that is ever selected. */

@@ -36,8 +36,10 @@ export async function closeEdge({
   waits,
   server,
   timers,
+  secrets,
 }: RunningEdge): Promise<void> {
   for (const timer of timers) clearInterval(timer);
+  secrets.stop();
   for (const connection of context.connections) closeMoved(context, connection);
   for (const stream of streams) stream.end(reconnectAfterMs());
   for (const reply of waits) reply.cut();

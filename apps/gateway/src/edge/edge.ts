@@ -1,16 +1,19 @@
 import type { Logger } from '@sluice/runtime';
 import { type Store, sessionKeyId } from '@sluice/store';
-import type { Config } from '../config-types.js';
-import { makeAuthenticate } from './authenticate.js';
+import type { Secret } from '../config/secret.js';
+import type { Auth, Config } from '../config-types.js';
+import { everybody, makeCredentials } from './authenticate.js';
 import { type Connection, makeConnection } from './connection.js';
 import type { EdgeContext, EdgeLimits } from './context.js';
 import { detach } from './detach.js';
 import { onRefused, onText } from './dispatch.js';
 import { makeFanOut } from './fan-out.js';
+import { followSecrets } from './live-secrets.js';
 import { makeCheckOrigin } from './origin.js';
 import { Outbound } from './outbound.js';
 import type { Waits } from './post-message.js';
 import { startRebalance } from './rebalance.js';
+import { startRevoke } from './revoke.js';
 import type { Info } from './routes/about.js';
 import { makeRoutes } from './routes/routes.js';
 import { startServer } from './server.js';
@@ -48,6 +51,9 @@ export async function startEdge(options: EdgeOptions) {
   const { gateway } = config;
   const serves = gateway.roles.includes('edge');
   const routes = makeRoutes(context, { streams, waits, info });
+  const secrets = followSecrets(secretsOf(gateway.auth), log);
+  const credentials =
+    gateway.auth === null ? everybody : makeCredentials(gateway.auth, secrets, log);
   const server = await startServer({
     host: gateway.host,
     port: gateway.port,
@@ -58,7 +64,7 @@ export async function startEdge(options: EdgeOptions) {
     heartbeatIntervalMs: gateway.heartbeatIntervalMs,
     // A node without the role has nothing to offer a client either.
     isDraining: () => !serves || options.isDraining(),
-    authenticate: makeAuthenticate(gateway.auth),
+    authenticate: credentials.authenticate,
     checkOrigin: makeCheckOrigin({
       allowedOrigins: gateway.allowedOrigins,
       authRequired: gateway.auth !== null,
@@ -72,11 +78,19 @@ export async function startEdge(options: EdgeOptions) {
   const timers = [
     setInterval(() => writeMarks(context), MARK_INTERVAL_MS),
     setInterval(() => touchSessions(context), touchMs),
+    startRevoke({ context, streams }, credentials),
     ...(gateway.maxConnectionAgeMs > 0
       ? [startRebalance({ context, streams }, gateway.maxConnectionAgeMs)]
       : []),
   ];
-  return { context, server, streams, waits, timers };
+  return { context, server, streams, waits, timers, secrets };
+}
+
+function secretsOf(auth: Auth | null): Secret[] {
+  if (auth === null) return [];
+  const tokens = auth.tokens.map(({ secret }) => secret);
+  const keys = auth.jwt?.keys;
+  return keys === undefined || keys.kind === 'jwks' ? tokens : [...tokens, keys];
 }
 
 function makeContext({ store, config, log, hasAgent, isDraining }: EdgeOptions): EdgeContext {

@@ -11,6 +11,8 @@ export type RawResponse = RawStream & {
   end(body?: string): unknown;
   endWithoutBody(reportedContentLength?: number): unknown;
   onData(fn: (chunk: ArrayBuffer, isLast: boolean) => void): unknown;
+  pause(): unknown;
+  resume(): unknown;
 };
 
 /** What has to be read from a request before it is gone. */

@@ -2,7 +2,14 @@ import type { Logger } from '@sluice/runtime';
 import { allows, nobody, presentedCredential } from './authenticate.js';
 import { makeRequest, type RawResponse, Reply, type RequestHead } from './http-exchange.js';
 import { makeFindRoute } from './router.js';
-import type { Authenticate, CheckOrigin, HttpRequest, Identity, Route } from './transport.js';
+import type {
+  Authenticate,
+  AuthenticateOutcome,
+  CheckOrigin,
+  HttpRequest,
+  Identity,
+  Route,
+} from './transport.js';
 
 export type HttpOptions = {
   readonly routes: readonly Route[];
@@ -36,13 +43,11 @@ function corsHeaders(cors: string | undefined): Record<string, string> {
 export function makeServeHttp(options: HttpOptions): ServeHttp {
   const findRoute = makeFindRoute(options.routes);
 
-  const answer = (raw: RawResponse, head: RequestHead, reply: Reply) => {
+  const answer = (asked: Asked, who: AuthenticateOutcome, makeRequest: () => HttpRequest) => {
+    const { head, reply } = asked;
     const found = findRoute(head.method, head.path);
     const isPublic = found.kind === 'route' && found.route.access === 'public';
-    const who = identify(options.authenticate, head);
-    if (who.kind === 'refused' && !isPublic) {
-      return reply.error(who.code, who.message, { 'www-authenticate': 'Bearer' });
-    }
+    if (who.kind === 'refused' && !isPublic) return refuse(reply, who);
     const identity = who.kind === 'ok' ? who.identity : nobody;
     if (found.kind === 'unknown') return reply.error('not_found', 'There is nothing at this path.');
     if (found.kind === 'wrong_method') {
@@ -53,9 +58,22 @@ export function makeServeHttp(options: HttpOptions): ServeHttp {
     if (route.access !== 'public' && !allows(identity, route.access)) {
       return reply.error('insufficient_scope', `This needs the scope "${route.access}".`);
     }
-    const hasBody = head.method !== 'GET' && head.method !== 'HEAD';
-    const source = hasBody ? { raw, reply, maxBytes: options.maxPayloadBytes } : undefined;
-    run(route, { request: makeRequest(head, source), reply, identity, params });
+    run(route, { request: makeRequest(), reply, identity, params });
+  };
+
+  const begin = (asked: Asked) => {
+    const who = identify(options.authenticate, asked.head);
+    const make = () => requestOf(asked, options.maxPayloadBytes);
+    if (!(who instanceof Promise)) return answer(asked, who, make);
+    const request = whileVerified(asked, who, make);
+    who
+      .then((outcome) => {
+        if (!asked.reply.aborted) answer(asked, outcome, () => request);
+      })
+      .catch((err) => {
+        options.log.error({ err }, 'a credential could not be verified');
+        if (asked.reply.isOpen) asked.reply.error('internal', 'The gateway failed.');
+      });
   };
 
   const run = (route: Route, exchange: RunExchange) => {
@@ -77,10 +95,33 @@ export function makeServeHttp(options: HttpOptions): ServeHttp {
     const reply = new Reply(raw, head.method === 'HEAD', corsHeaders(cors));
     if (origin.kind === 'refused') reply.error(origin.code, origin.message);
     else if (head.method === 'OPTIONS') reply.empty(204, preflight);
-    else answer(raw, head, reply);
+    else begin({ raw, head, reply });
     return { gone: () => reply.gone() };
   };
 }
+
+/** Reading begins when this is called; a request without a body has nothing to read. */
+function requestOf({ raw, head, reply }: Asked, maxBytes: number): HttpRequest {
+  const hasBody = head.method !== 'GET' && head.method !== 'HEAD';
+  return makeRequest(head, hasBody ? { raw, reply, maxBytes } : undefined);
+}
+
+/**
+ * The library drops the start of a body that nobody listens to. So it is read at once, and no more than
+ * what came with the head until it is known whose it is.
+ */
+function whileVerified(asked: Asked, who: Promise<unknown>, make: () => HttpRequest): HttpRequest {
+  const { raw, reply } = asked;
+  const request = make();
+  raw.pause();
+  const resume = () => {
+    if (!reply.aborted) raw.resume();
+  };
+  who.then(resume, resume);
+  return request;
+}
+
+type Asked = { readonly raw: RawResponse; readonly head: RequestHead; readonly reply: Reply };
 
 type RunExchange = {
   readonly request: HttpRequest;
@@ -101,4 +142,10 @@ function identify(authenticate: Authenticate, head: RequestHead) {
       query: new URLSearchParams(head.query),
     }),
   );
+}
+
+function refuse(reply: Reply, who: AuthenticateOutcome & { kind: 'refused' }): void {
+  const headers: Record<string, string> =
+    who.code === 'unavailable' ? {} : { 'www-authenticate': 'Bearer' };
+  reply.error(who.code, who.message, headers);
 }

@@ -1,14 +1,13 @@
 import uWS from 'uWebSockets.js';
-import type { HelloErrorFrame, NextStep } from '@sluice/protocol';
-import { REFUSED_CODE } from '@sluice/protocol';
 import { exitStatus, StartError } from '@sluice/runtime';
-import { offersSubprotocol, presentedCredential, SUBPROTOCOL } from './authenticate.js';
+import { type Admission, admit, type Refusal, type UpgradeRequest } from './admit.js';
+import { offersSubprotocol, SUBPROTOCOL } from './authenticate.js';
 import { Reply } from './http-exchange.js';
 import { startLiveness } from './liveness.js';
 import { pageRoutes } from './page.js';
 import { makeServeHttp } from './serve-http.js';
 import { closeReason, LiveSocket } from './socket.js';
-import type { Identity, Route, Server, ServerOptions } from './transport.js';
+import type { Route, Server, ServerOptions } from './transport.js';
 
 /** Its value in the library; the declarations have it in another place than the module. */
 const LIBUS_LISTEN_EXCLUSIVE_PORT = 1;
@@ -16,11 +15,6 @@ const LIBUS_LISTEN_EXCLUSIVE_PORT = 1;
 const IDLE_TIMEOUT_S = { min: 8, max: 960 };
 /** A frame of up to this many times `maxPayloadBytes` gets an answer; beyond, the socket is cut. */
 const PAYLOAD_ANSWERED_FACTOR = 4;
-
-type Admission =
-  | { readonly kind: 'admitted'; readonly identity: Identity }
-  /** Told so, then closed. */
-  | { readonly kind: 'refused'; readonly frame: HelloErrorFrame };
 
 type UserData = {
   readonly admission: Admission;
@@ -128,7 +122,7 @@ function webSocketBehavior(
     open: (ws) => {
       const data = ws.getUserData();
       const { admission, remoteAddress } = data;
-      if (admission.kind === 'refused') return refuse(ws, admission.frame);
+      if (admission.kind === 'refused') return refuse(ws, admission);
       const { identity } = admission;
       const { socketEvents: events, maxPayloadBytes, log } = options;
       const context = { identity, remoteAddress, events, sockets, maxPayloadBytes, log };
@@ -148,45 +142,46 @@ function idleTimeoutSeconds(heartbeatMs: number): number {
   return seconds > IDLE_TIMEOUT_S.max ? 0 : seconds;
 }
 
+function refuseDraining(res: uWS.HttpResponse): void {
+  new Reply(res, false, {}).error('draining', 'This node is draining; another one answers.');
+}
+
 type Upgrade = { readonly req: uWS.HttpRequest; readonly context: uWS.us_socket_context_t };
 
 function upgrade(options: ServerOptions, res: uWS.HttpResponse, { req, context }: Upgrade): void {
-  if (options.isDraining()) {
-    new Reply(res, false, {}).error('draining', 'This node is draining; another one answers.');
-    return;
-  }
+  if (options.isDraining()) return refuseDraining(res);
+  const key = req.getHeader('sec-websocket-key');
   const protocols = req.getHeader('sec-websocket-protocol');
-  res.upgrade<UserData>(
-    { admission: admit(options, req), remoteAddress: addressOf(res), socket: undefined },
-    req.getHeader('sec-websocket-key'),
-    offersSubprotocol(protocols) ? SUBPROTOCOL : '',
-    req.getHeader('sec-websocket-extensions'),
-    context,
-  );
-}
-
-function admit(options: ServerOptions, req: uWS.HttpRequest): Admission {
-  const refused = (
-    outcome: Pick<HelloErrorFrame, 'code' | 'message'>,
-    next_step: NextStep,
-  ): Admission => {
-    const { code, message } = outcome;
-    return { kind: 'refused', frame: { type: 'hello_error', code, message, next_step } };
-  };
-  const origin = options.checkOrigin(req.getHeader('origin'), req.getHeader('host'));
-  if (origin.kind === 'refused') return refused(origin, 'do_not_retry');
-  const credential = presentedCredential({
+  const extensions = req.getHeader('sec-websocket-extensions');
+  const request: UpgradeRequest = {
+    origin: req.getHeader('origin'),
+    host: req.getHeader('host'),
     authorization: req.getHeader('authorization'),
-    protocols: req.getHeader('sec-websocket-protocol'),
-    query: new URLSearchParams(req.getQuery()),
+    protocols,
+    query: req.getQuery(),
+    address: addressOf(res),
+  };
+  let gone = false;
+  res.onAborted(() => {
+    gone = true;
   });
-  const who = options.authenticate(credential);
-  if (who.kind === 'refused') return refused(who, 'reauthenticate');
-  return { kind: 'admitted', identity: who.identity };
+  const accept = (admission: Admission) => {
+    if (gone) return;
+    if (options.isDraining()) return refuseDraining(res);
+    const data = { admission, remoteAddress: request.address, socket: undefined };
+    const protocol = offersSubprotocol(protocols) ? SUBPROTOCOL : '';
+    res.cork(() => res.upgrade<UserData>(data, key, protocol, extensions, context));
+  };
+  admit(options, request)
+    .then(accept)
+    .catch((err) => {
+      options.log.error({ err }, 'an upgrade failed');
+      if (!gone) res.close();
+    });
 }
 
 /** Clients of this protocol expect the reason as a frame on an accepted socket, not an HTTP status. */
-function refuse(ws: uWS.WebSocket<UserData>, frame: HelloErrorFrame): void {
+function refuse(ws: uWS.WebSocket<UserData>, { frame, code }: Refusal): void {
   ws.send(JSON.stringify(frame), false);
-  ws.end(REFUSED_CODE, closeReason(frame.message));
+  ws.end(code, closeReason(frame.message));
 }

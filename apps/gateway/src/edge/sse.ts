@@ -3,14 +3,17 @@ import type { SessionRef } from '@sluice/store';
 import type { EdgeContext } from './context.js';
 import { LogReader } from './log-reader.js';
 import { fitSnapshot } from './snapshot.js';
-import type { Exchange, HttpStream } from './transport.js';
+import type { Exchange, HttpStream, Identity } from './transport.js';
 
 /** What EventSource waits before it comes back. */
 const RETRY_MS = 1_000;
 const PACE_MS = 20;
 
-/** Streams that are open, so that a drain can end them. */
-export type OpenStreams = Set<{ end(reconnectAfterMs: number): void }>;
+/** Streams that are open, so that a drain can end them, and the end of their credential. */
+export type OpenStreams = Set<{
+  readonly identity: Identity;
+  end(reconnectAfterMs: number): void;
+}>;
 
 /** `GET /v1/sessions/{id}/events`: the log as Server-Sent Events, `id:` = `epoch:seq`. */
 export async function streamEvents(
@@ -63,6 +66,7 @@ export async function streamEvents(
     context.limits.heartbeatIntervalMs,
   );
   const open = {
+    identity: exchange.identity,
     end(reconnectAfterMs: number) {
       stream.write(`retry: ${Math.ceil(reconnectAfterMs)}\n\n`);
       finish();

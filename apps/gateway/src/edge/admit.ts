@@ -1,0 +1,60 @@
+import { type HelloErrorFrame, type NextStep, REFUSED_CODE } from '@sluice/protocol';
+import { presentedCredential } from './authenticate.js';
+import type { Authenticate, CheckOrigin, Identity } from './transport.js';
+
+/** What of an upgrade request decides; copied, since the request is gone after the first await. */
+export type UpgradeRequest = {
+  readonly origin: string;
+  readonly host: string;
+  readonly authorization: string;
+  readonly protocols: string;
+  readonly query: string;
+  readonly address: string;
+};
+
+export type Refusal = {
+  readonly kind: 'refused';
+  /** Told first, then the socket is closed. */
+  readonly frame: HelloErrorFrame;
+  readonly code: number;
+};
+
+export type Admission = { readonly kind: 'admitted'; readonly identity: Identity } | Refusal;
+
+export type AdmitOptions = {
+  readonly authenticate: Authenticate;
+  readonly checkOrigin: CheckOrigin;
+};
+
+/** What a client waits before it presents a credential again that nobody could verify. */
+const UNAVAILABLE_RETRY_S = 1;
+
+/** Whether an upgrade becomes a connection: origin, then credentials. Never throws. */
+export async function admit(options: AdmitOptions, request: UpgradeRequest): Promise<Admission> {
+  const origin = options.checkOrigin(request.origin, request.host);
+  if (origin.kind === 'refused') return refused(origin, 'do_not_retry');
+  const credential = presentedCredential({
+    authorization: request.authorization,
+    protocols: request.protocols,
+    query: new URLSearchParams(request.query),
+  });
+  const who = await options.authenticate(credential);
+  if (who.kind === 'ok') return { kind: 'admitted', identity: who.identity };
+  if (who.code !== 'unavailable') return refused(who, 'reauthenticate');
+  return refused({ ...who, retry_after_seconds: UNAVAILABLE_RETRY_S }, 'wait_then_retry');
+}
+
+type Told = Pick<HelloErrorFrame, 'code' | 'message' | 'retry_after_seconds'>;
+
+function refused(told: Told, next_step: NextStep, code: number = REFUSED_CODE): Refusal {
+  const { message, retry_after_seconds } = told;
+  const later = retry_after_seconds === undefined ? {} : { retry_after_seconds };
+  const frame: HelloErrorFrame = {
+    type: 'hello_error',
+    code: told.code,
+    message,
+    next_step,
+    ...later,
+  };
+  return { kind: 'refused', frame, code };
+}

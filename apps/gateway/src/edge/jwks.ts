@@ -1,0 +1,70 @@
+import { type Logger, monotonicMs } from '@sluice/runtime';
+import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose';
+
+/** A key that is not known yet is looked for at most so often, whatever tokens are sent. */
+const COOLDOWN_MS = 5_000;
+/** A key that was withdrawn is forgotten after so long. */
+const CACHE_MS = 10 * 60_000;
+const TIMEOUT_MS = 3_000;
+/** After a failure, so long nobody asks: many tokens at once are no storm of requests. */
+const RETRY_MS = 1_000;
+
+/** The issuer's keys could not be had: nothing is known about the token. */
+export class KeysUnavailable extends Error {
+  override readonly name = 'KeysUnavailable';
+}
+
+/** The keys behind `gateway.auth.jwt.jwks_url`, fetched when a token needs them. */
+export function remoteKeys(url: string, log: Logger): JWTVerifyGetKey {
+  let retryAtMs = 0;
+  let isFailing = false;
+  const host = new URL(url).host;
+
+  const failed = (why: string) => {
+    retryAtMs = monotonicMs() + RETRY_MS;
+    if (isFailing) return;
+    isFailing = true;
+    log.error(
+      { host, why },
+      'gateway.auth.jwt.jwks_url does not answer: tokens whose keys are not known here are told ' +
+        '"unavailable" until it does; check the address and who serves it',
+    );
+  };
+  const remote = createRemoteJWKSet(new URL(url), {
+    cooldownDuration: COOLDOWN_MS,
+    cacheMaxAge: CACHE_MS,
+    timeoutDuration: TIMEOUT_MS,
+    [customFetch]: async (address, options) => {
+      if (monotonicMs() < retryAtMs) throw new KeysUnavailable('asked a moment ago');
+      return fetch(address, options);
+    },
+  });
+
+  return async (header, token) => {
+    try {
+      const key = await remote(header, token);
+      if (isFailing) log.info({ host }, 'gateway.auth.jwt.jwks_url answers again');
+      isFailing = false;
+      return key;
+    } catch (error) {
+      if (isFault(error)) throw error;
+      if (!(error instanceof KeysUnavailable)) failed(reasonOf(error));
+      throw new KeysUnavailable('the keys cannot be had', { cause: error });
+    }
+  };
+}
+
+/** The token's own: its key is not among those, or it does not say which one it means. */
+function isFault(error: unknown): boolean {
+  return (
+    error instanceof errors.JWKSNoMatchingKey ||
+    error instanceof errors.JWKSMultipleMatchingKeys ||
+    error instanceof errors.JOSENotSupported
+  );
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  return cause instanceof Error ? `${error.message}: ${cause.message}` : error.message;
+}

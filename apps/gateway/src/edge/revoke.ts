@@ -1,0 +1,46 @@
+import { type Close, closes } from '@sluice/protocol';
+import type { Credentials } from './authenticate.js';
+import type { EdgeContext } from './context.js';
+import { detach } from './detach.js';
+import { reconnectAfterMs } from './move.js';
+import type { OpenStreams } from './sse.js';
+import type { Identity } from './transport.js';
+
+/** What a connection may outlive its credential by. */
+const LOOK_INTERVAL_MS = 500;
+
+/**
+ * Ends connections and streams of events whose credential has expired or was taken out of force; those
+ * whose credential stays valid notice nothing. One timer for all of them.
+ */
+export function startRevoke(
+  { context, streams }: { context: EdgeContext; streams: OpenStreams },
+  credentials: Credentials,
+): NodeJS.Timeout {
+  /** Each credential is judged once per look, however many connections use it. */
+  const judge = (nowMs: number) => {
+    const judged = new Map<Identity, Close | undefined>();
+    return (identity: Identity): Close | undefined => {
+      if (judged.has(identity)) return judged.get(identity);
+      const isOver = identity.credential.expiresAtMs <= nowMs;
+      const isGone = !isOver && !credentials.isInForce(identity);
+      const verdict = isOver ? closes.credentialsExpired : closes.credentialsRotated;
+      judged.set(identity, isOver || isGone ? verdict : undefined);
+      return judged.get(identity);
+    };
+  };
+
+  return setInterval(() => {
+    const verdictOn = judge(Date.now());
+    for (const connection of context.connections) {
+      const verdict = verdictOn(connection.socket.identity);
+      if (!verdict) continue;
+      detach(context, connection);
+      connection.outbound.close(verdict.code, verdict.reason);
+    }
+    // Their readers come back with what credential they have, and are refused.
+    for (const stream of streams) {
+      if (verdictOn(stream.identity)) stream.end(reconnectAfterMs());
+    }
+  }, LOOK_INTERVAL_MS);
+}
