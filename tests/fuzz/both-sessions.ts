@@ -302,7 +302,8 @@ export class BothSessions {
       leaseKey,
       inbox: inbox.map(({ id }) => id),
       seen: [...(isEnded ? [] : this.model.s.seen.keys())].sort(),
-      isListed: inbox.length > 0,
+      isPending: inbox.length > 0,
+      isListed: !isEnded,
       expires: inbox.length === 0,
       events: events.slice(this.#readTo),
     });

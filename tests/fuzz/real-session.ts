@@ -20,6 +20,9 @@ export type Seen = {
   readonly inbox: readonly string[];
   /** Ids that were accepted, in the order of their names. */
   readonly seen: readonly string[];
+  /** Among the sessions with work. */
+  readonly isPending: boolean;
+  /** Among all sessions, and among those of its principal. */
   readonly isListed: boolean;
   /** All of the session's keys go at one moment. */
   readonly expires: boolean;
@@ -232,7 +235,7 @@ export class RealSession {
 
   /** One round trip. */
   async look(): Promise<Seen> {
-    const { state, inbox, events, messages, seen, pending, lease } = this.#keys;
+    const { state, inbox, events, messages, seen, pending, lease, sessions, owned } = this.#keys;
     const fields = ['cursor', 'batch', 'attempt', 'abort', 'holder', 'bytes', 'ended'] as const;
     const replies = await this.options.client
       .pipeline()
@@ -240,6 +243,8 @@ export class RealSession {
       .lrange(inbox, 0, -1)
       .xrange(events, `${this.#readTo + 1}-0`, '+')
       .zscore(pending, this.id)
+      .zscore(sessions, this.id)
+      .zscore(owned, this.id)
       .get(lease)
       .zrange(seen, 0, '-1')
       .pexpiretime(state)
@@ -248,12 +253,14 @@ export class RealSession {
       .pexpiretime(messages)
       .pexpiretime(seen)
       .exec();
-    const [stored, entries, log, score, leaseKey, ids, ...times] = (replies ?? []).map(
-      ([, reply]) => reply,
-    ) as [
+    const [stored, entries, log, due, listed, listedOwn, leaseKey, ids, ...times] = (
+      replies ?? []
+    ).map(([, reply]) => reply) as [
       (string | null)[],
       string[],
       [string, string[]][],
+      string | null,
+      string | null,
       string | null,
       string | null,
       string[],
@@ -267,6 +274,7 @@ export class RealSession {
     this.#readTo += log.length;
     const sum = entries.reduce((total, entry) => total + Buffer.byteLength(entry), 0);
     if (!ended && Number(bytes) !== sum) throw new Error(`S4: ${bytes} bytes where ${sum} wait`);
+    if ((listed === null) !== (listedOwn === null)) throw new Error('listed in one of two');
     const started = Number(batch ?? 0);
     return {
       cursor: Number(cursor ?? 0),
@@ -277,7 +285,8 @@ export class RealSession {
       leaseKey: leaseKey ?? undefined,
       inbox: idsOf(entries),
       seen: ids.sort(),
-      isListed: score !== null,
+      isPending: due !== null,
+      isListed: listed !== null,
       expires: expiresWhole(times),
       events: log.map(([, flat]) => eventOf(flat)),
     };

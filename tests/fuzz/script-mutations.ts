@@ -162,6 +162,12 @@ export const mutations: readonly ScriptMutation[] = [
     to: '',
   },
   {
+    name: 'a session that is ended stays in the listings',
+    script: 'sessionEnd',
+    from: "redis.call('ZREM', owned, id)",
+    to: '',
+  },
+  {
     name: 'a session with work expires',
     script: 'inboxAppend',
     from: '  expiry_remove()\n',

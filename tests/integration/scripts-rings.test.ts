@@ -1,9 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Store } from '@sluice/store';
 import { startRedis } from '@sluice/testkit';
-import fc from 'fast-check';
 import type { Redis } from 'ioredis';
-import { ModelSession, type Step } from './scripts-model.js';
 import {
   append,
   attach,
@@ -14,75 +12,18 @@ import {
   take,
 } from './scripts-world.js';
 
-const node = fc.nat(1);
-const which = fc.nat(50);
-const only = <K extends Step['kind']>(...kinds: K[]) =>
-  fc.record({ kind: fc.constantFrom(...kinds) });
-const steps: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      kind: fc.constant('append' as const),
-      mode: fc.constantFrom('enqueue', 'enqueue', 'collect', 'interrupt', 'reject'),
-    }),
-  },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('again', 'cancel'), which }) },
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant('ring' as const), node }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('retry', 'stream'), node }) },
-  {
-    weight: 6,
-    arbitrary: fc.record({ kind: fc.constant('commit' as const), node, fetch: fc.boolean() }),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      kind: fc.constant('release' as const),
-      node,
-      how: fc.constantFrom('idle', 'yield', 'force'),
-    }),
-  },
-  { weight: 3, arbitrary: only('crash', 'sweep', 'peek', 'draw', 'touch', 'attach', 'abort') },
-  { weight: 1, arbitrary: only('end', 'attach') },
-);
-
-describe('one session under any sequence of calls', () => {
+describe('who is told of work', () => {
   let client: Redis;
-  let nodes: [Store, Store];
+  let store: Store;
 
   beforeAll(async () => {
     const redis = await startRedis({ args: ['--appendfsync', 'no'] });
     client = redis.client();
-    const limits = { maxInbox: 5, maxSeen: 1_000 };
-    nodes = [
-      await openTestStore(redis.url, { nodeId: 'n1', limits }),
-      await openTestStore(redis.url, { nodeId: 'n2', limits }),
-    ];
+    store = await openTestStore(redis.url);
   });
-
-  it('T7 work is always found by the sweep, and S2, S3, E1, C4 hold after each call', async () => {
-    let session = 0;
-    await fc.assert(
-      fc.asyncProperty(fc.array(steps, { minLength: 10, maxLength: 40 }), async (sequence) => {
-        const model = new ModelSession(client, nodes, `s${++session}`);
-        await model.run({ kind: 'attach' });
-        for (const step of sequence) {
-          await model.run(step);
-          await model.check();
-        }
-        // Whoever comes last finds all that is left, and drains it.
-        await model.run({ kind: 'crash' });
-        await model.run({ kind: 'ring', node: 0 });
-        for (let n = 0; n < 10; n++) await model.run({ kind: 'commit', node: 0, fetch: true });
-        await model.check();
-        expect(await client.llen(nodes[0].keys.session(model.id).inbox)).toBe(0);
-      }),
-      { seed: 20_260_731, numRuns: 60 },
-    );
-  }, 60_000);
 
   /** The sweep of the session's partition: the rings that it draws for it. */
   async function sweepNow(id: string) {
-    const [store] = nodes;
     const partition = store.keys.partitionOf(id);
     await client.del(store.keys.partition(partition).swept);
     await client.zadd(store.keys.session(id).pending, 'XX', 1, id);
@@ -90,7 +31,6 @@ describe('one session under any sequence of calls', () => {
   }
 
   it('T7 a ring that was lost is drawn again by the sweep, with a pause that grows', async () => {
-    const [store] = nodes;
     const ref = await sessionWith(store, 'lost', 'm1');
     const id = idOf(ref);
     const { pending } = store.keys.session(id);
@@ -112,7 +52,6 @@ describe('one session under any sequence of calls', () => {
   });
 
   it('T7 a message for a lingering holder that is deaf is rung for at once', async () => {
-    const [store] = nodes;
     const ref = await sessionWith(store, 'deaf', 'm1');
     const { lease } = await take(store, ref, 't1');
     await store.leases.commit(lease, commitOf('t1'));
@@ -124,7 +63,6 @@ describe('one session under any sequence of calls', () => {
   });
 
   it('T7 a lingering holder that hears is woken, and found should it die of it', async () => {
-    const [store] = nodes;
     const ref = await sessionWith(store, 'hearing', 'm1');
     const { lease } = await take(store, ref, 't1');
     await store.leases.commit(lease, commitOf('t1'));
@@ -146,7 +84,6 @@ describe('one session under any sequence of calls', () => {
   });
 
   it('L6 the sweep lets a live holder be, and rings once its lease is over', async () => {
-    const [store] = nodes;
     const ref = await sessionWith(store, 'held', 'm1');
     const { lease } = await take(store, ref, 't1');
     const { state, pending } = store.keys.session(lease.id);
