@@ -21,6 +21,7 @@ function documented(): Row[] {
 const values: Readonly<Record<string, string>> = {
   'gateway.host': '::1',
   'gateway.port': '0',
+  'gateway.admin_port': '9001',
   'gateway.node_id': 'node-a',
   'gateway.roles': 'edge',
   'gateway.drain_timeout': '2s',
@@ -75,7 +76,6 @@ const values: Readonly<Record<string, string>> = {
 };
 
 const notBuilt: Readonly<Record<string, string>> = {
-  'gateway.admin_port': '9001',
   'redis.sentinel': '{"name":"m","nodes":["a:1"]}',
   'redis.cluster': '{"nodes":["a:1"]}',
   'lease.quorum': 'redis://a,redis://b,redis://c',

@@ -74,6 +74,7 @@ export async function started(
       authRequired: auth,
     }),
     routes: [],
+    admin: null,
     socketEvents,
     publicFile: null,
     log: pino({ level: 'trace' }, sink),

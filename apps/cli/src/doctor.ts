@@ -26,7 +26,9 @@ export async function doctor({ config: file, agent, json, flags }: DoctorOptions
   if (config) {
     report(await checkRedis(config.redis));
     report(await checkAgents(config, baseDirOf(inputs)));
-    report(await checkPort(config.gateway));
+    const { host, port, adminPort } = config.gateway;
+    report(await checkPort({ host, port }));
+    if (adminPort !== null) report(await checkPort({ host, port: adminPort }));
   }
   if (json) console.log(JSON.stringify({ findings }, null, 2));
   return findings.some(({ status }) => status === 'FAIL') ? exitStatus.config : exitStatus.ok;

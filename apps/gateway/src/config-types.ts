@@ -27,6 +27,8 @@ export type Config = {
   readonly gateway: {
     readonly host: string;
     readonly port: number;
+    /** null: the paths of operators are on `port`. */
+    readonly adminPort: number | null;
     readonly nodeId: string;
     readonly roles: readonly Role[];
     readonly drainTimeoutMs: number;

@@ -92,7 +92,9 @@ export async function startGateway(
     }),
   });
   lifecycle.enter('ready');
-  log.info({ port: edge.server.port, host: gateway.host, roles: gateway.roles }, 'ready');
+  const { port, adminPort } = edge.server;
+  const admin = adminPort === null ? {} : { admin_port: adminPort };
+  log.info({ port, ...admin, host: gateway.host, roles: gateway.roles }, 'ready');
 
   await signals.first;
   lifecycle.enter('draining');

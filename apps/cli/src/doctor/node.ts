@@ -34,7 +34,10 @@ export async function checkAgents(config: Config, baseDir: string): Promise<Find
 }
 
 /** Whether a node could listen; a Sluice node that already does is no failure. */
-export async function checkPort({ host, port }: Config['gateway']): Promise<Finding[]> {
+export async function checkPort({
+  host,
+  port,
+}: Pick<Config['gateway'], 'host' | 'port'>): Promise<Finding[]> {
   const check = 'port' as const;
   const place = `port ${port} of ${host}`;
   if (port === 0) return [{ status: 'ok', check, what: 'port 0: a free one is picked at start' }];

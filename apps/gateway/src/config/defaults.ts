@@ -21,6 +21,8 @@ export function gatewayOf(given: Given): Omit<Section<'gateway'>, 'auth'> {
     host: (own.host ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1'),
     // The port of the PraisonAI gateway, so that its clients find it.
     port: own.port ?? 8765,
+    // None: one port is enough until a load balancer publishes it.
+    adminPort: own.admin_port ?? null,
     // Random, so that a restarted node is never taken for the one that died.
     nodeId: own.node_id ?? makeNodeId(),
     roles: own.roles ?? ['edge', 'worker'],

@@ -2,12 +2,7 @@ import { keyPaths } from './known-keys.js';
 import { type Given, schema } from './schema.js';
 import { type Tree, valueAt } from './tree.js';
 
-const notBuilt = [
-  'gateway.admin_port',
-  'redis.sentinel',
-  'redis.cluster',
-  'telemetry.otlp_endpoint',
-];
+const notBuilt = ['redis.sentinel', 'redis.cluster', 'telemetry.otlp_endpoint'];
 
 const notEnforced = [
   'gateway.max_connections',

@@ -16,6 +16,11 @@ export function relationFaults({ gateway = {}, lease = {} }: Given): string[] {
         `(${drain_timeout} ms); give at most that`,
     );
   }
+  if (gateway.admin_port && gateway.admin_port === gateway.port) {
+    faults.push(
+      `gateway.admin_port: ${gateway.admin_port} is gateway.port; give another one, or leave it out`,
+    );
+  }
   const largest = Math.max(max_payload ?? 0, max_reply ?? 0);
   if (max_buffered_bytes !== undefined && max_buffered_bytes < 2 * largest) {
     const other = largest === max_payload ? 'gateway.max_payload' : 'gateway.max_reply';

@@ -69,7 +69,7 @@ export async function startEdge(options: EdgeOptions) {
       allowedOrigins: gateway.allowedOrigins,
       authRequired: gateway.auth !== null,
     }),
-    routes: serves ? [...options.probes, ...routes] : options.probes,
+    ...placeRoutes(options, serves ? routes : []),
     socketEvents: socketEvents(context),
     publicFile: options.publicFile,
     log,
@@ -84,6 +84,18 @@ export async function startEdge(options: EdgeOptions) {
       : []),
   ];
   return { context, server, streams, waits, timers, secrets };
+}
+
+/** With an admin port, what only operators may do is reached there and nowhere else; probes on both. */
+function placeRoutes({ config, probes }: EdgeOptions, routes: readonly Route[]) {
+  const { adminPort } = config.gateway;
+  if (adminPort === null) return { routes: [...probes, ...routes], admin: null };
+  const forOperators = routes.filter(({ access }) => access === 'admin');
+  const others = routes.filter(({ access }) => access !== 'admin');
+  return {
+    routes: [...probes, ...others],
+    admin: { port: adminPort, routes: [...probes, ...forOperators] },
+  };
 }
 
 function secretsOf(auth: Auth | null): Secret[] {

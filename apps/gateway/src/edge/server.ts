@@ -40,14 +40,41 @@ const ownRoutes: readonly Route[] = [
   },
 ];
 
-/** Binds the port; rejects when another process has it. */
+/** Binds the ports; rejects when another process has one of them. */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const app = uWS.App();
   const sockets = new Set<LiveSocket>();
   app.ws<UserData>('/ws', webSocketBehavior(options, sockets));
-
   const page = options.publicFile === null ? [] : pageRoutes(options.publicFile);
-  const routes = [...options.routes, ...ownRoutes, ...page];
+  serve(app, options, [...options.routes, ...ownRoutes, ...page]);
+  const main = await listen(app, options.host, options.port);
+  const admin = await startAdmin(options).catch((error) => {
+    main.close();
+    throw error;
+  });
+  const stopLiveness = startLiveness(sockets, options.heartbeatIntervalMs);
+
+  const closeListener = () => {
+    main.closeListener();
+    admin?.closeListener();
+  };
+  const close = () => {
+    stopLiveness();
+    main.close();
+    admin?.close();
+  };
+  return { port: main.port, adminPort: admin?.port ?? null, closeListener, close };
+}
+
+/** The listener for operators (`gateway.admin_port`); undefined: their paths are on the main one. */
+async function startAdmin(options: ServerOptions): Promise<Listening | undefined> {
+  if (options.admin === null) return undefined;
+  const app = uWS.App();
+  serve(app, options, options.admin.routes);
+  return listen(app, options.host, options.admin.port);
+}
+
+function serve(app: uWS.TemplatedApp, options: ServerOptions, routes: readonly Route[]): void {
   const serveHttp = makeServeHttp({ ...options, routes });
   app.any('/*', (res, req) => {
     let served: { gone(): void } | undefined;
@@ -55,29 +82,14 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     res.onAborted(() => served?.gone());
     served = serveHttp(res, requestHead(res, req));
   });
-
-  const listener = await listen(app, options.host, options.port);
-  const port = uWS.us_socket_local_port(listener);
-  const stopLiveness = startLiveness(sockets, options.heartbeatIntervalMs);
-  let isListening = true;
-
-  const closeListener = () => {
-    if (!isListening) return;
-    isListening = false;
-    uWS.us_listen_socket_close(listener);
-  };
-  const close = () => {
-    stopLiveness();
-    closeListener();
-    app.close();
-  };
-  return { port, closeListener, close };
 }
 
-function listen(app: uWS.TemplatedApp, host: string, port: number) {
-  return new Promise<uWS.us_listen_socket>((resolve, reject) => {
+type Listening = { readonly port: number; closeListener(): void; close(): void };
+
+function listen(app: uWS.TemplatedApp, host: string, port: number): Promise<Listening> {
+  return new Promise((resolve, reject) => {
     const listening = (listener: uWS.us_listen_socket | false) => {
-      if (listener !== false) return resolve(listener);
+      if (listener !== false) return resolve(listeningOn(app, listener));
       app.close();
       const message = `cannot listen on ${host}:${port}: another process has it, or the address is not ours`;
       reject(new StartError(message, exitStatus.tempFail));
@@ -86,6 +98,20 @@ function listen(app: uWS.TemplatedApp, host: string, port: number) {
     // same port would silently take half of the connections.
     Reflect.apply(app.listen, app, [host, port, LIBUS_LISTEN_EXCLUSIVE_PORT, listening]);
   });
+}
+
+function listeningOn(app: uWS.TemplatedApp, listener: uWS.us_listen_socket): Listening {
+  let isListening = true;
+  const closeListener = () => {
+    if (!isListening) return;
+    isListening = false;
+    uWS.us_listen_socket_close(listener);
+  };
+  const close = () => {
+    closeListener();
+    app.close();
+  };
+  return { port: uWS.us_socket_local_port(listener), closeListener, close };
 }
 
 function requestHead(res: uWS.HttpResponse, req: uWS.HttpRequest) {

@@ -144,6 +144,8 @@ export type ServerOptions = {
   readonly authenticate: Authenticate;
   readonly checkOrigin: CheckOrigin;
   readonly routes: readonly Route[];
+  /** A second listener, for operators; null: none. */
+  readonly admin: { readonly port: number; readonly routes: readonly Route[] } | null;
   readonly socketEvents: SocketEvents;
   /** The chat page, served at `/`; null: none. */
   readonly publicFile: string | null;
@@ -152,6 +154,7 @@ export type ServerOptions = {
 
 export type Server = {
   readonly port: number;
+  readonly adminPort: number | null;
   /** No new connections; those that exist go on. */
   closeListener(): void;
   /** The end: every connection that is left is cut. */
