@@ -207,6 +207,16 @@ export const plans: Readonly<Record<string, Plan>> = {
       stage.lane.release();
     },
   },
+  'a drain that an operator asks for': {
+    calls: ['drain-ask'],
+    holds: true,
+    act: async (stage) => {
+      await holdThree(stage);
+      await stage.lane.bringBack();
+      const { url, nodeId } = stage.armed;
+      await fetch(`${url}/v1/nodes/${nodeId}/drain`, { method: 'POST' });
+    },
+  },
   'a drain alone': {
     calls: ['turn-commit:2'],
     holds: true,

@@ -40,7 +40,7 @@ export async function drainNode(
         run: async () => {
           const moving = drainConnections(edge, { spreadMs: closeSpreadMs, deadline });
           if (worker) {
-            drained = await drainWorker(worker, store.nodes, { deadline, info: presence.info });
+            drained = await drainWorker(worker, store.nodes, { deadline, info: presence.info() });
           }
           await moving;
         },

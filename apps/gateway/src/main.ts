@@ -11,7 +11,7 @@ import {
 import { failpointCalls, openStore, type Store } from '@sluice/store';
 import type { Config } from './config-types.js';
 import { drainNode } from './drain.js';
-import { startEdge } from './edge/edge.js';
+import { type RunningEdge, startEdge } from './edge/edge.js';
 import { makeProbes } from './edge/probes.js';
 import { type Presence, startPresence } from './presence.js';
 import { onStopSignals } from './stop-signals.js';
@@ -38,6 +38,8 @@ export async function startGateway(
   const signals = onStopSignals(log);
   const agents = await makeAgents(config, baseDir);
   let presence: Presence | undefined;
+  let worker: RunningWorker | undefined;
+  let edge: RunningEdge | undefined;
   const store = await openStore({
     url: config.redis.url,
     prefix: config.redis.prefix,
@@ -58,6 +60,11 @@ export async function startGateway(
     nodeId: gateway.nodeId,
     roles: gateway.roles,
     agents: [...agents.keys()],
+    load: () => ({
+      connections: edge?.context.connections.size ?? 0,
+      executing: worker?.context.slots.taken ?? 0,
+    }),
+    onDrainAsked: signals.ask,
     log,
   });
   const isDraining = () => lifecycle.phase !== 'starting' && lifecycle.phase !== 'ready';
@@ -68,10 +75,10 @@ export async function startGateway(
     isRedisReachable: () => store.isReachable(),
   });
   const { hasAgent, liveWorkers, onNodeMessage } = presence;
-  const worker = gateway.roles.includes('worker')
+  worker = gateway.roles.includes('worker')
     ? await startWorkerRole(config, { store, agents, log, hasAgent, liveWorkers, onNodeMessage })
     : undefined;
-  const edge = await startEdge({
+  edge = await startEdge({
     store,
     config,
     log,

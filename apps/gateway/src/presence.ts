@@ -1,6 +1,7 @@
 import type { Logger } from '@sluice/runtime';
 import {
   type Channels,
+  DRAIN_ASKED,
   type Keys,
   LIVE_MS,
   type NodeBeat,
@@ -8,6 +9,7 @@ import {
   StoreUnavailable,
 } from '@sluice/store';
 import type { Role } from './config-types.js';
+import { VERSION } from './version.js';
 
 const BEAT_MS = 1_000;
 
@@ -19,22 +21,29 @@ type PresenceOptions = {
   readonly processId: string;
   readonly roles: readonly Role[];
   readonly agents: readonly string[];
+  load(): NodeLoad;
+  /** An operator asks this node to drain, as SIGTERM does; maybe more than once. */
+  onDrainAsked(): void;
   readonly log: Logger;
 };
+
+/** How busy a node is, as its beats say. */
+export type NodeLoad = { readonly connections: number; readonly executing: number };
 
 export type Presence = Awaited<ReturnType<typeof startPresence>>;
 
 /** Beats for this node, listens on its channels, and knows, from the same call, who else is alive. */
 export async function startPresence(options: PresenceOptions) {
   const { nodes, channels, keys, nodeId, processId, roles, agents, log } = options;
-  const info = { roles, agents, pid: process.pid, process: processId };
+  const about = { version: VERSION, roles, agents, pid: process.pid, process: processId };
+  const info = () => ({ ...about, load: options.load() });
   let beats: readonly NodeBeat[] = [];
   let draining = false;
 
   async function beat() {
     const status = draining ? 'draining' : roles.includes('worker') ? 'worker' : 'edge';
     try {
-      beats = await nodes.beat(status, info);
+      beats = await nodes.beat(status, info());
     } catch (err) {
       if (!(err instanceof StoreUnavailable)) log.error({ err }, 'beat failed');
     }
@@ -46,7 +55,7 @@ export async function startPresence(options: PresenceOptions) {
     Array.from({ length: keys.partitions }, (_, p) => keys.nodeChannelPrefix(p)).flatMap(
       (prefix) => [prefix + nodeId, prefix + processId],
     ),
-    (message) => listener(message),
+    (message) => (message === DRAIN_ASKED ? options.onDrainAsked() : listener(message)),
   );
   await beat();
   const timer = setInterval(() => void beat(), BEAT_MS);

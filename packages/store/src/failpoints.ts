@@ -14,6 +14,7 @@ const plainCalls = [
   'durability-wait',
   'session-end-copy',
   'node-leave',
+  'drain-ask',
 ] as const;
 
 export type PlainCall = (typeof plainCalls)[number];

@@ -4,6 +4,11 @@ import * as scripts from './scripts.js';
 
 /** A node whose beat is older is not live, in ms of Redis time. */
 export const LIVE_MS = 3_000;
+/** As node-beat has it. */
+const FORGOTTEN_MS = 60_000;
+
+/** What a node hears that is asked to drain. */
+export const DRAIN_ASKED = 'drain';
 
 export type Nodes = ReturnType<typeof makeNodes>;
 
@@ -17,6 +22,29 @@ export function makeNodes(connection: Connection, keys: Keys, nodeId: string) {
     /** Marks this node draining; answers how many other live workers there are, in one step (D2). */
     drain: (info: object) =>
       connection.run(scripts.nodeDrain, nodes, { node: nodeId, info: JSON.stringify(info) }),
+
+    /** Every node that beat within the last minute; changes nothing. */
+    async list(): Promise<scripts.NodeBeat[]> {
+      const [[seconds, micros], beats] = await connection.ask((client) =>
+        Promise.all([client.time(), client.hgetall(keys.nodes)]),
+      );
+      const nowMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+      return Object.entries(beats).flatMap(([node, text]) => {
+        const [, at, status = '', info = '{}'] = /^(\d+) (\S+) (.*)$/s.exec(text) ?? [];
+        const ageMs = Math.max(0, nowMs - Number(at));
+        return ageMs > FORGOTTEN_MS ? [] : [{ node, status, ageMs, info }];
+      });
+    },
+
+    /** Asks a node to drain as SIGTERM does; false: nobody hears. More than once changes nothing. */
+    async askToDrain(node: string): Promise<boolean> {
+      const channel = keys.nodeChannelPrefix(0) + node;
+      const heard = await connection.ask(
+        (client) => client.publish(channel, DRAIN_ASKED),
+        'drain-ask',
+      );
+      return heard > 0;
+    },
 
     leave: () => connection.ask((client) => client.hdel(keys.nodes, nodeId), 'node-leave'),
   };

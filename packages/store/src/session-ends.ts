@@ -1,5 +1,6 @@
 import type { Connection } from './connect.js';
 import type { Keys } from './keys.js';
+import { pairs } from './reply.js';
 import * as scripts from './scripts.js';
 
 /** Fields of an entry of the global stream, in this order, each always there (for dashboards). */
@@ -23,6 +24,13 @@ const fieldNames = [
   'ts',
 ] as const;
 
+/** An entry of the global stream: its id there, and the record. */
+export type EndEntry = { readonly entryId: string; readonly record: string };
+
+/** Entries of one read, and of all reads for one page of a listing. */
+const READ_BATCH = 100;
+const READS_MAX = 10;
+
 export type SessionEnds = ReturnType<typeof makeSessionEnds>;
 
 /** Copies SESSION_END records to the global stream: at least once, `event_id` tells repeats apart. */
@@ -43,6 +51,35 @@ export function makeSessionEnds(
       }
     },
 
+    /**
+     * What ended behind the entry `after`, oldest first, of one principal or of all; `next` is the entry
+     * that was looked at last when others may follow.
+     */
+    async list({
+      after,
+      principal,
+      count,
+    }: EndsRequest): Promise<{ entries: EndEntry[]; next: string | undefined }> {
+      const entries: EndEntry[] = [];
+      let last = after;
+      for (let reads = 0; reads < READS_MAX; reads++) {
+        const from = last === undefined ? '-' : `(${last}`;
+        const read = await connection.ask((client) =>
+          client.xrange(options.stream, from, '+', 'COUNT', READ_BATCH),
+        );
+        for (const [at, [entryId, flat]] of read.entries()) {
+          last = entryId;
+          const { payload, principal: of } = pairs(flat);
+          if (payload === undefined || (principal !== undefined && of !== principal)) continue;
+          entries.push({ entryId, record: payload });
+          const isEnd = at + 1 === read.length && read.length < READ_BATCH;
+          if (entries.length === count) return { entries, next: isEnd ? undefined : last };
+        }
+        if (read.length < READ_BATCH) return { entries, next: undefined };
+      }
+      return { entries, next: last };
+    },
+
     async copy(record: string, partition: number): Promise<void> {
       const data = JSON.parse(record) as Record<string, string | number | boolean>;
       const fields = fieldNames.flatMap((name) => [name, String(data[name] ?? '')]);
@@ -59,3 +96,9 @@ export function makeSessionEnds(
     },
   };
 }
+
+type EndsRequest = {
+  readonly after?: string | undefined;
+  readonly principal?: string | undefined;
+  readonly count: number;
+};

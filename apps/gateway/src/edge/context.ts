@@ -4,6 +4,7 @@ import type {
   DeadLetters,
   DurabilityWait,
   Inbox,
+  Nodes,
   SessionEnds,
   SessionList,
   SessionRef,
@@ -32,6 +33,7 @@ export type EdgeContext = {
   readonly deadLetters: DeadLetters;
   readonly durability: DurabilityWait;
   readonly ends: SessionEnds;
+  readonly nodes: Nodes;
   readonly fanOut: FanOut;
   readonly limits: EdgeLimits;
   readonly log: Logger;

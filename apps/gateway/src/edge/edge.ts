@@ -126,6 +126,7 @@ function makeContext({ store, config, log, hasAgent, isDraining }: EdgeOptions):
     deadLetters: store.deadLetters,
     durability: store.durability,
     ends: store.sessionEnds,
+    nodes: store.nodes,
     fanOut: makeFanOut({ channels, keys, sessions, log }),
     limits,
     log,

@@ -13,6 +13,9 @@ export function makeSlots(size: number) {
     get free() {
       return size - taken;
     },
+    get taken() {
+      return taken;
+    },
     tryTake(): boolean {
       if (taken >= size) return false;
       taken++;

@@ -3,6 +3,8 @@ import { type Info, infoRoute } from './about.js';
 import { deadLetterRoutes } from './dead-letters.js';
 import type { DescribedRoute } from './define-route.js';
 import { type Kept, messageRoutes } from './messages.js';
+import { nodeRoutes } from './nodes.js';
+import { sessionEndRoutes } from './session-ends.js';
 import { sessionListRoute } from './session-list.js';
 import { sessionRoutes } from './sessions.js';
 
@@ -17,5 +19,7 @@ export function makeRoutes(
     ...sessionRoutes(context),
     ...messageRoutes(context, options),
     ...deadLetterRoutes(context),
+    ...nodeRoutes(context),
+    ...sessionEndRoutes(context),
   ];
 }
