@@ -3,6 +3,7 @@
  * tests/docker in it and takes it down again. Status 69 when no engine answers. `SLUICE_IMAGE` names an
  * image that is built already. Not part of `npm test`: docs/engine.md.
  */
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { ensureBuilt } from './lib/build.mjs';
 import { bundle } from './lib/bundle.mjs';
@@ -27,8 +28,8 @@ function findCompose() {
   if (output('docker', ['info'], 10_000) === undefined) {
     throw new SetupError('no container engine answers, so that nothing was tested: docs/engine.md');
   }
-  if (output('docker', ['compose', 'version'])) return ['docker', 'compose'];
-  if (output('docker-compose', ['version'], 10_000)) return ['docker-compose'];
+  if (output('docker', ['compose', 'version'], 30_000)) return ['docker', 'compose'];
+  if (output('docker-compose', ['version'], 30_000)) return ['docker-compose'];
   throw new SetupError('neither docker compose nor docker-compose was found: docs/engine.md');
 }
 
@@ -75,7 +76,7 @@ async function testDocker() {
   const env = {
     ...process.env,
     SLUICE_IMAGE: image,
-    SLUICE_TOKEN: `test-${'0123456789abcdef'.repeat(3)}`,
+    SLUICE_TOKEN: randomBytes(24).toString('hex'),
     SLUICE_HTTP_PORT: String(await freePort()),
     SLUICE_PROMETHEUS_PORT: String(await freePort()),
     SLUICE_COMPOSE: JSON.stringify([command, ...compose]),

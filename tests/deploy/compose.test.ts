@@ -3,34 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { loadConfig } from '@sluice/gateway';
-import { parse } from 'yaml';
-import { z } from 'zod';
-
-const part = z.looseObject({
-  image: z.string(),
-  command: z.array(z.string()),
-  environment: z.record(z.string(), z.string()).default({}),
-  ports: z.array(z.string()).default([]),
-  stop_grace_period: z.string().optional(),
-});
-const file = z.looseObject({ services: z.record(z.string(), part) });
-const { services, ...rest } = file.parse(
-  parse(readFileSync('docker-compose.yml', 'utf8'), { merge: true }),
-);
-const gateways = Object.keys(services).filter((name) => name.startsWith('gateway-'));
-
-/** What Compose makes of `${NAME:-default}` with nothing in the environment. */
-const withDefaults = (text: string) => text.replace(/\$\{\w+:-([^}]*)\}/g, '$1');
+import { environmentOf, gateways, keys, services } from './compose-file.js';
 
 function configOf(gateway: string) {
-  const environment = Object.entries(services[gateway]?.environment ?? {});
-  const env = environment.map(([name, value]) => [name, withDefaults(value)]);
   const cwd = mkdtempSync(join(tmpdir(), 'sluice-compose-'));
   try {
     return loadConfig({
       file: join(process.cwd(), 'deploy/compose/gateway.yaml'),
       flags: {},
-      env: Object.fromEntries(env),
+      env: environmentOf(gateway),
       cwd,
     });
   } finally {
@@ -40,7 +21,7 @@ function configOf(gateway: string) {
 
 describe('docker-compose.yml', () => {
   it('is written to the specification: no version, which newer ones call obsolete', () => {
-    expect(Object.keys(rest)).not.toContain('version');
+    expect(keys).not.toContain('version');
     expect(gateways).toEqual(['gateway-1', 'gateway-2', 'gateway-3']);
   });
 

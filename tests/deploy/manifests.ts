@@ -24,12 +24,15 @@ const variants: readonly Variant[] = [
   { overlay: 'production', components: optional },
 ];
 
+/** Some builds of kubectl ask a cluster of its version first: none is meant here. */
+const env = { ...process.env, KUBECONFIG: '/dev/null' };
+
 /** Brought kustomize 5; older ones refuse what is used here. */
 const MINOR_MIN = 27;
 
 function findKustomize(): boolean {
   try {
-    const options = { encoding: 'utf8', timeout: 10_000 } as const;
+    const options = { encoding: 'utf8', timeout: 10_000, env } as const;
     const text = execFileSync('kubectl', ['version', '--client', '-o', 'json'], options);
     const version = z.object({ clientVersion: z.object({ major: z.string(), minor: z.string() }) });
     const { major, minor } = version.parse(JSON.parse(text)).clientVersion;
@@ -54,7 +57,7 @@ function render({ overlay, components }: Variant): Manifest[] {
     const lines = components.map((name) => `  - ../../components/${name}\n`);
     const list = lines.length > 0 ? ['\ncomponents:\n', ...lines] : [];
     appendFileSync(join(target, 'kustomization.yaml'), list.join(''));
-    const options = { encoding: 'utf8', timeout: 30_000 } as const;
+    const options = { encoding: 'utf8', timeout: 30_000, env } as const;
     return parseManifests(execFileSync('kubectl', ['kustomize', target], options));
   } finally {
     rmSync(dir, { recursive: true });

@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { z } from 'zod';
+
+const part = z.looseObject({
+  image: z.string(),
+  command: z.array(z.string()),
+  environment: z.record(z.string(), z.string()).default({}),
+  ports: z.array(z.string()).default([]),
+  stop_grace_period: z.string().optional(),
+});
+const file = z.looseObject({ services: z.record(z.string(), part) });
+const content = file.parse(parse(readFileSync('docker-compose.yml', 'utf8'), { merge: true }));
+
+/** What docker-compose.yml has beside its containers. */
+export const keys = Object.keys(content);
+export const { services } = content;
+export const gateways = Object.keys(services).filter((name) => name.startsWith('gateway-'));
+
+/** What Compose makes of `${NAME:-default}` with nothing in the environment. */
+const withDefaults = (text: string) => text.replace(/\$\{\w+:-([^}]*)\}/g, '$1');
+
+/** The variables of a container as Compose sets them. */
+export function environmentOf(name: string): Record<string, string> {
+  const environment = Object.entries(services[name]?.environment ?? {});
+  return Object.fromEntries(environment.map(([key, value]) => [key, withDefaults(value)]));
+}
