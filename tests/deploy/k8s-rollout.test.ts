@@ -51,9 +51,10 @@ describe.each(rendered)('k8s/: $name', ({ manifests }) => {
     for (const pod of pods) {
       const [{ ports, startupProbe, readinessProbe, livenessProbe }] =
         pod.spec.template.spec.containers;
-      const { port } = configOf(pod, manifests).gateway;
-      expect(ports.filter((it) => it.name === 'http')).toEqual([
+      const { port, adminPort } = configOf(pod, manifests).gateway;
+      expect(ports).toEqual([
         { name: 'http', containerPort: port },
+        { name: 'admin', containerPort: adminPort },
       ]);
       expect(startupProbe.httpGet).toEqual({ path: '/live', port: 'http' });
       expect(readinessProbe.httpGet).toEqual({ path: '/ready', port: 'http' });
@@ -61,16 +62,35 @@ describe.each(rendered)('k8s/: $name', ({ manifests }) => {
     }
   });
 
-  it('every role is run by somebody, and the Service leads to sockets', () => {
+  it('every role is run by somebody, and the Services lead to sockets', () => {
     const roles = new Map(
       pods.map((pod) => [pod.metadata.name, configOf(pod, manifests).gateway.roles]),
     );
     expect([...new Set([...roles.values()].flat())].sort()).toEqual(['edge', 'worker']);
     const service = z.looseObject({ spec: z.looseObject({ selector: labels }) });
-    const { selector } = service.parse(find(manifests, 'Service', 'sluice')).spec;
-    const behind = podsOf(pods, selector);
-    expect(behind).toHaveLength(1);
-    for (const pod of behind) expect(roles.get(pod)).toContain('edge');
+    for (const name of ['sluice', 'sluice-admin']) {
+      const behind = podsOf(pods, service.parse(find(manifests, 'Service', name)).spec.selector);
+      expect(behind).toHaveLength(1);
+      for (const pod of behind) expect(roles.get(pod)).toContain('edge');
+    }
+  });
+
+  it('X2 the port of operators is not reached from outside of the namespace', () => {
+    const policy = z.looseObject({
+      spec: z.looseObject({
+        ingress: z.array(
+          z.object({
+            from: z.array(z.record(z.string(), z.unknown())).min(1),
+            ports: z.array(z.looseObject({ port: z.string() })),
+          }),
+        ),
+      }),
+    });
+    const { ingress } = policy.parse(find(manifests, 'NetworkPolicy', 'sluice')).spec;
+    const admin = ingress.filter(({ ports }) => ports.some(({ port }) => port === 'admin'));
+    expect(admin.flatMap(({ from }) => from)).toEqual([{ podSelector: {} }]);
+    const through = JSON.stringify(find(manifests, 'Ingress', 'sluice'));
+    expect(through).not.toContain('admin');
   });
 
   it('each Deployment owns its pods alone, and has one autoscaler and one disruption budget', () => {
