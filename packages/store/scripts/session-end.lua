@@ -3,7 +3,7 @@
 -- KEYS: state inbox events messages seen lease pending sessions owned ends end_call
 -- ARGV: server channel node_channel id node reason reason_code max_events
 -- REPLY: not_found | ended <SESSION_END record>
--- RULES: S2 D4 D9
+-- RULES: S2 D4 D9 C4
 local TOMBSTONE_MS = 60000
 -- Not in the state: a new session under this id would take it along, and be ended by the repeat.
 local recorded = redis.call('GET', end_call)
@@ -11,6 +11,7 @@ if recorded then return { 'ended', recorded } end
 --@include clock
 --@include log
 --@include head
+--@include expiry
 --@include end-record
 if not cursor then return { 'not_found' } end
 local s = redis.call('HMGET', state, 'ended', 'batch', 'holder', 'lease_until', 'turn_id', 'attempt')
@@ -37,7 +38,6 @@ redis.call('DEL', inbox, messages, seen, lease)
 redis.call('ZREM', pending, id)
 redis.call('ZREM', sessions, id)
 redis.call('ZREM', owned, id)
-redis.call('PEXPIRE', state, TOMBSTONE_MS)
-redis.call('PEXPIRE', events, TOMBSTONE_MS)
+expiry_set(now + TOMBSTONE_MS)
 if s[3] then redis.call('PUBLISH', node_channel .. s[3], 'ended ' .. id) end
 return { 'ended', record }
