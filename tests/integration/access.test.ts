@@ -19,7 +19,7 @@ const tokens = [
 const [alice, bob, reader, writer] = tokens.map(({ token }) => token);
 
 /** Every path that answers without credentials, and one of each kind that must not. */
-const open = ['/health', '/ready', '/live', '/'];
+const open = ['/health', '/ready', '/live', '/openapi.json', '/'];
 const guarded: [string, string][] = [
   ['GET', '/info'],
   ['GET', '/v1/sessions/mine'],
@@ -78,7 +78,7 @@ describe('access', () => {
   });
   afterAll(() => cluster.stop());
 
-  it('X1 nothing but probes and the page answers without valid credentials', async () => {
+  it('X1 nothing but probes, the document and the page answers without valid credentials', async () => {
     for (const path of open) expect((await ask(node, ['GET', path])).status).toBe(200);
     for (const way of guarded) {
       const asked = { way, none: await ask(node, way), bad: await ask(node, way, bearer('alice')) };

@@ -255,7 +255,8 @@ describe('sessions over HTTP', () => {
   describe('the history in pages', () => {
     type Page = { readonly messages: { message_id: string; role: string }[]; older: string | null };
     const read = async (id: string, query: string) => {
-      const { body } = await ask('GET', `/${id}?${query}`);
+      const { status, body } = await ask('GET', `/${id}?${query}`);
+      expect({ status, error: body.error }).toEqual({ status: 200, error: undefined });
       return body as Page;
     };
     const idsOf = ({ messages }: Page) => messages.map((it) => `${it.role} ${it.message_id}`);
@@ -283,7 +284,7 @@ describe('sessions over HTTP', () => {
 
     it('B1 has pages of a few megabytes at most', async () => {
       const client = await attach('large', { agent_id: 'echo' });
-      const names = Array.from({ length: 6 }, (_, n) => `m${n + 1}`);
+      const names = ['m1', 'm2', 'm3'];
       for (const message_id of names) {
         client.message('x'.repeat(900_000), { message_id });
         await client.final(message_id);

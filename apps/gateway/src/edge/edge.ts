@@ -15,6 +15,7 @@ import type { Waits } from './post-message.js';
 import { startRebalance } from './rebalance.js';
 import { startRevoke } from './revoke.js';
 import type { Info } from './routes/about.js';
+import type { DescribedRoute } from './routes/define-route.js';
 import { makeRoutes } from './routes/routes.js';
 import { startServer } from './server.js';
 import type { OpenStreams } from './sse.js';
@@ -32,7 +33,7 @@ export type EdgeOptions = {
   readonly store: Store;
   readonly config: Config;
   readonly log: Logger;
-  readonly probes: readonly Route[];
+  readonly probes: readonly DescribedRoute[];
   readonly publicFile: string | null;
   hasAgent(agent: string): boolean;
   isDraining(): boolean;
@@ -50,7 +51,7 @@ export async function startEdge(options: EdgeOptions) {
   const info = () => options.info(context.connections.size, context.fanOut.sessions().length);
   const { gateway } = config;
   const serves = gateway.roles.includes('edge');
-  const routes = makeRoutes(context, { streams, waits, info });
+  const routes = makeRoutes(context, { streams, waits, info, probes: options.probes });
   const secrets = followSecrets(secretsOf(gateway.auth), log);
   const credentials =
     gateway.auth === null ? everybody : makeCredentials(gateway.auth, secrets, log);

@@ -1,5 +1,6 @@
 import { monotonicMs } from '@sluice/runtime';
-import type { Route } from './transport.js';
+import { z } from 'zod';
+import { type DescribedRoute, defineRoute } from './routes/define-route.js';
 
 /** No tick of the event loop for so long: not ready; for longer: not alive. */
 const LAG_MS = 1_000;
@@ -7,7 +8,7 @@ const STUCK_MS = 10_000;
 const TICK_MS = 250;
 
 export type Probes = {
-  readonly routes: readonly Route[];
+  readonly routes: readonly DescribedRoute[];
   stop(): void;
 };
 
@@ -40,41 +41,63 @@ export function makeProbes(sources: ProbeSources): Probes {
   }
 
   const node_id = sources.nodeId;
-  return {
-    routes: [
-      {
-        method: 'GET',
-        path: '/health',
-        access: 'public',
-        run: ({ reply }) => {
-          const reasons = failing();
-          reply.json(200, {
-            status: reasons.length === 0 ? 'ok' : 'degraded',
-            failing: reasons,
-            node_id,
-          });
-        },
+  const routes = [
+    defineRoute({
+      method: 'GET',
+      path: '/health',
+      access: 'public',
+      summary: 'How the node is; 200 as long as it answers',
+      answers: { 200: { description: 'What fails, if anything', schema: healthShape } },
+      run({ reply }) {
+        const reasons = failing();
+        const status = reasons.length === 0 ? 'ok' : 'degraded';
+        reply.json(200, { status, failing: reasons, node_id });
       },
-      {
-        method: 'GET',
-        path: '/ready',
-        access: 'public',
-        run: ({ reply }) => {
-          const reasons = failing();
-          if (reasons.length === 0) reply.json(200, { status: 'ready', node_id });
-          else reply.json(503, { status: 'not_ready', failing: reasons, node_id });
-        },
+    }),
+    defineRoute({
+      method: 'GET',
+      path: '/ready',
+      access: 'public',
+      summary: 'Whether the node takes new connections',
+      answers: {
+        200: { description: 'It does', schema: readyShape },
+        503: { description: 'It does not', schema: notReadyShape },
       },
-      {
-        method: 'GET',
-        path: '/live',
-        access: 'public',
-        run: ({ reply }) => {
-          const alive = behindMs() < STUCK_MS;
-          reply.json(alive ? 200 : 503, { status: alive ? 'live' : 'stuck', node_id });
-        },
+      run({ reply }) {
+        const reasons = failing();
+        if (reasons.length === 0) reply.json(200, { status: 'ready', node_id });
+        else reply.json(503, { status: 'not_ready', failing: reasons, node_id });
       },
-    ],
-    stop: () => clearInterval(ticker),
-  };
+    }),
+    defineRoute({
+      method: 'GET',
+      path: '/live',
+      access: 'public',
+      summary: 'Whether the node makes progress',
+      answers: {
+        200: { description: 'It does', schema: liveShape },
+        503: { description: 'Its event loop is stuck', schema: liveShape },
+      },
+      run({ reply }) {
+        const alive = behindMs() < STUCK_MS;
+        reply.json(alive ? 200 : 503, { status: alive ? 'live' : 'stuck', node_id });
+      },
+    }),
+  ];
+  return { routes, stop: () => clearInterval(ticker) };
 }
+
+const failingShape = z.array(z.enum(['starting', 'draining', 'redis', 'event-loop']));
+const node = { node_id: z.string() };
+const healthShape = z.object({
+  status: z.enum(['ok', 'degraded']),
+  failing: failingShape,
+  ...node,
+});
+const readyShape = z.object({ status: z.literal('ready'), ...node });
+const notReadyShape = z.object({
+  status: z.literal('not_ready'),
+  failing: failingShape,
+  ...node,
+});
+const liveShape = z.object({ status: z.enum(['live', 'stuck']), ...node });

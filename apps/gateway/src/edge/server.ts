@@ -5,6 +5,7 @@ import { offersSubprotocol, SUBPROTOCOL } from './authenticate.js';
 import { Reply } from './http-exchange.js';
 import { startLiveness } from './liveness.js';
 import { pageRoutes } from './page.js';
+import { socketPathRoute } from './routes/socket-path.js';
 import { makeServeHttp } from './serve-http.js';
 import { closeReason, LiveSocket } from './socket.js';
 import type { Route, Server, ServerOptions } from './transport.js';
@@ -29,15 +30,7 @@ const ownRoutes: readonly Route[] = [
     access: 'public',
     run: ({ reply }) => reply.text(204, '', 'image/x-icon', { 'cache-control': 'max-age=86400' }),
   },
-  {
-    method: 'GET',
-    path: '/ws',
-    access: 'read',
-    run: ({ reply }) => {
-      const upgrade = { upgrade: 'websocket', connection: 'upgrade' };
-      reply.error('upgrade_required', 'This address speaks WebSocket only.', upgrade);
-    },
-  },
+  socketPathRoute,
 ];
 
 /** Binds the ports; rejects when another process has one of them. */

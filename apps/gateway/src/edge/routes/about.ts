@@ -1,6 +1,6 @@
+import { count } from '@sluice/protocol';
 import { z } from 'zod';
 import { type DescribedRoute, defineRoute } from './define-route.js';
-import { count } from './shapes.js';
 
 const infoShape = z.object({
   name: z.literal('sluice'),

@@ -1,4 +1,4 @@
-import { contentSchema } from '@sluice/protocol';
+import { contentSchema, count, jsonObject, seconds } from '@sluice/protocol';
 import type { DeadLetter } from '@sluice/store';
 import { z } from 'zod';
 import type { EdgeContext } from '../context.js';
@@ -8,7 +8,7 @@ import type { Exchange } from '../transport.js';
 import { encodeLetterCursor, letterCursor } from './cursors.js';
 import { type DescribedRoute, defineRoute } from './define-route.js';
 import { logAct, refusesToBegin } from './guards.js';
-import { acceptedShape, count, jsonObject, named, nextShape, pageSize, seconds } from './shapes.js';
+import { acceptedShape, named, nextShape, pageSize } from './shapes.js';
 
 const letterShape = z
   .object({

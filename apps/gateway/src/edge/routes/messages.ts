@@ -1,4 +1,4 @@
-import { messageSchema } from '@sluice/protocol';
+import { clientFrames } from '@sluice/protocol/json-schema';
 import { z } from 'zod';
 import type { EdgeContext } from '../context.js';
 import { postMessage, type Waits } from '../post-message.js';
@@ -32,7 +32,7 @@ export function messageRoutes(context: EdgeContext, { streams, waits }: Kept): D
         ...named,
         wait: wait.meta({ description: 'Seconds to wait for the outcome, at most 600' }),
       }),
-      frame: messageSchema,
+      frame: clientFrames.message,
       answers: {
         200: { description: 'The outcome', schema: finalShape },
         202: { description: 'The message is accepted', schema: acceptedShape },

@@ -1,9 +1,9 @@
+import { count } from '@sluice/protocol';
 import { LIVE_MS, type NodeBeat } from '@sluice/store';
 import { z } from 'zod';
 import type { EdgeContext } from '../context.js';
 import { type DescribedRoute, defineRoute } from './define-route.js';
 import { logAct } from './guards.js';
-import { count } from './shapes.js';
 
 /** What nodes say of themselves; one of another release may say less. */
 const aboutSchema = z.object({

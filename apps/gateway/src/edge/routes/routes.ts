@@ -2,18 +2,23 @@ import type { EdgeContext } from '../context.js';
 import { type Info, infoRoute } from './about.js';
 import { deadLetterRoutes } from './dead-letters.js';
 import type { DescribedRoute } from './define-route.js';
+import { documentRoute } from './document.js';
 import { type Kept, messageRoutes } from './messages.js';
 import { nodeRoutes } from './nodes.js';
 import { sessionEndRoutes } from './session-ends.js';
 import { sessionListRoute } from './session-list.js';
 import { sessionRoutes } from './sessions.js';
+import { socketPathRoute } from './socket-path.js';
+
+type Options = Kept & {
+  info(): Info;
+  /** Served beside these; described with them. */
+  readonly probes: readonly DescribedRoute[];
+};
 
 /** The HTTP surface of the edge; probes, the page and the socket's path are the server's own. */
-export function makeRoutes(
-  context: EdgeContext,
-  options: Kept & { info(): Info },
-): DescribedRoute[] {
-  return [
+export function makeRoutes(context: EdgeContext, options: Options): DescribedRoute[] {
+  const routes = [
     infoRoute(options.info),
     sessionListRoute(context),
     ...sessionRoutes(context),
@@ -22,4 +27,5 @@ export function makeRoutes(
     ...nodeRoutes(context),
     ...sessionEndRoutes(context),
   ];
+  return [...routes, documentRoute([...options.probes, ...routes, socketPathRoute])];
 }

@@ -1,10 +1,11 @@
+import { count } from '@sluice/protocol';
 import type { EndEntry } from '@sluice/store';
 import { z } from 'zod';
 import type { EdgeContext } from '../context.js';
 import { type DescribedRoute, defineRoute } from './define-route.js';
 import { endedAnswer, endSession } from './end-session.js';
 import { logAct, sessionOf } from './guards.js';
-import { count, named, nextShape, pageSize, sessionParams } from './shapes.js';
+import { named, nextShape, pageSize, sessionParams } from './shapes.js';
 
 const endShape = z
   .object({

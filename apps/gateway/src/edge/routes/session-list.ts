@@ -1,3 +1,4 @@
+import { count, jsonObject, seconds } from '@sluice/protocol';
 import type { SessionSummary } from '@sluice/store';
 import { z } from 'zod';
 import { allows } from '../authenticate.js';
@@ -6,7 +7,7 @@ import type { Exchange } from '../transport.js';
 import { encodeSessionCursor, sessionCursor } from './cursors.js';
 import { type DescribedRoute, defineRoute } from './define-route.js';
 import { logAct } from './guards.js';
-import { count, jsonObject, named, nextShape, pageSize, seconds } from './shapes.js';
+import { named, nextShape, pageSize } from './shapes.js';
 
 const state = z.enum(['executing', 'pending', 'idle']).meta({
   description: '`pending`: messages wait, and no turn runs',

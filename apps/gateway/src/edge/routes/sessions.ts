@@ -1,10 +1,11 @@
+import { jsonObject } from '@sluice/protocol';
 import { z } from 'zod';
 import type { EdgeContext } from '../context.js';
 import { encodeHistoryPlace, historyPlace } from './cursors.js';
 import { type DescribedRoute, defineRoute } from './define-route.js';
 import { endedAnswer, endSession } from './end-session.js';
 import { noSuchSession, sessionOf } from './guards.js';
-import { jsonObject, named, pageSize, sessionParams, sessionShape } from './shapes.js';
+import { named, pageSize, sessionParams, sessionShape } from './shapes.js';
 
 /** One page of the history: so many messages, and so many bytes of them. */
 const MESSAGES_MAX = 1_000;

@@ -3,17 +3,12 @@ import {
   count,
   errorCodes,
   finalSchema,
-  historyMessageSchema,
-  jsonObject,
-  seconds,
   sessionIdSchema,
   sessionStateSchema,
 } from '@sluice/protocol';
 import { z } from 'zod';
 
-/** What answers look like, for the document: the frames of the wire, with what only HTTP has. */
-
-export { count, jsonObject, seconds };
+/** What several paths take or answer; shapes with an id are components of the document. */
 
 export const errorShape = z
   .object({
@@ -26,19 +21,16 @@ export const errorShape = z
   .meta({ id: 'Error' });
 
 /** Where a frame stands in the log; a repeat of one does not stand there. */
-const logged = { cursor: count.optional(), seq: count.optional() };
-
-export const acceptedShape = acceptedSchema.extend(logged).meta({ id: 'Accepted' });
-export const finalShape = finalSchema.extend(logged).meta({ id: 'Final' });
+const position = { cursor: count.optional(), seq: count.optional() };
+export const acceptedShape = acceptedSchema.extend(position).meta({ id: 'Accepted' });
+export const finalShape = finalSchema.extend(position).meta({ id: 'Final' });
 
 export const sessionShape = sessionStateSchema
   .omit({ truncated: true })
   .extend({
-    messages: z.array(historyMessageSchema.meta({ id: 'HistoryMessage' })),
-    older: z
-      .string()
-      .nullable()
-      .meta({ description: '`?before=` of the page before this one; null: it has the oldest' }),
+    older: z.string().nullable().meta({
+      description: '`?before=` of the page before this one; null: this one begins the history',
+    }),
   })
   .meta({ id: 'Session' });
 
@@ -51,7 +43,7 @@ export const named = {
     .min(1)
     .max(256)
     .optional()
-    .meta({ description: 'Scope `admin` only: whose it is' }),
+    .meta({ description: 'Whose it is; needs the scope `admin`' }),
 };
 
 const PAGE_DEFAULT = 20;
