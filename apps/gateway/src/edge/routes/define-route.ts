@@ -69,18 +69,16 @@ export function defineRoute<
   async function run(exchange: Exchange): Promise<void> {
     const { request, reply, identity } = exchange;
     const names = Object.keys(query?.shape ?? {});
-    if (names.includes('principal') && request.query.has('principal')) {
-      if (!allows(identity, 'admin')) {
-        return reply.error('insufficient_scope', '?principal= needs the scope "admin".');
-      }
-    }
     const given = names.filter((name) => request.query.has(name));
+    if (given.includes('principal') && !allows(identity, 'admin')) {
+      return reply.error('insufficient_scope', '?principal= needs the scope "admin".');
+    }
     const asked = (query ?? nothing).safeParse(
       Object.fromEntries(given.map((name) => [name, request.query.get(name)])),
     );
     if (!asked.success) return reply.error('invalid_frame', firstIssue(asked.error).message);
     const sent = body ? await readJson(exchange, body) : undefined;
-    if (body && !sent) return undefined;
+    if (body && !sent) return;
     try {
       const input = { query: asked.data, body: sent?.data } as Input<Q, B>;
       await definition.run(exchange, input);
