@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { environmentOf } from './compose-file.js';
 
+/** A start takes a second, and many of them where the machine is busy. */
+const testMs = 60_000;
 const ownScope = '@sluice';
 const name = z.object({ name: z.string() });
 
@@ -33,7 +35,7 @@ describe('the files of the image', () => {
     dir = mkdtempSync(join(tmpdir(), 'sluice-image-'));
     execFileSync(process.execPath, ['scripts/image-tree.mjs', dir]);
     linkModules(dir);
-  });
+  }, testMs);
   afterAll(() => rmSync(dir, { recursive: true }));
 
   /** With the configuration of docker-compose.yml, and a port where nobody listens as Redis. */
@@ -41,20 +43,28 @@ describe('the files of the image', () => {
     spawnSync(process.execPath, [join(dir, 'bin', 'sluice'), 'start', '--config', config], {
       cwd: dir,
       encoding: 'utf8',
-      timeout: 25_000,
+      timeout: 50_000,
       env: { PATH: process.env.PATH, SLUICE_REDIS__URL: 'redis://127.0.0.1:1', ...env },
     });
   const config = resolve('deploy/compose/gateway.yaml');
 
-  it('are all that a node needs: it starts, up to the Redis that is not there', () => {
-    const { status, stderr } = start(environmentOf('gateway-1'));
-    expect({ status, stderr }).toMatchObject({ status: 75 });
-    expect(stderr).toMatch(/redis/i);
-  });
+  it(
+    'are all that a node needs: it starts, up to the Redis that is not there',
+    () => {
+      const { status, stderr } = start(environmentOf('gateway-1'));
+      expect({ status, stderr }).toMatchObject({ status: 75 });
+      expect(stderr).toMatch(/redis/i);
+    },
+    testMs,
+  );
 
-  it('X3 a node of them without tokens does not start', () => {
-    const { status, stderr } = start({});
-    expect(status).toBe(78);
-    expect(stderr).toContain('SLUICE_TOKEN');
-  });
+  it(
+    'X3 a node of them without tokens does not start',
+    () => {
+      const { status, stderr } = start({});
+      expect(status).toBe(78);
+      expect(stderr).toContain('SLUICE_TOKEN');
+    },
+    testMs,
+  );
 });
