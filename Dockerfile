@@ -61,7 +61,7 @@ COPY --from=build /out ./
 # read-only, and the files belong to root.
 USER 1000:1000
 EXPOSE 8765
-HEALTHCHECK --interval=5s --timeout=3s --start-period=15s --retries=2 \
+HEALTHCHECK --interval=5s --timeout=5s --start-period=15s --retries=2 \
   CMD ["node", "/sluice/healthcheck.mjs"]
 # Without a shell or an init: the node is process 1 and gets SIGTERM itself.
 ENTRYPOINT ["node", "/sluice/bin/sluice"]

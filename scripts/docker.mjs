@@ -14,7 +14,7 @@ import { SetupError, say } from './lib/say.mjs';
 
 /** What the image may add to its base. */
 const addedBytesMax = 60e6;
-const playMs = 5 * 60_000;
+const playMs = 10 * 60_000;
 
 let interrupted = false;
 for (const name of ['SIGINT', 'SIGTERM']) {

@@ -5,6 +5,10 @@ import { eventually } from '@sluice/testkit';
 const run = promisify(execFile);
 /** A drain, or a pull of nothing: the images are there by now. */
 const limitMs = 60_000;
+/** A busy machine takes longer for the question than the node for its answer. */
+const healthyMs = 2 * 60_000;
+/** Each look is a process. */
+const pollMs = 500;
 /** docker-compose.yml's stop_grace_period. */
 const GRACE_S = 20;
 
@@ -40,9 +44,13 @@ export class Container {
 
   /** As the HEALTHCHECK of the image says. */
   async healthy(): Promise<void> {
-    await eventually(async () => {
-      const status = await docker('inspect', '--format', '{{.State.Health.Status}}', this.id);
-      return status === 'healthy';
-    }, limitMs);
+    await eventually(
+      async () => {
+        const status = await docker('inspect', '--format', '{{.State.Health.Status}}', this.id);
+        return status === 'healthy';
+      },
+      healthyMs,
+      pollMs,
+    );
   }
 }
