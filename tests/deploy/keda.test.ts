@@ -26,7 +26,7 @@ describe('k8s/components/hpa-keda', () => {
       config: {
         worker: { concurrency: 1 },
         lease: { linger: 0 },
-        agents: { echo: { kind: 'echo', delay_ms: 2_000 } },
+        agents: { echo: { kind: 'echo', delay_ms: 1_000 } },
       },
     });
     const client = redis.client();
@@ -39,6 +39,6 @@ describe('k8s/components/hpa-keda', () => {
     }
     await eventually(async () => (await waiting()) >= 1, 20_000);
     await eventually(async () => (await waiting()) === 0, 30_000);
-    await gateway.stop();
+    await gateway.kill();
   }, 90_000);
 });
