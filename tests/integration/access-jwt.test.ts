@@ -130,7 +130,11 @@ describe('an issuer that does not answer', () => {
       if (answers) response.end(keys);
     });
     await new Promise<void>((listening) => issuer.listen(0, '127.0.0.1', listening));
-    stopLater(async () => issuer.closeAllConnections());
+    const closeIssuer = async () => {
+      issuer.close();
+      issuer.closeAllConnections();
+    };
+    stopLater(closeIssuer);
     const address = issuer.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
 
@@ -177,7 +181,6 @@ describe('an issuer that does not answer', () => {
       expect(again.status).toBe(200);
     }, 15_000);
     await cluster.stop();
-    issuer.closeAllConnections();
-    issuer.close();
+    await closeIssuer();
   });
 });
