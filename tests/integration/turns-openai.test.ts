@@ -13,7 +13,7 @@ describe('an agent of kind openai behind the gateway', () => {
   let server: OpenAiServer;
   let node: GatewayProcess;
   beforeAll(async () => {
-    server = await startOpenAiServer({ everyMs: 15 });
+    server = await startOpenAiServer({ everyMs: 100 });
     cluster = await Cluster.open(await startRedis());
     node = await cluster.start({
       agents: {

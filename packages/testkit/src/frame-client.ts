@@ -3,6 +3,7 @@ import { type ClientOptions, WebSocket } from 'ws';
 import { stopLater } from './cleanup.js';
 import { checkFrame } from './frame-check.js';
 import { type Frame, type FrameMatch, loggedFrame, parseFrame, toPredicate } from './frames.js';
+import { keepContent, keepSecret, keepSecretsOf } from './log-search.js';
 
 export type ConnectOptions = {
   /** Sent as `Authorization: Bearer`. */
@@ -76,6 +77,8 @@ export class FrameClient {
   /** Resolves when the socket is open; rejects with `UpgradeRefused` or the connection's error. */
   static connect(wsUrl: string, options: ConnectOptions = {}): Promise<FrameClient> {
     const { token, headers, protocols = [], origin } = options;
+    keepSecret(token);
+    keepSecretsOf(wsUrl, headers, protocols);
     const wsOptions: ClientOptions = {
       headers: { ...(token ? { authorization: `Bearer ${token}` } : {}), ...headers },
       ...(origin ? { origin } : {}),
@@ -97,6 +100,7 @@ export class FrameClient {
   }
 
   send(frame: unknown): void {
+    keepContent(frame);
     this.#socket.send(JSON.stringify(frame));
   }
 

@@ -22,7 +22,7 @@ export function toPredicate(match: FrameMatch): (frame: Frame) => boolean {
   return (frame) => fields.every(([name, value]) => JSON.stringify(frame[name]) === value);
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
+export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export const isFrame = (value: unknown): value is Frame =>

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { within } from '@sluice/runtime';
 import { startChild } from './children.js';
-import { stopLater } from './cleanup.js';
+import { foundFault, stopLater } from './cleanup.js';
+import { isObject } from './frames.js';
 import { type LogLine, LogLines } from './log-lines.js';
+import { keepSecretsOf, leaksIn } from './log-search.js';
 
 const bin = fileURLToPath(new URL('../../../bin/sluice', import.meta.url));
 const readyMs = 15_000;
@@ -59,9 +61,6 @@ export type GatewayProcess = {
   stop(): Promise<Exit>;
 };
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** The configuration of a gateway on a free port of loopback. JSON is YAML. */
 function writeConfig(dir: string, { config = {}, redisUrl }: GatewayOptions): string {
   const section = (name: string) => (isObject(config[name]) ? config[name] : {});
@@ -70,6 +69,12 @@ function writeConfig(dir: string, { config = {}, redisUrl }: GatewayOptions): st
   const path = join(dir, 'gateway.yaml');
   writeFileSync(path, JSON.stringify({ ...config, gateway, redis }));
   return path;
+}
+
+/** The level at which a gateway logs, as far as a test says it. */
+function logLevel({ config = {}, env = {} }: GatewayOptions): string {
+  const level = isObject(config.log) ? config.log.level : undefined;
+  return env.SLUICE_LOG__LEVEL ?? (typeof level === 'string' ? level : 'info');
 }
 
 /** What the developer's own shell would change about a gateway is left out. */
@@ -85,12 +90,14 @@ function spawnGateway(options: GatewayOptions) {
   const args = [bin, 'start', '--config', writeConfig(dir, options), ...(options.args ?? [])];
   let since = performance.now();
   const child = startChild(process.execPath, args, { env: cleanEnv(options.env) });
+  keepSecretsOf(options.config, options.redisUrl, options.env);
   const log = new LogLines();
   log.read(child.stdout);
   log.read(child.stderr);
   // `close` and not `exit`: by then the last lines were read.
   const exited: Promise<Exit> = once(child, 'close').then(([code, signal]) => {
     rmSync(dir, { recursive: true, force: true });
+    for (const leak of leaksIn(log.lines, logLevel(options))) foundFault(leak);
     return { code, signal, ms: performance.now() - since };
   });
   let signalled = false;

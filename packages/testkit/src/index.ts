@@ -11,6 +11,7 @@ export * from './history/index.js';
 export * from './http-agent.js';
 export * from './http-behaviours.js';
 export type { LogLine } from './log-lines.js';
+export * from './log-search.js';
 export * from './openai-server.js';
 export * from './redis.js';
 export * from './tcp-proxy.js';
