@@ -266,3 +266,20 @@ const testFiles = tests.filter(
     });
   });
 });
+
+describe('docs/security.md', () => {
+  const rows = read('docs/security.md')
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+    .map((line) => line.split(' | ').map((cell) => cell.trim()))
+    .filter((cells) => cells.length === 4 && cells[0] !== '| threat' && cells[0] !== '| ---');
+
+  it('names rules and tests that exist', () => {
+    expect(rows.length).toBeGreaterThan(20);
+    const ids = rows.flatMap(([, , rule = '']) => rule.split(' ').filter(Boolean));
+    expect(ids.filter((id) => !ruleIds.has(id))).toEqual([]);
+    const named = rows.flatMap(([, , , cell = '']) => cell.match(/tests\/[\w./-]+/g) ?? []);
+    expect(named.length).toBeGreaterThan(20);
+    expect(named.filter((path) => !testFiles.includes(path))).toEqual([]);
+  });
+});
