@@ -223,7 +223,16 @@ describe('access', () => {
       { host: 'evil.example' },
       { host: `rebound.example:${lax.port}` },
     ];
-    const ways = [...guarded, ...open.map((path) => ['GET', path] as [string, string])];
+    const others: [string, string][] = [
+      ['PATCH', '/v1/sessions/mine'],
+      ['GET', '/v1/dead-letters'],
+      ['POST', '/v1/dead-letters/mine/retry'],
+      ['GET', '/v1/nodes'],
+      ['GET', '/openapi.json'],
+      ['GET', '/favicon.ico'],
+      ['GET', '/ws'],
+    ];
+    const ways = [...guarded, ...others, ...open.map((path): [string, string] => ['GET', path])];
     for (const headers of foreign) {
       for (const way of [...ways, ['OPTIONS', '/info'] as [string, string]]) {
         expect({ headers, way, ...(await ask(lax, way, { headers })) }).toEqual({

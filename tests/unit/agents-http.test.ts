@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -73,10 +73,16 @@ describe('http agent: the turn', () => {
       await writeFile(join(dir, 'hook'), 'new\n');
       await utimes(join(dir, 'hook'), 1_000, 2_000);
       await run(agent);
+      // Swapped for a link to another file, of the same time and size.
+      await writeFile(join(dir, 'next'), 'nxt\n');
+      await utimes(join(dir, 'next'), 1_000, 2_000);
+      await symlink('next', join(dir, 'link'));
+      await rename(join(dir, 'link'), join(dir, 'hook'));
+      await run(agent);
     } finally {
       await rm(dir, { recursive: true });
     }
-    const expected = ['old', 'new'].map((secret, i) => {
+    const expected = ['old', 'new', 'nxt'].map((secret, i) => {
       const body = server.turns[i]?.body ?? '';
       return `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
     });

@@ -13,20 +13,22 @@ export type SecretFile = {
 };
 
 /**
- * Reads a secret's file now and again whenever its modification time has changed. A file that
+ * Reads a secret's file now and again whenever it is another one: changed, or swapped behind a symbolic
+ * link as Kubernetes does, where both may be of the same time. A file that
  * vanishes or is empty for a moment (being replaced) leaves the last known secret in force.
  */
 export function secretFromFile({ file, baseDir, key }: SecretFile): Secret {
   const path = resolve(baseDir, file);
   let value = '';
-  let modifiedMs = -1;
+  let seen = '';
   const refresh = () => {
-    const { mtimeMs } = statSync(path);
-    if (mtimeMs === modifiedMs) return;
+    const { ino, mtimeMs, size } = statSync(path);
+    const now = `${ino} ${mtimeMs} ${size}`;
+    if (now === seen) return;
     const text = readFileSync(path, 'utf8').trim();
     if (text === '') throw new Error('it is empty');
     value = text;
-    modifiedMs = mtimeMs;
+    seen = now;
   };
   try {
     refresh();
