@@ -70,9 +70,9 @@ describe('scripts below a running gateway', () => {
   };
   const attach = (hello: Record<string, unknown>) =>
     eventually(() => cluster.attach(node, hello), 5_000);
-  const request = (method: string, path: string) =>
+  const request = (method: string, path: string, body?: string) =>
     eventually(async () => {
-      const { status } = await fetch(`${node.url}/v1/${path}`, { method });
+      const { status } = await fetch(`${node.url}/v1/${path}`, { method, ...(body && { body }) });
       return status === 503 ? false : status;
     });
 
@@ -86,6 +86,9 @@ describe('scripts below a running gateway', () => {
     await insist(client, { type: 'cancel', message_id: 'm3' }, { type: 'cancelled' });
     await client.final('m2');
     expect(await request('GET', `sessions/${session_id}`)).toBe(200);
+    const metadata = '{"metadata":{"title":"a life"}}';
+    expect(await request('PATCH', `sessions/${session_id}`, metadata)).toBe(200);
+    expect(await request('GET', 'sessions')).toBe(200);
     // A Redlock that nobody holds any more: the ring is sent round again.
     await eventually(async () => (await redis.client().exists(keysOf(session_id).lease)) === 0);
     await redis.client().set(keysOf(session_id).lease, 'left behind', 'PX', 300);
