@@ -92,7 +92,7 @@ describe('an agent of kind openai behind the gateway', () => {
     const client = await attach('stopped');
     const text = Array.from({ length: 300 }, (_, i) => `word${i}`).join(' ');
     const id = client.message(text);
-    await client.waitFor({ type: 'token_stream' });
+    await client.collect(4, { type: 'token_stream' });
     client.send({ type: 'abort' });
     const final = await client.final(id);
     expect(final).toMatchObject({ outcome: { status: 'aborted' } });
