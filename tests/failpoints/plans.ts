@@ -1,5 +1,6 @@
 import { eventually, type GatewayProcess, startTcpProxy } from '@sluice/testkit';
 import { deadly, type Settings } from './lane.js';
+import { limitPlans } from './plans-limits.js';
 import type { Stage } from './stage.js';
 
 export type Side = 'before' | 'after';
@@ -54,6 +55,7 @@ const askLetter = async (stage: Stage, { url }: GatewayProcess, method: string, 
 
 /** Ways through a node's life; together they meet every call. */
 export const plans: Readonly<Record<string, Plan>> = {
+  ...limitPlans,
   'a message': {
     calls: [
       ...['session-attach', 'channel-subscribe:2', 'inbox-append', 'ring-add', 'session-peek'],

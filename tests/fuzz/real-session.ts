@@ -61,6 +61,7 @@ export class RealSession {
       node_channel: keys.nodeChannelPrefix(keys.partitionOf(id)),
       id,
       max_events: 10_000,
+      max_log_bytes: 8 * 1_024 * 1_024,
     };
   }
 

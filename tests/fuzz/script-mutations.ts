@@ -116,8 +116,8 @@ export const mutations: readonly ScriptMutation[] = [
   {
     name: 'the cursor is not saved',
     script: 'messageCancel',
-    from: "  redis.call('HSET', state, 'cursor', cursor)\n",
-    to: '',
+    from: "  redis.call('HSET', state, 'cursor', cursor, ",
+    to: "  redis.call('HSET', state, ",
   },
   {
     name: 'a session that is ended keeps its lease',

@@ -193,7 +193,7 @@ describe('a cursor that the log cannot continue', () => {
 
   it('E4 trimmed while it is being read: a snapshot, and on behind it', async () => {
     const text = 'x'.repeat(50_000);
-    const own = await Cluster.open(redis);
+    const own = await Cluster.open(redis, { session: { max_log_bytes: '64MiB' } });
     const reading = await own.start();
     own.agent.behave((_turn, { respond }) => {
       const writer = respond.stream('ndjson');

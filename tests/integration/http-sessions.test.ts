@@ -33,8 +33,9 @@ describe('sessions over HTTP', () => {
       gateway: { auth: { tokens } },
       agents: { echo: { kind: 'echo' } },
     });
-    node = await cluster.start();
-    other = await cluster.start();
+    const settings = { session: { max_log_bytes: '32MiB' } };
+    node = await cluster.start(settings);
+    other = await cluster.start(settings);
   });
   afterAll(() => cluster.stop());
 

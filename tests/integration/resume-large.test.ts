@@ -14,6 +14,7 @@ describe('a long absence', () => {
     cluster = await Cluster.open(await startRedis({ args: ['--appendfsync', 'no'] }));
     node = await cluster.start({
       gateway: { max_payload: 64 * KiB, max_reply: 256 * KiB, max_buffered_bytes: 512 * KiB },
+      session: { max_log_bytes: '64MiB' },
     });
     cluster.agent.behave((_turn, { respond }) =>
       respond.json({ content: 'x'.repeat(REPLY_BYTES) }),

@@ -1,6 +1,7 @@
 import { type Store, streamFields } from '@sluice/store';
 import type { Redis } from 'ioredis';
 import { letterCalls } from './scripts-calls-letters.js';
+import { limitCalls } from './scripts-calls-limits.js';
 import {
   append,
   attach,
@@ -364,5 +365,6 @@ export const scriptCalls: readonly ScriptCall[] = [
   ...beginning,
   ...ending,
   ...letterCalls,
+  ...limitCalls,
   ...repairing,
 ];

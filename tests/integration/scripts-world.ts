@@ -15,6 +15,7 @@ export const limits: StoreOptions['limits'] = {
   maxAttempts: 3,
   maxHandOvers: 2,
   maxEvents: 10_000,
+  maxLogBytes: 1_000_000,
   maxMessages: 100,
   maxSeen: 64,
   maxDead: 10,

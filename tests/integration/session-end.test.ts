@@ -161,7 +161,13 @@ describe('ending a session', () => {
       nodeId: 'dies',
       limits: {
         ...{ ttlMs: 1_000, maxAttempts: 3, maxHandOvers: 3, maxInbox: none, maxInboxBytes: none },
-        ...{ maxEvents: 1_000, maxMessages: 1_000, maxSeen: 1_000, maxDead: 1 },
+        ...{
+          maxEvents: 1_000,
+          maxLogBytes: 1_000_000,
+          maxMessages: 1_000,
+          maxSeen: 1_000,
+          maxDead: 1,
+        },
         resumeWindowMs: 60_000,
       },
       sweepIntervalMs: 1_000,

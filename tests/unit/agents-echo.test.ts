@@ -50,27 +50,4 @@ describe('bounds of every agent', () => {
     const exact = await makeEcho({}, 'echo: '.length + 100);
     expect((await run(exact, makeTurn({ content }))).reply.content).toHaveLength(106);
   });
-
-  it('B1: max_concurrent turns run at once, the others wait in order', async () => {
-    const agent = await makeEcho({ delay_ms: 40, max_concurrent: 2 });
-    const ended: string[] = [];
-    const startedAt = performance.now();
-    const turns = ['a', 'b', 'c', 'd'].map(async (content) => {
-      await run(agent, makeTurn({ content }));
-      ended.push(content);
-    });
-    await Promise.all(turns);
-    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(75);
-    expect(ended).toEqual(['a', 'b', 'c', 'd']);
-  });
-
-  it('T6: abort ends the wait for a free slot, and the slot is not lost', async () => {
-    const agent = await makeEcho({ delay_ms: 100, max_concurrent: 1 });
-    const running = run(agent);
-    const { error, reason, ms } = await abortWhen(agent, () => true);
-    expect(error).toBe(reason);
-    expect(ms).toBeLessThan(80);
-    await running;
-    expect((await run(agent)).reply.content).toBe('echo: hello there');
-  });
 });

@@ -40,6 +40,7 @@ const values: Readonly<Record<string, string>> = {
   'gateway.auth.jwt':
     '{"secret":"s","issuer":"i","audience":"a","principal_claim":"p","scopes_claim":"s"}',
   'gateway.rate_limit.upgrades_per_minute': '1',
+  'gateway.rate_limit.unauthenticated_per_minute': '1',
   'gateway.rate_limit.messages_per_second': '1',
   'gateway.rate_limit.burst': '1',
   'gateway.rate_limit.sessions_per_minute': '1',
@@ -56,6 +57,7 @@ const values: Readonly<Record<string, string>> = {
   'worker.max_attempts': '1',
   'worker.max_hand_overs': '1',
   'worker.max_turns_per_lease': '1',
+  'worker.max_turns_per_principal': '1',
   'worker.sweep_interval': '1',
   'session.max_inbox': '1',
   'session.max_inbox_bytes': '1',
@@ -64,6 +66,7 @@ const values: Readonly<Record<string, string>> = {
   'session.max_log_bytes': '1',
   'session.max_seen': '4',
   'session.max_dead': '1',
+  'session.max_sessions_per_principal': '1',
   'session.resume_window': '30d',
   'session.on_busy': 'reject',
   'session_end.stream': 'ends',
@@ -170,11 +173,11 @@ describe('the keys of the configuration', () => {
 /** `gateway.max_payload` -> `config.gateway.maxPayloadBytes`, whatever its unit is called. */
 function builtValue(key: string): unknown {
   const camel = (name: string) => name.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase());
-  const [section = '', name = ''] = key.split('.').map(camel);
-  const entries = Object.entries(Object.entries(load()).find(([k]) => k === section)?.[1] ?? {});
-  const names = [name, `${name}Ms`, `${name}Bytes`];
-  const found = entries.find(([k]) => names.includes(k));
-  return found?.[1];
+  return key.split('.').reduce<unknown>((section, part) => {
+    const name = camel(part);
+    const names = [name, `${name}Ms`, `${name}Bytes`];
+    return Object.entries(Object(section)).find(([k]) => names.includes(k))?.[1];
+  }, load());
 }
 
 function mistype(key: string, at: number, how: string): string {

@@ -34,18 +34,31 @@ describe('relations of the configuration', () => {
   });
 });
 
+describe('rate limits', () => {
+  const limitsOf = (yaml: string) => loadYaml(yaml).gateway.rateLimit;
+
+  it('X5: of principals hold where there are principals, or where they are asked for', () => {
+    expect(limitsOf('{}')).toMatchObject({ messagesPerSecond: 0, sessionsPerMinute: 0 });
+    const auth = 'auth: {tokens: [{token: t, principal: a}]}';
+    expect(limitsOf(`gateway: {${auth}}`)).toEqual({
+      upgradesPerMinute: 600,
+      unauthenticatedPerMinute: 60,
+      messagesPerSecond: 50,
+      burst: 100,
+      sessionsPerMinute: 60,
+    });
+    expect(limitsOf('gateway: {rate_limit: {messages_per_second: 7}}')).toMatchObject({
+      messagesPerSecond: 7,
+      burst: 14,
+    });
+  });
+});
+
 describe('warnings of the configuration', () => {
   it('name all limits that are set and not enforced, in one line', () => {
-    const yaml = [
-      'gateway: {max_connections: 5, rate_limit: {burst: 1}, trusted_proxies: [10.0.0.1]}',
-      'session: {max_log_bytes: 1}',
-      'metrics: {public: true}',
-    ].join('\n');
+    const yaml = ['metrics: {public: true}'].join('\n');
     const line = loadYaml(yaml).warnings.filter((warning) => warning.includes('not enforced'));
-    expect(line).toEqual([
-      'accepted, but not enforced yet: gateway.max_connections, gateway.trusted_proxies, ' +
-        'gateway.rate_limit.burst, session.max_log_bytes, metrics.public',
-    ]);
+    expect(line).toEqual(['accepted, but not enforced yet: metrics.public']);
   });
 
   it('come without authentication and without a limit for turns, and else not at all', () => {

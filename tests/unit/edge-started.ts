@@ -68,6 +68,9 @@ export async function started(
     maxFrameBytes: 1_000_000,
     heartbeatIntervalMs: 30_000,
     isDraining: () => false,
+    hasRoom: () => true,
+    clientAddress: (peer) => peer,
+    rates: { upgrade: () => ({ kind: 'admitted' }), unauthenticated: () => ({ kind: 'admitted' }) },
     authenticate: credentialsOf(auth ? tokens : []).authenticate,
     checkOrigin: makeCheckOrigin({
       allowedOrigins: ['https://app.example'],

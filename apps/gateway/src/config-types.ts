@@ -35,6 +35,7 @@ export type Config = {
     readonly closeSpreadMs: number;
     /** 0: they stay as long as they like. */
     readonly maxConnectionAgeMs: number;
+    readonly maxConnections: number;
     readonly maxPayloadBytes: number;
     readonly maxReplyBytes: number;
     readonly maxBufferedBytes: number;
@@ -43,8 +44,18 @@ export type Config = {
     /** 0: none. */
     readonly perTurnTimeoutMs: number;
     readonly allowedOrigins: readonly string[];
+    /** Address ranges. */
+    readonly trustedProxies: readonly string[];
     /** null: everything is allowed as principal `local` (loopback only). */
     readonly auth: Auth | null;
+    /** 0: no limit. */
+    readonly rateLimit: {
+      readonly upgradesPerMinute: number;
+      readonly unauthenticatedPerMinute: number;
+      readonly messagesPerSecond: number;
+      readonly burst: number;
+      readonly sessionsPerMinute: number;
+    };
     readonly console: boolean;
   };
   readonly redis: {
@@ -64,6 +75,8 @@ export type Config = {
     readonly maxAttempts: number;
     readonly maxHandOvers: number;
     readonly maxTurnsPerLease: number;
+    /** 0: no limit. */
+    readonly maxTurnsPerPrincipal: number;
     readonly sweepIntervalMs: number;
   };
   readonly session: {
@@ -71,8 +84,11 @@ export type Config = {
     readonly maxInboxBytes: number;
     readonly maxMessages: number;
     readonly maxEvents: number;
+    readonly maxLogBytes: number;
     readonly maxSeen: number;
     readonly maxDead: number;
+    /** 0: no limit. */
+    readonly maxSessionsPerPrincipal: number;
     readonly resumeWindowMs: number;
     readonly onBusy: Mode;
   };

@@ -88,6 +88,7 @@ export async function startGateway(
       : null,
     hasAgent,
     isDraining,
+    liveNodes: presence.liveNodes,
     info: (connections, sessions) => ({
       name: 'sluice',
       version: VERSION,
@@ -152,6 +153,7 @@ function storeLimits({ lease, worker, session }: Config) {
     maxInbox: session.maxInbox,
     maxInboxBytes: session.maxInboxBytes,
     maxEvents: session.maxEvents,
+    maxLogBytes: session.maxLogBytes,
     maxMessages: session.maxMessages,
     maxSeen: session.maxSeen,
     maxDead: session.maxDead,
@@ -175,6 +177,12 @@ function startWorkerRole(config: Config, role: WorkerRole): Promise<RunningWorke
     nodeId: gateway.nodeId,
     concurrency: worker.concurrency,
     sweepIntervalMs: worker.sweepIntervalMs,
+    maxConcurrent: new Map(
+      Object.entries(config.agents).flatMap(([name, { maxConcurrent }]) =>
+        maxConcurrent === undefined ? [] : [[name, maxConcurrent]],
+      ),
+    ),
+    maxTurnsPerPrincipal: worker.maxTurnsPerPrincipal,
     limits: {
       leaseTtlMs: lease.ttlMs,
       lingerMs: lease.lingerMs,
@@ -182,6 +190,7 @@ function startWorkerRole(config: Config, role: WorkerRole): Promise<RunningWorke
       perTurnTimeoutMs: gateway.perTurnTimeoutMs,
       maxReplyBytes: gateway.maxReplyBytes,
       maxMessages: session.maxMessages,
+      maxLogBytes: session.maxLogBytes,
       maxAttempts: worker.maxAttempts,
       maxTurnsPerLease: worker.maxTurnsPerLease,
     },

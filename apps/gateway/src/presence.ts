@@ -63,6 +63,8 @@ export async function startPresence(options: PresenceOptions) {
   const live = () => beats.filter((b) => b.ageMs < LIVE_MS || b.node === nodeId);
   return {
     info,
+    /** How many nodes beat, this one included. */
+    liveNodes: () => new Set([nodeId, ...live().map((b) => b.node)]).size,
     liveProcesses: () => [processId, ...live().map(processOf)],
     liveWorkers: () =>
       live()

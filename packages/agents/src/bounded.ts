@@ -1,25 +1,12 @@
 import { type Agent, type AgentEvent, type Reply, TerminalError } from './port.js';
 
-export type Bounds = {
-  /** Turns of this agent that run at once on this node; absent: as many as come. */
-  readonly maxConcurrent: number | undefined;
-  /** Size of a reply, streamed or whole; a longer one ends the turn with `reply_too_large`. */
-  readonly maxReplyBytes: number;
-};
-
-/** Holds any agent to its bounds. */
-export function bounded(agent: Agent, { maxConcurrent, maxReplyBytes }: Bounds): Agent {
-  const slots = maxConcurrent === undefined ? undefined : makeSlots(maxConcurrent);
+/** Holds any agent to the size of a reply, streamed or whole: a longer one is `reply_too_large`. */
+export function bounded(agent: Agent, { maxReplyBytes }: { maxReplyBytes: number }): Agent {
   return {
     ...agent,
     async *run(turn, { signal }) {
-      await slots?.take(signal);
-      try {
-        signal.throwIfAborted();
-        return yield* withinSize(agent.run(turn, { signal }), maxReplyBytes);
-      } finally {
-        slots?.give();
-      }
+      signal.throwIfAborted();
+      return yield* withinSize(agent.run(turn, { signal }), maxReplyBytes);
     },
   };
 }
@@ -44,39 +31,4 @@ async function* withinSize(run: AsyncGenerator<AgentEvent, Reply, void>, maxByte
 
 function refuseOver(bytes: number, maxBytes: number): void {
   if (bytes > maxBytes) throw new TerminalError('reply_too_large');
-}
-
-/** Waiting turns go first come, first served; an abort ends the wait. Bounded by the worker's slots. */
-function makeSlots(free: number) {
-  const waiting = new Set<() => void>();
-  return {
-    take(signal: AbortSignal): Promise<void> {
-      signal.throwIfAborted();
-      if (free > 0) {
-        free--;
-        return Promise.resolve();
-      }
-      return new Promise((resolve, reject) => {
-        const leave = () => {
-          waiting.delete(enter);
-          reject(signal.reason);
-        };
-        const enter = () => {
-          signal.removeEventListener('abort', leave);
-          resolve();
-        };
-        waiting.add(enter);
-        signal.addEventListener('abort', leave, { once: true });
-      });
-    },
-    give(): void {
-      const [next] = waiting;
-      if (!next) {
-        free++;
-        return;
-      }
-      waiting.delete(next);
-      next();
-    },
-  };
 }

@@ -24,7 +24,7 @@ export async function makeAgent(
 ): Promise<Agent> {
   const { maxReplyBytes = 2 ** 20 } = options;
   const agent = await makeKind(name, config, { ...options, maxReplyBytes });
-  return bounded(agent, { maxConcurrent: config.maxConcurrent, maxReplyBytes });
+  return bounded(agent, { maxReplyBytes });
 }
 
 type KindOptions = MakeAgentOptions & { readonly maxReplyBytes: number };

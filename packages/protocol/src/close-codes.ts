@@ -5,7 +5,9 @@ export const closes = {
   credentialsRotated: { code: 4001, reason: 'credentials_rotated' },
   credentialsExpired: { code: 4001, reason: 'credentials_expired' },
   livenessTimeout: { code: 4002, reason: 'liveness_timeout' },
+  tooManyUpgrades: { code: 4008, reason: 'rate_limited' },
   tooManyInvalidFrames: { code: 4028, reason: 'too_many_invalid_frames' },
+  tooManyUnauthenticated: { code: 4029, reason: 'rate_limited' },
 } as const;
 
 /** Closes that follow a `hello_error` on upgrade carry its message as their reason. */

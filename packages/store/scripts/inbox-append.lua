@@ -1,6 +1,6 @@
 -- Accepts a message: dedupe, limits, inbox, log, and who must be told (a ring, or a live holder).
 -- KEYS: state inbox events messages seen lease pending
--- ARGV: server channel node_channel id message_id body mode max_inbox max_inbox_bytes max_events
+-- ARGV: server channel node_channel id message_id body mode max_inbox max_inbox_bytes max_events max_log_bytes
 --       wakes_counted call
 -- REPLY: gone | ended | busy | full <limit> | duplicate <accepted seq> <ring> <its event>
 --        | accepted <epoch> <seq> <now> <position> <ring>

@@ -1,6 +1,6 @@
 -- Takes a dead letter back into the inbox of its session, as a new message `<old>.retry.<n>`.
 -- KEYS: state inbox events messages seen lease pending letters dead dead_owned letter_call
--- ARGV: server channel node_channel id message_id max_inbox max_inbox_bytes max_events
+-- ARGV: server channel node_channel id message_id max_inbox max_inbox_bytes max_events max_log_bytes
 --       wakes_counted call
 -- REPLY: not_found | gone | full <limit> | accepted <epoch> <seq> <now> <position> <ring> <message_id>
 -- RULES: S1 S4 T4 T7 C4

@@ -1,6 +1,6 @@
 -- Takes a message that was not started out of the inbox, with outcome `cancelled`.
 -- KEYS: state inbox events messages seen pending
--- ARGV: server channel id message_id max_events max_seen resume_window
+-- ARGV: server channel id message_id max_events max_log_bytes max_seen resume_window
 -- REPLY: not_found | not_pending | cancelled
 -- RULES: S2 S3 C4
 --@include clock

@@ -19,7 +19,7 @@ if not s[1] or s[2] then
 elseif agent ~= '' and s[1] ~= agent then
   return { 'wrong_agent', s[1] }
 end
-local channel, max_events = '', 0 -- nothing is appended here
+local channel, max_events, max_log_bytes = '', 0, 0 -- nothing is appended here
 --@include log
 local f = redis.call('HMGET', state, 'epoch_before', 'epoch_from', 'creator', 'accepted',
   'lease_until', 'batch', 'agent')

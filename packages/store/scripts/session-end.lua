@@ -1,7 +1,7 @@
 -- Ends a session: aborts the running turn, cancels what waits, records SESSION_END; what is left is
 -- a tombstone with the log, for readers that have not seen the end yet.
 -- KEYS: state inbox events messages seen lease pending sessions owned ends end_call
--- ARGV: server channel node_channel id node reason reason_code max_events
+-- ARGV: server channel node_channel id node reason reason_code max_events max_log_bytes
 -- REPLY: not_found | ended <SESSION_END record>
 -- RULES: S2 D4 D9 C4
 local TOMBSTONE_MS = 60000

@@ -1,7 +1,7 @@
 -- Starts the turn of the message at the head: takes the lease (new fence) or goes on under it.
 -- KEYS: state inbox events lease pending
 -- ARGV: server channel id token fence turn_id node ring ttl lease_here max_attempts max_hand_overs
---       max_events
+--       max_events max_log_bytes
 -- REPLY: refused <why> | empty | exhausted <head> <entries> | begun <head> <entries>
 -- RULES: L1 L2 L3 L6 T1 T3 T4 T6 T7
 --@include clock

@@ -1,7 +1,7 @@
 -- Ends a turn: outcome, history, log and publication, and the next turn or idleness, in one step.
 -- KEYS: state inbox events messages seen pending sessions owned letters dead dead_owned
 -- ARGV: token fence server channel id turn_id next_turn_id fetch status reason content usage
---       trailing max_events max_messages max_seen max_dead resume_window
+--       trailing max_events max_log_bytes max_messages max_seen max_dead resume_window
 -- REPLY: fenced | idle | more | next <head> <entries>
 -- RULES: S2 S3 L3 T1 T2 T4 T6 E1 C4
 --@include fence
@@ -12,6 +12,7 @@ if fenced then return { 'fenced' } end
 --@include seen
 --@include expiry
 --@include letter
+--@include history
 local s = redis.call('HMGET', state, 'turn_id', 'last_turn', 'batch', 'attempt', 'abort')
 local function what_follows()
   if redis.call('LLEN', inbox) == 0 then return { 'idle' } end
@@ -37,17 +38,17 @@ for i, entry in ipairs(batch) do
   add('r', reason)
   if i == #batch then add('c', content) add('g', usage) else add('i', last) end
   redis.call('ZADD', seen, log_append(final), message_id)
-  redis.call('RPUSH', messages, 'u ' .. entry)
+  history_append('u ' .. entry)
   if status == 'dead_lettered' then
     letter_keep(entry, reason, s[4])
   end
   bytes = bytes + #entry
 end
 log_save()
-redis.call('RPUSH', messages, table.concat({ 'a', last, now, turn_id, status,
+history_append(table.concat({ 'a', last, now, turn_id, status,
   cjson.encode({ content = content, reason = reason, usage = usage,
     attempt = tonumber(s[4]) }) }, ' '))
-redis.call('LTRIM', messages, -tonumber(max_messages), -1)
+history_save()
 if status == 'dead_lettered' then letter_trim(max_dead) end
 seen_trim(max_seen)
 redis.call('HINCRBY', state, 'bytes', -bytes)

@@ -2,7 +2,7 @@
 -- `hand_over`: another node goes on at once; `force`: the running turn was aborted by the drain
 -- deadline, its message stays at the head.
 -- KEYS: state inbox events lease pending ends
--- ARGV: token fence server channel id node how lease_here reason max_events
+-- ARGV: token fence server channel id node how lease_here reason max_events max_log_bytes
 -- REPLY: fenced | more | released | handed <ring> <SESSION_END record>
 -- RULES: L3 T3 T7 D2 D3 D4 D5
 --@include fence

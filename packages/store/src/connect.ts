@@ -3,11 +3,7 @@ import { Redis, type RedisOptions } from 'ioredis';
 import type { PlainCall } from './failpoints.js';
 import { decodeReply, type Script } from './script.js';
 import * as scripts from './scripts.js';
-
-/** Redis cannot be asked now, or refused for lack of memory: worth a retry later. */
-export class StoreUnavailable extends Error {
-  override readonly name = 'StoreUnavailable';
-}
+import { StoreFull, StoreUnavailable } from './unavailable.js';
 
 /** Longest wait for one reply: a stopped Redis must turn into an error, not into silence (C3). */
 const COMMAND_TIMEOUT_MS = 2_000;
@@ -125,7 +121,8 @@ export function connect(url: string, events: ConnectionEvents): Connection {
           const reply = await betweenFailpoints(script.name, () => evaluate(script, rest));
           return decodeReply(script, reply);
         } catch (error) {
-          if (isRefusal(error)) throw new StoreUnavailable(error.message, { cause: error });
+          const refusal = refusalOf(error);
+          if (refusal) throw refusal;
           if (!isLostReply(error)) throw error;
           // Silence may last: whoever must not give up (a commit) repeats the call with time to spare.
           if (tried === TRIES || isSilence(error))
@@ -139,7 +136,9 @@ export function connect(url: string, events: ConnectionEvents): Connection {
         if (name === undefined) return await command(client);
         return await betweenFailpoints(name, () => command(client));
       } catch (error) {
-        if (isRefusal(error) || isLostReply(error)) {
+        const refusal = refusalOf(error);
+        if (refusal) throw refusal;
+        if (isLostReply(error)) {
           throw new StoreUnavailable('Redis does not answer', { cause: error });
         }
         throw error;
@@ -163,12 +162,17 @@ export function connectPatiently(url: string, onError: (error: Error) => void): 
   return client;
 }
 
-/** Redis answered, but cannot take writes now. */
-function isRefusal(error: unknown): error is Error {
-  return (
-    error instanceof Error &&
-    /^(OOM|LOADING|READONLY|MASTERDOWN|MISCONF|NOREPLICAS)/.test(error.message)
+/** Redis answered, but cannot take writes now; undefined: it is something else. */
+function refusalOf(error: unknown): StoreUnavailable | undefined {
+  // Of a transaction it is told by the commands that were queued: EXEC only says that there was one.
+  const causes = [error, ...(Object(error).previousErrors ?? [])];
+  const cause = causes.find(
+    (it): it is Error =>
+      it instanceof Error &&
+      /^(OOM|LOADING|READONLY|MASTERDOWN|MISCONF|NOREPLICAS)/.test(it.message),
   );
+  if (cause?.message.startsWith('OOM')) return new StoreFull({ cause });
+  return cause && new StoreUnavailable(cause.message, { cause });
 }
 
 function isSilence(error: unknown): boolean {

@@ -3,11 +3,11 @@ import { makeId } from '@sluice/runtime';
 import type { Connection } from './connect.js';
 import { decodeEntry } from './entry.js';
 import type { LogEvent } from './event-log.js';
-import type { InboxLimits } from './inbox.js';
+import type { InboxOptions } from './inbox.js';
 import { type Keys, principalHash } from './keys.js';
 import { newestPlaces } from './newest.js';
-import type { Rings } from './ring.js';
 import * as scripts from './scripts.js';
+import { StoreFull } from './unavailable.js';
 
 /** Contents of one page; more letters come with the next one. */
 const PAGE_BYTES_MAX = 4 * 1024 * 1024;
@@ -51,7 +51,7 @@ export type DeadLetters = ReturnType<typeof makeDeadLetters>;
 export function makeDeadLetters(
   connection: Connection,
   keys: Keys,
-  { rings, limits }: { rings: Rings; limits: InboxLimits },
+  { rings, limits, memory }: InboxOptions,
 ) {
   /** A letter's id in its parts; undefined: no id of a letter, or not one of `principal`. */
   function parse(letterId: string, principal: string | undefined) {
@@ -102,6 +102,7 @@ export function makeDeadLetters(
     async retry(letterId: string, principal?: string): Promise<Retried> {
       const parts = parse(letterId, principal);
       if (!parts) return { kind: 'not_found' };
+      if (memory.isFull()) throw new StoreFull();
       const { id, sessionId, messageId } = parts;
       const reply = await connection.run(scripts.letterRetry, keysOf(id, messageId), {
         channel: keys.channel(id),
@@ -111,6 +112,7 @@ export function makeDeadLetters(
         max_inbox: limits.maxInbox,
         max_inbox_bytes: limits.maxInboxBytes,
         max_events: limits.maxEvents,
+        max_log_bytes: limits.maxLogBytes,
         wakes_counted: 1,
         call: makeId('retry'), // made before the first try: a repeat gets the same message
       });

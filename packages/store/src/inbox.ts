@@ -5,9 +5,11 @@ import { encodeBody } from './entry.js';
 import { decodeLogged, type LogEvent } from './event-log.js';
 import { type Kept, keptInLog, readKept } from './kept.js';
 import { type Keys, sessionKeyId } from './keys.js';
+import type { MemoryWatch } from './memory.js';
 import type { Rings } from './ring.js';
 import * as scripts from './scripts.js';
 import type { SessionRef } from './session.js';
+import { StoreFull } from './unavailable.js';
 
 /** Told apart from the few calls that a session remembers, in few bytes. */
 const CALL_BYTES = 5;
@@ -30,20 +32,32 @@ export type InboxLimits = {
   readonly maxInbox: number;
   readonly maxInboxBytes: number;
   readonly maxEvents: number;
+  readonly maxLogBytes: number;
   readonly maxSeen: number;
   readonly resumeWindowMs: number;
+};
+
+export type InboxOptions = {
+  readonly rings: Rings;
+  readonly limits: InboxLimits;
+  readonly memory: Pick<MemoryWatch, 'isFull'>;
 };
 
 export type Inbox = ReturnType<typeof makeInbox>;
 
 /** Accepting messages into sessions and aborting their turns. Throws StoreUnavailable. */
-export function makeInbox(connection: Connection, keys: Keys, rings: Rings, limits: InboxLimits) {
+export function makeInbox(
+  connection: Connection,
+  keys: Keys,
+  { rings, limits, memory }: InboxOptions,
+) {
   return {
     /**
      * Stores the message (S1) and rings when nobody is at the session. The ring is not waited for:
      * should it be lost, the sweep finds the session (T7).
      */
     async append(ref: SessionRef, message: NewMessage): Promise<Appended> {
+      if (memory.isFull()) throw new StoreFull();
       const id = sessionKeyId(ref.principal, ref.sessionId);
       const reply = await connection.run(scripts.inboxAppend, keys.session(id), {
         channel: keys.channel(id),
@@ -55,6 +69,7 @@ export function makeInbox(connection: Connection, keys: Keys, rings: Rings, limi
         max_inbox: limits.maxInbox,
         max_inbox_bytes: limits.maxInboxBytes,
         max_events: limits.maxEvents,
+        max_log_bytes: limits.maxLogBytes,
         wakes_counted: 1,
         call: randomBytes(CALL_BYTES).toString('base64url'),
       });
@@ -84,6 +99,7 @@ export function makeInbox(connection: Connection, keys: Keys, rings: Rings, limi
         id,
         message_id: messageId,
         max_events: limits.maxEvents,
+        max_log_bytes: limits.maxLogBytes,
         max_seen: limits.maxSeen,
         resume_window: limits.resumeWindowMs,
       });

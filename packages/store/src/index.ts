@@ -1,5 +1,4 @@
 export type { Channels } from './channels.js';
-export { StoreUnavailable } from './connect.js';
 export type { DeadLetter, DeadLetters, LetterCursor, Retried } from './dead-letters.js';
 export type { DurabilityWait } from './durability.js';
 export {
@@ -13,15 +12,25 @@ export { decodePublished, type LogEvent, type LogPage, streamFields } from './ev
 export { failpointCalls, type PlainCall } from './failpoints.js';
 export type { Appended, Inbox, NewMessage } from './inbox.js';
 export { inspectRedis, type RedisReport } from './inspect.js';
-export { type Keys, makeKeys, principalHash, sessionKeyId } from './keys.js';
+export { type Keys, makeKeys, principalHash, type RateKind, sessionKeyId } from './keys.js';
 export { LAYOUT_VERSION } from './layout.js';
 export type { Claim, Lease, Leases, TurnEnd } from './lease.js';
 export { DRAIN_ASKED, LIVE_MS, type Nodes } from './nodes.js';
 export { openStore, type Store, withoutSecrets } from './open-store.js';
+export type { PermitScope, Permits } from './permits.js';
+export type { Bucket, Rates } from './rates.js';
 export { RING_QUEUE, type RingJob, type Rings } from './ring.js';
-export type { AttachReply, CommitReply, HeadReply, NodeBeat, SweepReply } from './scripts.js';
+export type {
+  AttachReply,
+  CommitReply,
+  DrawReply,
+  HeadReply,
+  NodeBeat,
+  SweepReply,
+} from './scripts.js';
 export type { AttachRequest, SessionRef, Sessions, SessionView } from './session.js';
 export type { EndEntry, SessionEnds } from './session-ends.js';
 export type { SessionCursor, SessionList, SessionSummary } from './session-list.js';
 export type { Patched } from './session-metadata.js';
 export type { Sweep } from './sweep.js';
+export { StoreFull, StoreUnavailable, whyUnavailable } from './unavailable.js';

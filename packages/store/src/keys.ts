@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { PermitScope } from './permits.js';
 
 /** Keys of one session; all carry the hash tag of its partition. */
 export type SessionKeys = ReturnType<Keys['session']>;
@@ -23,6 +24,9 @@ export function principalHash(principal: string): string {
 export function sessionKeyId(principal: string, sessionId: string): string {
   return `${principalHash(principal)}.${sessionId}`;
 }
+
+/** What is limited: messages and new sessions of a principal, upgrades and refused credentials of an address. */
+export type RateKind = 'messages' | 'sessions' | 'upgrades' | 'unauthenticated';
 
 export type Keys = ReturnType<typeof makeKeys>;
 
@@ -87,6 +91,14 @@ export function makeKeys(prefix: string, partitions: number) {
     nodeChannelPrefix: (partition: number) => `${tag(partition)}:node:`,
     nodes: `${prefix}:nodes`,
     layout: `${prefix}:layout`,
+    /** Bucket of a principal (its hash) or an address. */
+    rate: (kind: RateKind, subject: string) => `${prefix}:rate:{${subject}}:${kind}`,
+    /** Permits to run a turn of an agent, or of a principal, and who waits for one. */
+    permits({ kind, name }: PermitScope) {
+      const subject = kind === 'agent' ? name : principalHash(name);
+      const base = `${prefix}:${kind}:{${subject}}`;
+      return { permits: `${base}:turns`, waiting: `${base}:waiting` };
+    },
     /** Written before each wait for a copy. */
     durable: `${prefix}:durable`,
     /** BullMQ's prefix: one queue, in one slot. */

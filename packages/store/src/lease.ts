@@ -20,6 +20,7 @@ export type LeaseLimits = {
   readonly maxAttempts: number;
   readonly maxHandOvers: number;
   readonly maxEvents: number;
+  readonly maxLogBytes: number;
   readonly maxMessages: number;
   readonly maxSeen: number;
   readonly maxDead: number;
@@ -95,6 +96,7 @@ export function makeLeases(
         max_attempts: limits.maxAttempts,
         max_hand_overs: limits.maxHandOvers,
         max_events: limits.maxEvents,
+        max_log_bytes: limits.maxLogBytes,
       });
     },
 
@@ -131,6 +133,7 @@ export function makeLeases(
         number,
         batch: JSON.stringify(batch),
         max_events: limits.maxEvents,
+        max_log_bytes: limits.maxLogBytes,
       });
     },
 
@@ -148,6 +151,7 @@ export function makeLeases(
         usage: end.usage,
         trailing: JSON.stringify(end.trailing),
         max_events: limits.maxEvents,
+        max_log_bytes: limits.maxLogBytes,
         max_messages: limits.maxMessages,
         max_seen: limits.maxSeen,
         max_dead: limits.maxDead,
@@ -173,6 +177,7 @@ export function makeLeases(
         lease_here: 1,
         reason,
         max_events: limits.maxEvents,
+        max_log_bytes: limits.maxLogBytes,
       });
     },
 

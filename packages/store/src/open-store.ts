@@ -9,8 +9,11 @@ import { type InboxLimits, makeInbox } from './inbox.js';
 import { makeKeys } from './keys.js';
 import { checkLayout } from './layout.js';
 import { type LeaseLimits, makeLeases } from './lease.js';
+import { makeMemoryWatch } from './memory.js';
 import { makeNodes } from './nodes.js';
+import { makePermits } from './permits.js';
 import { watchPulse } from './pulse.js';
+import { makeRates } from './rates.js';
 import { makeRings } from './ring.js';
 import { makeSessions } from './session.js';
 import { makeSessionEnds } from './session-ends.js';
@@ -81,7 +84,12 @@ export async function openStore(options: StoreOptions) {
   // A node that is started again under its id is another process, and has none of the connections.
   // Short, since it stands in every resume mark; no node has a `~` in its id.
   const processId = `~${randomBytes(6).toString('base64url')}`;
-  const pulse = watchPulse(connection);
+  const memory = makeMemoryWatch((isFull, seen) =>
+    isFull
+      ? log.warn(seen, 'redis is nearly full: no new messages and sessions until there is room')
+      : log.info(seen, 'redis has room again'),
+  );
+  const pulse = watchPulse(connection, memory);
   return {
     processId,
     keys,
@@ -96,16 +104,20 @@ export async function openStore(options: StoreOptions) {
       maxEvents: limits.maxEvents,
       processId,
       liveProcesses: options.liveProcesses ?? (() => [processId]),
+      maxLogBytes: limits.maxLogBytes,
+      memory,
     }),
     sessionList: makeSessionList(connection, keys),
-    inbox: makeInbox(connection, keys, rings, limits),
-    deadLetters: makeDeadLetters(connection, keys, { rings, limits }),
+    inbox: makeInbox(connection, keys, { rings, limits, memory }),
+    deadLetters: makeDeadLetters(connection, keys, { rings, limits, memory }),
     leases: makeLeases(connection, keys, { nodeId, limits }),
     nodes: makeNodes(connection, keys, nodeId),
     sweep: makeSweep(connection, keys, {
       intervalMs: options.sweepIntervalMs,
       resumeWindowMs: limits.resumeWindowMs,
     }),
+    permits: makePermits(connection, keys, { nodeId, ttlMs: limits.ttlMs }),
+    rates: makeRates(connection, keys),
     isReachable: pulse.isBeating,
     async close(): Promise<void> {
       pulse.stop();

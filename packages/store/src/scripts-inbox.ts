@@ -28,6 +28,7 @@ export const inboxAppend = defineScript('inbox-append', {
     'max_inbox',
     'max_inbox_bytes',
     'max_events',
+    'max_log_bytes',
     'wakes_counted',
     'call',
   ],
@@ -49,7 +50,16 @@ export const inboxAppend = defineScript('inbox-append', {
 
 export const messageCancel = defineScript('message-cancel', {
   keys: ['state', 'inbox', 'events', 'messages', 'seen', 'pending'],
-  args: ['server', 'channel', 'id', 'message_id', 'max_events', 'max_seen', 'resume_window'],
+  args: [
+    'server',
+    'channel',
+    'id',
+    'message_id',
+    'max_events',
+    'max_log_bytes',
+    'max_seen',
+    'resume_window',
+  ],
   decode(word): 'not_found' | 'not_pending' | 'cancelled' {
     if (word === 'not_found' || word === 'not_pending' || word === 'cancelled') return word;
     return unexpected(word);

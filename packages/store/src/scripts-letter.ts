@@ -30,6 +30,7 @@ export const letterRetry = defineScript('letter-retry', {
     'max_inbox',
     'max_inbox_bytes',
     'max_events',
+    'max_log_bytes',
     'wakes_counted',
     'call',
   ],

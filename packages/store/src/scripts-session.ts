@@ -140,7 +140,17 @@ export const sessionEnd = defineScript('session-end', {
     'ends',
     'end_call',
   ],
-  args: ['server', 'channel', 'node_channel', 'id', 'node', 'reason', 'reason_code', 'max_events'],
+  args: [
+    'server',
+    'channel',
+    'node_channel',
+    'id',
+    'node',
+    'reason',
+    'reason_code',
+    'max_events',
+    'max_log_bytes',
+  ],
   decode(word, reply): { kind: 'not_found' } | { kind: 'ended'; record: string } {
     return word === 'not_found' ? { kind: 'not_found' } : { kind: 'ended', record: reply.text() };
   },

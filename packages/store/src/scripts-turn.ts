@@ -52,6 +52,7 @@ export const turnBegin = defineScript('turn-begin', {
     'max_attempts',
     'max_hand_overs',
     'max_events',
+    'max_log_bytes',
   ],
   decode(word, reply): BeginReply {
     if (word === 'refused') return { kind: 'refused', why: reply.text() };
@@ -63,7 +64,17 @@ export const turnBegin = defineScript('turn-begin', {
 
 export const eventsAppend = defineScript('events-append', {
   keys: ['state', 'events'],
-  args: ['token', 'fence', 'server', 'channel', 'turn_id', 'number', 'batch', 'max_events'],
+  args: [
+    'token',
+    'fence',
+    'server',
+    'channel',
+    'turn_id',
+    'number',
+    'batch',
+    'max_events',
+    'max_log_bytes',
+  ],
   decode(word, reply): Fenced | { kind: 'appended'; cursor: number; abort: string } {
     if (word === 'fenced') return fenced;
     return { kind: 'appended', cursor: reply.int(), abort: reply.text() };
@@ -104,6 +115,7 @@ export const turnCommit = defineScript('turn-commit', {
     'usage',
     'trailing',
     'max_events',
+    'max_log_bytes',
     'max_messages',
     'max_seen',
     'max_dead',
@@ -136,6 +148,7 @@ export const turnRelease = defineScript('turn-release', {
     'lease_here',
     'reason',
     'max_events',
+    'max_log_bytes',
   ],
   decode(word, reply): ReleaseReply {
     if (word === 'fenced') return fenced;

@@ -3,5 +3,6 @@ export type { Fenced, HeadReply } from './script-replies.js';
 export * from './scripts-cluster.js';
 export * from './scripts-inbox.js';
 export * from './scripts-letter.js';
+export * from './scripts-limits.js';
 export * from './scripts-session.js';
 export * from './scripts-turn.js';

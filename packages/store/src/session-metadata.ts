@@ -1,7 +1,8 @@
-import { type Connection, StoreUnavailable } from './connect.js';
+import type { Connection } from './connect.js';
 import { type Keys, sessionKeyId } from './keys.js';
 import * as scripts from './scripts.js';
 import type { SessionRef } from './session.js';
+import { StoreUnavailable } from './unavailable.js';
 
 /** Others may change the same metadata at the same moment; each of these tries lost to one of them. */
 const TRIES = 20;

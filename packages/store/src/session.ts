@@ -3,9 +3,11 @@ import type { Connection } from './connect.js';
 import { decodeEntry, decodeHistory, type HistoryPlace, lineStart, placeOf } from './entry.js';
 import { type LogPage, readLog } from './event-log.js';
 import { type Keys, sessionKeyId } from './keys.js';
+import type { MemoryWatch } from './memory.js';
 import { pairs } from './reply.js';
 import * as scripts from './scripts.js';
 import { type Patched, patchMetadata } from './session-metadata.js';
+import { StoreFull } from './unavailable.js';
 
 /** A session that nobody ever sent a message to goes this long after its last connection. */
 const UNUSED_WINDOW_MS = 5 * 60_000;
@@ -47,6 +49,8 @@ export type SessionOptions = {
   readonly processId: string;
   readonly resumeWindowMs: number;
   readonly maxEvents: number;
+  readonly maxLogBytes: number;
+  readonly memory: Pick<MemoryWatch, 'isFull'>;
   /** Processes that beat, this one included. */
   liveProcesses(): readonly string[];
 };
@@ -56,14 +60,15 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
   const windows = { unused_window: UNUSED_WINDOW_MS, resume_window: options.resumeWindowMs };
 
   return {
-    attach(request: AttachRequest): Promise<scripts.AttachReply> {
+    async attach(request: AttachRequest): Promise<scripts.AttachReply> {
       const id = sessionKeyId(request.principal, request.sessionId);
-      return connection.run(scripts.sessionAttach, keys.session(id), {
+      const create = request.create && !options.memory.isFull();
+      const reply = await connection.run(scripts.sessionAttach, keys.session(id), {
         id,
         agent: request.agent,
         principal: request.principal,
         session_id: request.sessionId,
-        create: request.create ? 1 : 0,
+        create: create ? 1 : 0,
         since: request.since ?? '',
         known_epoch: request.epoch ?? '',
         connection: request.attachId,
@@ -74,6 +79,8 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
         metadata: JSON.stringify(request.metadata ?? {}),
         ...windows,
       });
+      if (reply.kind === 'not_found' && request.create && !create) throw new StoreFull();
+      return reply;
     },
 
     /** The persisted shape with one page of messages; undefined: no such session. */
@@ -101,6 +108,26 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
       { patch, maxBytes }: { patch: Record<string, unknown>; maxBytes: number },
     ): Promise<Patched> {
       return patchMetadata(connection, keys, { ref, patch, maxBytes });
+    },
+
+    /** Sessions of a principal. Below `most` those are counted too that have expired a while ago. */
+    async countOf(principal: string, most: number): Promise<number> {
+      const all = Array.from({ length: keys.partitions }, (_, partition) => partition);
+      const listed = all.map((partition) => {
+        const owned = keys.sessionsIn(partition, principal);
+        return connection.ask((client) => client.zcard(owned));
+      });
+      const counts = await Promise.all(listed);
+      const count = counts.reduce((sum, it) => sum + it, 0);
+      if (count < most) return count;
+      let living = 0;
+      for (const partition of all.filter((_, index) => counts[index])) {
+        const { sessions, sessionPrefix } = keys.partition(partition);
+        const owned = keys.sessionsIn(partition, principal);
+        const args = { session_prefix: sessionPrefix };
+        living += await connection.run(scripts.sessionsCount, { owned, sessions }, args);
+      }
+      return living;
     },
 
     touch(ref: SessionRef): Promise<string> {
@@ -134,6 +161,7 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
         reason: by.reason,
         reason_code: by.reasonCode,
         max_events: options.maxEvents,
+        max_log_bytes: options.maxLogBytes,
       });
       return reply.kind === 'ended' ? reply.record : undefined;
     },

@@ -15,6 +15,8 @@ export async function openTarget(): Promise<{ target: Target; node: GatewayProce
       gateway: {
         heartbeat_interval: '1s',
         auth: { tokens: [{ token, principal: 'contract', scopes: ['read', 'write'] }] },
+        // The suite makes more sessions in a minute than a principal may by default.
+        rate_limit: { sessions_per_minute: 0 },
       },
       agents: {
         echo: { kind: 'echo', stream: false },

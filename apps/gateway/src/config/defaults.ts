@@ -32,6 +32,8 @@ export function gatewayOf(given: Given): Omit<Section<'gateway'>, 'auth'> {
     closeSpreadMs: own.close_spread ?? Math.min(5 * SECOND, drainTimeoutMs / 2),
     // 0: clients stay; needed where nodes are added and removed by load.
     maxConnectionAgeMs: own.max_connection_age ?? 0,
+    // 100,000 connections: at about 10 KiB each they take 1 GiB.
+    maxConnections: own.max_connections ?? 100_000,
     // 1 MiB: a long document; larger things belong into an object store.
     maxPayloadBytes,
     // 1 MiB: as a payload.
@@ -47,8 +49,30 @@ export function gatewayOf(given: Given): Omit<Section<'gateway'>, 'auth'> {
     perTurnTimeoutMs: own.per_turn_timeout ?? 10 * MINUTE,
     // None: only the gateway's own pages.
     allowedOrigins: own.allowed_origins ?? [],
+    // None: anybody can send the header.
+    trustedProxies: own.trusted_proxies ?? [],
+    rateLimit: rateLimitOf(given),
     // The page at `/` holds no data of its own.
     console: own.console ?? true,
+  };
+}
+
+/** Without `auth` everybody is the one principal `local`: what is told apart nowhere has no limit. */
+function rateLimitOf({ gateway = {} }: Given): Section<'gateway'>['rateLimit'] {
+  const own = gateway.rate_limit ?? {};
+  const isOpen = gateway.auth === undefined;
+  const messagesPerSecond = own.messages_per_second ?? (isOpen ? 0 : 50);
+  return {
+    // 600: ten reconnects per second behind one office address.
+    upgradesPerMinute: own.upgrades_per_minute ?? 600,
+    // 60: more than a person mistypes, too few to guess a secret.
+    unauthenticatedPerMinute: own.unauthenticated_per_minute ?? 60,
+    // 50 per second: more than a person or a model sends.
+    messagesPerSecond,
+    // Two seconds of the above at once.
+    burst: own.burst ?? Math.max(1, 2 * messagesPerSecond),
+    // 60: one new session per second.
+    sessionsPerMinute: own.sessions_per_minute ?? (isOpen ? 0 : 60),
   };
 }
 
@@ -84,6 +108,8 @@ export function workerOf({ worker = {} }: Given): Section<'worker'> {
     maxHandOvers: worker.max_hand_overs ?? 10,
     // 16 turns: a long inbox waits behind other sessions now and then, without paying for it often.
     maxTurnsPerLease: worker.max_turns_per_lease ?? 16,
+    // 0: no limit; what a principal may send is limited already.
+    maxTurnsPerPrincipal: worker.max_turns_per_principal ?? 0,
     // 500 ms: what a takeover may cost on top of the lease's TTL.
     sweepIntervalMs: worker.sweep_interval ?? 500,
   };
@@ -100,10 +126,14 @@ export function sessionOf({ session = {} }: Given): Section<'session'> {
     maxMessages: session.max_messages ?? 1_000,
     // 10,000 events: about 100 streamed replies to replay.
     maxEvents: session.max_events ?? 10_000,
+    // 8 MiB: eight of the largest payloads, or the 10,000 events of above at 800 bytes each.
+    maxLogBytes: session.max_log_bytes ?? 8 * MiB,
     // 4,096 ids: a client may repeat what it sent hours ago; never below 4 x max_inbox (S3).
     maxSeen: Math.max(session.max_seen ?? 4_096, 4 * maxInbox),
     // 100: to be looked at by a person.
     maxDead: session.max_dead ?? 100,
+    // 0: no limit; idle ones expire.
+    maxSessionsPerPrincipal: session.max_sessions_per_principal ?? 0,
     // 24 h: come back tomorrow at the same time.
     resumeWindowMs: session.resume_window ?? 24 * 60 * MINUTE,
     // Nothing said while the agent works is lost or interrupts it.

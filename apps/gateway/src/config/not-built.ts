@@ -4,13 +4,7 @@ import { type Tree, valueAt } from './tree.js';
 
 const notBuilt = ['redis.sentinel', 'redis.cluster', 'telemetry.otlp_endpoint'];
 
-const notEnforced = [
-  'gateway.max_connections',
-  'gateway.rate_limit',
-  'gateway.trusted_proxies',
-  'metrics.public',
-  'session.max_log_bytes',
-];
+const notEnforced = ['metrics.public'];
 
 const isSet = (tree: Tree, key: string) => valueAt(tree, key.split('.')) !== undefined;
 

@@ -74,10 +74,11 @@ const gateway = section({
   trusted_proxies: list(cidr).optional(),
   auth: section({ tokens: list(token).optional(), jwt: jwt.optional() }).optional(),
   rate_limit: section({
-    upgrades_per_minute: whole(1).optional(),
-    messages_per_second: whole(1).optional(),
+    upgrades_per_minute: whole(0).optional(),
+    unauthenticated_per_minute: whole(0).optional(),
+    messages_per_second: whole(0).optional(),
     burst: whole(1).optional(),
-    sessions_per_minute: whole(1).optional(),
+    sessions_per_minute: whole(0).optional(),
   }).optional(),
   console: yesNo.optional(),
 });
@@ -107,6 +108,7 @@ const worker = section({
   max_attempts: whole(1).optional(),
   max_hand_overs: whole(1).optional(),
   max_turns_per_lease: whole(1).optional(),
+  max_turns_per_principal: whole(0).optional(),
   sweep_interval: duration(1).optional(),
 });
 
@@ -118,6 +120,7 @@ const session = section({
   max_log_bytes: size().optional(),
   max_seen: whole(1).optional(),
   max_dead: whole(1).optional(),
+  max_sessions_per_principal: whole(0).optional(),
   resume_window: duration(1, YEARS_10_MS).optional(),
   on_busy: choice(modes).optional(),
 });

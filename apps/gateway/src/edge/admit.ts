@@ -1,5 +1,8 @@
-import { type HelloErrorFrame, type NextStep, REFUSED_CODE } from '@sluice/protocol';
+import { closes, type HelloErrorFrame, type NextStep, REFUSED_CODE } from '@sluice/protocol';
+import { StoreUnavailable } from '@sluice/store';
 import { presentedCredential } from './authenticate.js';
+import type { Admittance } from './rate-limit.js';
+import type { EdgeRates } from './rates.js';
 import type { Authenticate, CheckOrigin, Identity } from './transport.js';
 
 /** What of an upgrade request decides; copied, since the request is gone after the first await. */
@@ -24,15 +27,20 @@ export type Admission = { readonly kind: 'admitted'; readonly identity: Identity
 export type AdmitOptions = {
   readonly authenticate: Authenticate;
   readonly checkOrigin: CheckOrigin;
+  readonly rates: Pick<EdgeRates, 'upgrade' | 'unauthenticated'>;
 };
 
 /** What a client waits before it presents a credential again that nobody could verify. */
 const UNAVAILABLE_RETRY_S = 1;
 
-/** Whether an upgrade becomes a connection: origin, then credentials. Never throws. */
+/** Whether an upgrade becomes a connection: origin, rate of its address, credentials. Never throws. */
 export async function admit(options: AdmitOptions, request: UpgradeRequest): Promise<Admission> {
   const origin = options.checkOrigin(request.origin, request.host);
   if (origin.kind === 'refused') return refused(origin, 'do_not_retry');
+  const upgrade = await isWithin(options.rates.upgrade(request.address));
+  if (upgrade.kind === 'refused') {
+    return tooMany(closes.tooManyUpgrades.code, 'Too many connections from this address.', upgrade);
+  }
   const credential = presentedCredential({
     authorization: request.authorization,
     protocols: request.protocols,
@@ -40,8 +48,29 @@ export async function admit(options: AdmitOptions, request: UpgradeRequest): Pro
   });
   const who = await options.authenticate(credential);
   if (who.kind === 'ok') return { kind: 'admitted', identity: who.identity };
-  if (who.code !== 'unavailable') return refused(who, 'reauthenticate');
-  return refused({ ...who, retry_after_seconds: UNAVAILABLE_RETRY_S }, 'wait_then_retry');
+  if (who.code === 'unavailable') {
+    return refused({ ...who, retry_after_seconds: UNAVAILABLE_RETRY_S }, 'wait_then_retry');
+  }
+  const unauthenticated = await isWithin(options.rates.unauthenticated(request.address));
+  if (unauthenticated.kind === 'admitted') return refused(who, 'reauthenticate');
+  const message = 'Too many connections without valid credentials from this address.';
+  return tooMany(closes.tooManyUnauthenticated.code, message, unauthenticated);
+}
+
+/** This node has as many connections as it may; another one may have room. */
+export function noRoom(retryAfterMs: number): Refusal {
+  const message = 'This node has as many connections as it may.';
+  return tooMany(closes.tooManyUpgrades.code, message, { kind: 'refused', retryAfterMs });
+}
+
+/** Without Redis everybody may connect: `hello` then says `unavailable`, and max_connections holds. */
+async function isWithin(asked: Admittance | Promise<Admittance>): Promise<Admittance> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error;
+    return { kind: 'admitted' };
+  }
 }
 
 type Told = Pick<HelloErrorFrame, 'code' | 'message' | 'retry_after_seconds'>;
@@ -57,4 +86,13 @@ function refused(told: Told, next_step: NextStep, code: number = REFUSED_CODE): 
     ...later,
   };
   return { kind: 'refused', frame, code };
+}
+
+function tooMany(
+  code: number,
+  message: string,
+  { retryAfterMs }: Admittance & { kind: 'refused' },
+): Refusal {
+  const retry_after_seconds = Math.ceil(retryAfterMs / 1_000);
+  return refused({ code: 'rate_limited', message, retry_after_seconds }, 'wait_then_retry', code);
 }

@@ -11,10 +11,17 @@ import {
   streamTypes,
 } from '@sluice/protocol';
 import { makeId } from '@sluice/runtime';
-import { type AttachReply, type SessionRef, StoreUnavailable } from '@sluice/store';
+import {
+  type AttachReply,
+  type AttachRequest,
+  type SessionRef,
+  StoreUnavailable,
+  whyUnavailable,
+} from '@sluice/store';
 import type { Attached, Connection } from './connection.js';
 import type { EdgeContext } from './context.js';
 import { detach } from './detach.js';
+import { type EnterReply, enterSession } from './enter-session.js';
 import type { Feed } from './fan-out.js';
 import { errorFrame } from './frames.js';
 import { SocketReader } from './socket-reader.js';
@@ -43,7 +50,7 @@ export async function attach(
   try {
     feed = await context.fanOut.acquire(ref, frame.agent_id);
     const attachId = makeId('att');
-    const reply = await context.sessions.attach({
+    const request: AttachRequest = {
       ...ref,
       agent: frame.agent_id,
       create: true,
@@ -51,10 +58,14 @@ export async function attach(
       epoch: frame.type === 'hello' ? frame.epoch : undefined,
       attachId,
       metadata: frame.type === 'hello' ? frame.metadata : undefined,
-    });
+    };
+    const isNamed = frame.session_id !== undefined;
+    const reply = await enterSession(context, request, { isNamed });
     if (reply.kind !== 'attached') {
       context.fanOut.release(ref);
-      connection.outbound.json(wrongAgent(frame, ref));
+      connection.outbound.json(
+        reply.kind === 'rate_limited' ? rateLimited(frame, reply) : wrongAgent(frame, ref),
+      );
       return undefined;
     }
     const attached = bind(context, connection, { frame, ref, feed, reply, attachId });
@@ -65,7 +76,7 @@ export async function attach(
   } catch (error) {
     if (feed) context.fanOut.release(ref);
     if (!(error instanceof StoreUnavailable)) throw error;
-    connection.outbound.json(unavailable(frame));
+    connection.outbound.json(unavailable(frame, whyUnavailable(error)));
     return undefined;
   }
 }
@@ -174,8 +185,17 @@ function wrongAgent(frame: Entering, ref: SessionRef): ServerFrame {
     : errorFrame('auth_unauthorized', message);
 }
 
-function unavailable(frame: Entering): ServerFrame {
-  const message = 'Redis is away; try again';
+function rateLimited(
+  frame: Entering,
+  { why, retryAfterMs }: EnterReply & { kind: 'rate_limited' },
+): ServerFrame {
+  if (frame.type === 'join') return errorFrame('rate_limited', why);
+  const retry_after_seconds = Math.ceil(retryAfterMs / 1_000);
+  return helloError('rate_limited', why, { next_step: 'wait_then_retry', retry_after_seconds });
+}
+
+function unavailable(frame: Entering, why: string): ServerFrame {
+  const message = `${why}; try again`;
   return frame.type === 'hello'
     ? helloError('unavailable', message, { next_step: 'wait_then_retry', retry_after_seconds: 1 })
     : errorFrame('unavailable', message);

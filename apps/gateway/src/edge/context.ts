@@ -12,6 +12,7 @@ import type {
 } from '@sluice/store';
 import type { Connection } from './connection.js';
 import type { FanOut } from './fan-out.js';
+import type { EdgeRates } from './rates.js';
 
 export type EdgeLimits = {
   readonly maxPayloadBytes: number;
@@ -20,6 +21,8 @@ export type EdgeLimits = {
   readonly heartbeatIntervalMs: number;
   readonly maxMessages: number;
   readonly maxMetadataBytes: number;
+  /** 0: no limit. */
+  readonly maxSessionsPerPrincipal: number;
   readonly resumeWindowMs: number;
   readonly onBusy: Mode;
 };
@@ -31,6 +34,7 @@ export type EdgeContext = {
   readonly sessionList: SessionList;
   readonly inbox: Inbox;
   readonly deadLetters: DeadLetters;
+  readonly rates: EdgeRates;
   readonly durability: DurabilityWait;
   readonly ends: SessionEnds;
   readonly nodes: Nodes;
@@ -43,5 +47,7 @@ export type EdgeContext = {
   /** Whether some live node has the agent. */
   hasAgent(agent: string): boolean;
   isDraining(): boolean;
+  /** Whether this node may have another connection (max_connections). */
+  hasRoom(): boolean;
   partitionOf(ref: SessionRef): number;
 };

@@ -7,7 +7,7 @@ import {
   type JoinFrame,
 } from '@sluice/protocol';
 import { unreachable } from '@sluice/runtime';
-import { StoreUnavailable } from '@sluice/store';
+import { StoreUnavailable, whyUnavailable } from '@sluice/store';
 import { attach, replay } from './attach.js';
 import { allows } from './authenticate.js';
 import type { Attached, Connection } from './connection.js';
@@ -180,12 +180,9 @@ function answer(connection: Connection, work: Promise<unknown>, messageId?: stri
   work.catch((error) => {
     if (connection.state.kind === 'attaching') connection.state = { kind: 'idle' };
     const away = error instanceof StoreUnavailable;
+    const text = away ? `${whyUnavailable(error)}; send it again with the same message_id` : '';
     connection.outbound.json(
-      errorFrame(
-        away ? 'unavailable' : 'internal',
-        away ? 'Redis does not answer; send it again with the same message_id' : 'internal error',
-        { messageId },
-      ),
+      errorFrame(away ? 'unavailable' : 'internal', away ? text : 'internal error', { messageId }),
     );
     if (!away) connection.onBug(error);
   });

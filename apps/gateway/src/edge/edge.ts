@@ -3,6 +3,7 @@ import { type Store, sessionKeyId } from '@sluice/store';
 import type { Secret } from '../config/secret.js';
 import type { Auth, Config } from '../config-types.js';
 import { everybody, makeCredentials } from './authenticate.js';
+import { makeClientAddress } from './client-address.js';
 import { type Connection, makeConnection } from './connection.js';
 import type { EdgeContext, EdgeLimits } from './context.js';
 import { detach } from './detach.js';
@@ -12,6 +13,7 @@ import { followSecrets } from './live-secrets.js';
 import { makeCheckOrigin } from './origin.js';
 import { Outbound } from './outbound.js';
 import type { Waits } from './post-message.js';
+import { makeEdgeRates } from './rates.js';
 import { startRebalance } from './rebalance.js';
 import { startRevoke } from './revoke.js';
 import type { Info } from './routes/about.js';
@@ -37,6 +39,8 @@ export type EdgeOptions = {
   readonly publicFile: string | null;
   hasAgent(agent: string): boolean;
   isDraining(): boolean;
+  /** Nodes of the cluster that beat, this one included. */
+  liveNodes(): number;
   info(connections: number, sessions: number): Info;
 };
 
@@ -45,8 +49,8 @@ export type RunningEdge = Awaited<ReturnType<typeof startEdge>>;
 /** Starts the edge role: sockets and HTTP in, frames out. */
 export async function startEdge(options: EdgeOptions) {
   const { config, log } = options;
-  const context = makeContext(options);
   const streams: OpenStreams = new Set();
+  const context = makeContext(options, streams);
   const waits: Waits = new Set();
   const info = () => options.info(context.connections.size, context.fanOut.sessions().length);
   const { gateway } = config;
@@ -65,6 +69,9 @@ export async function startEdge(options: EdgeOptions) {
     heartbeatIntervalMs: gateway.heartbeatIntervalMs,
     // A node without the role has nothing to offer a client either.
     isDraining: () => !serves || options.isDraining(),
+    hasRoom: context.hasRoom,
+    clientAddress: makeClientAddress(gateway.trustedProxies),
+    rates: context.rates,
     authenticate: credentials.authenticate,
     checkOrigin: makeCheckOrigin({
       allowedOrigins: gateway.allowedOrigins,
@@ -106,7 +113,8 @@ function secretsOf(auth: Auth | null): Secret[] {
   return keys === undefined || keys.kind === 'jwks' ? tokens : [...tokens, keys];
 }
 
-function makeContext({ store, config, log, hasAgent, isDraining }: EdgeOptions): EdgeContext {
+function makeContext(options: EdgeOptions, streams: OpenStreams): EdgeContext {
+  const { store, config, log, hasAgent, isDraining } = options;
   const { gateway, session } = config;
   const limits: EdgeLimits = {
     maxPayloadBytes: gateway.maxPayloadBytes,
@@ -115,26 +123,30 @@ function makeContext({ store, config, log, hasAgent, isDraining }: EdgeOptions):
     heartbeatIntervalMs: gateway.heartbeatIntervalMs,
     maxMessages: session.maxMessages,
     maxMetadataBytes: Math.min(METADATA_BYTES_MAX, gateway.maxPayloadBytes),
+    maxSessionsPerPrincipal: session.maxSessionsPerPrincipal,
     resumeWindowMs: session.resumeWindowMs,
     onBusy: session.onBusy,
   };
   const { channels, keys, sessions } = store;
+  const connections = new Set<Connection>();
   return {
     nodeId: gateway.nodeId,
     sessions,
     sessionList: store.sessionList,
     inbox: store.inbox,
     deadLetters: store.deadLetters,
+    rates: makeEdgeRates(store.rates, gateway, options.liveNodes),
     durability: store.durability,
     ends: store.sessionEnds,
     nodes: store.nodes,
     fanOut: makeFanOut({ channels, keys, sessions, log }),
     limits,
     log,
-    connections: new Set(),
+    connections,
     marking: new Set(),
     hasAgent,
     isDraining,
+    hasRoom: () => connections.size + streams.size < gateway.maxConnections,
     partitionOf: (ref) => keys.partitionOf(sessionKeyId(ref.principal, ref.sessionId)),
   };
 }

@@ -3,9 +3,10 @@ import { makeId } from '@sluice/runtime';
 import type { Appended, SessionRef } from '@sluice/store';
 import type { EdgeContext } from './context.js';
 import { duplicateOutcome } from './duplicate.js';
+import { enterSession } from './enter-session.js';
 import { buildEvent, duplicateAccepted } from './frames.js';
 import { readMessage } from './read-message.js';
-import { refusalOf } from './send-message.js';
+import { refusalOf, TOO_MANY_MESSAGES } from './send-message.js';
 import type { Exchange, HttpReply } from './transport.js';
 import { type FinalWait, waitForFinals } from './wait-for-final.js';
 
@@ -25,6 +26,10 @@ export async function postMessage(
   const waitMs = Math.min(waitS, WAIT_MAX_S) * 1_000;
   const message = await readMessage(exchange, context.limits.maxPayloadBytes);
   if (!message) return;
+  const admitted = await context.rates.message(ref.principal);
+  if (admitted.kind === 'refused') {
+    return reply.error('rate_limited', TOO_MANY_MESSAGES, retryAfter(admitted.retryAfterMs));
+  }
   const agentId = await enter(context, reply, { ref, agentId: message.agent_id ?? '' });
   if (agentId === undefined) return;
 
@@ -49,14 +54,16 @@ async function enter(
     reply.error('agent_not_found', `no agent "${agentId}"`);
     return undefined;
   }
-  const attached = await context.sessions.attach({
-    ...ref,
-    agent: agentId,
-    create: agentId !== '',
-    since: 0,
-    attachId: makeId('att'),
-  });
+  const attached = await enterSession(
+    context,
+    { ...ref, agent: agentId, create: agentId !== '', since: 0, attachId: makeId('att') },
+    { isNamed: true },
+  );
   if (attached.kind === 'attached') return attached.agent;
+  if (attached.kind === 'rate_limited') {
+    reply.error('rate_limited', attached.why, retryAfter(attached.retryAfterMs));
+    return undefined;
+  }
   if (attached.kind === 'wrong_agent') {
     reply.error('auth_unauthorized', 'the session belongs to another agent');
   } else {
@@ -64,6 +71,8 @@ async function enter(
   }
   return undefined;
 }
+
+const retryAfter = (ms: number) => ({ 'retry-after': String(Math.ceil(ms / 1_000)) });
 
 type Sending = {
   readonly ref: SessionRef;

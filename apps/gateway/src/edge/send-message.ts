@@ -8,15 +8,23 @@ import { duplicateAccepted, errorFrame } from './frames.js';
 
 type Sending = { readonly state: Attached; readonly frame: Omit<MessageFrame, 'type'> };
 
+export const TOO_MANY_MESSAGES = 'too many messages (gateway.rate_limit.messages_per_second)';
+
 /** Stores a message in the inbox; its acceptance then takes its place among the session's events. */
 export async function sendMessage(
   context: EdgeContext,
-  { outbound }: Connection,
+  { outbound, socket }: Connection,
   { state, frame }: Sending,
 ): Promise<void> {
   const { ref, reader, feed } = state;
   const { durability } = context;
   const messageId = frame.message_id ?? makeId('msg');
+  const admitted = await context.rates.message(socket.identity.principal);
+  if (admitted.kind === 'refused') {
+    const after = Math.ceil(admitted.retryAfterMs);
+    const text = `${TOO_MANY_MESSAGES}; try again in ${after} ms`;
+    return void outbound.json(errorFrame('rate_limited', text, { messageId }));
+  }
   // Before the call: its published copy may come in before its reply.
   reader.expect(messageId);
   let appended: Appended;

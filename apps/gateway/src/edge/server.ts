@@ -1,6 +1,6 @@
 import uWS from 'uWebSockets.js';
 import { exitStatus, StartError } from '@sluice/runtime';
-import { type Admission, admit, type Refusal, type UpgradeRequest } from './admit.js';
+import { type Admission, admit, noRoom, type Refusal, type UpgradeRequest } from './admit.js';
 import { offersSubprotocol, SUBPROTOCOL } from './authenticate.js';
 import { Reply } from './http-exchange.js';
 import { startLiveness } from './liveness.js';
@@ -16,6 +16,8 @@ const LIBUS_LISTEN_EXCLUSIVE_PORT = 1;
 const IDLE_TIMEOUT_S = { min: 8, max: 960 };
 /** A frame of up to this many times `maxPayloadBytes` gets an answer; beyond, the socket is cut. */
 const PAYLOAD_ANSWERED_FACTOR = 4;
+/** When a client may find room that there is none of now. */
+const NO_ROOM_RETRY_MS = 5_000;
 
 type UserData = {
   readonly admission: Admission;
@@ -73,7 +75,7 @@ function serve(app: uWS.TemplatedApp, options: ServerOptions, routes: readonly R
     let served: { gone(): void } | undefined;
     // Without this the process aborts when an answer comes later than this call.
     res.onAborted(() => served?.gone());
-    served = serveHttp(res, requestHead(res, req));
+    served = serveHttp(res, requestHead(req, addressOf(options, res, req)));
   });
 }
 
@@ -107,7 +109,7 @@ function listeningOn(app: uWS.TemplatedApp, listener: uWS.us_listen_socket): Lis
   return { port: uWS.us_socket_local_port(listener), closeListener, close };
 }
 
-function requestHead(res: uWS.HttpResponse, req: uWS.HttpRequest) {
+function requestHead(req: uWS.HttpRequest, remoteAddress: string) {
   const headers = new Map<string, string>();
   req.forEach((name, value) => {
     if (!headers.has(name)) headers.set(name, value);
@@ -117,12 +119,20 @@ function requestHead(res: uWS.HttpResponse, req: uWS.HttpRequest) {
     path: req.getUrl(),
     query: req.getQuery(),
     headers,
-    remoteAddress: addressOf(res),
+    remoteAddress,
   };
 }
 
-function addressOf(res: uWS.HttpResponse): string {
-  return Buffer.from(res.getRemoteAddressAsText()).toString();
+function addressOf(
+  { clientAddress }: ServerOptions,
+  res: uWS.HttpResponse,
+  req: uWS.HttpRequest,
+): string {
+  const forwarded: string[] = []; // a proxy may add a line of its own to one that the client sent
+  req.forEach((name, value) => {
+    if (name === 'x-forwarded-for') forwarded.push(value);
+  });
+  return clientAddress(Buffer.from(res.getRemoteAddressAsText()).toString(), forwarded.join());
 }
 
 function webSocketBehavior(
@@ -142,6 +152,7 @@ function webSocketBehavior(
       const data = ws.getUserData();
       const { admission, remoteAddress } = data;
       if (admission.kind === 'refused') return refuse(ws, admission);
+      if (!options.hasRoom()) return refuse(ws, noRoom(NO_ROOM_RETRY_MS));
       const { identity } = admission;
       const { socketEvents: events, maxPayloadBytes, log } = options;
       const context = { identity, remoteAddress, events, sockets, maxPayloadBytes, log };
@@ -178,7 +189,7 @@ function upgrade(options: ServerOptions, res: uWS.HttpResponse, { req, context }
     authorization: req.getHeader('authorization'),
     protocols,
     query: req.getQuery(),
-    address: addressOf(res),
+    address: addressOf(options, res, req),
   };
   let gone = false;
   res.onAborted(() => {

@@ -20,12 +20,13 @@ export async function streamEvents(
   context: EdgeContext,
   exchange: Exchange,
   { ref, streams, since }: { ref: SessionRef; streams: OpenStreams; since: string },
-): Promise<'not_found' | undefined> {
+): Promise<'not_found' | 'no_room' | undefined> {
   const { reply, request } = exchange;
   const position = positionOf(request.header('last-event-id'), since);
   const known = await context.sessions.log(ref, { after: position.since, count: 1 });
   const view = known && (await context.sessions.read(ref, { count: 0 }));
   if (!known || !view) return 'not_found';
+  if (!context.hasRoom()) return 'no_room';
   if (reply.aborted) return undefined;
   if (context.isDraining()) {
     // It began while this one was being looked up: a stream opened now would be ended by nobody (D6).

@@ -1,6 +1,8 @@
 import type { ErrorCode } from '@sluice/protocol';
 import type { Logger } from '@sluice/runtime';
 import type { Scope } from '../config-types.js';
+import type { ClientAddress } from './client-address.js';
+import type { EdgeRates } from './rates.js';
 
 /**
  * What the edge knows of the network: plain types, so that nothing but server.ts depends on the
@@ -141,8 +143,12 @@ export type ServerOptions = {
   readonly maxFrameBytes: number;
   readonly heartbeatIntervalMs: number;
   isDraining(): boolean;
+  /** Whether this node may have another connection (max_connections). */
+  hasRoom(): boolean;
   readonly authenticate: Authenticate;
   readonly checkOrigin: CheckOrigin;
+  readonly clientAddress: ClientAddress;
+  readonly rates: Pick<EdgeRates, 'upgrade' | 'unauthenticated'>;
   readonly routes: readonly Route[];
   /** A second listener, for operators; null: none. */
   readonly admin: { readonly port: number; readonly routes: readonly Route[] } | null;

@@ -8,6 +8,7 @@ import {
   StoreUnavailable,
 } from '@sluice/store';
 import type { HeldSession } from './held-session.js';
+import type { TurnPermits } from './permits.js';
 import type { Slots } from './slots.js';
 
 export type WorkerLimits = {
@@ -17,6 +18,7 @@ export type WorkerLimits = {
   readonly perTurnTimeoutMs: number;
   readonly maxReplyBytes: number;
   readonly maxMessages: number;
+  readonly maxLogBytes: number;
   readonly maxAttempts: number;
   readonly maxTurnsPerLease: number;
 };
@@ -37,6 +39,7 @@ export type WorkerContext = {
   readonly limits: WorkerLimits;
   readonly log: Logger;
   readonly slots: Slots;
+  readonly permits: TurnPermits;
   /** Sessions whose lease this node has, by id. */
   readonly held: Map<string, HeldSession>;
   phase: WorkerPhase;

@@ -40,6 +40,7 @@ export async function drainWorker(
   await Promise.race([allServed, reached]);
   await within(pausing, 100);
   const drained = await within(cutAll(worker), FORCE_LIMIT_MS);
+  context.permits.stop();
   await within(
     consumer.close().catch(() => undefined),
     300,

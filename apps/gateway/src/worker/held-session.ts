@@ -1,6 +1,8 @@
 import type { HistoryMessage } from '@sluice/protocol';
 import { decodeEntry, decodeHistory, type Lease, type Leases, userMessage } from '@sluice/store';
+import type { WorkerLimits } from './context.js';
 import type { LeaseKeeper } from './lease-keeper.js';
+import type { Whose } from './permits.js';
 import type { Stop } from './run-turn.js';
 
 /** A session whose lease this node has, from `turn-begin` to release. */
@@ -16,13 +18,22 @@ export class HeldSession {
   /** Ends the linger at once; undefined while the session is not lingering. */
   endLinger: ((why: 'wake' | 'drain') => void) | undefined;
   private history: HistoryMessage[] | undefined;
+  private historyBytes = 0;
 
   constructor(
     readonly lease: Lease,
     readonly keeper: LeaseKeeper,
-    private readonly maxMessages: number,
+    private readonly options: {
+      /** Who is counted for its turns. */
+      readonly whose: Whose;
+      readonly limits: Pick<WorkerLimits, 'maxMessages' | 'maxLogBytes'>;
+    },
   ) {
     keeper.lost.addEventListener('abort', () => this.stopTurn({ kind: 'lost' }), { once: true });
+  }
+
+  get whose(): Whose {
+    return this.options.whose;
   }
 
   stopTurn(stop: Stop): void {
@@ -32,14 +43,34 @@ export class HeldSession {
 
   /** Committed messages, read once per lease: the holder is their only writer. */
   async readHistory(leases: Leases): Promise<readonly HistoryMessage[]> {
-    this.history ??= (await leases.history(this.lease.id)).map(decodeHistory);
+    if (!this.history) {
+      const lines = await leases.history(this.lease.id);
+      this.history = lines.map(decodeHistory);
+      this.historyBytes = lines.reduce((sum, line) => sum + Buffer.byteLength(line), 0);
+    }
     return this.history.slice();
   }
 
   /** Follows what `turn-commit` wrote. */
   committed(entries: readonly string[], reply: HistoryMessage): void {
     if (!this.history) return;
-    this.history.push(...entries.map((entry) => userMessage(decodeEntry(entry))), reply);
-    this.history = this.history.slice(-this.maxMessages);
+    const added = [...entries.map((entry) => userMessage(decodeEntry(entry))), reply];
+    for (const message of added) {
+      this.history.push(message);
+      this.historyBytes += bytesOf(message);
+    }
+    const { maxMessages, maxLogBytes } = this.options.limits;
+    while (
+      this.history.length > maxMessages ||
+      (this.historyBytes > maxLogBytes && this.history.length > 1)
+    ) {
+      const [oldest] = this.history.splice(0, 1);
+      if (oldest) this.historyBytes -= bytesOf(oldest);
+    }
   }
+}
+
+/** Nearly what its line in Redis takes, which is what is limited there. */
+function bytesOf(message: HistoryMessage): number {
+  return Buffer.byteLength(JSON.stringify(message));
 }

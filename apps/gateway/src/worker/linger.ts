@@ -13,7 +13,7 @@ export async function linger(
   context: WorkerContext,
   held: HeldSession,
 ): Promise<Begun | undefined> {
-  const { slots, limits } = context;
+  const { slots, permits, limits } = context;
   const endMs = performance.now() + limits.lingerMs;
   held.turns = 0;
   for (;;) {
@@ -21,7 +21,7 @@ export async function linger(
     if (held.keeper.lost.aborted) return undefined;
     if (why !== 'wake' && (await handOver(context, held, 'idle')) === 'released') return undefined;
     // Something waits: a wake, or a message that came while the lease was being given up.
-    if (context.phase === 'hand_over' || !slots.tryTake()) {
+    if (context.phase === 'hand_over' || !(await mayRun(context, held))) {
       await handOver(context, held, 'yield');
       return undefined;
     }
@@ -32,8 +32,18 @@ export async function linger(
     );
     if (begun?.kind === 'begun' || begun?.kind === 'exhausted') return begun;
     slots.give();
+    permits.give(held.lease.id);
     if (begun?.kind !== 'empty') return undefined;
   }
+}
+
+/** A slot of this node and permits of the cluster, or neither. */
+async function mayRun({ slots, permits }: WorkerContext, held: HeldSession): Promise<boolean> {
+  if (!slots.tryTake()) return false;
+  const permitted = await insist(() => permits.take(held.lease.id, held.whose), held.keeper.lost);
+  if (permitted?.kind === 'taken') return true;
+  slots.give();
+  return false;
 }
 
 function waitForWake(

@@ -10,23 +10,45 @@ import { type Begun, runTurns } from './turn-loop.js';
 /** A ring that finds the Redlock taken but no live holder comes again so much later. */
 const TAKEN_DELAY_MS = 250;
 
+type Taken = { readonly held: HeldSession; readonly begun: Begun };
+
 /** Answers a ring: peek, acquire, begin. undefined: there is nothing for this node to do. */
 export async function takeSession(
   context: WorkerContext,
   { id, ring }: RingJob,
   runsAgent: (agent: string) => boolean,
-): Promise<{ held: HeldSession; begun: Begun } | 'not_here' | undefined> {
-  const { leases, limits, log } = context;
+): Promise<Taken | 'not_here' | undefined> {
+  const { leases, permits } = context;
   const peeked = await leases.peek(id, ring);
   if (peeked.kind !== 'free') return undefined;
   if (!runsAgent(peeked.agent)) return 'not_here';
+  const permitted = await permits.take(id, peeked);
+  if (permitted.kind === 'full') {
+    await passOn(context, id, permitted.delayMs);
+    return undefined;
+  }
+  let taken: Taken | undefined;
+  try {
+    taken = await takeLease(context, { id, ring, fence: peeked.fence });
+  } finally {
+    if (!taken) permits.give(id);
+  }
+  return taken;
+}
+
+/** Redlock and `turn-begin`; undefined: somebody else was first, and the ring was passed on. */
+async function takeLease(
+  context: WorkerContext,
+  { id, ring, fence: lastFence }: RingJob & { fence: number },
+): Promise<Taken | undefined> {
+  const { leases, limits, log } = context;
   const claim = await leases.acquire(id);
   if (!claim) {
     await passOn(context, id, TAKEN_DELAY_MS);
     return undefined;
   }
   const turnId = makeId('turn');
-  const begun = await begin(context, claim, { id, ring, turnId, fence: peeked.fence });
+  const begun = await begin(context, claim, { id, ring, turnId, fence: lastFence });
   if (!begun) {
     await leases.abandon(claim);
     await passOn(context, id, TAKEN_DELAY_MS); // else its mark would hold back rings until the sweep
@@ -47,7 +69,7 @@ export async function takeSession(
       onAbort: (reason) => held.stopTurn({ kind: 'aborted', reason }),
     },
   );
-  const held = new HeldSession(lease, keeper, limits.maxMessages);
+  const held = new HeldSession(lease, keeper, { whose: begun.head, limits });
   return { held, begun };
 }
 
@@ -68,7 +90,7 @@ export async function passOn(context: WorkerContext, id: string, delayMs: number
   if (ring !== '') await context.rings.ring(id, ring, { delayMs, lifo: delayMs === 0 });
 }
 
-/** Runs and lingers until the lease is given up; the slot taken by the caller is given back. */
+/** Runs and lingers until the lease is given up; the caller's slot and permits are given back. */
 export async function serveSession(
   context: WorkerContext,
   held: HeldSession,
@@ -78,7 +100,10 @@ export async function serveSession(
   context.held.set(id, held);
   try {
     for (let begun: Begun | undefined = options.begun; begun; begun = await linger(context, held)) {
-      const after = await runTurns(context, held, begun).finally(() => context.slots.give());
+      const after = await runTurns(context, held, begun).finally(() => {
+        context.slots.give();
+        context.permits.give(id);
+      });
       held.stop = undefined;
       if (after === 'gone') return;
       if (after === 'more') {

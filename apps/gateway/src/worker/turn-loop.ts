@@ -108,8 +108,9 @@ async function tryOnce(
 }
 
 function commit(context: WorkerContext, held: HeldSession, head: HeadReply, ended: Ended) {
-  const { leases, limits, slots, phase } = context;
-  const mayGoOn = held.turns < limits.maxTurnsPerLease || slots.free > 0;
+  const { leases, limits, slots, permits, phase } = context;
+  const isFree = slots.free > 0 && !permits.isLimited(held.lease.id);
+  const mayGoOn = held.turns < limits.maxTurnsPerLease || isFree;
   const { kind: _, ...outcome } = ended;
   const end: TurnEnd = {
     ...outcome,

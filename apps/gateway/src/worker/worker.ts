@@ -4,6 +4,7 @@ import type { RingJob, Store } from '@sluice/store';
 import { consume } from './consume.js';
 import type { WorkerContext, WorkerLimits } from './context.js';
 import { makeMissingAgents } from './missing-agent.js';
+import { makeTurnPermits } from './permits.js';
 import { passOn, serveSession, takeSession } from './run-session.js';
 import { makeSlots } from './slots.js';
 import { startSweeping } from './sweep.js';
@@ -19,6 +20,9 @@ export type WorkerOptions = {
   readonly limits: WorkerLimits;
   readonly concurrency: number;
   readonly sweepIntervalMs: number;
+  /** Agents with `max_concurrent`. */
+  readonly maxConcurrent: ReadonlyMap<string, number>;
+  readonly maxTurnsPerPrincipal: number;
   readonly log: Logger;
   liveWorkers(): readonly string[];
   /** Names who hears what is published to this node. */
@@ -41,6 +45,16 @@ export async function startWorker(options: WorkerOptions) {
     limits,
     log,
     slots: makeSlots(options.concurrency),
+    permits: makeTurnPermits({
+      permits: store.permits,
+      ttlMs: limits.leaseTtlMs,
+      maxConcurrent: options.maxConcurrent,
+      maxTurnsPerPrincipal: options.maxTurnsPerPrincipal,
+      onFree: (id) => {
+        passOn(context, id, 0).catch((err) => log.debug({ err }, 'waiting session not rung'));
+      },
+      onError: (err) => log.error({ err }, 'permits failed'),
+    }),
     held: new Map(),
     phase: 'running',
     lingering: 0,

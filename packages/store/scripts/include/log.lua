@@ -1,6 +1,7 @@
 -- The event log: dense seq from 1, record and publication in one (E1). `log_save` ends the script.
-local log = redis.call('HMGET', state, 'cursor', 'epoch', 'server')
+local log = redis.call('HMGET', state, 'cursor', 'epoch', 'server', 'log_bytes', 'log_floor')
 local cursor, epoch, log_server = tonumber(log[1]), log[2], log[3]
+local log_bytes = tonumber(log[4] or 0) -- of all events ever logged; each holds how many came before it
 local function epoch_renew()
   -- `..` keeps 14 digits, an epoch has 16.
   local fresh = time[1] .. string.format('%06d', time[2])
@@ -14,11 +15,34 @@ local function log_append(fields)
     log_server = server
   end
   cursor = cursor + 1
-  redis.call('XADD', events, 'MAXLEN', '~', max_events, cursor .. '-0', 'ts', now, unpack(fields))
+  redis.call('XADD', events, 'MAXLEN', '~', max_events, cursor .. '-0', 'ts', now,
+    'b', string.format('%.0f', log_bytes), unpack(fields))
+  for _, field in ipairs(fields) do log_bytes = log_bytes + #tostring(field) end
   redis.call('PUBLISH', channel,
     epoch .. ' ' .. cursor .. ' ' .. now .. ' ' .. cjson.encode(fields))
   return cursor
 end
+-- Drops the oldest events until 7/8 of the limit are left, so that it is seldom done; never the newest.
+local function log_trim()
+  local function start_of(seq)
+    local at = string.format('%.0f-0', seq)
+    return tonumber(redis.call('XRANGE', events, at, at)[1][2][4]) or 0
+  end
+  local oldest = redis.call('XRANGE', events, '-', '+', 'COUNT', 1)[1][1]
+  local low, high = tonumber(string.match(oldest, '^%d+')), cursor
+  if log_bytes - start_of(low) > tonumber(max_log_bytes) then
+    while low < high do
+      local middle = math.floor((low + high) / 2)
+      if log_bytes - start_of(middle) > max_log_bytes * 7 / 8 then low = middle + 1
+      else high = middle end
+    end
+    redis.call('XTRIM', events, 'MINID', string.format('%.0f-0', low))
+  end
+  return start_of(low)
+end
 local function log_save()
-  redis.call('HSET', state, 'cursor', cursor)
+  local floor = tonumber(log[5] or 0) -- what is known to be gone; max_events takes more
+  if log_bytes - floor > tonumber(max_log_bytes) then floor = log_trim() end
+  redis.call('HSET', state, 'cursor', cursor, 'log_bytes', string.format('%.0f', log_bytes),
+    'log_floor', string.format('%.0f', floor))
 end

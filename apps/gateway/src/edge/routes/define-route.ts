@@ -1,5 +1,5 @@
 import { type ErrorCode, firstIssue, parseJson } from '@sluice/protocol';
-import { StoreUnavailable } from '@sluice/store';
+import { StoreUnavailable, whyUnavailable } from '@sluice/store';
 import { z } from 'zod';
 import { allows } from '../authenticate.js';
 import type { Exchange, Route } from '../transport.js';
@@ -84,7 +84,7 @@ export function defineRoute<
       await definition.run(exchange, input);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
-      reply.error('unavailable', 'Redis does not answer; try again');
+      reply.error('unavailable', `${whyUnavailable(error)}; try again`);
     }
   }
   return { method, path, access, doc, run };

@@ -43,6 +43,7 @@ export function messageRoutes(context: EdgeContext, { streams, waits }: Kept): D
         'agent_not_found',
         'busy',
         'inbox_full',
+        'rate_limited',
         'draining',
         'unavailable',
       ],
@@ -63,7 +64,7 @@ export function messageRoutes(context: EdgeContext, { streams, waits }: Kept): D
         since: since.meta({ description: 'The last seq that the reader has' }),
       }),
       answers: { 200: { description: 'The events', contentType: 'text/event-stream' } },
-      errors: ['session_not_found', 'draining', 'unavailable'],
+      errors: ['session_not_found', 'rate_limited', 'draining', 'unavailable'],
       async run(exchange, { query }) {
         const { principal, since } = query;
         if (refusesToBegin(context, exchange.reply)) return;
@@ -71,6 +72,10 @@ export function messageRoutes(context: EdgeContext, { streams, waits }: Kept): D
         if (!ref) return;
         const refused = await streamEvents(context, exchange, { ref, streams, since });
         if (refused === 'not_found') noSuchSession(exchange.reply);
+        if (refused === 'no_room') {
+          const text = 'this node has as many connections as it may; come again';
+          exchange.reply.error('rate_limited', text);
+        }
       },
     }),
   ];

@@ -1,0 +1,9 @@
+-- Moves the expiry of permits that are still used.
+-- KEYS: permits
+-- ARGV: holders ttl
+-- REPLY: kept
+-- RULES: B1
+--@include clock
+for _, holder in ipairs(cjson.decode(holders)) do redis.call('ZADD', permits, now + ttl, holder) end
+redis.call('PEXPIRE', permits, ttl)
+return { 'kept' }

@@ -1,0 +1,32 @@
+/** From this share of `maxmemory` on nothing new is taken in: the rest is for what was taken in already. */
+const FULL_SHARE = 0.9;
+/** Not before it is down to this is there room again, so that the answer does not flicker. */
+const ROOM_SHARE = 0.85;
+
+export type MemoryWatch = {
+  /** No message and no session may be added: commits, aborts and a drain need what is left. */
+  isFull(): boolean;
+  /** The text of `INFO memory`. */
+  look(info: string): void;
+};
+
+const numberOf = (info: string, name: string) =>
+  Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+
+/** Judges how full Redis is; without `maxmemory` it never is. */
+export function makeMemoryWatch(
+  onChange: (isFull: boolean, memory: { usedBytes: number; maxBytes: number }) => void,
+): MemoryWatch {
+  let full = false;
+  return {
+    isFull: () => full,
+    look(info) {
+      const usedBytes = numberOf(info, 'used_memory');
+      const maxBytes = numberOf(info, 'maxmemory');
+      const next = maxBytes > 0 && usedBytes >= maxBytes * (full ? ROOM_SHARE : FULL_SHARE);
+      if (next === full) return;
+      full = next;
+      onChange(full, { usedBytes, maxBytes });
+    },
+  };
+}
