@@ -4,11 +4,11 @@ import {
   type FrameClient,
   type GatewayProcess,
   startRedis,
-  stopLater,
   type TestRedis,
 } from '@sluice/testkit';
 import * as scripts from '../../packages/store/dist/scripts.js';
 import { Cluster } from './cluster.js';
+import { countCalls } from './count-calls.js';
 
 const PER_SECOND = 40;
 const BURST = 40;
@@ -70,23 +70,10 @@ describe('X5 the rate of messages of a principal', () => {
       as(principal),
     );
 
-  /** Counts draws as Redis sees them. */
-  async function countDraws(): Promise<() => number> {
-    const client = redis.client();
-    await client.ping();
-    const monitor = await client.monitor();
-    stopLater(async () => monitor.disconnect());
-    let draws = 0;
-    monitor.on('monitor', (_time: string, args: string[], source: string) => {
-      if (source !== 'lua' && args[1] === scripts.rateDraw.sha) draws += 1;
-    });
-    return () => draws;
-  }
-
   it('X5 holds for the cluster within 10 %, without a call for each message', async () => {
     const nodes = await Promise.all([cluster.start(), cluster.start(), cluster.start()]);
     const clients = await Promise.all(nodes.map((node) => attach(node)));
-    const draws = await countDraws();
+    const draws = await countCalls(redis.port, scripts.rateDraw.sha);
     const seconds = await sendFor(5_000, clients);
     const passed = sum(clients.map(accepted));
     const due = PER_SECOND * seconds + BURST;
@@ -120,7 +107,7 @@ describe('X5 the rate of messages of a principal', () => {
       gateway: { rate_limit: { messages_per_second: 1_000, burst: 2_000 } },
     });
     const client = await attach(node);
-    const draws = await countDraws();
+    const draws = await countCalls(redis.port, scripts.rateDraw.sha);
     for (let i = 0; i < 1_000; i += 1) {
       client.message('x');
       if (i % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 10));
