@@ -58,9 +58,18 @@ describe('agents of a configuration', () => {
 
   it.each<[string, unknown, string[]]>([
     ['an unknown key', { kind: 'echo', dely_ms: 1 }, [': Unrecognized key: "dely_ms"']],
-    ['an unknown kind', { kind: 'ehco' }, ['kind: must be one of echo, openai, http, module']],
-    ['no kind', {}, ['kind: must be one of echo, openai, http, module']],
-    ['the kind to come', { kind: 'command' }, ['kind: kind command: not built yet']],
+    [
+      'an unknown kind',
+      { kind: 'ehco' },
+      ['kind: must be one of echo, openai, http, module, command'],
+    ],
+    ['no kind', {}, ['kind: must be one of echo, openai, http, module, command']],
+    [
+      'no command',
+      { kind: 'command' },
+      ['command: must be a command line, as text or as a list of words'],
+    ],
+    ['an empty command', { kind: 'command', command: [] }, ['command: must not be empty']],
     ['nothing at all', null, [': must be a map of settings, such as {kind: echo}']],
     ['no model', { instructions: 'Be brief.' }, ['model: must be given, as text']],
     ['no url', { kind: 'http' }, ['url: must be an http:// or https:// URL']],
@@ -90,7 +99,7 @@ describe('agents of a configuration', () => {
   });
 
   it('names the keys of every kind', () => {
-    expect(Object.keys(agentKeys)).toEqual(['echo', 'openai', 'http', 'module']);
+    expect(Object.keys(agentKeys)).toEqual(['echo', 'openai', 'http', 'module', 'command']);
     expect(agentKeys.http).toContain('secret_file');
   });
 });

@@ -139,6 +139,10 @@ describe('the agents of a node', () => {
     expect(load({ agent: module }).agents).toEqual({
       agent: expect.objectContaining({ kind: 'module', path: module }),
     });
+    expect(load({ agent: 'python3 my.py' }).agents.agent).toMatchObject({
+      kind: 'command',
+      command: ['python3', 'my.py'],
+    });
     const configured = loadYaml('agents: {b: {kind: echo}}', { agent: 'http://127.0.0.1:1/turn' });
     expect(Object.entries(configured.agents).map(([id, { kind }]) => [id, kind])).toEqual([
       ['agent', 'http'],
@@ -147,8 +151,6 @@ describe('the agents of a node', () => {
   });
 
   it.each([
-    ['python agent.py', /kind command: not built yet/],
-    ['cat', /kind command: not built yet/],
     ['./absent.mjs', /there is no file/],
     ['./agent.ts', /TypeScript/],
   ])('--agent %s is refused', (agent, fault) => {

@@ -98,7 +98,20 @@ const module = z.strictObject({
   retry: retry.optional(),
 });
 
-const kinds = { echo, openai, http, module };
+/** Text is split at blanks; an argument with a blank in it needs the list. */
+const words = z.union([text.transform((line) => line.trim().split(/\s+/)), z.array(z.string())], {
+  error: 'must be a command line, as text or as a list of words',
+});
+
+const command = z.strictObject({
+  kind: z.literal('command'),
+  ...common,
+  ...remote,
+  command: words.refine(([program]) => Boolean(program), { error: 'must not be empty' }),
+  cwd: text.optional(),
+});
+
+const kinds = { echo, openai, http, module, command };
 
 /** Keys of each kind, for the nearest known one when a key is unknown. */
 export const agentKeys: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
@@ -143,15 +156,29 @@ const moduleConfig = module.transform((c) => ({
   path: c.path,
 }));
 
+const commandConfig = command.transform((c) => ({
+  kind: c.kind,
+  maxConcurrent: c.max_concurrent,
+  retry: c.retry,
+  timeoutMs: c.timeout,
+  historyBytes: c.history,
+  command: c.command,
+  cwd: c.cwd,
+}));
+
 /**
  * One entry of `agents:` as written in the file -> the settings of its kind. Without `kind`,
  * `model` or `instructions` make it `openai`.
  */
 export const agentSchema = z.preprocess(
   withKind,
-  z.discriminatedUnion('kind', [echoConfig, openaiConfig, httpConfig, moduleConfig], {
-    error: `must be one of ${Object.keys(kinds).join(', ')}`,
-  }),
+  z.discriminatedUnion(
+    'kind',
+    [echoConfig, openaiConfig, httpConfig, moduleConfig, commandConfig],
+    {
+      error: `must be one of ${Object.keys(kinds).join(', ')}`,
+    },
+  ),
 );
 
 /** Settings of one agent: `...Ms` in milliseconds, `...Bytes` in bytes; a `timeoutMs` of 0: none. */
@@ -160,14 +187,11 @@ export type EchoConfig = Extract<AgentConfig, { kind: 'echo' }>;
 export type OpenAiConfig = Extract<AgentConfig, { kind: 'openai' }>;
 export type HttpConfig = Extract<AgentConfig, { kind: 'http' }>;
 export type ModuleConfig = Extract<AgentConfig, { kind: 'module' }>;
+export type CommandConfig = Extract<AgentConfig, { kind: 'command' }>;
 
 function withKind(raw: unknown, context: z.RefinementCtx): unknown {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
     context.addIssue('must be a map of settings, such as {kind: echo}');
-    return z.NEVER;
-  }
-  if ('kind' in raw && raw.kind === 'command') {
-    context.addIssue({ code: 'custom', path: ['kind'], message: 'kind command: not built yet' });
     return z.NEVER;
   }
   const isOpenAi = !('kind' in raw) && ('model' in raw || 'instructions' in raw);

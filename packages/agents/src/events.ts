@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AgentEvent, Reply } from './port.js';
+import { type AgentEvent, type Reply, TerminalError } from './port.js';
 
 const usage = z.record(z.string(), z.unknown());
 const text = z.string({ error: 'must be a string' });
@@ -22,6 +22,28 @@ const eventSchema = z.discriminatedUnion(
 export type Decoded<T> =
   | { readonly kind: 'ok'; readonly value: T }
   | { readonly kind: 'wrong'; readonly why: string };
+
+/** Bytes of one answer or one line: a reply of this size in the longest JSON escapes, and fields. */
+export function maxItemBytes(maxReplyBytes: number): number {
+  return 6 * maxReplyBytes + 2 ** 16;
+}
+
+const failureSchema = z.object({ message: text, retryable: z.boolean().default(false) });
+
+/** How foreign code says that a turn failed. */
+export function decodeFailure(value: unknown): Decoded<z.output<typeof failureSchema>> {
+  return decoded(failureSchema.safeParse(value));
+}
+
+export function hasType(value: unknown, type: string): boolean {
+  return typeof value === 'object' && value !== null && 'type' in value && value.type === type;
+}
+
+/** What foreign code made, or the end of the turn. */
+export function take<T>(result: Decoded<T>, what: string): T {
+  if (result.kind === 'wrong') throw new TerminalError(`${what} ${result.why}`);
+  return result.value;
+}
 
 /** An event as foreign code made it. */
 export function decodeEvent(value: unknown): Decoded<AgentEvent> {

@@ -1,12 +1,8 @@
 import type { Readable } from 'node:stream';
 import { createParser } from 'eventsource-parser';
-import { type Decoded, decodeEvent, decodeReply } from './events.js';
+import { decodeEvent, decodeReply, hasType, take } from './events.js';
+import { type Framer, lineFramer } from './line-framer.js';
 import { type AgentEvent, type Reply, RetryableError, TerminalError } from './port.js';
-
-/** Bytes of one answer or one line: a reply of this size in the longest JSON escapes, and fields. */
-export function maxItemBytes(maxReplyBytes: number): number {
-  return 6 * maxReplyBytes + 2 ** 16;
-}
 
 type Answer = {
   readonly body: Readable;
@@ -47,9 +43,6 @@ async function readJson({ body, isDelimited, maxBytes }: Answer): Promise<Reply>
   return take(decodeReply(value), 'its answer');
 }
 
-/** Turns chunks of text into complete items, the JSON of one event each. */
-type Framer = { feed(chunk: string): string[]; readonly end: string };
-
 async function* readStream(
   { body, maxBytes }: Answer,
   framer: Framer,
@@ -63,30 +56,17 @@ async function* readStream(
     for (const item of items) {
       const value = parse(item);
       if (value === undefined) throw new TerminalError('streamed a line of invalid JSON');
-      if (isFinal(value)) return take(decodeReply(value), 'its final');
+      if (hasType(value, 'final')) return take(decodeReply(value), 'its final');
       yield take(decodeEvent(value), 'an event of its stream:');
     }
   }
   // The last line may lack its end; what does not parse then was cut off.
-  const last = framer.feed(framer.end).map(parse).find(isFinal);
+  const last = framer
+    .feed(framer.end)
+    .map(parse)
+    .find((value) => hasType(value, 'final'));
   if (last === undefined) throw broken();
   return take(decodeReply(last), 'its final');
-}
-
-function lineFramer(): Framer {
-  let rest = '';
-  return {
-    end: '\n',
-    feed: (chunk) => {
-      if (!chunk.includes('\n')) {
-        rest += chunk;
-        return [];
-      }
-      const lines = (rest + chunk).split('\n');
-      rest = lines.pop() ?? '';
-      return lines.filter((line) => line.trim() !== '');
-    },
-  };
 }
 
 function sseFramer(): Framer {
@@ -108,15 +88,6 @@ function parse(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function isFinal(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'type' in value && value.type === 'final';
-}
-
-function take<T>(result: Decoded<T>, what: string): T {
-  if (result.kind === 'wrong') throw new TerminalError(`${what} ${result.why}`);
-  return result.value;
 }
 
 function broken(): RetryableError {

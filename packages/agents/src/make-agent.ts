@@ -1,5 +1,6 @@
 import { exitStatus, StartError, unreachable } from '@sluice/runtime';
 import { bounded } from './bounded.js';
+import { makeCommand } from './command.js';
 import type { AgentConfig, HttpConfig, OpenAiConfig } from './config.js';
 import { makeEcho } from './echo.js';
 import { makeHttp } from './http.js';
@@ -46,6 +47,8 @@ async function makeKind(name: string, config: AgentConfig, options: KindOptions)
     }
     case 'module':
       return makeModule(config, { baseDir, key: `agents.${name}.path` });
+    case 'command':
+      return makeCommand(config, { baseDir, key: `agents.${name}.command`, maxReplyBytes });
     default:
       return unreachable(config);
   }

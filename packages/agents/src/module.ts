@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { exitStatus, StartError } from '@sluice/runtime';
 import type { ModuleConfig } from './config.js';
-import { type Decoded, decodeEvent, decodeReply } from './events.js';
-import { type Agent, type AgentEvent, type Reply, RetryableError, TerminalError } from './port.js';
+import { decodeEvent, decodeReply, take } from './events.js';
+import { type Agent, RetryableError, TerminalError } from './port.js';
 
 export type ModuleOptions = {
   readonly baseDir: string;
@@ -74,17 +74,12 @@ async function* checked(run: AsyncGenerator<unknown, unknown, void>) {
   try {
     for (;;) {
       const step = await run.next();
-      if (step.done) return take<Reply>(decodeReply(step.value), 'what run() returned:');
-      yield take<AgentEvent>(decodeEvent(step.value), 'what run() yielded:');
+      if (step.done) return take(decodeReply(step.value), 'what run() returned:');
+      yield take(decodeEvent(step.value), 'what run() yielded:');
     }
   } finally {
     await run.return?.(undefined);
   }
-}
-
-function take<T>(result: Decoded<T>, what: string): T {
-  if (result.kind === 'wrong') throw new TerminalError(`${what} ${result.why}`);
-  return result.value;
 }
 
 /** A module may bring its own copy of the error classes; their names tell. */

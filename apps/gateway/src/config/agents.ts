@@ -33,7 +33,7 @@ export function defaultAgents(env: NodeJS.ProcessEnv): Tree {
   return { echo: { kind: 'echo' }, ...(env.OPENAI_API_KEY ? { assistant } : {}) };
 }
 
-/** `--agent X`: one's own agent by the path of a module or by URL, as an entry of `agents`. */
+/** `--agent X`: one's own agent by the path of a module, by URL or by a command line. */
 export function agentFrom(given: string, cwd: string): { entry: Tree } | { fault: string } {
   if (/^https?:\/\//.test(given)) return { entry: { kind: 'http', url: given } };
   const path = resolve(cwd, given);
@@ -41,9 +41,7 @@ export function agentFrom(given: string, cwd: string): { entry: Tree } | { fault
     return { fault: `--agent: ${given} is TypeScript; compile it and give the .mjs or .js file` };
   }
   if (!/^\S+\.[cm]?js$/.test(given) && !(/\.[cm]?js$/.test(given) && existsSync(path))) {
-    return {
-      fault: `--agent: ${given} looks like a command line; kind command: not built yet. Give the path of a module (./my.mjs) or an http:// URL`,
-    };
+    return { entry: { kind: 'command', command: given, cwd } };
   }
   if (!existsSync(path)) return { fault: `--agent: there is no file ${path}` };
   return { entry: { kind: 'module', path } };

@@ -1,0 +1,180 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Agent, agentSchema, makeAgent } from '@sluice/agents';
+import { exitStatus, StartError } from '@sluice/runtime';
+import { abortWhen, failureOf, makeTurn, retryable, run, said, terminal } from './agents-turn.js';
+
+/** What every script begins with: `say` answers, `on` is told each line; all lines go to a file. */
+const PRELUDE = `
+import { appendFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+const say = (turn, event) => console.log(JSON.stringify({ turn_id: turn.turn_id, ...event }));
+const listen = (on) => createInterface({ input: process.stdin }).on('line', (line) => {
+  appendFileSync('lines.txt', line + '\\n');
+  on(JSON.parse(line));
+});
+appendFileSync('starts.txt', process.pid + '\\n');
+`;
+
+let dir: string;
+let agents: Agent[] = [];
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'sluice-command-'));
+});
+afterEach(async () => {
+  await Promise.all(agents.splice(0).map((agent) => agent.close?.()));
+  await Promise.all(
+    ['lines.txt', 'starts.txt'].map((name) => rm(join(dir, name), { force: true })),
+  );
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+async function start(script: string, given: Record<string, unknown> = {}): Promise<Agent> {
+  await writeFile(join(dir, 'agent.mjs'), PRELUDE + script);
+  const config = agentSchema.parse({
+    kind: 'command',
+    command: `${process.execPath} agent.mjs`,
+    retry: { initial: '20ms' },
+    ...given,
+  });
+  const agent = await makeAgent('mine', config, { baseDir: dir, maxReplyBytes: 1_000 });
+  agents = [...agents, agent];
+  return agent;
+}
+
+async function written(name: string): Promise<string[]> {
+  const text = await readFile(join(dir, name), 'utf8').catch(() => '');
+  return text.split('\n').filter((line) => line !== '');
+}
+
+const ECHO = `listen((turn) => {
+  if (turn.type !== 'turn') return;
+  say(turn, { type: 'reasoning', content: 'hm' });
+  say(turn, { type: 'delta', content: turn.content });
+  say(turn, { type: 'final', content: turn.content + ' after ' + turn.history.length, usage: { n: 1 } });
+});`;
+
+describe('an agent that is a command', () => {
+  it('gets the turn as a line and answers with lines', async () => {
+    const agent = await start(ECHO);
+    const turn = makeTurn({ attempt: 3, history: [said('user', 'x')] });
+    expect(await run(agent, turn)).toEqual({
+      events: [
+        { type: 'reasoning', content: 'hm' },
+        { type: 'delta', content: 'hello there' },
+      ],
+      reply: { content: 'hello there after 1', usage: { n: 1 } },
+    });
+    const [line = ''] = await written('lines.txt');
+    expect(JSON.parse(line)).toEqual({ type: 'turn', ...turn });
+  });
+
+  it('has many turns at once in one process, told apart by turn_id', async () => {
+    const agent = await start(`const all = [];
+    listen((turn) => {
+      all.push(turn);
+      if (all.length < 20) return;
+      for (const each of all.reverse()) say(each, { type: 'delta', content: each.turn_id });
+      for (const each of all) say(each, { type: 'final', content: each.content });
+    });`);
+    const turns = Array.from({ length: 20 }, (_, n) =>
+      makeTurn({ turn_id: `t${n}`, content: `content ${n}` }),
+    );
+    const ran = await Promise.all(turns.map((turn) => run(agent, turn)));
+    expect(ran.map(({ reply }) => reply.content)).toEqual(turns.map(({ content }) => content));
+    expect(ran.map(({ events }) => events)).toEqual(
+      turns.map(({ turn_id }) => [{ type: 'delta', content: turn_id }]),
+    );
+    expect(await written('starts.txt')).toHaveLength(1);
+  });
+
+  it('T6 is told of an abort at once, and what it says later is dropped', async () => {
+    const agent = await start(`listen((line) => {
+      if (line.type === 'turn' && line.turn_id === 't1') return;
+      if (line.type === 'abort') return say(line, { type: 'final', content: 'too late' });
+      say(line, { type: 'final', content: 'next' });
+    });`);
+    const { error, reason, ms } = await abortWhen(
+      agent,
+      async () => (await written('lines.txt')).length === 1,
+    );
+    expect(error).toBe(reason);
+    expect(ms).toBeLessThan(1_000);
+    const next = await run(agent, makeTurn({ turn_id: 't2' }));
+    expect(next.reply).toEqual({ content: 'next' });
+    const lines = (await written('lines.txt')).map((line) => JSON.parse(line));
+    expect(lines[1]).toEqual({ type: 'abort', turn_id: 't1' });
+  });
+
+  it.each([
+    ['exits', `process.exit(3)`, 'ended with status 3'],
+    ['is killed', `process.kill(process.pid, 'SIGKILL')`, 'was ended by SIGKILL'],
+    [
+      'prints something else',
+      `console.log('debug')`,
+      'no JSON object with a turn_id; logs belong to stderr',
+    ],
+    ['never ends its line', `process.stdout.write('x'.repeat(100_000))`, 'a line that is too long'],
+  ])('T5 the turn is retried when it %s, in another process', async (_how, act, why) => {
+    const agent = await start(`import { existsSync, writeFileSync } from 'node:fs';
+    listen((turn) => {
+      if (turn.content === 'fail') return void (${act});
+      say(turn, { type: 'final', content: 'well' });
+    });`);
+    const failure = await failureOf(agent, makeTurn({ content: 'fail' }));
+    expect(failure.kind).toBe('retryable');
+    expect(failure.message).toContain(why);
+    // It waits for the next process instead of failing.
+    expect((await run(agent)).reply).toEqual({ content: 'well' });
+    expect(new Set(await written('starts.txt')).size).toBe(2);
+  });
+
+  it('T5 says itself whether a failure passes', async () => {
+    const agent = await start(`listen((turn) => {
+      const retryable = turn.content === 'busy';
+      say(turn, { type: 'error', message: turn.content, ...(retryable && { retryable }) });
+    });`);
+    expect(await failureOf(agent, makeTurn({ content: 'busy' }))).toEqual(retryable('busy'));
+    expect(await failureOf(agent, makeTurn({ content: 'no' }))).toEqual(terminal('no'));
+  });
+
+  it.each([
+    ['an event of no known type', `{ type: 'token' }`, 'must be delta'],
+    ['a final without content', `{ type: 'final' }`, 'content must be a string'],
+    ['a reply over max_reply', `{ type: 'final', content: 'x'.repeat(1_001) }`, 'reply_too_large'],
+  ])('%s ends the turn, and the process goes on', async (_what, event, why) => {
+    const agent = await start(`listen((turn) => {
+      if (turn.type === 'turn') say(turn, turn.content === 'ok' ? { type: 'final', content: '' } : ${event});
+    });`);
+    const failure = await failureOf(agent);
+    expect(failure.kind).toBe('terminal');
+    expect(failure.message).toContain(why);
+    expect((await run(agent, makeTurn({ turn_id: 't2', content: 'ok' }))).reply.content).toBe('');
+    expect(await written('starts.txt')).toHaveLength(1);
+  });
+
+  it('T5 an answer later than timeout is retried', async () => {
+    const agent = await start('listen(() => {});', { timeout: '50ms' });
+    expect(await failureOf(agent)).toEqual(retryable('no reply within 50 ms'));
+  });
+
+  it('D7 is stopped with the node, also when it does not heed SIGTERM', async () => {
+    const agent = await start(`process.on('SIGTERM', () => {}); setInterval(() => {}, 1000);
+    listen((turn) => say(turn, { type: 'final', content: '' }));`);
+    await run(agent);
+    const [pid] = (await written('starts.txt')).map(Number);
+    await agent.close?.();
+    expect(() => process.kill(pid ?? 0, 0)).toThrow('ESRCH');
+  });
+
+  it('refuses to start without the program, and says which key names it', async () => {
+    const failure = await start('', { command: ['no-such-program', 'a b'] }).catch(
+      (e: unknown) => e,
+    );
+    expect(failure).toBeInstanceOf(StartError);
+    expect(failure).toMatchObject({ status: exitStatus.config });
+    expect(String(failure)).toContain('agents.mine.command: cannot start "no-such-program a b"');
+  });
+});
