@@ -6,7 +6,7 @@ import { mutate, mutations } from './script-mutations.js';
 import { modelHolds, openFuzz } from './scripts-property.js';
 
 /** `npm run fuzz -- --runs N --seed N` says otherwise. */
-const RUNS = Number(process.env.SLUICE_FUZZ_RUNS ?? 1_500);
+const RUNS = Number(process.env.SLUICE_FUZZ_RUNS ?? 1_000);
 const drawn = Number(process.env.SLUICE_FUZZ_SEED ?? Date.now() % 1_000_000_000);
 /** Seeds that have found something. */
 const pinned = [20_260_731, 7];
