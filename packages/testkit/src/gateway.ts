@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { within } from '@sluice/runtime';
 import { startChild } from './children.js';
-import { foundFault, stopLater } from './cleanup.js';
+import { foundFault, stopLater, tellsFaults } from './cleanup.js';
 import { isObject } from './frames.js';
 import { type LogLine, LogLines } from './log-lines.js';
 import { keepSecretsOf, leaksIn } from './log-search.js';
@@ -97,7 +97,7 @@ function spawnGateway(options: GatewayOptions) {
   // `close` and not `exit`: by then the last lines were read.
   const exited: Promise<Exit> = once(child, 'close').then(([code, signal]) => {
     rmSync(dir, { recursive: true, force: true });
-    for (const leak of leaksIn(log.lines, logLevel(options))) foundFault(leak);
+    if (tellsFaults) leaksIn(log.lines, logLevel(options)).forEach(foundFault);
     return { code, signal, ms: performance.now() - since };
   });
   let signalled = false;
