@@ -75,7 +75,7 @@ const values: Readonly<Record<string, string>> = {
   'metrics.public': 'true',
   'log.level': 'debug',
   'log.pretty': 'true',
-  agents: '{"mine":{"kind":"echo"}}',
+  agents: '{"mine":{"kind":"echo"},"py":{"kind":"command","command":"python agent.py"}}',
 };
 
 const notBuilt: Readonly<Record<string, string>> = {
@@ -83,7 +83,6 @@ const notBuilt: Readonly<Record<string, string>> = {
   'redis.cluster': '{"nodes":["a:1"]}',
   'lease.quorum': 'redis://a,redis://b,redis://c',
   'telemetry.otlp_endpoint': 'http://127.0.0.1:4318',
-  agents: '{"py":{"kind":"command","command":"python agent.py"}}',
 };
 
 const variable = (key: string) => `SLUICE_${key.replaceAll('.', '__').toUpperCase()}`;
