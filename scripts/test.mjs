@@ -14,6 +14,7 @@ import { ensureDependencies } from './lib/dependencies.mjs';
 import { ensureHaproxy } from './lib/haproxy.mjs';
 import { inRoot } from './lib/paths.mjs';
 import { endRunning, run } from './lib/processes.mjs';
+import { ensurePrometheus } from './lib/prometheus.mjs';
 import { ensureServer, waysToRedis } from './lib/redis-server.mjs';
 import { SetupError, say } from './lib/say.mjs';
 
@@ -35,6 +36,10 @@ async function setUp() {
   const haproxy = await ensureHaproxy();
   if (haproxy) process.env.SLUICE_HAPROXY = haproxy;
   else say('no HAProxy was found, and none could be installed: its configuration is not tested');
+  const prometheus = await ensurePrometheus();
+  if (prometheus) process.env.SLUICE_PROMETHEUS = prometheus;
+  else
+    say('no Prometheus was found, and none could be installed: rules and scraping are not tested');
 }
 
 async function check(name, command) {
