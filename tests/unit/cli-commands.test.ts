@@ -23,15 +23,15 @@ describe('sluice', () => {
     expect(sluice(['--help']).stdout).toMatch(/start .*\n[\s\S]*doctor[\s\S]*chat/);
     expect(sluice(['--version']).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
     expect(sluice(['stat'])).toMatchObject({
-      status: 1,
+      status: 2,
       stderr: expect.stringMatching(/unknown command 'stat'[\s\S]*start/),
     });
     expect(sluice(['doctor', '--jsn'])).toMatchObject({
-      status: 1,
+      status: 2,
       stderr: expect.stringMatching(/unknown option '--jsn'[\s\S]*--json/),
     });
     expect(sluice(['chat', '--gateway.port', '1'])).toMatchObject({
-      status: 1,
+      status: 2,
       stderr: expect.stringMatching(/unknown option '--gateway\.port'/),
     });
   });
@@ -76,9 +76,9 @@ describe('sluice', () => {
   });
 
   it('chat ends with 75 and a remedy when no gateway answers', () => {
-    expect(sluice(['chat', '--url', 'http://127.0.0.1:1'])).toMatchObject({
+    expect(sluice(['chat', '--url', 'http://127.0.0.1:9'])).toMatchObject({
       status: 75,
-      stderr: expect.stringMatching(/cannot reach http:\/\/127\.0\.0\.1:1 .*npm start/),
+      stderr: expect.stringMatching(/cannot reach http:\/\/127\.0\.0\.1:9 .*npm start/),
     });
   });
 

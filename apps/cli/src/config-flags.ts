@@ -1,3 +1,5 @@
+import type { Command } from 'commander';
+
 export type SplitArguments = {
   /** What commander is to parse. */
   readonly rest: readonly string[];
@@ -31,4 +33,23 @@ export function splitKeys(argv: readonly string[]): SplitArguments {
     if (takesNext) at++;
   }
   return { rest, flags };
+}
+
+const configHelp = `
+Every key of docs/configuration.md is an option too: --gateway.port 9000 --lease.ttl 5s
+or an environment variable: SLUICE_GATEWAY__PORT=9000`;
+
+const configured = new WeakSet<Command>();
+
+/** For every command that reads the configuration. */
+export function takesKeys(command: Command): Command {
+  configured.add(command);
+  return command.option('--config <file>', 'gateway.yaml').addHelpText('after', configHelp);
+}
+
+/** Ends with an error where keys were given to a command that has no use for them. */
+export function refuseKeys(command: Command, flags: Readonly<Record<string, string>>): void {
+  const [first] = Object.keys(flags);
+  if (first === undefined || configured.has(command)) return;
+  command.error(`error: unknown option '--${first}'`);
 }

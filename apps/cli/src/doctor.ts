@@ -8,7 +8,7 @@ import { type Finding, lineOf } from './doctor/report.js';
 export type DoctorOptions = {
   readonly config?: string;
   readonly agent?: string;
-  readonly json: boolean;
+  readonly json?: boolean;
   readonly flags: Readonly<Record<string, string>>;
 };
 

@@ -2,6 +2,10 @@
 export const exitStatus = {
   /** Clean stop. */
   ok: 0,
+  /** The gateway said no, and the same request would get the same answer. */
+  refused: 1,
+  /** The command line itself is wrong: unknown command or option, missing argument. */
+  usage: 2,
   /** A passing failure: worth a restart. */
   tempFail: 75,
   /** The configuration cannot work: a restart changes nothing. */

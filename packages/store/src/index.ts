@@ -28,7 +28,7 @@ export type {
   NodeBeat,
   SweepReply,
 } from './scripts.js';
-export type { AttachRequest, SessionRef, Sessions, SessionView } from './session.js';
+export type { AttachRequest, SessionRef, Sessions, SessionView, SessionWork } from './session.js';
 export type { EndEntry, SessionEnds } from './session-ends.js';
 export type { SessionCursor, SessionList, SessionSummary } from './session-list.js';
 export type { Patched } from './session-metadata.js';

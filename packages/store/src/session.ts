@@ -39,6 +39,21 @@ export type SessionView = {
   readonly oldest: number;
   /** Where the page of messages begins when there are older ones; else undefined. */
   readonly older: HistoryPlace | undefined;
+  readonly work: SessionWork;
+};
+
+/** What an operator asks of a session that does not go on. */
+export type SessionWork = {
+  readonly principal: string;
+  /** What is left of the holder's lease, by the clock of Redis; 0: nobody holds it. */
+  readonly leaseLeftMs: number;
+  /** Of the inbox; undefined: it is empty. */
+  readonly oldest: { readonly messageId: string; readonly acceptedAtMs: number } | undefined;
+  readonly handOvers: number;
+  /** Reason of an abort that waits for its holder; '' when there is none. */
+  readonly abort: string;
+  /** A ring is on its way to a worker. */
+  readonly isRung: boolean;
 };
 
 export type Sessions = ReturnType<typeof makeSessions>;
@@ -171,8 +186,19 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
 function toView(reply: scripts.ReadReply): SessionView {
   const f = pairs(reply.fields);
   const live = f.holder !== undefined && Number(f.lease_until ?? 0) > reply.nowMs;
-  const contents: (Content | string)[] = reply.inbox.map((entry) => decodeEntry(entry).content);
+  const entries = reply.inbox.map(decodeEntry);
+  const contents: (Content | string)[] = entries.map(({ content }) => content);
+  // A message of mode `interrupt` stands before older ones.
+  const [oldest] = [...entries].sort((a, b) => a.atMs - b.atMs);
   return {
+    work: {
+      principal: f.principal ?? '',
+      leaseLeftMs: live ? Number(f.lease_until) - reply.nowMs : 0,
+      oldest: oldest && { messageId: oldest.messageId, acceptedAtMs: oldest.atMs },
+      handOvers: Number(f.hand_overs ?? 0),
+      abort: f.abort ?? '',
+      isRung: f.ring_mark !== undefined,
+    },
     oldest: reply.oldest,
     older: reply.older ? placeOf(reply.messages[0] ?? '') : undefined,
     state: {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { exitStatus, StartError, unreachable } from '@sluice/runtime';
+import { exitStatus, unreachable } from '@sluice/runtime';
 import { Conversation } from './conversation.js';
 import type { Effect } from './effects.js';
 import { type Link, openLink, socketUrl } from './link.js';
@@ -25,9 +25,6 @@ const finalCodes = [4001, 4003, 4028];
 
 /** Interactive client; with a pipe as stdin it sends each line and waits for all replies. */
 export async function chat(options: ChatOptions): Promise<number> {
-  if (!/^https?:\/\//.test(options.url)) {
-    throw new StartError(`--url: ${options.url} is no http:// URL`, exitStatus.config);
-  }
   const past = options.session ? await pastOf(options, options.session) : undefined;
   const agentId = options.agent ?? past?.agentId ?? (await defaultAgent(options));
   return await new Chat(options, agentId, past).run();

@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline';
+import { printable } from '../output/printable.js';
 import type { Reply } from './effects.js';
 
 export type TerminalEvents = { onLine(line: string): void; onEnd(): void; onInterrupt(): void };
@@ -94,10 +95,4 @@ export class Terminal {
   #clearPrompt(): void {
     if (this.isInteractive && this.streams) process.stdout.write('\r\u001b[K');
   }
-}
-
-/** Without the control characters by which a reply could steer the terminal. */
-export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
 }

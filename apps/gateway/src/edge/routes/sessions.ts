@@ -1,11 +1,13 @@
 import { jsonObject } from '@sluice/protocol';
+import type { SessionWork } from '@sluice/store';
 import { z } from 'zod';
+import { allows } from '../authenticate.js';
 import type { EdgeContext } from '../context.js';
 import { encodeHistoryPlace, historyPlace } from './cursors.js';
 import { type DescribedRoute, defineRoute } from './define-route.js';
 import { endedAnswer, endSession } from './end-session.js';
 import { noSuchSession, sessionOf } from './guards.js';
-import { named, pageSize, sessionParams, sessionShape } from './shapes.js';
+import { named, pageSize, sessionParams, sessionShape, type workShape } from './shapes.js';
 
 /** One page of the history: so many messages, and so many bytes of them. */
 const MESSAGES_MAX = 1_000;
@@ -39,9 +41,20 @@ const reading = (context: EdgeContext) =>
       const view = await context.sessions.read(ref, page);
       if (!view) return noSuchSession(reply);
       const older = view.older ? encodeHistoryPlace(view.older) : null;
-      reply.json(200, { ...view.state, older });
+      const work = allows(exchange.identity, 'admin') ? { work: workJson(view.work) } : {};
+      reply.json(200, { ...view.state, older, ...work });
     },
   });
+
+const workJson = ({ oldest, ...work }: SessionWork): z.infer<typeof workShape> => ({
+  principal: work.principal,
+  lease_left_ms: work.leaseLeftMs,
+  oldest_message_id: oldest?.messageId ?? null,
+  oldest_accepted_at: oldest ? oldest.acceptedAtMs / 1_000 : null,
+  hand_overs: work.handOvers,
+  abort: work.abort || null,
+  rung: work.isRung,
+});
 
 const patching = (context: EdgeContext) =>
   defineRoute({

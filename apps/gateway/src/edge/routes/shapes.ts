@@ -3,6 +3,7 @@ import {
   count,
   errorCodes,
   finalSchema,
+  seconds,
   sessionIdSchema,
   sessionStateSchema,
 } from '@sluice/protocol';
@@ -25,12 +26,24 @@ const position = { cursor: count.optional(), seq: count.optional() };
 export const acceptedShape = acceptedSchema.extend(position).meta({ id: 'Accepted' });
 export const finalShape = finalSchema.extend(position).meta({ id: 'Final' });
 
+/** Why a session stands still, for who operates the cluster. */
+export const workShape = z.object({
+  principal: z.string(),
+  lease_left_ms: count.meta({ description: '0: nobody holds it' }),
+  oldest_message_id: z.string().nullable(),
+  oldest_accepted_at: seconds.nullable(),
+  hand_overs: count.meta({ description: 'That aborted the message at the head' }),
+  abort: z.string().nullable().meta({ description: 'Reason of an abort that is under way' }),
+  rung: z.boolean().meta({ description: 'A ring is on its way to a worker' }),
+});
+
 export const sessionShape = sessionStateSchema
   .omit({ truncated: true })
   .extend({
     older: z.string().nullable().meta({
       description: '`?before=` of the page before this one; null: this one begins the history',
     }),
+    work: workShape.optional().meta({ description: 'For scope `admin`: why it stands still' }),
   })
   .meta({ id: 'Session' });
 

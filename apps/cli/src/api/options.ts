@@ -1,0 +1,45 @@
+import { exitStatus, StartError } from '@sluice/runtime';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Gateway } from './gateway.js';
+
+export const defaultUrl = 'http://127.0.0.1:8765';
+
+/** As commander has parsed them. */
+export type GatewayOptions = { readonly url: string; readonly token?: string };
+
+/** `--url` and `--token`, for every command that talks to a gateway. */
+export function takesGateway(command: Command): Command {
+  const token = 'credentials; in the environment other users of the machine do not see them';
+  return command
+    .addOption(new Option('--url <url>', 'the gateway').env('SLUICE_URL').default(defaultUrl))
+    .addOption(new Option('--token <token>', token).env('SLUICE_TOKEN'));
+}
+
+/** `--principal`, for commands that name a session. */
+export function takesPrincipal(command: Command): Command {
+  return command.option(
+    '--principal <name>',
+    "whose session; needs scope admin (default: one's own)",
+  );
+}
+
+/** `--limit` and `--json`, for listings. */
+export function takesListing(command: Command): Command {
+  return command
+    .option('--limit <count>', 'at most so many (default: all)', parseCount)
+    .option('--json', 'one JSON document, a list, instead of a table');
+}
+
+/** An empty variable of the environment is none. */
+export function gatewayOf({ url, token }: GatewayOptions): Gateway {
+  const base = (url || defaultUrl).replace(/\/+$/, '');
+  if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol)) {
+    throw new StartError(`--url: ${url} is no http:// or https:// URL`, exitStatus.usage);
+  }
+  return { url: base, token: token || undefined };
+}
+
+export function parseCount(text: string): number {
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Give a whole number of at least 1.');
+}

@@ -1,0 +1,56 @@
+type Refusal = {
+  readonly status: number;
+  readonly code: string;
+  readonly path: string;
+  readonly hasToken: boolean;
+};
+
+/** What to do about an answer that is no; the gateway's own words stand in front of it. */
+export function remedyOf({ status, code, path, hasToken }: Refusal): string {
+  switch (code) {
+    case 'auth_required':
+    case 'auth_unauthorized':
+      return hasToken
+        ? 'give a valid one with SLUICE_TOKEN or --token'
+        : 'give a token with SLUICE_TOKEN or --token';
+    case 'insufficient_scope':
+      return 'give a token that has it with SLUICE_TOKEN or --token';
+    case 'origin_not_allowed':
+      return 'give --url with an address of loopback, or list the host in gateway.allowed_origins';
+    case 'session_not_found':
+      return "sluice sessions list shows them; --principal names somebody else's";
+    case 'draining':
+      return 'try again, or give another node with --url';
+    case 'unavailable':
+      return 'sluice doctor checks Redis';
+    case 'inbox_full':
+    case 'rate_limited':
+      return 'try again later';
+    case 'not_found':
+      return notFound(path);
+    case '':
+      return 'is --url (SLUICE_URL) that of a gateway?';
+    default:
+      return status >= 500 ? 'try again; the log of the node says more' : 'see sluice --help';
+  }
+}
+
+/** Of a path with an id, the gateway has said what it did not find. */
+function notFound(path: string): string {
+  if (/^\/v1\/dead-letters\/./.test(path)) return 'sluice dead-letters list shows those there are';
+  if (/^\/v1\/nodes\/./.test(path)) return 'sluice nodes shows those there are';
+  return 'where gateway.admin_port is set, give --url with that port';
+}
+
+/** Why nobody answered, and what to do. */
+export function unreachableText(url: string, error: unknown, limitMs: number): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  if (cause instanceof Error && cause.name === 'TimeoutError') {
+    return `no answer from ${url} within ${limitMs / 1_000} s: is it a gateway, and is it alive?`;
+  }
+  const why = cause instanceof Error ? cause.message || String(cause) : String(cause);
+  return (
+    `cannot reach ${url} (${why}): is the gateway running there? ` +
+    'Start one with npm start, or name another with --url or SLUICE_URL'
+  );
+}

@@ -1,0 +1,28 @@
+import type { Command } from 'commander';
+
+/** What the commands get from the command line that they are part of. */
+export type CommandLine = {
+  /** Keys of the configuration that were given as options. */
+  readonly flags: Readonly<Record<string, string>>;
+  /** The status with which the process is to end. */
+  end(status: number): void;
+};
+
+/** `Examples:` below the help of a command. */
+export function exampleOf(command: Command, ...lines: readonly string[]): Command {
+  const title = lines.length > 1 ? 'Examples:' : 'Example:';
+  return command.addHelpText('after', `\n${title}\n${lines.map((line) => `  ${line}`).join('\n')}`);
+}
+
+/** For a command that also has commands below it: a word that names none of them. */
+export function refuseOther(command: Command): void {
+  const [word] = command.args;
+  if (word === undefined) return;
+  const names = command.commands.map((it) => it.name()).join(', ');
+  command.error(`error: unknown command '${word}' of ${pathOf(command)} (there is: ${names})`);
+}
+
+/** `sluice nodes drain` */
+export function pathOf(command: Command): string {
+  return command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name();
+}

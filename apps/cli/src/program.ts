@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { addAgents } from './agents/command.js';
+import { addChat } from './chat/command.js';
+import { type CommandLine, pathOf } from './command.js';
+import { refuseKeys } from './config-flags.js';
+import { addDeadLetters } from './dead-letters/command.js';
+import { addNodeCommands } from './node-commands.js';
+import { addNodes } from './nodes/command.js';
+import { addSessions } from './sessions/command.js';
+
+const afterHelp = `
+Statuses: 0 done, 1 the gateway said no, 2 wrong command line, 75 try again later, 78 wrong configuration.
+docs/cli.md shows each command with its output.`;
+
+/** The tree of commands. What a command does is loaded when it is called. */
+export function makeProgram(line: CommandLine): Command {
+  const program = new Command('sluice')
+    .description('A WebSocket gateway cluster for AI-agent sessions, on Redis')
+    .version(version())
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, 'sluice: ')),
+    })
+    .addHelpText('after', afterHelp)
+    .hook('preAction', (_program, command) => refuseKeys(command, line.flags));
+  addNodeCommands(program, line);
+  addChat(program, line);
+  addSessions(program, line);
+  addAgents(program, line);
+  addNodes(program, line);
+  addDeadLetters(program, line);
+  pointToHelp(program);
+  return program;
+}
+
+function pointToHelp(command: Command): void {
+  command.showHelpAfterError(`(${pathOf(command)} --help says more)`);
+  for (const below of command.commands) pointToHelp(below);
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return /"version":\s*"([^"]+)"/.exec(manifest)?.[1] ?? 'unknown';
+}

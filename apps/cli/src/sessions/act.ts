@@ -1,0 +1,27 @@
+import { exitStatus } from '@sluice/runtime';
+import { ask, type Gateway } from '../api/gateway.js';
+import { textOf } from '../chat/frame.js';
+import { writeLines } from '../output/write.js';
+
+const said = {
+  aborted: 'is told to stop its turn',
+  no_active_turn: 'has no turn to stop',
+  session_ended: 'has ended',
+} as const;
+
+export type Act = 'abort' | 'end';
+
+type Request = {
+  readonly act: Act;
+  readonly id: string;
+  readonly principal?: string | undefined;
+};
+
+export async function actOn(gateway: Gateway, { act, id, principal }: Request): Promise<number> {
+  const path = `/v1/sessions/${encodeURIComponent(id)}/${act}`;
+  const answer = await ask(gateway, { method: 'POST', path, query: { principal } });
+  const type = textOf(answer, 'type');
+  const text = Object.entries(said).find(([name]) => name === type)?.[1] ?? type;
+  await writeLines([`${id} ${text}`]);
+  return exitStatus.ok;
+}

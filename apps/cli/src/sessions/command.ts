@@ -1,0 +1,72 @@
+import { type Command, Option } from 'commander';
+import {
+  type GatewayOptions,
+  gatewayOf,
+  takesGateway,
+  takesListing,
+  takesPrincipal,
+} from '../api/options.js';
+import { type CommandLine, exampleOf } from '../command.js';
+import type { Act } from './act.js';
+import type { ListOptions } from './list.js';
+import type { ShowOptions } from './show.js';
+
+/** `sluice sessions list`, `show ID`, `abort ID`, `end ID`. */
+export function addSessions(program: Command, line: CommandLine): void {
+  const sessions = program
+    .command('sessions')
+    .description('look at sessions, stop turns, end sessions');
+  addList(sessions, line);
+  addShow(sessions, line);
+  addAct(sessions, line, {
+    act: 'abort',
+    description: 'stop the running turn; what waits then runs',
+  });
+  addAct(sessions, line, {
+    act: 'end',
+    description: 'end a session: the running turn is aborted, what waits is cancelled',
+  });
+}
+
+function addList(sessions: Command, line: CommandLine): void {
+  const states = ['executing', 'pending', 'idle'];
+  const list = takesListing(takesGateway(sessions.command('list')))
+    .description("sessions, the last used first: everybody's with scope admin, else one's own")
+    .addOption(new Option('--state <state>', 'only those in this state').choices(states))
+    .option('--agent <id>', 'only those of this agent')
+    .option('--principal <name>', 'only those of this principal')
+    .action(async (options: GatewayOptions & ListOptions) => {
+      const { listSessions } = await import('./list.js');
+      line.end(await listSessions(gatewayOf(options), options));
+    });
+  exampleOf(
+    list,
+    'sluice sessions list --state pending',
+    "sluice sessions list --json | jq -r '.[].session_id'",
+  );
+}
+
+function addShow(sessions: Command, line: CommandLine): void {
+  const show = takesPrincipal(takesGateway(sessions.command('show <id>')))
+    .description('one session: what it does, who holds it, what waits, and why it stands still')
+    .option('--json', 'the session as the gateway has it, with its newest messages')
+    .action(async (id: string, options: GatewayOptions & ShowOptions) => {
+      const { showSession } = await import('./show.js');
+      line.end(await showSession(gatewayOf(options), id, options));
+    });
+  exampleOf(show, 'sluice sessions show ses-1 --principal alice');
+}
+
+function addAct(
+  sessions: Command,
+  line: CommandLine,
+  { act, description }: { act: Act; description: string },
+): void {
+  const command = takesPrincipal(takesGateway(sessions.command(`${act} <id>`)))
+    .description(description)
+    .action(async (id: string, options: GatewayOptions & { principal?: string }) => {
+      const { actOn } = await import('./act.js');
+      line.end(await actOn(gatewayOf(options), { act, id, principal: options.principal }));
+    });
+  exampleOf(command, `sluice sessions ${act} ses-1 --principal alice`);
+}
