@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { eventually, freePort, type GatewayProcess, httpBehaviours, startRedis } from '@sluice/testkit';
+import {
+  eventually,
+  freePort,
+  type GatewayProcess,
+  httpBehaviours,
+  startRedis,
+} from '@sluice/testkit';
 import { Cluster } from './cluster.js';
 import { sluice } from './sluice.js';
 
