@@ -75,7 +75,7 @@ describe.each(rendered)('k8s/: $name', ({ manifests }) => {
     }
   });
 
-  it('X2 the port of operators is not reached from outside of the namespace', () => {
+  it('X2 the port of operators is reached from the namespace, and by Prometheus, only', () => {
     const policy = z.looseObject({
       spec: z.looseObject({
         ingress: z.array(
@@ -86,9 +86,19 @@ describe.each(rendered)('k8s/: $name', ({ manifests }) => {
         ),
       }),
     });
-    const { ingress } = policy.parse(find(manifests, 'NetworkPolicy', 'sluice')).spec;
-    const admin = ingress.filter(({ ports }) => ports.some(({ port }) => port === 'admin'));
-    expect(admin.flatMap(({ from }) => from)).toEqual([{ podSelector: {} }]);
+    const names = ['sluice', 'sluice-metrics'];
+    const from = manifests
+      .filter(({ kind, metadata }) => kind === 'NetworkPolicy' && names.includes(metadata.name))
+      .flatMap((it) => policy.parse(it).spec.ingress)
+      .filter(({ ports }) => ports.some(({ port }) => port === 'admin'))
+      .flatMap((rule) => rule.from);
+    // Prometheus: these pods of that namespace, which is one entry and not two.
+    const prometheus = {
+      namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } },
+      podSelector: { matchLabels: { 'app.kubernetes.io/name': 'prometheus' } },
+    };
+    const isMonitored = manifests.some(({ kind }) => kind === 'PodMonitor');
+    expect(from).toEqual([{ podSelector: {} }, ...(isMonitored ? [prometheus] : [])]);
     const through = JSON.stringify(find(manifests, 'Ingress', 'sluice'));
     expect(through).not.toContain('admin');
   });

@@ -16,12 +16,14 @@ export type Manifest = z.output<typeof manifest>;
 /** An overlay, with components put into it as docs/kubernetes.md says. */
 export type Variant = { readonly overlay: string; readonly components: readonly string[] };
 
-const optional = ['split-roles', 'hpa-keda'];
+const optional = ['split-roles', 'hpa-keda', 'hpa-prometheus-adapter', 'pod-monitor'];
+const together = (hpa: string) => ['split-roles', hpa, 'pod-monitor'];
 const variants: readonly Variant[] = [
   { overlay: 'local', components: [] },
   { overlay: 'production', components: [] },
   ...optional.map((name) => ({ overlay: 'production', components: [name] })),
-  { overlay: 'production', components: optional },
+  { overlay: 'production', components: together('hpa-keda') },
+  { overlay: 'production', components: together('hpa-prometheus-adapter') },
 ];
 
 /** Some builds of kubectl ask a cluster of its version first: none is meant here. */
