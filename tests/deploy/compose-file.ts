@@ -4,9 +4,10 @@ import { z } from 'zod';
 
 const part = z.looseObject({
   image: z.string(),
-  command: z.array(z.string()),
+  command: z.array(z.string()).default([]),
   environment: z.record(z.string(), z.string()).default({}),
   ports: z.array(z.string()).default([]),
+  volumes: z.array(z.string()).default([]),
   stop_grace_period: z.string().optional(),
 });
 const file = z.looseObject({ services: z.record(z.string(), part) });
