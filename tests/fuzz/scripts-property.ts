@@ -43,7 +43,7 @@ const steps = fc.oneof(
 export async function openFuzz(): Promise<Omit<RealOptions, 'scripts'>> {
   const redis = await startRedis({ args: ['--appendonly', 'no', '--save', ''] });
   const keys = makeKeys('fuzz', PARTITIONS);
-  const connection = connect(redis.url, { onError: () => {}, onReady: () => {} });
+  const connection = connect({ url: redis.url }, { onError: () => {}, onReady: () => {} });
   stopLater(() => connection.close());
   const listener = redis.client();
   const channels = Array.from(

@@ -27,7 +27,7 @@ describe('a write under a lease', () => {
     const redis = await startRedis({ args: ['--appendfsync', 'no'] });
     client = redis.client();
     store = await openTestStore(redis.url);
-    connection = connect(redis.url, { onError: noop, onReady: noop });
+    connection = connect({ url: redis.url }, { onError: noop, onReady: noop });
     stopLater(() => connection.close());
     await eventually(() => connection.serverId() !== undefined);
   });

@@ -32,7 +32,7 @@ export type WorldOptions = Partial<Pick<StoreOptions, 'nodeId' | 'prefix' | 'par
 export async function openTestStore(url: string, options: WorldOptions = {}): Promise<Store> {
   const { nodeId = 'n1', prefix = 'sluice', partitions = 4 } = options;
   const store = await openStore({
-    url,
+    address: { url },
     prefix,
     partitions,
     nodeId,

@@ -155,7 +155,7 @@ describe('ending a session', () => {
   async function endOnly(sessionId: string): Promise<{ ends: string }> {
     const none = Number.MAX_SAFE_INTEGER;
     const store = await openStore({
-      url: redis.url,
+      address: { url: redis.url },
       prefix: cluster.prefix,
       partitions: 64,
       nodeId: 'dies',

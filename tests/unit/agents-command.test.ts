@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Agent, agentSchema, makeAgent } from '@sluice/agents';
-import { exitStatus, StartError } from '@sluice/runtime';
+import { exitStatus, StartError, sleep } from '@sluice/runtime';
+import { eventually } from '@sluice/testkit';
 import { abortWhen, failureOf, makeTurn, retryable, run, said, terminal } from './agents-turn.js';
 
 /** What every script begins with: `say` answers, `on` is told each line; all lines go to a file. */
@@ -26,7 +27,7 @@ beforeAll(async () => {
 afterEach(async () => {
   await Promise.all(agents.splice(0).map((agent) => agent.close?.()));
   await Promise.all(
-    ['lines.txt', 'starts.txt'].map((name) => rm(join(dir, name), { force: true })),
+    ['lines.txt', 'starts.txt', 'left.txt'].map((name) => rm(join(dir, name), { force: true })),
   );
 });
 afterAll(() => rm(dir, { recursive: true }));
@@ -158,6 +159,41 @@ describe('an agent that is a command', () => {
   it('T5 an answer later than timeout is retried', async () => {
     const agent = await start('listen(() => {});', { timeout: '50ms' });
     expect(await failureOf(agent)).toEqual(retryable('no reply within 50 ms'));
+  });
+
+  it('B1 is not read faster than its events are taken, and none is lost by it', async () => {
+    const agent = await start(`listen((turn) => {
+      if (turn.type !== 'turn') return;
+      for (let n = 0; n < 20_000; n++) say(turn, { type: 'reasoning', content: 'thought ' + n });
+      say(turn, { type: 'final', content: 'done' });
+      setTimeout(() => appendFileSync('left.txt', process.stdout.writableLength + '\\n'), 500);
+    });`);
+    const signal = new AbortController().signal;
+    const events = agent.run(makeTurn(), { signal });
+    expect((await events.next()).value).toEqual({ type: 'reasoning', content: 'thought 0' });
+    // 1.6 MB were said: what the process could not write yet lies in its own memory, and not here.
+    await eventually(async () => (await written('left.txt')).length > 0);
+    const [left] = await written('left.txt');
+    expect(Number(left)).toBeGreaterThan(1_000_000);
+    for (let n = 1; n < 20_000; n++) {
+      expect((await events.next()).value).toEqual({ type: 'reasoning', content: `thought ${n}` });
+    }
+    expect(await events.next()).toEqual({ done: true, value: { content: 'done' } });
+  });
+
+  it('B1 is read again once a turn is over whose events nobody took', async () => {
+    const agent = await start(`listen((turn) => {
+      if (turn.type !== 'turn') return;
+      const n = turn.turn_id === 't1' ? 20_000 : 0;
+      for (let i = 0; i < n; i++) say(turn, { type: 'reasoning', content: 'thought' });
+      say(turn, { type: 'final', content: turn.turn_id });
+    });`);
+    const events = agent.run(makeTurn(), { signal: new AbortController().signal });
+    await events.next();
+    const next = run(agent, makeTurn({ turn_id: 't2' }));
+    await sleep(100);
+    await events.return({ content: '' });
+    expect((await next).reply).toEqual({ content: 't2' });
   });
 
   it('D7 is stopped with the node, also when it does not heed SIGTERM', async () => {

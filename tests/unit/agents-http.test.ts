@@ -4,17 +4,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Agent, agentSchema, makeAgent } from '@sluice/agents';
-import { exitStatus, StartError, sleep } from '@sluice/runtime';
+import { exitStatus, type SecretFault, StartError, sleep } from '@sluice/runtime';
 import { type HttpAgent, httpBehaviours, startHttpAgent } from '@sluice/testkit';
 import { abortWhen, makeTurn, run, said, textOf, until } from './agents-turn.js';
 
 let server: HttpAgent;
 let agent: Agent;
+let faults: SecretFault[] = [];
 
 async function connect(given: Record<string, unknown> = {}, baseDir = '.'): Promise<Agent> {
   await agent?.close?.();
   const config = agentSchema.parse({ kind: 'http', url: server.url, ...given });
-  agent = await makeAgent('remote', config, { baseDir });
+  faults = [];
+  agent = await makeAgent('remote', config, {
+    baseDir,
+    onSecretFault: (fault) => faults.push(fault),
+  });
   return agent;
 }
 
@@ -79,10 +84,22 @@ describe('http agent: the turn', () => {
       await symlink('next', join(dir, 'link'));
       await rename(join(dir, 'link'), join(dir, 'hook'));
       await run(agent);
+      expect(faults).toEqual([]);
+      // Taken away: the last one goes on, and it is told once.
+      await rm(join(dir, 'hook'));
+      await run(agent);
+      await run(agent);
+      expect(faults).toEqual([
+        {
+          key: 'agents.remote.secret_file',
+          file: join(dir, 'hook'),
+          fault: expect.stringContaining('ENOENT'),
+        },
+      ]);
     } finally {
       await rm(dir, { recursive: true });
     }
-    const expected = ['old', 'new', 'nxt'].map((secret, i) => {
+    const expected = ['old', 'new', 'nxt', 'nxt', 'nxt'].map((secret, i) => {
       const body = server.turns[i]?.body ?? '';
       return `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
     });

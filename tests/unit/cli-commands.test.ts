@@ -126,6 +126,7 @@ describe('the judgement of a Redis', () => {
     prefix: 'sluice',
     partitions: 64,
     durability: 'memory' as const,
+    urlFile: null,
   };
 
   it('finds nothing wrong with a good one, used or not', () => {

@@ -99,6 +99,7 @@ describe('replacements in the file', () => {
     const config = load({ file });
     expect(config.gateway.auth?.tokens[0]?.secret.values).toEqual(['from-a-file']);
     expect(config.redis.url).toBe('redis://from-a-file');
+    expect(config.redis.urlFile).toBe(join(dirname(file), 'url'));
     const both = 'gateway: {auth: {tokens: [{token_file: ./x, token: t, principal: a}]}}';
     expect(faultsOf(() => loadYaml(both))).toEqual([expect.stringMatching(/not both$/)]);
   });

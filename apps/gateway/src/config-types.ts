@@ -60,6 +60,8 @@ export type Config = {
   };
   readonly redis: {
     readonly url: string;
+    /** Absolute; followed for its user and password. */
+    readonly urlFile: string | null;
     readonly prefix: string;
     readonly partitions: number;
     /** What an acknowledgement waits for. */

@@ -6,6 +6,9 @@ import {
   type Logger,
   makeLifecycle,
   makeLog,
+  type OnSecretFault,
+  SECRET_NOT_READ,
+  type SecretFault,
   within,
 } from '@sluice/runtime';
 import { failpointCalls, openStore, type Store } from '@sluice/store';
@@ -14,6 +17,7 @@ import { drainNode } from './drain.js';
 import { type RunningEdge, startEdge } from './edge/edge.js';
 import { makeProbes } from './edge/probes.js';
 import { type Presence, startPresence } from './presence.js';
+import { redisAddress } from './redis-address.js';
 import { onStopSignals } from './stop-signals.js';
 import { VERSION } from './version.js';
 import { type RunningWorker, startWorker } from './worker/worker.js';
@@ -36,12 +40,13 @@ export async function startGateway(
   const log = makeLog(config.log, { node_id: gateway.nodeId });
   const lifecycle = makeLifecycle(log);
   const signals = onStopSignals(log);
-  const agents = await makeAgents(config, baseDir);
+  const onSecretFault = (fault: SecretFault) => log.error(fault, SECRET_NOT_READ);
+  const agents = await makeAgents(config, { baseDir, onSecretFault });
   let presence: Presence | undefined;
   let worker: RunningWorker | undefined;
   let edge: RunningEdge | undefined;
   const store = await openStore({
-    url: config.redis.url,
+    address: redisAddress(config.redis, onSecretFault),
     prefix: config.redis.prefix,
     partitions: config.redis.partitions,
     durability: config.redis.durability,
@@ -127,11 +132,14 @@ function exitWithin(ms: number, log: Logger): NodeJS.Timeout {
   }, ms);
 }
 
-async function makeAgents(config: Config, baseDir: string): Promise<Map<string, Agent>> {
+async function makeAgents(
+  config: Config,
+  options: { baseDir: string; onSecretFault: OnSecretFault },
+): Promise<Map<string, Agent>> {
   const { maxReplyBytes } = config.gateway;
   const agents = new Map<string, Agent>();
   for (const [name, agent] of Object.entries(config.agents)) {
-    agents.set(name, await makeAgent(name, agent, { baseDir, maxReplyBytes }));
+    agents.set(name, await makeAgent(name, agent, { ...options, maxReplyBytes }));
   }
   return agents;
 }

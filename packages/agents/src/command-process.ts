@@ -31,6 +31,9 @@ export type CommandProcess = {
   ready(signal: AbortSignal): Promise<void>;
   /** False: there is no process to write to. */
   write(line: string): boolean;
+  /** Its output is not read until it is resumed, as often as it was paused. */
+  pause(): void;
+  resume(): void;
   stop(): Promise<void>;
 };
 
@@ -45,6 +48,7 @@ export async function startCommand(options: CommandOptions): Promise<CommandProc
   let shortLives = 0;
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
+  let pauses = 0;
 
   function adopt(started: Child): void {
     const startedMs = monotonicMs();
@@ -60,6 +64,7 @@ export async function startCommand(options: CommandOptions): Promise<CommandProc
       options.onEnd(fault ?? (signal ? `was ended by ${signal}` : `ended with status ${code}`));
       restartLater();
     });
+    if (pauses > 0) started.stdout.pause();
     if (stopped) kill(started, 'SIGKILL');
     else ups.emit('up');
   }
@@ -79,11 +84,21 @@ export async function startCommand(options: CommandOptions): Promise<CommandProc
     write(line) {
       return child?.stdin.write(`${line}\n`) !== undefined;
     },
+    pause() {
+      pauses += 1;
+      child?.stdout.pause();
+    },
+    resume() {
+      pauses -= 1;
+      if (pauses === 0) child?.stdout.resume();
+    },
     async stop() {
       stopped = true;
       clearTimeout(timer);
       const running = child;
       if (!running) return;
+      // What is not read would keep its output open.
+      running.stdout.resume();
       const closed = once(running, 'close');
       running.stdin.end();
       kill(running, 'SIGTERM');

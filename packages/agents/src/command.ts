@@ -15,6 +15,9 @@ export type CommandAgentOptions = {
   readonly maxReplyBytes: number;
 };
 
+/** Lines of one turn that wait to be taken: beyond it the process is not read, whosever lines come. */
+const WAITING_LINES_MAX = 16;
+
 /**
  * A child process that answers turns: each is one line of JSON on its input, its events are lines on
  * its output that name the `turn_id`. All turns of the node share the process. When it ends, the turns
@@ -39,12 +42,14 @@ export async function makeCommand(
     close: () => command.stop(),
     async *run(turn, { signal }) {
       const deadline = startDeadline(signal, config.timeoutMs);
-      // Its end may be told when nobody waits for a line any more.
-      const lines = new EventEmitter().on('error', () => {});
+      const lines = new Lines(command);
       let isOver = false;
       try {
         await command.ready(deadline.signal);
-        const incoming = on(lines, 'line', { signal: deadline.signal });
+        const incoming = on(lines, 'line', {
+          signal: deadline.signal,
+          highWaterMark: WAITING_LINES_MAX,
+        });
         turns.set(turn.turn_id, lines);
         send(command, lineOf(turn, config.historyBytes));
         for await (const [line] of incoming) {
@@ -58,6 +63,7 @@ export async function makeCommand(
         throw deadline.explain(error);
       } finally {
         deadline.stop();
+        lines.resume();
         // Not answered to its end: whatever still comes for this turn is dropped.
         const wasSent = turns.delete(turn.turn_id);
         if (wasSent && !isOver) {
@@ -66,6 +72,27 @@ export async function makeCommand(
       }
     },
   };
+}
+
+/** The lines of one turn; `events.on` pauses and resumes what it reads from. */
+class Lines extends EventEmitter {
+  #isPaused = false;
+
+  constructor(private readonly command: CommandProcess) {
+    super();
+    // Its end may be told when nobody waits for a line any more.
+    this.on('error', () => {});
+  }
+
+  pause() {
+    if (!this.#isPaused) this.command.pause();
+    this.#isPaused = true;
+  }
+
+  resume() {
+    if (this.#isPaused) this.command.resume();
+    this.#isPaused = false;
+  }
 }
 
 type Listeners = { onLine(line: string): boolean; onEnd(why: string): void };

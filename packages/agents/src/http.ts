@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import type { Secret } from '@sluice/runtime';
 import { type Dispatcher, errors, Agent as HttpPool, request } from 'undici';
 import type { HttpConfig } from './config.js';
 import { startDeadline } from './deadline.js';
@@ -7,7 +8,6 @@ import { newestWithin } from './history.js';
 import { readAnswer } from './http-answer.js';
 import { type Agent, RetryableError, TerminalError, type Turn } from './port.js';
 import { isPassing, retryAfterMs } from './retry-after.js';
-import type { Secret } from './secret.js';
 
 /** What is left of an answer is read for so long, so that its connection can be used again. */
 const REST_MAX_MS = 1_000;

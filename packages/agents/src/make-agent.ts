@@ -1,4 +1,11 @@
-import { exitStatus, StartError, unreachable } from '@sluice/runtime';
+import {
+  exitStatus,
+  type OnSecretFault,
+  type Secret,
+  StartError,
+  secretFromFile,
+  unreachable,
+} from '@sluice/runtime';
 import { bounded } from './bounded.js';
 import { makeCommand } from './command.js';
 import type { AgentConfig, HttpConfig, OpenAiConfig } from './config.js';
@@ -6,7 +13,6 @@ import { makeEcho } from './echo.js';
 import { makeHttp } from './http.js';
 import { makeModule } from './module.js';
 import type { Agent } from './port.js';
-import { type Secret, secretFromFile } from './secret.js';
 
 export type MakeAgentOptions = {
   /** Relative paths (modules, secrets' files) start here: the directory of the configuration. */
@@ -15,6 +21,8 @@ export type MakeAgentOptions = {
   readonly maxReplyBytes?: number;
   /** Where `OPENAI_API_KEY` is looked up; default: that of the process. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** A secret's file cannot be read any more: its last value stays in force. */
+  readonly onSecretFault?: OnSecretFault;
 };
 
 /** Makes the agent `agents.<name>`; a StartError (status 78) says which key cannot work. */
@@ -42,7 +50,7 @@ async function makeKind(name: string, config: AgentConfig, options: KindOptions)
       return makeOpenAi(config, key);
     }
     case 'http': {
-      const secret = signingSecret(name, config, baseDir);
+      const secret = signingSecret(name, config, options);
       return makeHttp(config, secret ? { maxReplyBytes, secret } : { maxReplyBytes });
     }
     case 'module':
@@ -54,10 +62,10 @@ async function makeKind(name: string, config: AgentConfig, options: KindOptions)
   }
 }
 
-function apiKey(name: string, config: OpenAiConfig, options: MakeAgentOptions): Secret {
-  const { baseDir, env = process.env } = options;
+function apiKey(name: string, config: OpenAiConfig, options: KindOptions): Secret {
+  const { env = process.env } = options;
   if (config.apiKeyFile !== undefined) {
-    return secretFromFile({ file: config.apiKeyFile, baseDir, key: `agents.${name}.api_key_file` });
+    return followed(config.apiKeyFile, `agents.${name}.api_key_file`, options);
   }
   const key = config.apiKey || env.OPENAI_API_KEY;
   if (key) return () => key;
@@ -68,10 +76,14 @@ function apiKey(name: string, config: OpenAiConfig, options: MakeAgentOptions): 
   );
 }
 
-function signingSecret(name: string, config: HttpConfig, baseDir: string): Secret | undefined {
+function signingSecret(name: string, config: HttpConfig, options: KindOptions): Secret | undefined {
   const { secret, secretFile } = config;
   if (secretFile !== undefined) {
-    return secretFromFile({ file: secretFile, baseDir, key: `agents.${name}.secret_file` });
+    return followed(secretFile, `agents.${name}.secret_file`, options);
   }
   return secret === undefined ? undefined : () => secret;
+}
+
+function followed(file: string, key: string, { baseDir, onSecretFault }: KindOptions): Secret {
+  return secretFromFile({ file, baseDir, key, ...(onSecretFault && { onFault: onSecretFault }) });
 }

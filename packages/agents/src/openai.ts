@@ -1,4 +1,5 @@
 import type { HistoryMessage } from '@sluice/protocol';
+import type { Secret } from '@sluice/runtime';
 import OpenAI, { APIError } from 'openai';
 import type { OpenAiConfig } from './config.js';
 import { startDeadline } from './deadline.js';
@@ -6,7 +7,6 @@ import { newestWithin } from './history.js';
 import type { Turn } from './port.js';
 import { type Agent, type AgentEvent, type Reply, RetryableError, TerminalError } from './port.js';
 import { isPassing, retryAfterMs } from './retry-after.js';
-import type { Secret } from './secret.js';
 
 type Message = OpenAI.ChatCompletionMessageParam;
 type Chunk = OpenAI.ChatCompletionChunk;

@@ -4,5 +4,6 @@ export * from './failpoint.js';
 export * from './ids.js';
 export * from './lifecycle.js';
 export * from './log.js';
+export * from './secret-file.js';
 export * from './time.js';
 export * from './units.js';

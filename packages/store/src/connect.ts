@@ -1,5 +1,6 @@
 import { betweenFailpoints, sleep } from '@sluice/runtime';
-import { Redis, type RedisOptions } from 'ioredis';
+import { Redis } from 'ioredis';
+import { connectionOptions, type RedisAddress } from './address.js';
 import type { PlainCall } from './failpoints.js';
 import { decodeReply, type Script } from './script.js';
 import * as scripts from './scripts.js';
@@ -11,26 +12,7 @@ const COMMAND_TIMEOUT_MS = 2_000;
 const TRIES = 3;
 const READY_WAIT_MS = 400;
 
-/** `redis://`, `rediss://` or `unix:///path` -> options of ioredis. */
-export function redisOptions(url: string): RedisOptions {
-  if (url.startsWith('unix://')) {
-    const [path, query] = url.slice('unix://'.length).split('?');
-    return { path: path ?? '', db: Number(new URLSearchParams(query).get('db') ?? 0) };
-  }
-  const { hostname, port, username, password, pathname, protocol } = new URL(url);
-  return {
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: Number(port || 6379),
-    db: Number(pathname.slice(1) || 0),
-    ...(username ? { username: decodeURIComponent(username) } : {}),
-    ...(password ? { password: decodeURIComponent(password) } : {}),
-    ...(protocol === 'rediss:' ? { tls: {} } : {}),
-  };
-}
-
 const allScripts = Object.values(scripts);
-
-const reconnectDelayMs = (tries: number) => Math.min(20 * 2 ** Math.min(tries, 6), 1_000);
 
 export type Connection = {
   readonly client: Redis;
@@ -51,8 +33,8 @@ export type Connection = {
 export type ConnectionEvents = { onError(error: Error): void; onReady(): void };
 
 /** Connection for commands: never queues while Redis is away, never resends by itself. */
-export function connect(url: string, events: ConnectionEvents): Connection {
-  const options = redisOptions(url);
+export function connect(address: RedisAddress, events: ConnectionEvents): Connection {
+  const options = connectionOptions(address);
   const client = new Redis({
     ...options,
     enableOfflineQueue: false,
@@ -62,7 +44,6 @@ export function connect(url: string, events: ConnectionEvents): Connection {
     autoResendUnfulfilledCommands: false,
     commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: COMMAND_TIMEOUT_MS,
-    retryStrategy: reconnectDelayMs,
   });
   let serverId: string | undefined;
   client.on('error', events.onError);
@@ -151,12 +132,11 @@ export function connect(url: string, events: ConnectionEvents): Connection {
 }
 
 /** For publish/subscribe and BullMQ: waits for Redis instead of failing, subscribes again by itself. */
-export function connectPatiently(url: string, onError: (error: Error) => void): Redis {
+export function connectPatiently(address: RedisAddress, onError: (error: Error) => void): Redis {
   const client = new Redis({
     autoResubscribe: false, // channels.ts does it, to know when it is done
-    ...redisOptions(url),
+    ...connectionOptions(address),
     maxRetriesPerRequest: null,
-    retryStrategy: reconnectDelayMs,
   });
   client.on('error', onError);
   return client;

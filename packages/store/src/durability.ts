@@ -1,7 +1,7 @@
 import type { Durability } from '@sluice/protocol';
 import { betweenFailpoints, exitStatus, StartError } from '@sluice/runtime';
 import { Redis } from 'ioredis';
-import { redisOptions } from './connect.js';
+import { connectionOptions, type RedisAddress } from './address.js';
 import type { PlainCall } from './failpoints.js';
 import type { Keys } from './keys.js';
 
@@ -30,7 +30,7 @@ const nothing: DurabilityWait = {
 };
 
 export type DurabilityOptions = {
-  readonly url: string;
+  readonly address: RedisAddress;
   readonly level: Durability;
   readonly keys: Keys;
   onError(error: unknown): void;
@@ -41,10 +41,10 @@ export type DurabilityOptions = {
  * 78 when this Redis cannot do what is asked, 75 when it is not reachable.
  */
 export async function openDurability(options: DurabilityOptions): Promise<DurabilityWait> {
-  const { url, level, keys, onError } = options;
+  const { address, level, keys, onError } = options;
   if (level === 'memory') return nothing;
   const client = new Redis({
-    ...redisOptions(url),
+    ...connectionOptions(address),
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,

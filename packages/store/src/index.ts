@@ -1,3 +1,4 @@
+export { type RedisAddress, withoutSecrets } from './address.js';
 export type { Channels } from './channels.js';
 export type { DeadLetter, DeadLetters, LetterCursor, Retried } from './dead-letters.js';
 export type { DurabilityWait } from './durability.js';
@@ -16,7 +17,7 @@ export { type Keys, makeKeys, principalHash, type RateKind, sessionKeyId } from 
 export { LAYOUT_VERSION } from './layout.js';
 export type { Claim, Lease, Leases, TurnEnd } from './lease.js';
 export { DRAIN_ASKED, LIVE_MS, type Nodes } from './nodes.js';
-export { openStore, type Store, withoutSecrets } from './open-store.js';
+export { openStore, type Store } from './open-store.js';
 export type { PermitScope, Permits } from './permits.js';
 export type { Bucket, Rates } from './rates.js';
 export { RING_QUEUE, type RingJob, type Rings } from './ring.js';

@@ -1,6 +1,6 @@
 import { monotonicMs, within } from '@sluice/runtime';
 import { Redis } from 'ioredis';
-import { redisOptions } from './connect.js';
+import { redisOptions } from './address.js';
 
 const LIMIT_MS = 3_000;
 const PINGS = 20;

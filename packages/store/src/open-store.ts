@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Durability } from '@sluice/protocol';
 import { exitStatus, type Logger, StartError, sleep } from '@sluice/runtime';
+import { type RedisAddress, withoutSecrets } from './address.js';
 import { makeChannels } from './channels.js';
 import { connect, connectPatiently } from './connect.js';
 import { makeDeadLetters } from './dead-letters.js';
@@ -24,7 +25,7 @@ import { makeSweep } from './sweep.js';
 const START_WAIT_MS = 5_000;
 
 export type StoreOptions = {
-  readonly url: string;
+  readonly address: RedisAddress;
   readonly prefix: string;
   readonly partitions: number;
   readonly durability?: Durability;
@@ -44,10 +45,10 @@ export type Store = Awaited<ReturnType<typeof openStore>>;
  * Throws StartError: 75 when Redis cannot be reached, 78 when its data does not fit.
  */
 export async function openStore(options: StoreOptions) {
-  const { url, nodeId, limits, log } = options;
+  const { address, nodeId, limits, log } = options;
   const keys = makeKeys(options.prefix, options.partitions);
   const onError = (err: unknown) => log.debug({ err }, 'redis connection failed');
-  const connection = connect(url, {
+  const connection = connect(address, {
     onError,
     onReady: () => log.debug('redis connected'),
   });
@@ -55,7 +56,7 @@ export async function openStore(options: StoreOptions) {
     if (waited >= START_WAIT_MS) {
       await connection.close();
       throw new StartError(
-        `Redis at ${withoutSecrets(url)} is not reachable: start it, or set redis.url (REDIS_URL)`,
+        `Redis at ${withoutSecrets(address.url)} is not reachable: start it, or set redis.url (REDIS_URL)`,
         exitStatus.tempFail,
       );
     }
@@ -67,7 +68,7 @@ export async function openStore(options: StoreOptions) {
     await checkLayout(connection, keys);
     await sessionEnds.prepare();
     durability = await openDurability({
-      url,
+      address,
       level: options.durability ?? 'memory',
       keys,
       onError,
@@ -76,8 +77,8 @@ export async function openStore(options: StoreOptions) {
     await connection.close();
     throw error;
   }
-  const bullConnection = connectPatiently(url, onError);
-  const channels = makeChannels(connectPatiently(url, onError));
+  const bullConnection = connectPatiently(address, onError);
+  const channels = makeChannels(connectPatiently(address, onError));
   const rings = makeRings(bullConnection, keys.ringPrefix, (err) =>
     log.warn({ err }, 'ring failed'),
   );
@@ -128,15 +129,4 @@ export async function openStore(options: StoreOptions) {
       await connection.close();
     },
   };
-}
-
-/** A URL that can be shown: without password and query (X6). */
-export function withoutSecrets(url: string): string {
-  if (url.startsWith('unix://')) return url;
-  try {
-    const { protocol, host, pathname } = new URL(url);
-    return `${protocol}//${host}${pathname}`;
-  } catch {
-    return '(not a URL)';
-  }
 }

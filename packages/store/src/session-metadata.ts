@@ -2,7 +2,7 @@ import type { Connection } from './connect.js';
 import { type Keys, sessionKeyId } from './keys.js';
 import * as scripts from './scripts.js';
 import type { SessionRef } from './session.js';
-import { StoreUnavailable } from './unavailable.js';
+import { StoreContended } from './unavailable.js';
 
 /** Others may change the same metadata at the same moment; each of these tries lost to one of them. */
 const TRIES = 20;
@@ -54,5 +54,5 @@ export async function patchMetadata(
     }
     known = reply.metadata;
   }
-  throw new StoreUnavailable('the metadata was changed by others again and again');
+  throw new StoreContended('the metadata was changed by others at each try');
 }

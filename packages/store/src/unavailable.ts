@@ -10,7 +10,11 @@ export class StoreFull extends StoreUnavailable {
   }
 }
 
+/** Redis answers, but others changed the same thing at each try. */
+export class StoreContended extends StoreUnavailable {}
+
 /** For the client, who learns nothing of hosts and commands. */
 export function whyUnavailable(error: StoreUnavailable): string {
-  return error instanceof StoreFull ? error.message : 'Redis does not answer';
+  const isTold = error instanceof StoreFull || error instanceof StoreContended;
+  return isTold ? error.message : 'Redis does not answer';
 }

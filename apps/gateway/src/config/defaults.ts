@@ -79,6 +79,7 @@ function rateLimitOf({ gateway = {} }: Given): Section<'gateway'>['rateLimit'] {
 export function redisOf(given: Given, url: string): Section<'redis'> {
   return {
     url,
+    urlFile: given.redis?.url_file ?? null,
     prefix: prefixOf(given),
     // 64 hash tags: enough to spread over a dozen masters, few enough to sweep every 500 ms.
     partitions: given.redis?.partitions ?? 64,

@@ -1,9 +1,10 @@
+import { resolve } from 'node:path';
 import { readSecret, type Surroundings } from './interpolate.js';
 import { isTree, type Tree } from './tree.js';
 
 /**
- * Replaces `redis.url_file` by `url` with the file's content. Credentials (access.ts) and agents read
- * theirs themselves, since they follow their files.
+ * Sets `redis.url` to the content of `redis.url_file`, whose path becomes absolute. Credentials
+ * (access.ts) and agents read theirs themselves.
  */
 export function readSecretFiles(tree: Tree, around: Surroundings): Tree {
   const { redis } = tree;
@@ -15,5 +16,6 @@ export function readSecretFiles(tree: Tree, around: Surroundings): Tree {
   }
   const content = readSecret(String(file), around, ['redis', 'url_file']);
   // A file that cannot be read is one fault, not also a missing value.
-  return { ...tree, redis: { ...rest, url: content ?? 'unreadable' } };
+  const url = content?.trim() ?? 'unreadable';
+  return { ...tree, redis: { ...rest, url, url_file: resolve(around.baseDir, file) } };
 }

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { Logger } from '@sluice/runtime';
+import { type Logger, SECRET_NOT_READ } from '@sluice/runtime';
 import { malformation, type Secret, splitSecret } from '../config/secret.js';
 import { MAKE_ONE, weakness } from '../config/weak.js';
 
@@ -28,10 +28,7 @@ export function followSecrets(secrets: readonly Secret[], log: Logger): LiveSecr
   const tell = (secret: Secret, fault: string) => {
     if (faults.get(secret) === fault) return;
     faults.set(secret, fault);
-    log.error(
-      { key: secret.key, file: secret.file, fault },
-      'a secret could not be read anew: what was valid before stays valid; put the file right',
-    );
+    log.error({ key: secret.key, file: secret.file, fault }, SECRET_NOT_READ);
   };
 
   const look = async (secret: Secret, file: string) => {

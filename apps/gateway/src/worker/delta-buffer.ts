@@ -5,12 +5,15 @@ import { streamFields } from '@sluice/store';
 /** Deltas wait for more, at the latest so long or until they are so large (protocol.md). */
 const FLUSH_MS = 25;
 const FLUSH_BYTES = 4_096;
+/** While so much waits behind an append, the agent is not asked for more. */
+const WAITING_BYTES_MAX = 256 * 1024;
 
 /** Appends a numbered batch; false when the lease is gone. Must not give up before that. */
 export type Append = (number: number, batch: string[][]) => Promise<boolean>;
 
 export type DeltaBuffer = {
-  push(event: AgentEvent): void;
+  /** Answers what to wait for before the next event is taken, when Redis is behind the agent. */
+  push(event: AgentEvent): Promise<unknown> | undefined;
   /** Waits for the batch under way; answers what was not yet sent, for the commit to carry. */
   settle(): Promise<string[][]>;
   /** Whether anything was streamed. */
@@ -25,7 +28,7 @@ const typeByEvent: Record<AgentEvent['type'], StreamType> = {
   tool_result: 'tool_result_stream',
 };
 
-type Waiting = { type: StreamType; content: string; toolCall?: unknown };
+type Waiting = { type: StreamType; content: string } | { type: 'encoded'; fields: string[] };
 
 /** Coalesces what an agent streams into few appends, one under way at a time. */
 export function makeDeltaBuffer(messageId: string, append: Append): DeltaBuffer {
@@ -37,11 +40,7 @@ export function makeDeltaBuffer(messageId: string, append: Append): DeltaBuffer 
   let used = false;
 
   const encode = (w: Waiting) =>
-    streamFields(
-      w.type,
-      messageId,
-      w.toolCall === undefined ? { content: w.content } : { tool_call: w.toolCall },
-    );
+    w.type === 'encoded' ? w.fields : streamFields(w.type, messageId, { content: w.content });
 
   function take(): string[][] {
     clearTimeout(timer);
@@ -60,25 +59,33 @@ export function makeDeltaBuffer(messageId: string, append: Append): DeltaBuffer 
     });
   }
 
+  function add(event: AgentEvent) {
+    const type = typeByEvent[event.type];
+    const last = waiting.at(-1);
+    if (event.type === 'delta' || event.type === 'reasoning') {
+      if (last !== undefined && last.type !== 'encoded' && last.type === type) {
+        last.content += event.content;
+      } else waiting.push({ type, content: event.content });
+      bytes += event.content.length;
+    } else {
+      const fields = streamFields(type, messageId, { tool_call: event.tool_call ?? null });
+      waiting.push({ type: 'encoded', fields });
+      // Rare, and worth showing at once, however small.
+      bytes += fields.reduce((sum, field) => sum + field.length, FLUSH_BYTES);
+    }
+  }
+
   return {
     push(event) {
       used = true;
-      const type = typeByEvent[event.type];
-      const last = waiting.at(-1);
-      if (event.type === 'delta' || event.type === 'reasoning') {
-        if (last?.type === type) last.content += event.content;
-        else waiting.push({ type, content: event.content });
-        bytes += event.content.length;
-      } else {
-        waiting.push({ type, content: '', toolCall: event.tool_call ?? null });
-        bytes += FLUSH_BYTES; // rare, and worth showing at once
-      }
+      add(event);
       if (bytes >= FLUSH_BYTES) flush();
       else
         timer ??= setTimeout(() => {
           timer = undefined;
           flush();
         }, FLUSH_MS);
+      return bytes >= WAITING_BYTES_MAX ? sending : undefined;
     },
     async settle() {
       clearTimeout(timer);

@@ -47,10 +47,10 @@ export async function runTurn(agent: Agent, turn: Turn, options: TurnOptions): P
   let streamed = '';
   const onEvent = (event: AgentEvent) => {
     if (stop.signal.aborted) return;
-    buffer.push(event);
-    if (event.type !== 'delta') return;
-    streamed += event.content;
+    const isBehind = buffer.push(event);
+    if (event.type === 'delta') streamed += event.content;
     if (streamed.length > maxReplyBytes) stop.abort({ kind: 'too_large' } satisfies Stop);
+    return isBehind;
   };
   const timer =
     timeoutMs > 0
@@ -80,14 +80,15 @@ async function runAgent(
   agent: Agent,
   turn: Turn,
   signal: AbortSignal,
-  onEvent: (event: AgentEvent) => void,
+  onEvent: (event: AgentEvent) => Promise<unknown> | undefined,
 ): Promise<Ran> {
   try {
     const events = agent.run(turn, { signal });
     for (;;) {
       const step = await events.next();
       if (step.done) return { kind: 'replied', reply: step.value };
-      onEvent(step.value);
+      const isBehind = onEvent(step.value);
+      if (isBehind) await isBehind;
     }
   } catch (error) {
     return { kind: 'failed', error };

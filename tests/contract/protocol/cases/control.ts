@@ -105,7 +105,12 @@ const others: ContractCase[] = [
       const cancel = { type: 'cancel', message_id: 'm1' };
       const answer = await ask(client, cancel, { type: 'cancelled' });
       expect(answer).toMatchObject({ session_id: sessionId });
-      expect((await client.final('m1')).outcome).toMatchObject({ status: 'cancelled' });
+      const final = await client.final('m1');
+      expect(final.outcome).toMatchObject({ status: 'cancelled' });
+      const order = client.frames.flatMap(({ type, message_id, status }) =>
+        type === 'cancelled' ? [type] : message_id === 'm1' && status === 'final' ? [status] : [],
+      );
+      expect(order).toEqual(['cancelled', 'final']);
       const running = await ask(client, { type: 'cancel', message_id: 'm0' }, { type: 'error' });
       expect(running).toMatchObject({ code: 'not_pending', message_id: 'm0', retryable: false });
       const unknown = await ask(client, { type: 'cancel', message_id: 'm7' }, { message_id: 'm7' });

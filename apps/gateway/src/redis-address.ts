@@ -1,0 +1,20 @@
+import { type OnSecretFault, secretFromFile } from '@sluice/runtime';
+import type { RedisAddress } from '@sluice/store';
+import { isRedisUrl } from './config/redis-url.js';
+import type { Config } from './config-types.js';
+
+/** Where Redis is; of a `redis.url_file` each new connection takes the user and password of then. */
+export function redisAddress(
+  { url, urlFile }: Config['redis'],
+  onFault: OnSecretFault,
+): RedisAddress {
+  if (urlFile === null) return { url };
+  const urlNow = secretFromFile({
+    file: urlFile,
+    baseDir: '/',
+    key: 'redis.url_file',
+    check: (text) => (isRedisUrl(text) ? undefined : 'it is no URL that redis.url takes'),
+    onFault,
+  });
+  return { url, urlNow };
+}

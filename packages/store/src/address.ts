@@ -1,0 +1,52 @@
+import type { RedisOptions } from 'ioredis';
+
+/** Where Redis is, and who we are there. */
+export type RedisAddress = {
+  readonly url: string;
+  /** The URL as it is now: a new connection takes its user and password (rotation). */
+  urlNow?(): string;
+};
+
+/** `redis://`, `rediss://` or `unix:///path` -> options of ioredis. */
+export function redisOptions(url: string): RedisOptions {
+  if (url.startsWith('unix://')) {
+    const [path, query] = url.slice('unix://'.length).split('?');
+    return { path: path ?? '', db: Number(new URLSearchParams(query).get('db') ?? 0) };
+  }
+  const { hostname, port, username, password, pathname, protocol } = new URL(url);
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port || 6379),
+    db: Number(pathname.slice(1) || 0),
+    ...(username ? { username: decodeURIComponent(username) } : {}),
+    ...(password ? { password: decodeURIComponent(password) } : {}),
+    ...(protocol === 'rediss:' ? { tls: {} } : {}),
+  };
+}
+
+/** Of a connection that comes back: after 20 ms, then later and later, each second at last. */
+export function connectionOptions({ url, urlNow }: RedisAddress): RedisOptions {
+  return {
+    ...redisOptions(url),
+    // ioredis calls it as a method of the options that it then connects with, those of a connection
+    // that BullMQ made like ours too.
+    retryStrategy(this: RedisOptions, tries: number) {
+      if (urlNow) {
+        const { username, password } = redisOptions(urlNow());
+        Object.assign(this, { username, password });
+      }
+      return Math.min(20 * 2 ** Math.min(tries, 6), 1_000);
+    },
+  };
+}
+
+/** A URL that can be shown: without password and query (X6). */
+export function withoutSecrets(url: string): string {
+  if (url.startsWith('unix://')) return url;
+  try {
+    const { protocol, host, pathname } = new URL(url);
+    return `${protocol}//${host}${pathname}`;
+  } catch {
+    return '(not a URL)';
+  }
+}

@@ -1,0 +1,43 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Agent } from '@sluice/agents';
+import { sleep } from '@sluice/runtime';
+import { runTurn } from '../../apps/gateway/dist/worker/run-turn.js';
+import { makeTurn } from './agents-turn.js';
+
+const KIB = 1024;
+
+describe('a turn whose agent is faster than Redis', () => {
+  it.each([
+    ['reasoning', (text: string) => ({ type: 'reasoning' as const, content: text })],
+    ['tool calls', (text: string) => ({ type: 'tool_call' as const, tool_call: { text } })],
+  ])('B1 is not asked for more %s while 256 KiB wait', async (_what, makeEvent) => {
+    let made = 0;
+    let appended = 0;
+    let most = 0;
+    const agent: Agent = {
+      async *run() {
+        for (let n = 0; n < 200; n++) {
+          made += 16 * KIB;
+          most = Math.max(most, made - appended);
+          yield makeEvent('x'.repeat(16 * KIB));
+        }
+        return { content: 'done' };
+      },
+    };
+    const result = await runTurn(agent, makeTurn(), {
+      async append(_number, batch) {
+        await sleep(5);
+        appended += Math.floor(JSON.stringify(batch).length / (16 * KIB)) * 16 * KIB;
+        return true;
+      },
+      timeoutMs: 0,
+      maxReplyBytes: 2 ** 20,
+      stop: new AbortController(),
+    });
+    const trailing = result.kind === 'ended' ? JSON.stringify(result.trailing).length : 0;
+    expect(result).toMatchObject({ kind: 'ended', status: 'ok', content: 'done' });
+    // What is being appended, what waits behind it, and the event in the agent's hand.
+    expect(most).toBeLessThanOrEqual((2 * 256 + 2 * 16) * KIB);
+    expect(appended + trailing).toBeGreaterThanOrEqual(200 * 16 * KIB);
+  });
+});
