@@ -1,6 +1,7 @@
 import { eventually, type GatewayProcess, startTcpProxy } from '@sluice/testkit';
 import { deadly, type Settings } from './lane.js';
 import { limitPlans } from './plans-limits.js';
+import { pausePlans } from './plans-pause.js';
 import type { Stage } from './stage.js';
 
 export type Side = 'before' | 'after';
@@ -56,6 +57,7 @@ const askLetter = async (stage: Stage, { url }: GatewayProcess, method: string, 
 /** Ways through a node's life; together they meet every call. */
 export const plans: Readonly<Record<string, Plan>> = {
   ...limitPlans,
+  ...pausePlans,
   'a message': {
     calls: [
       ...['session-attach', 'channel-subscribe:2', 'inbox-append', 'ring-add', 'session-peek'],

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type RealLease, type RealOptions, RealSession } from './real-session.js';
+import { type RealKnown, type RealLease, type RealOptions, RealSession } from './real-session.js';
 import {
   type Answer,
   HEARING_NODE,
   type How,
+  type Known,
   type Mode,
   modelLimits,
   type Presented,
@@ -13,8 +14,11 @@ import {
 /** What two nodes and their clients may do next. `twice`: the reply was lost, the call is sent again. */
 export type Step = { readonly twice: boolean } & (
   | { readonly kind: 'attach' | 'abort' | 'end' | 'expire' | 'touch' | 'sweep' | 'draw' }
+  | { readonly kind: 'pause'; readonly on: boolean }
+  /** The agent's; `old`: a copy that comes late. */
+  | { readonly kind: 'copy'; readonly old: boolean }
   /** A call that was repeated for its lost reply, and overtaken by whatever came since. */
-  | { readonly kind: 'late_append' | 'late_end' }
+  | { readonly kind: 'late_append' | 'late_end' | 'late_pause' }
   /** More messages than a batch takes. */
   | { readonly kind: 'burst' }
   | { readonly kind: 'append'; readonly mode: Mode }
@@ -35,6 +39,9 @@ type Holding = {
 
 type Appending = { readonly id: string; readonly mode: Mode; readonly call?: string };
 
+/** Who turns a pause has read its number before. */
+type Pausing = { readonly on: boolean; readonly model: Known; readonly real: RealKnown };
+
 type Node = {
   readonly name: string;
   /** Fences that the last peek read. */
@@ -54,6 +61,7 @@ export class BothSessions {
   readonly #messages: string[] = [];
   #lastAppend: Appending | undefined;
   #lastEnd: string | undefined;
+  #lastPause: Pausing | undefined;
   #made = 0;
   #readTo = 0;
 
@@ -132,6 +140,22 @@ export class BothSessions {
       }
       case 'late_end':
         return this.#lastEnd === undefined ? undefined : this.#end(step, this.#lastEnd);
+      case 'pause': {
+        const { s } = model;
+        const known = { model: { s, pauses: s.pauses }, real: await real.pauseKnown() };
+        this.#lastPause = { on: step.on, ...known };
+        return this.#pause(step, this.#lastPause);
+      }
+      case 'late_pause':
+        return this.#lastPause && this.#pause(step, this.#lastPause);
+      case 'copy': {
+        const number = model.agentPauses + (step.old ? -1 : 1);
+        return this.#both(
+          step,
+          () => model.copyPause(number),
+          () => real.copyPause(number),
+        );
+      }
       case 'sweep':
       case 'draw': {
         const { kind } = step;
@@ -165,6 +189,21 @@ export class BothSessions {
       () => model.append(id, { mode, call }),
       () => real.append(id, { mode, call }),
     );
+  }
+
+  #pause(step: Step, { on, model, real }: Pausing): Promise<void> {
+    return this.#both(
+      step,
+      () => this.model.pause(on, model),
+      () => this.real.pause(on, real),
+    );
+  }
+
+  /** Nothing stands still any more. */
+  async resume(): Promise<void> {
+    await this.run({ kind: 'pause', on: false, twice: false });
+    if (this.model.agentPauses % 2 === 1)
+      await this.run({ kind: 'copy', old: false, twice: false });
   }
 
   #end(step: Step, call: string): Promise<void> {

@@ -30,6 +30,8 @@ export type Seen = {
   readonly events: readonly ModelEvent[];
 };
 
+export type RealKnown = { readonly known: string; readonly created_at: string };
+
 const TTL_MS = 600_000;
 const idsOf = (entries: readonly string[]) => entries.map((entry) => entry.split(' ', 1)[0] ?? '');
 
@@ -73,14 +75,14 @@ export class RealSession {
     const { scripts } = this.options;
     const reply = await this.#run(scripts.sessionAttach, this.#keys, {
       ...this.#channels,
-      ...{ agent: 'echo', principal: 'alice', session_id: this.id, create: 1, since: 0 },
+      ...{ agent: this.id, principal: 'alice', session_id: this.id, create: 1, since: 0 },
       ...{ known_epoch: '', connection, process: '~n0', live_processes: '' },
       ...{ wakes_counted: 1, metadata: '{}', unused_window: TTL_MS, resume_window: TTL_MS },
     });
     if (reply.kind !== 'attached') return { word: reply.kind };
-    const { cursor, pending, executing } = reply;
+    const { cursor, pending, executing, isPaused } = reply;
     if (cursor === 0) this.#readTo = 0; // a new session, with a log of its own
-    return { word: 'attached', cursor, pending, executing };
+    return { word: 'attached', cursor, pending, executing, isPaused };
   }
 
   async append(message_id: string, { mode, call }: { mode: Mode; call: string }): Promise<Answer> {
@@ -92,8 +94,8 @@ export class RealSession {
     });
     if (reply.kind === 'duplicate') return { word: reply.kind, ring: reply.ring };
     if (reply.kind !== 'accepted') return { word: reply.kind };
-    const { seq, position, ring } = reply;
-    return { word: 'accepted', seq, position, ring };
+    const { seq, position, ring, isPaused } = reply;
+    return { word: 'accepted', seq, position, ring, isPaused };
   }
 
   /** `fence`: the stored one; 0 when no lease was drawn yet. */
@@ -202,6 +204,25 @@ export class RealSession {
     const keys = { ...this.#keys, end_call: this.options.keys.endCall(this.id, call) };
     const given = { ...this.#channels, node: 'n0', ...why };
     return { word: (await this.#run(scripts.sessionEnd, keys, given)).kind };
+  }
+
+  /** What whoever turns its pause has read before. */
+  async pauseKnown(): Promise<RealKnown> {
+    const { client } = this.options;
+    const [known, created_at] = await client.hmget(this.#keys.state, 'paused', 'created_at');
+    return { known: known ?? '0', created_at: created_at ?? '' };
+  }
+
+  async pause(on: boolean, known: RealKnown): Promise<Answer> {
+    const given = { id: this.id, pause: on ? 1 : 0, ...known };
+    const reply = await this.#run(this.options.scripts.sessionPause, this.#keys, given);
+    if (reply.kind !== 'resumed') return { word: reply.kind };
+    return { word: reply.kind, isPaused: reply.isPaused, ring: reply.ring };
+  }
+
+  async copyPause(number: number): Promise<Answer> {
+    const given = { agent: this.id, number };
+    return { word: await this.#run(this.options.scripts.pauseCopy, this.#keys, given) };
   }
 
   /** Makes the session due for the next sweep, and the sweep due. */

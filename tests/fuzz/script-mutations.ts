@@ -104,7 +104,7 @@ export const mutations: readonly ScriptMutation[] = [
   {
     name: 'a release does not look into the inbox',
     script: 'turnRelease',
-    from: "if pending_count > 0 and how == 'idle' then return { 'more' } end",
+    from: "if pending_count > 0 and how == 'idle' and not stands then return { 'more' } end",
     to: '',
   },
   {
@@ -172,6 +172,60 @@ export const mutations: readonly ScriptMutation[] = [
     script: 'inboxAppend',
     from: '  expiry_remove()\n',
     to: '',
+  },
+  {
+    name: 'a turn begins in a paused session',
+    script: 'turnBegin',
+    from: "if stands_still() then return { 'refused', 'paused' } end",
+    to: '',
+  },
+  {
+    name: 'a commit goes on in a paused session',
+    script: 'turnCommit',
+    from: "elseif fetch == '1' and not stands_still() then",
+    to: "elseif fetch == '1' then",
+  },
+  {
+    name: 'a release rings for a paused session',
+    script: 'turnRelease',
+    from: 'local stands = pending_count > 0 and stands_still()',
+    to: 'local stands = false',
+  },
+  {
+    name: 'a copy that comes late counts',
+    script: 'pauseCopy',
+    from: 'if tonumber(number) > tonumber(copied) then',
+    to: 'if true then',
+  },
+  {
+    name: 'a repeated pause of an ended session pauses the next',
+    script: 'sessionPause',
+    from: 'and s[7] == created_at',
+    to: '',
+  },
+  {
+    name: 'a pause holds back an abort',
+    script: 'turnBegin',
+    from: 'return not (s[1] and s[2])',
+    to: 'return true',
+  },
+  {
+    name: 'a resumed session is not rung for',
+    script: 'sessionPause',
+    from: 'if turns then\n    ring =',
+    to: 'if false then\n    ring =',
+  },
+  {
+    name: 'the sweep rings for a paused session',
+    script: 'pendingSweep',
+    from: 'if not stands_still(state) then',
+    to: 'if true then',
+  },
+  {
+    name: 'a message rings for a paused session',
+    script: 'inboxAppend',
+    from: 'if not stands_still() then',
+    to: 'if true then',
   },
 ];
 

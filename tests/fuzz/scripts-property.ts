@@ -37,6 +37,9 @@ const steps = fc.oneof(
   step(3, { kind: kind('expire', 'abort', 'abort', 'attach') }),
   step(3, { kind: kind('sweep', 'draw', 'touch', 'late_append', 'late_append', 'late_end') }),
   step(2, { kind: kind('end', 'attach', 'attach', 'burst') }),
+  step(3, { kind: kind('pause'), on: fc.boolean() }),
+  step(1, { kind: kind('copy'), old: fc.boolean() }),
+  step(1, { kind: kind('late_pause') }),
 ) as fc.Arbitrary<Step>;
 
 /** A Redis for the sessions of a run; one node hears what is published to it. */
@@ -73,6 +76,7 @@ export const modelHolds = (fuzz: Omit<RealOptions, 'scripts'>, scripts: Scripts)
     await both.run({ kind: 'attach', twice: false });
     for (const next of sequence) await both.run(next);
     if (both.waiting === 0) return;
+    await both.resume();
     await both.run({ kind: 'expire', twice: false });
     await both.run({ kind: 'take', node: 0, twice: false });
     for (let n = both.waiting; n > 0; n--) {

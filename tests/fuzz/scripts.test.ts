@@ -23,7 +23,7 @@ describe('the scripts and their model', () => {
   });
 
   it.each([...pinned.map((seed) => [seed, PINNED_RUNS] as const), [drawn, RUNS] as const])(
-    'S2 S3 S4 L3 T1 T2 T3 T7 E1 C2 C4 agree on any sequence of calls: seed %d, %d runs',
+    'S2 S3 S4 L3 T1 T2 T3 T7 E1 C2 C4 P1 agree on any sequence of calls: seed %d, %d runs',
     async (seed, numRuns) => {
       process.stderr.write(`fuzz scripts: seed ${seed}, ${numRuns} runs\n`);
       await fc.assert(modelHolds(fuzz, scripts), { seed, numRuns });

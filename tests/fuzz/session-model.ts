@@ -45,6 +45,8 @@ const fresh = () => ({
   seen: new Map<string, string>(),
   events: [] as ModelEvent[],
   isEnded: false,
+  /** Pauses and their ends: odd while one holds. */
+  pauses: 0,
   /** The call that was accepted last, and the one that drew a ring. */
   accepted: undefined as Answered | undefined,
   drawn: undefined as Answered | undefined,
@@ -52,12 +54,17 @@ const fresh = () => ({
 
 const fenced: Answer = { word: 'fenced' };
 
+/** Which session was seen, and how often it was paused and resumed. */
+export type Known = { readonly s: object; readonly pauses: number };
+
 /** One session as the rules have it, in plain values: what each script must answer and leave. */
 export class SessionModel {
   exists = false;
   s = fresh();
   /** Calls that ended a session under this id. */
   readonly ends = new Set<string>();
+  /** The same for the agent; it outlives the session. */
+  agentPauses = 0;
   private swept: Answered | undefined;
 
   constructor(readonly maxInbox: number) {}
@@ -66,18 +73,20 @@ export class SessionModel {
     if (!this.exists || this.s.isEnded) this.s = fresh();
     this.exists = true;
     const { events, inbox, started, isLive } = this.s;
+    const { isPaused } = this;
     return {
       word: 'attached',
       cursor: events.length,
       pending: inbox.length,
       executing: started > 0 && isLive,
+      isPaused,
     };
   }
 
   append(id: string, { mode, call }: { mode: Mode; call: string }): Answer {
     const { s } = this;
     if (!this.exists) return { word: 'gone' };
-    if (s.accepted?.call === call) return s.accepted.answer;
+    if (s.accepted?.call === call) return { ...s.accepted.answer, isPaused: this.isPaused };
     if (s.isEnded) return { word: 'ended' };
     const outcome = s.seen.get(id);
     if (outcome !== undefined) {
@@ -95,8 +104,9 @@ export class SessionModel {
     s.seen.set(id, '');
     s.events.push(['a', id]);
     const seq = s.events.length;
-    s.accepted = { call, answer: { word: 'accepted', seq, position, ring: this.tell(mode) } };
-    return s.accepted.answer;
+    const answer = { word: 'accepted', seq, position, ring: this.tell(mode) };
+    s.accepted = { call, answer };
+    return { ...answer, isPaused: this.isPaused };
   }
 
   /** Who is told of a new message: the number of the ring to add, '' for none. */
@@ -111,7 +121,33 @@ export class SessionModel {
       this.vacate();
       s.leaseKey = undefined;
     }
-    return s.ringMark === undefined ? this.drawRing() : '';
+    return s.ringMark === undefined && !this.standsStill ? this.drawRing() : '';
+  }
+
+  get isPaused(): boolean {
+    return this.s.pauses % 2 === 1 || this.agentPauses % 2 === 1;
+  }
+
+  /** No turn may begin; one that is to be aborted may. */
+  private get standsStill(): boolean {
+    return this.isPaused && (this.s.started === 0 || this.s.abort === '');
+  }
+
+  pause(on: boolean, known: Known): Answer {
+    const { s } = this;
+    if (!this.exists || s.isEnded) return { word: 'not_found' };
+    const isSame = known.s === s && known.pauses === s.pauses;
+    const turns = isSame && (s.pauses % 2 === 1) !== on;
+    if (turns) s.pauses += 1;
+    if (on) return { word: 'paused' };
+    const isFree = s.inbox.length > 0 && !this.hasLiveHolder && !this.standsStill;
+    const ring = isFree ? (turns ? this.drawRing() : String(s.ringMark ?? '')) : '';
+    return { word: 'resumed', isPaused: this.isPaused, ring };
+  }
+
+  copyPause(number: number): Answer {
+    this.agentPauses = Math.max(this.agentPauses, number);
+    return { word: 'copied' };
   }
 
   private drawRing(): string {
@@ -135,7 +171,8 @@ export class SessionModel {
 
   peek(): Answer {
     if (this.s.inbox.length === 0) return { word: 'none' };
-    return { word: this.hasLiveHolder ? 'held' : 'free' };
+    if (this.hasLiveHolder) return { word: 'held' };
+    return { word: this.standsStill ? 'paused' : 'free' };
   }
 
   /** SET NX of the lease key. */
@@ -154,6 +191,7 @@ export class SessionModel {
     if (!isHolding && this.hasLiveHolder) return { word: 'refused' };
     if (s.leaseKey !== by.token) return { word: 'refused' };
     if (s.inbox.length === 0) return { word: 'empty' };
+    if (this.standsStill) return { word: 'refused' };
     if (!isHolding) s.fence += 1;
     const isAgain = s.started > 0;
     const wasExhausted = s.word === 'exhausted';
@@ -213,7 +251,7 @@ export class SessionModel {
     Object.assign(s, { started: 0, attempt: 0, abort: '', handOvers: 0, isHanded: false });
     Object.assign(s, { lastTurn: turnId, turnId: undefined, word: '' });
     if (s.inbox.length === 0) s.ringMark = undefined;
-    else if (fetch) {
+    else if (fetch && !this.standsStill) {
       this.startHead();
       Object.assign(s, { turnId: next, word: 'begun', delta: 0 });
     }
@@ -236,15 +274,19 @@ export class SessionModel {
       const { released } = s;
       return released?.token === by.token && released.fence === by.fence ? released.answer : fenced;
     }
-    if (s.inbox.length > 0 && how === 'idle') return { word: 'more' };
+    const { standsStill } = this;
+    if (s.inbox.length > 0 && how === 'idle' && !standsStill) return { word: 'more' };
     let answer: Answer = { word: 'released' };
     if (s.inbox.length > 0) {
-      if (how === 'force' && s.started > 0) {
+      const isCut = how === 'force' && s.started > 0;
+      if (isCut) {
         s.events.push(['e']);
         s.handOvers += 1;
         s.isHanded = true;
       }
-      answer = { word: 'handed', ring: this.drawRing() };
+      if (isCut || !standsStill) {
+        answer = { word: 'handed', ring: standsStill ? '' : this.drawRing() };
+      }
     }
     s.released = { ...by, answer };
     s.isLive = false;
@@ -268,7 +310,7 @@ export class SessionModel {
   /** Of the partition; what it answers for this session. */
   sweep(call: string): Answer {
     if (this.swept?.call === call) return this.swept.answer;
-    const isDue = this.s.inbox.length > 0 && !this.hasLiveHolder;
+    const isDue = this.s.inbox.length > 0 && !this.hasLiveHolder && !this.standsStill;
     this.swept = { call, answer: { word: 'swept', ring: isDue ? this.drawRing() : '' } };
     return this.swept.answer;
   }
@@ -276,9 +318,9 @@ export class SessionModel {
   draw(call: string): Answer {
     const { s } = this;
     if (s.inbox.length === 0) return { word: 'drawn', ring: '' };
-    if (s.drawn?.call !== call) {
-      s.drawn = { call, answer: { word: 'drawn', ring: this.drawRing() } };
-    }
+    if (s.drawn?.call === call) return s.drawn.answer;
+    if (this.standsStill) return { word: 'drawn', ring: '' };
+    s.drawn = { call, answer: { word: 'drawn', ring: this.drawRing() } };
     return s.drawn.answer;
   }
 

@@ -71,7 +71,7 @@ describe('what operators see and do over HTTP', () => {
     expect(await nodeOf(edge.nodeId)).toMatchObject({ state: 'live', roles: ['edge'] });
     await hasAct({ action: 'nodes_list', target: '*' });
     expect((await ask('GET', '/agents')).body).toEqual({
-      agents: [{ agent_id: 'slow', nodes: [node.nodeId] }],
+      agents: [{ agent_id: 'slow', nodes: [node.nodeId], paused: false }],
     });
     await hasAct({ action: 'agents_list', target: '*' });
     client.send({ type: 'abort' });
@@ -106,6 +106,7 @@ describe('what operators see and do over HTTP', () => {
     expect((await ask('GET', '/agents')).body.agents).toContainEqual({
       agent_id: 'only',
       nodes: [],
+      paused: false,
     });
     expect((await ask('POST', `/nodes/${other.nodeId}/drain`)).status).toBe(202);
     other.signal('SIGTERM');

@@ -217,6 +217,7 @@ describe('sessions over HTTP', () => {
             principal: 'alice',
             state: 'executing',
             pending: 2,
+            paused: false,
             holder: expect.stringMatching(new RegExp(`^(${node.nodeId}|${other.nodeId})$`)),
             created_at: expect.any(Number),
             last_activity: expect.any(Number),

@@ -188,6 +188,10 @@ describe('the OpenAPI document', () => {
     await meet(`GET ${at}/events`, '/v1/sessions/s1/events');
     await meet('GET /v1/sessions', '/v1/sessions?limit=1');
     await meet(`POST ${at}/abort`, '/v1/sessions/s1/abort');
+    for (const verb of ['pause', 'resume']) {
+      await meet(`POST ${at}/${verb}`, `/v1/sessions/s1/${verb}`);
+      await meet(`POST /v1/agents/{id}/${verb}`, `/v1/agents/slow/${verb}`);
+    }
 
     cluster.agent.behave(httpBehaviours.fail({ status: 503 }));
     for (const message_id of ['d1', 'd2']) {

@@ -2,6 +2,7 @@ import { type Store, streamFields } from '@sluice/store';
 import type { Redis } from 'ioredis';
 import { letterCalls } from './scripts-calls-letters.js';
 import { limitCalls } from './scripts-calls-limits.js';
+import { pauseCalls } from './scripts-calls-pause.js';
 import {
   append,
   attach,
@@ -366,5 +367,6 @@ export const scriptCalls: readonly ScriptCall[] = [
   ...ending,
   ...letterCalls,
   ...limitCalls,
+  ...pauseCalls,
   ...repairing,
 ];

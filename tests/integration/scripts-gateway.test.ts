@@ -100,6 +100,11 @@ describe('scripts below a running gateway', () => {
     const metadata = '{"metadata":{"title":"a life"}}';
     expect(await request('PATCH', `sessions/${session_id}`, metadata)).toBe(200);
     expect(await request('GET', 'sessions')).toBe(200);
+    for (const what of [`sessions/${session_id}`, 'agents/slow']) {
+      for (const verb of ['pause', 'resume']) {
+        expect(await request('POST', `${what}/${verb}`)).toBe(200);
+      }
+    }
     // A Redlock that nobody holds any more: the ring is sent round again.
     await eventually(async () => (await redis.client().exists(keysOf(session_id).lease)) === 0);
     await redis.client().set(keysOf(session_id).lease, 'left behind', 'PX', 300);

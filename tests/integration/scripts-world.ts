@@ -155,6 +155,7 @@ export function withoutTimes(value: unknown, prefix: string): unknown {
   const text = JSON.stringify(value ?? null)
     .replaceAll(`${prefix}:`, 'prefix:')
     .replace(/\b1\d{15}\b/g, '1')
+    .replace(/\b3\d{12}\b/g, (number) => (Number(number) % 2 === 1 ? 'paused' : 'resumed'))
     .replace(/\b1\d{12}\b/g, '2')
     .replace(/\b1\d{9}(\.\d+)?\b/g, '3')
     .replace(/\b[0-9a-f]{32,}\b/g, 'token')

@@ -32,7 +32,7 @@ export type StreamType = (typeof streamTypes)[number];
 export const count = z.int().nonnegative();
 export const seconds = z.number().nonnegative().meta({ description: 'Seconds since 1970' });
 
-const durabilities = ['memory', 'aof', 'replica'] as const;
+export const durabilities = ['memory', 'aof', 'replica'] as const;
 export type Durability = (typeof durabilities)[number];
 
 /** Position of a logged frame: `cursor` = `seq`; `epoch` on the first one of a new epoch. */

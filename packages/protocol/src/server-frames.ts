@@ -34,6 +34,7 @@ const helloOkSchema = z.strictObject({
   epoch: z.string(),
   pending: count,
   is_executing: z.boolean(),
+  paused: z.boolean(),
   node_id: z.string(),
 });
 export type HelloOkFrame = z.infer<typeof helloOkSchema>;

@@ -30,6 +30,7 @@ export const sessionStateSchema = z.strictObject({
   event_cursor: count,
   pending_inbox: z.array(anyContent),
   is_executing: z.boolean(),
+  paused: z.boolean(),
   holder: z.string().nullable(),
   fence: count,
   attempt: count,

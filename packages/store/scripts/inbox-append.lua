@@ -1,15 +1,16 @@
 -- Accepts a message: dedupe, limits, inbox, log, and who must be told (a ring, or a live holder).
--- KEYS: state inbox events messages seen lease pending
+-- KEYS: state inbox events messages seen lease pending paused_agents
 -- ARGV: server channel node_channel id message_id body mode max_inbox max_inbox_bytes max_events max_log_bytes
 --       wakes_counted call
 -- REPLY: gone | ended | busy | full <limit> | duplicate <accepted seq> <ring> <its event>
---        | accepted <epoch> <seq> <now> <position> <ring>
--- RULES: S1 S3 S4 T1 T6 T7 C4
+--        | accepted <epoch> <seq> <now> <position> <ring> <paused>
+-- RULES: S1 S3 S4 T1 T6 T7 C4 P1
 --@include clock
 --@include log
 --@include head
 --@include seen
 --@include expiry
+--@include pause
 if not cursor then return { 'gone' } end
 --@include inbox
 --@include calls

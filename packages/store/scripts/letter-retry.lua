@@ -1,9 +1,11 @@
 -- Takes a dead letter back into the inbox of its session, as a new message `<old>.retry.<n>`.
--- KEYS: state inbox events messages seen lease pending letters dead dead_owned letter_call
+-- KEYS: state inbox events messages seen lease pending paused_agents letters dead dead_owned
+--       letter_call
 -- ARGV: server channel node_channel id message_id max_inbox max_inbox_bytes max_events max_log_bytes
 --       wakes_counted call
--- REPLY: not_found | gone | full <limit> | accepted <epoch> <seq> <now> <position> <ring> <message_id>
--- RULES: S1 S4 T4 T7 C4
+-- REPLY: not_found | gone | full <limit> | accepted <epoch> <seq> <now> <position> <ring> <paused>
+--        <message_id>
+-- RULES: S1 S4 T4 T7 C4 P1
 local ANSWER_KEPT = 60000
 --@include letter
 local called = redis.call('GET', letter_call) -- `<call> <answer>`
@@ -18,6 +20,7 @@ if not letter then return { 'not_found' } end
 --@include head
 --@include seen
 --@include expiry
+--@include pause
 if not cursor then return { 'gone' } end
 --@include inbox
 local kept = cjson.decode(string.match(letter, ' (.*)$'))

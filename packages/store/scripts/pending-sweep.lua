@@ -1,12 +1,13 @@
--- Finds sessions with work and no live holder, and SESSION_END records that nobody copied; strikes
--- sessions that have expired off the listings, and deletes dead letters that are too old.
--- KEYS: pending swept ends sessions dead
+-- Finds sessions with work that may begin and no live holder, and SESSION_END records that nobody
+-- copied; strikes sessions that have expired off the listings, and deletes dead letters too old.
+-- KEYS: pending swept ends sessions dead paused_agents
 -- ARGV: session_prefix owned_prefix interval resume_window call
 -- REPLY: early | swept <id ring ...> <SESSION_END records>
--- RULES: T7 C1 C2 D4 B1
+-- RULES: T7 C1 C2 D4 B1 P2 P3
 local BACKOFF_MAX, ENDS_AGE, MEMBERS, ANSWER_KEPT = 60000, 5000, 100, 5000
 local LETTER_KEPT = 30 * 24 * 3600 * 1000 -- a person had a month to look at it
 --@include clock
+--@include pause
 local function overdue_ends()
   local overdue = {}
   for _, record in ipairs(redis.call('LRANGE', ends, 0, MEMBERS - 1)) do
@@ -29,11 +30,14 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', pending, '-inf', now, 'LIMIT', 0
     redis.call('ZADD', pending, s[1], id)
   else
     local sweeps = tonumber(s[3] or 0)
-    local ring = redis.call('HINCRBY', state, 'ring', 1)
-    redis.call('HSET', state, 'ring_mark', ring, 'sweeps', sweeps + 1)
+    redis.call('HSET', state, 'sweeps', sweeps + 1)
     redis.call('ZADD', pending, now + math.min(2000 * 2 ^ math.min(sweeps, 5), BACKOFF_MAX), id)
-    table.insert(rings, id)
-    table.insert(rings, ring)
+    if not stands_still(state) then
+      local ring = redis.call('HINCRBY', state, 'ring', 1)
+      redis.call('HSET', state, 'ring_mark', ring)
+      table.insert(rings, id)
+      table.insert(rings, ring)
+    end
   end
 end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', sessions, '-inf', now - resume_window,

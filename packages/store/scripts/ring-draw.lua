@@ -1,12 +1,15 @@
--- A new number for a ring that is delayed or passed on, so that no older job can swallow it.
--- KEYS: state inbox pending
+-- A new number for a ring that is delayed, passed on or due since an agent goes on, so that no older job
+-- can swallow it; none for a session that is paused.
+-- KEYS: state inbox pending paused_agents
 -- ARGV: id delay call
 -- REPLY: none | drawn <ring>
--- RULES: T7
+-- RULES: T7 P1 P3
 --@include clock
+--@include pause
 if redis.call('LLEN', inbox) == 0 then return { 'none' } end
 local drawn_by, drawn = string.match(redis.call('HGET', state, 'drawn') or '', '^(%S+) (%d+)$')
 if drawn_by == call then return { 'drawn', drawn } end -- its reply was lost
+if stands_still() then return { 'none' } end
 local ring = redis.call('HINCRBY', state, 'ring', 1)
 redis.call('HSET', state, 'ring_mark', ring, 'drawn', call .. ' ' .. ring)
 redis.call('ZADD', pending, now + 2000 + delay, id)

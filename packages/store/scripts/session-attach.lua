@@ -1,13 +1,14 @@
 -- Binds a connection to a session, creating it when there is none, and finds where replay begins.
--- KEYS: state inbox events messages seen sessions owned
+-- KEYS: state inbox events messages seen sessions owned paused_agents
 -- ARGV: server id agent principal session_id create since known_epoch connection process
 --       live_processes node_channel wakes_counted metadata unused_window resume_window
 -- REPLY: not_found | wrong_agent <agent> | attached <created> <epoch> <cursor> <oldest> <pending>
---        <executing> <from> <resync> <agent> <message id of the started head>
+--        <executing> <from> <resync> <agent> <message id of the started head> <paused>
 -- RULES: E2 E3 E4 E6 E10 C4
 --@include clock
 --@include head
 --@include expiry
+--@include pause
 local s = redis.call('HMGET', state, 'agent', 'ended')
 if not s[1] or s[2] then
   if create == '0' then return { 'not_found' } end
@@ -25,7 +26,6 @@ local f = redis.call('HMGET', state, 'epoch_before', 'epoch_from', 'creator', 'a
   'lease_until', 'batch', 'agent')
 local pending = redis.call('LLEN', inbox)
 local from, resync = cursor, 0
-
 -- A killed process loses its subscription at once, its beat is believed for seconds more. One that was
 -- stopped, or whose machine is gone, keeps it and beats no more, but may have a beat that is not known
 -- here yet while its mark is young.
@@ -76,4 +76,5 @@ redis.call('ZADD', sessions, now, id)
 redis.call('ZADD', owned, now, id)
 local executing = f[6] and tonumber(f[5] or 0) > now and 1 or 0
 return { 'attached', f[3] == connection and 1 or 0, epoch, cursor, oldest, pending, executing,
-  from, resync, f[7], f[6] and entry_id(redis.call('LINDEX', inbox, f[6] - 1)) or '' }
+  from, resync, f[7], f[6] and entry_id(redis.call('LINDEX', inbox, f[6] - 1)) or '',
+  is_paused() and 1 or 0 }

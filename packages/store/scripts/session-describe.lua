@@ -1,11 +1,12 @@
 -- One line of a listing: whose session it is, and what it does now; changes nothing (run as EVALSHA_RO).
--- KEYS: state inbox
+-- KEYS: state inbox paused_agents
 -- ARGV:
--- REPLY: not_found | described <now> <state: fields of interest> <pending>
+-- REPLY: not_found | described <now> <state: fields of interest> <pending> <paused>
 -- RULES: E7 L6
 --@include clock
+--@include pause
 local s = redis.call('HMGET', state, 'session_id', 'agent', 'principal', 'created_at', 'last_activity',
   'metadata', 'holder', 'lease_until', 'batch', 'ended')
 if not s[1] or s[10] then return { 'not_found' } end
 for i = 1, 9 do s[i] = s[i] or '' end
-return { 'described', now, s, redis.call('LLEN', inbox) }
+return { 'described', now, s, redis.call('LLEN', inbox), is_paused() and 1 or 0 }

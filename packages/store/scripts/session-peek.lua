@@ -1,9 +1,10 @@
--- Is there work, and is anybody at it? Drops the ring that asks when it is needless.
--- KEYS: state inbox pending
+-- Is there work that may begin, and is anybody at it? Drops the ring that asks when it is needless.
+-- KEYS: state inbox pending paused_agents
 -- ARGV: id ring
--- REPLY: none | held <holder> | free <fence> <agent> <principal> <session_id>
--- RULES: L6 T7
+-- REPLY: none | held <holder> | paused | free <fence> <agent> <principal> <session_id>
+-- RULES: L6 T7 P1 P3
 --@include clock
+--@include pause
 local s = redis.call('HMGET', state, 'lease_until', 'holder', 'fence', 'agent', 'principal',
   'session_id', 'ring_mark')
 local function drop_ring()
@@ -18,5 +19,9 @@ if s[2] and tonumber(s[1] or 0) > now then
   drop_ring()
   redis.call('ZADD', pending, s[1], id)
   return { 'held', s[2] }
+end
+if stands_still() then
+  drop_ring()
+  return { 'paused' }
 end
 return { 'free', s[3] or '0', s[4], s[5], s[6] }

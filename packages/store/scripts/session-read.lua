@@ -1,11 +1,13 @@
 -- A session at one moment, with the newest page of its history or one further back; changes nothing
 -- (run as EVALSHA_RO).
--- KEYS: state inbox events messages
+-- KEYS: state inbox events messages paused_agents
 -- ARGV: before count max_bytes
 -- REPLY: not_found | read <now> <state: field value ...> <inbox> <messages> <older> <oldest>
+--        <paused>
 -- RULES: E4 E7 B1
 local BLOCK = 64
 --@include clock
+--@include pause
 local fields = redis.call('HGETALL', state)
 if #fields == 0 or redis.call('HEXISTS', state, 'ended') == 1 then return { 'not_found' } end
 local first = redis.call('XRANGE', events, '-', '+', 'COUNT', 1)[1]
@@ -36,4 +38,4 @@ end
 local page = {}
 for i = #taken, 1, -1 do table.insert(page, taken[i]) end
 return { 'read', now, fields, redis.call('LRANGE', inbox, 0, -1), page, older,
-  first and string.match(first[1], '^%d+') or '0' }
+  first and string.match(first[1], '^%d+') or '0', is_paused() and 1 or 0 }

@@ -1,12 +1,13 @@
 -- Starts the turn of the message at the head: takes the lease (new fence) or goes on under it.
--- KEYS: state inbox events lease pending
+-- KEYS: state inbox events lease pending paused_agents
 -- ARGV: server channel id token fence turn_id node ring ttl lease_here max_attempts max_hand_overs
 --       max_events max_log_bytes
 -- REPLY: refused <why> | empty | exhausted <head> <entries> | begun <head> <entries>
--- RULES: L1 L2 L3 L6 T1 T3 T4 T6 T7
+-- RULES: L1 L2 L3 L6 T1 T3 T4 T6 T7 P1
 --@include clock
 --@include log
 --@include head
+--@include pause
 if not cursor then return { 'refused', 'gone' } end
 local s = redis.call('HMGET', state, 'token', 'fence', 'holder', 'lease_until', 'turn_id', 'batch',
   'attempt', 'handed', 'hand_overs', 'ring_mark', 'ended', 'turn_word', 'handed_at')
@@ -16,6 +17,7 @@ local holding = s[1] == token
 if not holding and s[3] and tonumber(s[4] or 0) > now then return { 'refused', 'held' } end
 if lease_here == '1' and redis.call('GET', lease) ~= token then return { 'refused', 'lease' } end
 if redis.call('LLEN', inbox) == 0 then return { 'empty' } end
+if stands_still() then return { 'refused', 'paused' } end
 
 if not holding then
   fence = string.format('%.0f', math.max(tonumber(fence) + 1, now))

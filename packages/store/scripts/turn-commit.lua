@@ -1,9 +1,9 @@
 -- Ends a turn: outcome, history, log and publication, and the next turn or idleness, in one step.
--- KEYS: state inbox events messages seen pending sessions owned letters dead dead_owned
+-- KEYS: state inbox events messages seen pending paused_agents sessions owned letters dead dead_owned
 -- ARGV: token fence server channel id turn_id next_turn_id fetch status reason content usage
 --       trailing max_events max_log_bytes max_messages max_seen max_dead resume_window
 -- REPLY: fenced | idle | more | next <head> <entries>
--- RULES: S2 S3 L3 T1 T2 T4 T6 E1 C4
+-- RULES: S2 S3 L3 T1 T2 T4 T6 E1 C4 P1
 --@include fence
 if fenced then return { 'fenced' } end
 --@include clock
@@ -13,6 +13,7 @@ if fenced then return { 'fenced' } end
 --@include expiry
 --@include letter
 --@include history
+--@include pause
 local s = redis.call('HMGET', state, 'turn_id', 'last_turn', 'batch', 'attempt', 'abort')
 local function what_follows()
   if redis.call('LLEN', inbox) == 0 then return { 'idle' } end
@@ -61,7 +62,7 @@ if redis.call('LLEN', inbox) == 0 then
   redis.call('ZADD', sessions, now, id)
   redis.call('ZADD', owned, now, id)
   expiry_set(now + resume_window)
-elseif fetch == '1' then
+elseif fetch == '1' and not stands_still() then
   redis.call('HSET', state, 'batch', head_size(), 'turn_id', next_turn_id, 'turn_word', 'begun',
     'attempt', 1, 'delta', 0)
   s[1] = next_turn_id

@@ -25,7 +25,12 @@ export type NewMessage = {
 export type Appended =
   | { readonly kind: 'gone' | 'ended' | 'busy' }
   | { readonly kind: 'full'; readonly limit: string }
-  | { readonly kind: 'accepted'; readonly event: LogEvent & { kind: 'accepted' } }
+  | {
+      readonly kind: 'accepted';
+      readonly event: LogEvent & { kind: 'accepted' };
+      /** It waits until its session, or its agent, is no longer paused. */
+      readonly isPaused: boolean;
+    }
   | ({ readonly kind: 'duplicate' } & Kept);
 
 export type InboxLimits = {
@@ -83,11 +88,12 @@ export function makeInbox(
       }
       if (reply.kind !== 'accepted') return reply;
       if (reply.ring !== '') rings.ring(id, reply.ring);
-      const { seq, epoch, atMs, position } = reply;
+      const { seq, epoch, atMs, position, isPaused } = reply;
       const { messageId } = message;
       return {
         kind: 'accepted',
         event: { kind: 'accepted', seq, epoch, atMs, messageId, position },
+        isPaused,
       };
     },
 

@@ -18,6 +18,7 @@ export { LAYOUT_VERSION } from './layout.js';
 export type { Claim, Lease, Leases, TurnEnd } from './lease.js';
 export { DRAIN_ASKED, LIVE_MS, type Nodes } from './nodes.js';
 export { openStore, type Store } from './open-store.js';
+export type { PauseNumbers, Pauses, SessionPaused } from './pauses.js';
 export type { PermitScope, Permits } from './permits.js';
 export type { Bucket, Rates } from './rates.js';
 export { RING_QUEUE, type RingJob, type Rings } from './ring.js';

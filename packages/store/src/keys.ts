@@ -49,6 +49,7 @@ export function makeKeys(prefix: string, partitions: number) {
         seen: `${own}:seen`,
         lease: `${own}:lease`,
         pending: `${base}:pending`,
+        paused_agents: `${base}:paused`,
         sessions: `${base}:sessions`,
         owned: `${base}:u:${id.slice(0, 12)}`,
         ends: `${base}:ends`,
@@ -67,6 +68,7 @@ export function makeKeys(prefix: string, partitions: number) {
       const base = tag(partition);
       return {
         pending: `${base}:pending`,
+        paused_agents: `${base}:paused`,
         swept: `${base}:swept`,
         ends: `${base}:ends`,
         sessions: `${base}:sessions`,
@@ -90,6 +92,8 @@ export function makeKeys(prefix: string, partitions: number) {
     /** Channel of a node's wakes and aborts for the sessions of one partition; ends before the node id. */
     nodeChannelPrefix: (partition: number) => `${tag(partition)}:node:`,
     nodes: `${prefix}:nodes`,
+    /** Pauses of agents; each partition has a copy, which the scripts of its sessions read. */
+    pausedAgents: `${prefix}:paused`,
     layout: `${prefix}:layout`,
     /** Bucket of a principal (its hash) or an address. */
     rate: (kind: RateKind, subject: string) => `${prefix}:rate:{${subject}}:${kind}`,

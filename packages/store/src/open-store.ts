@@ -12,6 +12,7 @@ import { checkLayout } from './layout.js';
 import { type LeaseLimits, makeLeases } from './lease.js';
 import { makeMemoryWatch } from './memory.js';
 import { makeNodes } from './nodes.js';
+import { makePauses } from './pauses.js';
 import { makePermits } from './permits.js';
 import { watchPulse } from './pulse.js';
 import { makeRates } from './rates.js';
@@ -91,6 +92,7 @@ export async function openStore(options: StoreOptions) {
       : log.info(seen, 'redis has room again'),
   );
   const pulse = watchPulse(connection, memory);
+  const leases = makeLeases(connection, keys, { nodeId, limits });
   return {
     processId,
     keys,
@@ -111,7 +113,8 @@ export async function openStore(options: StoreOptions) {
     sessionList: makeSessionList(connection, keys),
     inbox: makeInbox(connection, keys, { rings, limits, memory }),
     deadLetters: makeDeadLetters(connection, keys, { rings, limits, memory }),
-    leases: makeLeases(connection, keys, { nodeId, limits }),
+    leases,
+    pauses: makePauses(connection, keys, { rings, leases }),
     nodes: makeNodes(connection, keys, nodeId),
     sweep: makeSweep(connection, keys, {
       intervalMs: options.sweepIntervalMs,

@@ -51,6 +51,8 @@ export type AcceptedReply = {
   readonly position: number;
   /** Number of the ring to add; '' when none is due. */
   readonly ring: string;
+  /** The session or its agent is paused: the message waits for that to end. */
+  readonly isPaused: boolean;
 };
 
 export function accepted(reply: ReplyReader): AcceptedReply {
@@ -61,5 +63,6 @@ export function accepted(reply: ReplyReader): AcceptedReply {
     atMs: reply.int(),
     position: reply.int(),
     ring: reply.text(),
+    isPaused: reply.flag(),
   };
 }

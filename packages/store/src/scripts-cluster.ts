@@ -1,7 +1,7 @@
 import { defineScript } from './script.js';
 
 export const ringDraw = defineScript('ring-draw', {
-  keys: ['state', 'inbox', 'pending'],
+  keys: ['state', 'inbox', 'pending', 'paused_agents'],
   args: ['id', 'delay', 'call'],
   decode: (word, reply) => (word === 'drawn' ? reply.text() : ''),
 });
@@ -12,7 +12,7 @@ export type SweepReply = {
 };
 
 export const pendingSweep = defineScript('pending-sweep', {
-  keys: ['pending', 'swept', 'ends', 'sessions', 'dead'],
+  keys: ['pending', 'swept', 'ends', 'sessions', 'dead', 'paused_agents'],
   args: ['session_prefix', 'owned_prefix', 'interval', 'resume_window', 'call'],
   decode(word, reply): SweepReply {
     if (word === 'early') return { rings: [], overdueEnds: [] };

@@ -16,7 +16,7 @@ export type AppendReply =
   | AcceptedReply;
 
 export const inboxAppend = defineScript('inbox-append', {
-  keys: ['state', 'inbox', 'events', 'messages', 'seen', 'lease', 'pending'],
+  keys: ['state', 'inbox', 'events', 'messages', 'seen', 'lease', 'pending', 'paused_agents'],
   args: [
     'server',
     'channel',
@@ -67,7 +67,7 @@ export const messageCancel = defineScript('message-cancel', {
 });
 
 export const turnAbort = defineScript('turn-abort', {
-  keys: ['state'],
+  keys: ['state', 'pending'],
   args: ['node_channel', 'id', 'reason'],
   decode(word): 'not_found' | 'no_active_turn' | 'aborting' {
     if (word === 'not_found' || word === 'no_active_turn' || word === 'aborting') return word;

@@ -16,6 +16,7 @@ export const letterRetry = defineScript('letter-retry', {
     'seen',
     'lease',
     'pending',
+    'paused_agents',
     'letters',
     'dead',
     'dead_owned',

@@ -20,10 +20,12 @@ export type AttachReply =
       readonly agent: string;
       /** Id of the message whose turn was begun and not ended; '' when there is none. */
       readonly headMessageId: string;
+      /** It is, or its agent. */
+      readonly isPaused: boolean;
     };
 
 export const sessionAttach = defineScript('session-attach', {
-  keys: ['state', 'inbox', 'events', 'messages', 'seen', 'sessions', 'owned'],
+  keys: ['state', 'inbox', 'events', 'messages', 'seen', 'sessions', 'owned', 'paused_agents'],
   args: [
     'server',
     'id',
@@ -58,6 +60,7 @@ export const sessionAttach = defineScript('session-attach', {
       resync: reply.flag(),
       agent: reply.text(),
       headMessageId: reply.text(),
+      isPaused: reply.flag(),
     };
   },
 });
@@ -71,10 +74,11 @@ export type ReadReply = {
   readonly older: boolean;
   /** Seq of the oldest retained event; 0 when there is none. */
   readonly oldest: number;
+  readonly isPaused: boolean;
 };
 
 export const sessionRead = defineScript('session-read', {
-  keys: ['state', 'inbox', 'events', 'messages'],
+  keys: ['state', 'inbox', 'events', 'messages', 'paused_agents'],
   args: ['before', 'count', 'max_bytes'],
   readOnly: true,
   decode(word, reply): ReadReply | undefined {
@@ -86,6 +90,7 @@ export const sessionRead = defineScript('session-read', {
       messages: reply.texts(),
       older: reply.flag(),
       oldest: reply.int(),
+      isPaused: reply.flag(),
     };
   },
 });
@@ -95,15 +100,21 @@ export type DescribeReply = {
   /** In the order of the script. */
   readonly fields: readonly string[];
   readonly pending: number;
+  readonly isPaused: boolean;
 };
 
 export const sessionDescribe = defineScript('session-describe', {
-  keys: ['state', 'inbox'],
+  keys: ['state', 'inbox', 'paused_agents'],
   args: [],
   readOnly: true,
   decode(word, reply): DescribeReply | undefined {
     if (word === 'not_found') return undefined;
-    return { nowMs: reply.int(), fields: reply.texts(), pending: reply.int() };
+    return {
+      nowMs: reply.int(),
+      fields: reply.texts(),
+      pending: reply.int(),
+      isPaused: reply.flag(),
+    };
   },
 });
 

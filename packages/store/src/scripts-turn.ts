@@ -2,7 +2,7 @@ import { defineScript } from './script.js';
 import { type Fenced, fenced, type HeadReply, head, unexpected } from './script-replies.js';
 
 export type PeekReply =
-  | { readonly kind: 'none' }
+  | { readonly kind: 'none' | 'paused' }
   | { readonly kind: 'held'; readonly holder: string }
   | {
       readonly kind: 'free';
@@ -13,10 +13,10 @@ export type PeekReply =
     };
 
 export const sessionPeek = defineScript('session-peek', {
-  keys: ['state', 'inbox', 'pending'],
+  keys: ['state', 'inbox', 'pending', 'paused_agents'],
   args: ['id', 'ring'],
   decode(word, reply): PeekReply {
-    if (word === 'none') return { kind: 'none' };
+    if (word === 'none' || word === 'paused') return { kind: word };
     if (word === 'held') return { kind: 'held', holder: reply.text() };
     if (word !== 'free') return unexpected(word);
     return {
@@ -37,7 +37,7 @@ export type BeginReply =
   | { readonly kind: 'begun'; readonly head: HeadReply };
 
 export const turnBegin = defineScript('turn-begin', {
-  keys: ['state', 'inbox', 'events', 'lease', 'pending'],
+  keys: ['state', 'inbox', 'events', 'lease', 'pending', 'paused_agents'],
   args: [
     'server',
     'channel',
@@ -94,6 +94,7 @@ export const turnCommit = defineScript('turn-commit', {
     'messages',
     'seen',
     'pending',
+    'paused_agents',
     'sessions',
     'owned',
     'letters',
@@ -132,11 +133,11 @@ export const turnCommit = defineScript('turn-commit', {
 export type ReleaseReply =
   | Fenced
   | { readonly kind: 'more' | 'released' }
-  /** `record` is the SESSION_END to copy; '' when no turn was aborted. */
+  /** `ring`: '' when it is paused. `record` is the SESSION_END to copy; '' when no turn was aborted. */
   | { readonly kind: 'handed'; readonly ring: string; readonly record: string };
 
 export const turnRelease = defineScript('turn-release', {
-  keys: ['state', 'inbox', 'events', 'lease', 'pending', 'ends'],
+  keys: ['state', 'inbox', 'events', 'lease', 'pending', 'paused_agents', 'ends'],
   args: [
     'token',
     'fence',

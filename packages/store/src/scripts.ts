@@ -4,5 +4,6 @@ export * from './scripts-cluster.js';
 export * from './scripts-inbox.js';
 export * from './scripts-letter.js';
 export * from './scripts-limits.js';
+export * from './scripts-pause.js';
 export * from './scripts-session.js';
 export * from './scripts-turn.js';

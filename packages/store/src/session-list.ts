@@ -19,6 +19,8 @@ export type SessionSummary = {
   readonly pending: number;
   /** The live holder, a lingering one included. */
   readonly holder: string | undefined;
+  /** It is, or its agent: what waits does not begin. */
+  readonly isPaused: boolean;
 };
 
 /** Where a page ended: score and id of the last session that was looked at. */
@@ -86,7 +88,8 @@ export function makeSessionList(connection: Connection, keys: Keys) {
   return { list };
 }
 
-function toSummary({ nowMs, fields, pending }: scripts.DescribeReply): SessionSummary {
+function toSummary(reply: scripts.DescribeReply): SessionSummary {
+  const { nowMs, fields, pending, isPaused } = reply;
   const [sessionId, agent, principal, createdAt, lastActivity, metadata, holder, until, batch] =
     fields;
   const isHeld = holder !== '' && Number(until) > nowMs;
@@ -101,5 +104,6 @@ function toSummary({ nowMs, fields, pending }: scripts.DescribeReply): SessionSu
     state: isExecuting ? 'executing' : pending > 0 ? 'pending' : 'idle',
     pending,
     holder: isHeld ? holder : undefined,
+    isPaused,
   };
 }

@@ -213,6 +213,7 @@ function toView(reply: scripts.ReadReply): SessionView {
       event_cursor: Number(f.cursor),
       pending_inbox: contents,
       is_executing: live && f.batch !== undefined,
+      paused: reply.isPaused,
       holder: live ? (f.holder ?? null) : null,
       fence: Number(f.fence ?? 0),
       attempt: Number(f.attempt ?? 0),

@@ -84,12 +84,13 @@ export async function attach(
 /** Replay or snapshot, then live; `status` when work is pending (E6). */
 export async function replay(
   { reader, feed }: Attached,
-  { pending, resync, cursor, epoch }: AttachedReply,
+  { pending, resync, cursor, epoch, isPaused }: AttachedReply,
 ): Promise<void> {
   if (resync) await reader.resync();
   await feed.catchUp(reader, { epoch, head: cursor });
   if (pending > 0 && !reader.closed) {
-    reader.tell(`Resuming processing (${pending} pending messages)...`);
+    const what = isPaused ? 'Paused by an operator' : 'Resuming processing';
+    reader.tell(`${what} (${pending} pending messages)...`);
   }
 }
 
@@ -222,6 +223,7 @@ function helloOk(context: EdgeContext, ref: SessionRef, reply: AttachedReply): H
     resync_required: reply.resync,
     pending: reply.pending,
     is_executing: reply.executing,
+    paused: reply.isPaused,
     node_id: context.nodeId,
   };
 }

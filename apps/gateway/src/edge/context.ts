@@ -5,6 +5,7 @@ import type {
   DurabilityWait,
   Inbox,
   Nodes,
+  Pauses,
   SessionEnds,
   SessionList,
   SessionRef,
@@ -38,6 +39,7 @@ export type EdgeContext = {
   readonly durability: DurabilityWait;
   readonly ends: SessionEnds;
   readonly nodes: Nodes;
+  readonly pauses: Pauses;
   readonly fanOut: FanOut;
   readonly limits: EdgeLimits;
   readonly log: Logger;

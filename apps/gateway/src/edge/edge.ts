@@ -135,6 +135,7 @@ function makeContext(options: EdgeOptions, streams: OpenStreams): EdgeContext {
     sessionList: store.sessionList,
     inbox: store.inbox,
     deadLetters: store.deadLetters,
+    pauses: store.pauses,
     rates: makeEdgeRates(store.rates, gateway, options.liveNodes),
     durability: store.durability,
     ends: store.sessionEnds,

@@ -10,6 +10,8 @@ type Sending = { readonly state: Attached; readonly frame: Omit<MessageFrame, 't
 
 export const TOO_MANY_MESSAGES = 'too many messages (gateway.rate_limit.messages_per_second)';
 
+const PAUSED = 'Paused by an operator... (your message is kept, and processed afterwards).';
+
 /** Stores a message in the inbox; its acceptance then takes its place among the session's events. */
 export async function sendMessage(
   context: EdgeContext,
@@ -42,6 +44,7 @@ export async function sendMessage(
   }
   if (appended.kind === 'accepted') {
     feed.offer(appended.event);
+    if (appended.isPaused) reader.tell(PAUSED);
     // Not waited for here: the next message of this connection may be stored meanwhile.
     if (durability.level !== 'memory') {
       void durability.reached().then((level) => reader.settle(messageId, level));

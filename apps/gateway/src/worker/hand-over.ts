@@ -26,7 +26,7 @@ export async function handOver(
   if (reply?.kind === 'more') return 'more';
   keeper.stop();
   if (reply?.kind === 'handed') {
-    await rings.ring(lease.id, reply.ring, { lifo: drains });
+    if (reply.ring !== '') await rings.ring(lease.id, reply.ring, { lifo: drains });
     if (reply.record !== '') await copyEnd(context, lease, reply.record);
   }
   return 'released';

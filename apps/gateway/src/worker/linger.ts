@@ -33,6 +33,10 @@ export async function linger(
     if (begun?.kind === 'begun' || begun?.kind === 'exhausted') return begun;
     slots.give();
     permits.give(held.lease.id);
+    if (begun?.kind === 'refused' && begun.why === 'paused') {
+      await handOver(context, held, 'yield');
+      return undefined;
+    }
     if (begun?.kind !== 'empty') return undefined;
   }
 }

@@ -1,12 +1,20 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from '@sluice/runtime';
-import { type Rings, type SessionEnds, StoreUnavailable, type Sweep } from '@sluice/store';
+import {
+  type PauseNumbers,
+  type Pauses,
+  type Rings,
+  type SessionEnds,
+  StoreUnavailable,
+  type Sweep,
+} from '@sluice/store';
 
 /** So many workers look at each partition: one may be about to die. */
 const SWEEPERS_PER_PARTITION = 2;
 
 type SweepingOptions = {
   readonly sweep: Sweep;
+  readonly pauses: Pauses;
   readonly rings: Rings;
   readonly ends: SessionEnds;
   readonly nodeId: string;
@@ -18,11 +26,12 @@ type SweepingOptions = {
 
 /** Rings for sessions with work and no live holder, and copies SESSION_END records left behind (T7). */
 export function startSweeping(options: SweepingOptions): { stop(): Promise<void> } {
-  const { sweep, rings, ends, log, intervalMs } = options;
+  const { sweep, pauses, rings, ends, log, intervalMs } = options;
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
 
-  async function sweepPartition(partition: number) {
+  async function sweepPartition(partition: number, numbers: PauseNumbers) {
+    if (Object.keys(numbers).length > 0) await pauses.follow(partition, numbers);
     const { rings: due, overdueEnds } = await sweep(partition);
     for (const { id, ring } of due) await rings.ring(id, ring);
     if (due.length > 0) log.debug({ partition, sessions: due.length }, 'sweep rang');
@@ -31,7 +40,8 @@ export function startSweeping(options: SweepingOptions): { stop(): Promise<void>
 
   async function round() {
     try {
-      await Promise.all(mine(options).map(sweepPartition));
+      const numbers = await pauses.numbers();
+      await Promise.all(mine(options).map((partition) => sweepPartition(partition, numbers)));
     } catch (err) {
       if (!(err instanceof StoreUnavailable)) log.error({ err }, 'sweep failed');
     }

@@ -18,7 +18,7 @@ export async function runTurns(
   for (let next: Begun = begun; ; ) {
     const startedMs = monotonicMs();
     const tried = await runHead(context, held, next);
-    if (!tried) return 'gone';
+    if (tried === 'gone' || tried === 'more') return tried;
     const { head, ended } = tried;
     held.turns++;
     const reply = await commit(context, held, head, ended);
@@ -34,21 +34,21 @@ export async function runTurns(
   }
 }
 
-/** Tries the started head until it has an outcome; undefined: it is left to whoever comes next. */
+/** Tries the started head until it has an outcome; `more`: it was paused meanwhile; `gone`: it is left to others. */
 async function runHead(
   context: WorkerContext,
   held: HeldSession,
   begun: Begun,
-): Promise<{ head: HeadReply; ended: Ended } | undefined> {
+): Promise<{ head: HeadReply; ended: Ended } | 'more' | 'gone'> {
   let failure = `no attempt left: ${begun.head.attempt} were cut short`;
   for (let { kind, head } = begun; ; ) {
     if (kind === 'exhausted') return { head, ended: without('dead_lettered', failure) };
     if (head.abort !== '') return { head, ended: without('aborted', head.abort) };
     const stop = new AbortController();
     held.stop = stop;
-    if (held.left) return undefined;
+    if (held.left) return 'gone';
     const result = await tryOnce(context, held, head);
-    if (result.kind === 'left') return undefined;
+    if (result.kind === 'left') return 'gone';
     if (result.kind === 'ended') return { head, ended: result };
 
     failure = result.reason;
@@ -58,7 +58,7 @@ async function runHead(
     }
     if (stop.signal.aborted) {
       const why = stop.signal.reason as Stop;
-      if (why.kind !== 'aborted') return undefined;
+      if (why.kind !== 'aborted') return 'gone';
       return { head, ended: without('aborted', why.reason) };
     }
     const turnId = makeId('turn');
@@ -66,7 +66,8 @@ async function runHead(
       () => context.leases.begin(held.lease, { turnId }),
       held.keeper.lost,
     );
-    if (again?.kind !== 'begun' && again?.kind !== 'exhausted') return undefined;
+    if (again?.kind === 'refused' && again.why === 'paused') return 'more';
+    if (again?.kind !== 'begun' && again?.kind !== 'exhausted') return 'gone';
     ({ kind, head } = again);
   }
 }

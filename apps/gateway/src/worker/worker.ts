@@ -70,6 +70,7 @@ export async function startWorker(options: WorkerOptions) {
   });
   const sweeping = startSweeping({
     sweep: store.sweep,
+    pauses: store.pauses,
     rings: store.rings,
     ends: store.sessionEnds,
     nodeId,

@@ -6,8 +6,10 @@ local calls = redis.call('HGET', state, 'calls') or ''
 local function call_answer()
   for made, seq, ring in string.gmatch(calls, '(%S+):(%d+):(%d*)') do
     local event = made == call and redis.call('XRANGE', events, seq, seq)[1]
-    local fields = event and event[2] -- ts <now> b <bytes> t a m <message_id> p <position>
-    if fields then return { 'accepted', epoch, seq, fields[2], fields[10], ring } end
+    local fields = event and event[2]
+    if fields then -- ts <now> b <bytes> t a m <message_id> p <position>
+      return { 'accepted', epoch, seq, fields[2], fields[10], ring, is_paused() and 1 or 0 }
+    end
   end
 end
 local function call_keep(answer)

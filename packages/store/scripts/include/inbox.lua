@@ -22,7 +22,7 @@ local function inbox_put(message_id, position, mode, entry)
   redis.call('HSET', state, 'accepted', 1, 'last_activity', now)
   redis.call('ZADD', seen, string.format('%.0f', WAITING + seq), message_id)
   expiry_remove()
-  local ring = ''
+  local ring, paused = '', is_paused()
   if live and started > 0 and mode == 'interrupt' then
     redis.call('HSETNX', state, 'abort', 'interrupt')
     redis.call('PUBLISH', node_channel .. s[4], 'abort ' .. id)
@@ -36,9 +36,11 @@ local function inbox_put(message_id, position, mode, entry)
   if not live and s[6] then -- a ring is on its way; should it be lost, the sweep finds the session
     redis.call('ZADD', pending, 'LT', now + 2000, id)
   elseif not live then
-    ring = redis.call('HINCRBY', state, 'ring', 1)
-    redis.call('HSET', state, 'ring_mark', ring)
+    if not stands_still() then
+      ring = redis.call('HINCRBY', state, 'ring', 1)
+      redis.call('HSET', state, 'ring_mark', ring)
+    end
     redis.call('ZADD', pending, now + 2000, id)
   end
-  return { 'accepted', epoch, seq, now, position, ring }
+  return { 'accepted', epoch, seq, now, position, ring, paused and 1 or 0 }
 end

@@ -38,6 +38,7 @@ type Node = z.infer<typeof nodeShape>;
 const agentShape = z.object({
   agent_id: z.string(),
   nodes: z.array(z.string()).meta({ description: 'Live workers that have it' }),
+  paused: z.boolean(),
 });
 
 /** The nodes of the cluster, for who operates it. */
@@ -95,22 +96,26 @@ const agentListing = (context: EdgeContext) =>
     method: 'GET',
     path: '/v1/agents',
     access: 'admin',
-    summary: 'The agents of the cluster, and which live workers have them',
+    summary: 'The agents of the cluster, which live workers have them, and which are paused',
     answers: {
       200: { description: 'By agent id', schema: z.object({ agents: z.array(agentShape) }) },
     },
     errors: ['unavailable'],
     async run(exchange) {
       logAct(context, exchange, { action: 'agents_list', target: '*' });
-      const nodes = await listNodes(context);
-      const names = new Set(nodes.flatMap(({ agents }) => agents));
+      const [nodes, paused] = await Promise.all([listNodes(context), context.pauses.agents()]);
+      const names = new Set([...nodes.flatMap(({ agents }) => agents), ...paused]);
       const workersWith = (agent: string) =>
         nodes
           .filter(({ state, roles }) => state === 'live' && roles.includes('worker'))
           .filter(({ agents }) => agents.includes(agent))
           .map(({ node_id }) => node_id);
       exchange.reply.json(200, {
-        agents: [...names].sort().map((agent_id) => ({ agent_id, nodes: workersWith(agent_id) })),
+        agents: [...names].sort().map((agent_id) => ({
+          agent_id,
+          nodes: workersWith(agent_id),
+          paused: paused.includes(agent_id),
+        })),
       });
     },
   });

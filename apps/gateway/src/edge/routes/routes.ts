@@ -5,6 +5,7 @@ import type { DescribedRoute } from './define-route.js';
 import { documentRoute } from './document.js';
 import { type Kept, messageRoutes } from './messages.js';
 import { nodeRoutes } from './nodes.js';
+import { pauseRoutes } from './pauses.js';
 import { sessionEndRoutes } from './session-ends.js';
 import { sessionListRoute } from './session-list.js';
 import { sessionRoutes } from './sessions.js';
@@ -25,6 +26,7 @@ export function makeRoutes(context: EdgeContext, options: Options): DescribedRou
     ...messageRoutes(context, options),
     ...deadLetterRoutes(context),
     ...nodeRoutes(context),
+    ...pauseRoutes(context),
     ...sessionEndRoutes(context),
   ];
   return [...routes, documentRoute([...options.probes, ...routes, socketPathRoute])];
