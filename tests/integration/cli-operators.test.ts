@@ -57,8 +57,12 @@ describe('sluice for operators', () => {
     const at = head.indexOf('STATE');
     expect(rows.map((row) => row.slice(at, at + 5))).toEqual(['live ', 'live ']);
     expect(stdout).not.toContain('\u001b');
-    expect(await json('agents list')).toEqual([{ agent_id: 'slow', nodes: [node.nodeId] }]);
-    expect((await run('agents list')).stdout).toMatch(/^AGENT +WORKERS +NODES\nslow +1 +\S+\n$/);
+    expect(await json('agents list')).toEqual([
+      { agent_id: 'slow', nodes: [node.nodeId], paused: false },
+    ]);
+    expect((await run('agents list')).stdout).toMatch(
+      /^AGENT +STATE +WORKERS +NODES\nslow +on +1 +\S+\n$/,
+    );
   });
 
   it('T6 T7 why a session stands still; abort and end', async () => {
@@ -87,6 +91,37 @@ describe('sluice for operators', () => {
     });
     expect((await client.final('m3')).outcome).toMatchObject({ status: 'cancelled' });
     expect((await run('sessions abort stuck --principal alice')).status).toBe(1);
+  });
+
+  it('P1 P2 a session and an agent are paused, shown so, and go on', async () => {
+    cluster.agent.behave(httpBehaviours.delayMs(0));
+    const client = await talk('held');
+    const says = async (args: string) => {
+      const { status, stdout, stderr } = await run(args);
+      expect({ args, status, stderr }).toEqual({ args, status: 0, stderr: '' });
+      return stdout;
+    };
+    expect(await says('agents pause slow')).toMatch(/^slow is paused; /);
+    expect(await says('agents list')).toMatch(/\nslow +paused +1 /);
+    expect(await says('sessions pause held --principal alice')).toBe(
+      'held is paused; messages wait\n',
+    );
+    client.message('x', { message_id: 'm1' });
+    await client.waitFor({ status: 'accepted' });
+    expect(await says('sessions show held --principal alice')).toMatch(
+      /^state +pending; paused, or its agent is: sluice sessions resume/m,
+    );
+    expect(await says('sessions list --principal alice')).toMatch(/^held .* pending, paused /m);
+    expect(await says('sessions resume held --principal alice')).toBe(
+      'held waits for its agent, which is paused\n',
+    );
+    expect(await says('agents resume slow')).toBe('slow goes on\n');
+    expect((await client.final('m1')).outcome).toMatchObject({ status: 'ok' });
+    expect(await says('sessions resume held --principal alice')).toBe('held goes on\n');
+    expect(await run('agents pause nobody')).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/no agent "nobody".*sluice agents list/),
+    });
   });
 
   it('X2 sessions of everybody over all pages, filtered, and limited', async () => {

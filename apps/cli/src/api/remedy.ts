@@ -19,6 +19,8 @@ export function remedyOf({ status, code, path, hasToken }: Refusal): string {
       return 'give --url with an address of loopback, or list the host in gateway.allowed_origins';
     case 'session_not_found':
       return "sluice sessions list shows them; --principal names somebody else's";
+    case 'agent_not_found':
+      return 'sluice agents list shows those there are';
     case 'draining':
       return 'try again, or give another node with --url';
     case 'unavailable':

@@ -7,9 +7,11 @@ const said = {
   aborted: 'is told to stop its turn',
   no_active_turn: 'has no turn to stop',
   session_ended: 'has ended',
+  session_paused: 'is paused; messages wait',
+  session_resumed: 'goes on',
 } as const;
 
-export type Act = 'abort' | 'end';
+export type Act = 'abort' | 'end' | 'pause' | 'resume';
 
 type Request = {
   readonly act: Act;
@@ -22,6 +24,7 @@ export async function actOn(gateway: Gateway, { act, id, principal }: Request): 
   const answer = await ask(gateway, { method: 'POST', path, query: { principal } });
   const type = textOf(answer, 'type');
   const text = Object.entries(said).find(([name]) => name === type)?.[1] ?? type;
-  await writeLines([`${id} ${text}`]);
+  const isHeldUp = act === 'resume' && answer.paused === true;
+  await writeLines([`${id} ${isHeldUp ? 'waits for its agent, which is paused' : text}`]);
   return exitStatus.ok;
 }

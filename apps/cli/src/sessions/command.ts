@@ -11,11 +11,11 @@ import type { Act } from './act.js';
 import type { ListOptions } from './list.js';
 import type { ShowOptions } from './show.js';
 
-/** `sluice sessions list`, `show ID`, `abort ID`, `end ID`. */
+/** `sluice sessions list`, `show ID`, and `abort`, `end`, `pause`, `resume ID`. */
 export function addSessions(program: Command, line: CommandLine): void {
   const sessions = program
     .command('sessions')
-    .description('look at sessions, stop turns, end sessions');
+    .description('look at sessions, stop turns, pause and end sessions');
   addList(sessions, line);
   addShow(sessions, line);
   addAct(sessions, line, {
@@ -26,6 +26,11 @@ export function addSessions(program: Command, line: CommandLine): void {
     act: 'end',
     description: 'end a session: the running turn is aborted, what waits is cancelled',
   });
+  addAct(sessions, line, {
+    act: 'pause',
+    description: 'let no further turn begin; messages are accepted and wait',
+  });
+  addAct(sessions, line, { act: 'resume', description: 'let a paused session go on' });
 }
 
 function addList(sessions: Command, line: CommandLine): void {

@@ -6,6 +6,8 @@ export type Facts = {
   readonly id: string;
   readonly agentId: string;
   readonly isExecuting: boolean;
+  /** It is, or its agent. */
+  readonly isPaused: boolean;
   readonly holder: string;
   readonly fence: number;
   readonly attempt: number;
@@ -40,6 +42,7 @@ export function factsOf(session: Frame): Facts {
     id: textOf(session, 'session_id'),
     agentId: textOf(session, 'agent_id'),
     isExecuting: session.is_executing === true,
+    isPaused: session.paused === true,
     holder: textOf(session, 'holder'),
     fence: numberOf(session, 'fence'),
     attempt: numberOf(session, 'attempt'),
@@ -88,7 +91,7 @@ export function linesOf(facts: Facts, around: Around): string[] {
   const handOvers = work?.handOvers ? `, ${work.handOvers} aborted by hand-overs` : '';
   const rows: [string, string][] = [
     ['session', `${facts.id}${ofWhom}, agent ${facts.agentId}`],
-    ['state', stateOf(facts, around)],
+    ['state', stateOf(facts, around) + (facts.isPaused ? PAUSED : '')],
     ['holder', facts.holder ? `${facts.holder}${left}` : 'none'],
     ['fence', String(facts.fence)],
     ['attempt', facts.attempt ? `${facts.attempt}${handOvers}` : '-'],
@@ -100,11 +103,15 @@ export function linesOf(facts: Facts, around: Around): string[] {
   return rows.map(([name, text]) => `${name.padEnd(10)} ${text}`);
 }
 
+/** Behind the state: the running turn finishes, and no other begins. */
+const PAUSED = '; paused, or its agent is: sluice sessions resume, sluice agents list';
+
 /** What a session does, and when it stands still, why. */
 function stateOf(facts: Facts, { workers, nowMs }: Around): string {
   const { isExecuting, holder, pending, work } = facts;
   if (isExecuting && work?.abort) return `executing, and told to stop (${work.abort})`;
   if (isExecuting) return 'executing';
+  if (facts.isPaused && pending > 0) return 'pending';
   if (pending === 0) return holder ? 'idle, its holder waits for the next message' : 'idle';
   if (workers === 0) return `pending: no live worker has the agent ${facts.agentId}`;
   if (holder) return 'pending: its holder is about to begin the next turn';

@@ -10,7 +10,7 @@ const columns: readonly Column<Frame>[] = [
   { title: 'SESSION', cell: (session) => textOf(session, 'session_id'), whole: true },
   { title: 'PRINCIPAL', cell: (session) => textOf(session, 'principal') },
   { title: 'AGENT', cell: (session) => textOf(session, 'agent_id') },
-  { title: 'STATE', cell: (session) => textOf(session, 'state') },
+  { title: 'STATE', cell: stateOf },
   { title: 'PENDING', cell: (session) => String(numberOf(session, 'pending')) },
   { title: 'HOLDER', cell: (session) => textOf(session, 'holder') },
   { title: 'USED', cell: (session) => ageOf(numberOf(session, 'last_activity'), Date.now()) },
@@ -23,6 +23,10 @@ export type ListOptions = {
   readonly limit?: number;
   readonly json?: boolean;
 };
+
+function stateOf(session: Frame): string {
+  return textOf(session, 'state') + (session.paused === true ? ', paused' : '');
+}
 
 export async function listSessions(gateway: Gateway, options: ListOptions): Promise<number> {
   const { state, agent, principal, limit, json } = options;
