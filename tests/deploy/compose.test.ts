@@ -1,9 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { loadConfig } from '@sluice/gateway';
+import { rulesFile } from './alert-rules.js';
 import { environmentOf, gateways, keys, services } from './compose-file.js';
+import { prometheusFile } from './prometheus-file.js';
 
 function configOf(gateway: string) {
   const cwd = mkdtempSync(join(tmpdir(), 'sluice-compose-'));
@@ -50,6 +52,15 @@ describe('docker-compose.yml', () => {
     expect(redis).toContain('--appendonly yes');
     expect(redis).toContain('--maxmemory-policy noeviction');
     for (const name of gateways) expect(configOf(name).redis.url).toBe('redis://redis:6379');
+  });
+
+  it('lets Prometheus ask every node by its name, and load the rules where they are mounted', () => {
+    const config = prometheusFile('deploy/prometheus/prometheus.yml');
+    const job = config.scrape_configs.find(({ job_name }) => job_name === 'sluice');
+    const expected = gateways.map((name) => `${name}:${configOf(name).gateway.port}`);
+    expect(job?.static_configs).toEqual([{ targets: expected }]);
+    expect(services.prometheus?.volumes).toContain('./deploy/prometheus:/etc/prometheus:ro');
+    expect(config.rule_files).toEqual([relative('deploy/prometheus', rulesFile)]);
   });
 
   it('tells HAProxy of every node, on the port where it listens', () => {

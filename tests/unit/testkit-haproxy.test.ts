@@ -137,6 +137,14 @@ const isHealthy = (...nodes: Upstream[]) =>
     }
   });
 
+  it('X1 keeps the numbers of the nodes to itself', async () => {
+    await start();
+    const ask = async (path: string) => (await fetch(`${door().url}${path}`)).status;
+    expect(await Promise.all(['/metrics', '/metrics?a=b'].map(ask))).toEqual([404, 404]);
+    expect(nodes.flatMap(({ asked }) => asked)).toEqual([]);
+    expect(await ask('/health')).toBe(200);
+  });
+
   it('C1 takes another node when one hangs up', async () => {
     await start();
     const [deaf] = nodes;
