@@ -1,7 +1,8 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
-import type { Socket } from '../../apps/gateway/src/edge/transport.js';
+import type { ServerOptions, Socket } from '../../apps/gateway/src/edge/transport.js';
+import { credentialsOf } from './auth-made.js';
 import { client, connected, started, until } from './edge-started.js';
 
 function first(sockets: readonly Socket[]): Socket {
@@ -47,6 +48,63 @@ describe('upgrade', () => {
     expect(closeCode).toBe(4003);
     expect(told).toEqual([]);
     expect(logged.join()).not.toContain('secret');
+  });
+
+  describe('whose credential takes a while to verify', () => {
+    async function undecided(overrides: Partial<ServerOptions> = {}) {
+      const decisions = new EventEmitter();
+      const decided = once(decisions, 'made');
+      const server = await started({
+        async authenticate() {
+          await decided;
+          return credentialsOf([]).authenticate(undefined);
+        },
+        ...overrides,
+      });
+      return { ...server, letIn: () => decisions.emit('made') };
+    }
+
+    it('X1 hears nothing, and what it sends is taken in order once it is let in', async () => {
+      const { wsUrl, told, letIn } = await undecided();
+      const { ws } = await connected(wsUrl);
+      for (const text of ['one', 'two', 'three']) ws.send(text);
+      await new Promise((passed) => ws.ping('', undefined, () => setTimeout(passed, 50)));
+      expect(told).toEqual([]);
+      letIn();
+      await until(() => told.length >= 7, 'three messages');
+      expect(told.filter(({ what }) => what !== 'inbound')).toEqual([
+        { what: 'open' },
+        { what: 'message', detail: 'one' },
+        { what: 'message', detail: 'two' },
+        { what: 'message', detail: 'three' },
+      ]);
+    });
+
+    it('B1 may send 64 frames and twice max_payload, no more', async () => {
+      const { wsUrl, told } = await undecided();
+      const many = await connected(wsUrl);
+      for (let n = 0; n < 65; n++) many.ws.send('x');
+      expect((await many.closed).code).toBe(4008);
+      const large = await connected(wsUrl);
+      for (let n = 0; n < 3; n++) large.ws.send('x'.repeat(900));
+      expect((await large.closed).code).toBe(4008);
+      expect(told).toEqual([]);
+    });
+
+    it('X1 nothing becomes of one that has gone, and D1 of one that was late is sent elsewhere', async () => {
+      let isDraining = false;
+      const { wsUrl, told, letIn, logged } = await undecided({ isDraining: () => isDraining });
+      const gone = await connected(wsUrl);
+      gone.ws.send('hello?');
+      gone.ws.terminate();
+      await gone.closed;
+      const late = await connected(wsUrl);
+      isDraining = true;
+      letIn();
+      expect(await late.closed).toEqual({ code: 1012, reason: 'service_restart' });
+      expect(told).toEqual([]);
+      expect(logged).toEqual([]);
+    });
   });
 
   it('D1 while draining is refused with 503 and Retry-After; open sockets go on', async () => {

@@ -1,13 +1,14 @@
 import uWS from 'uWebSockets.js';
 import { exitStatus, StartError } from '@sluice/runtime';
-import { type Admission, admit, noRoom, type Refusal, type UpgradeRequest } from './admit.js';
+import type { UpgradeRequest } from './admit.js';
 import { offersSubprotocol, SUBPROTOCOL } from './authenticate.js';
+import { Entrance } from './entrance.js';
 import { Reply } from './http-exchange.js';
 import { startLiveness } from './liveness.js';
 import { pageRoutes } from './page.js';
 import { socketPathRoute } from './routes/socket-path.js';
 import { makeServeHttp } from './serve-http.js';
-import { closeReason, LiveSocket } from './socket.js';
+import type { LiveSocket } from './socket.js';
 import type { Route, Server, ServerOptions } from './transport.js';
 
 /** Its value in the library; the declarations have it in another place than the module. */
@@ -16,14 +17,8 @@ const LIBUS_LISTEN_EXCLUSIVE_PORT = 1;
 const IDLE_TIMEOUT_S = { min: 8, max: 960 };
 /** A frame of up to this many times `maxPayloadBytes` gets an answer; beyond, the socket is cut. */
 const PAYLOAD_ANSWERED_FACTOR = 4;
-/** When a client may find room that there is none of now. */
-const NO_ROOM_RETRY_MS = 5_000;
 
-type UserData = {
-  readonly admission: Admission;
-  readonly remoteAddress: string;
-  socket: LiveSocket | undefined;
-};
+type UserData = { readonly request: UpgradeRequest; entrance: Entrance | undefined };
 
 const ownRoutes: readonly Route[] = [
   {
@@ -150,19 +145,14 @@ function webSocketBehavior(
     upgrade: (res, req, context) => upgrade(options, res, { req, context }),
     open: (ws) => {
       const data = ws.getUserData();
-      const { admission, remoteAddress } = data;
-      if (admission.kind === 'refused') return refuse(ws, admission);
-      if (!options.hasRoom()) return refuse(ws, noRoom(NO_ROOM_RETRY_MS));
-      const { identity } = admission;
-      const { socketEvents: events, maxPayloadBytes, log } = options;
-      const context = { identity, remoteAddress, events, sockets, maxPayloadBytes, log };
-      data.socket = new LiveSocket(ws, context);
+      data.entrance = new Entrance(ws, options);
+      data.entrance.decide(data.request, sockets);
     },
-    message: (ws, message, isBinary) => ws.getUserData().socket?.arrived(message, isBinary),
-    ping: (ws) => ws.getUserData().socket?.heard(),
-    pong: (ws) => ws.getUserData().socket?.heard(),
-    drain: (ws) => ws.getUserData().socket?.drained(),
-    close: (ws) => ws.getUserData().socket?.gone(),
+    message: (ws, message, isBinary) => ws.getUserData().entrance?.arrived(message, isBinary),
+    ping: (ws) => ws.getUserData().entrance?.heard(),
+    pong: (ws) => ws.getUserData().entrance?.heard(),
+    drain: (ws) => ws.getUserData().entrance?.drained(),
+    close: (ws) => ws.getUserData().entrance?.gone(),
   };
 }
 
@@ -172,17 +162,17 @@ function idleTimeoutSeconds(heartbeatMs: number): number {
   return seconds > IDLE_TIMEOUT_S.max ? 0 : seconds;
 }
 
-function refuseDraining(res: uWS.HttpResponse): void {
-  new Reply(res, false, {}).error('draining', 'This node is draining; another one answers.');
-}
-
 type Upgrade = { readonly req: uWS.HttpRequest; readonly context: uWS.us_socket_context_t };
 
+/** In this very call: later the library writes only within a cork, and has no upgrade within a cork. */
 function upgrade(options: ServerOptions, res: uWS.HttpResponse, { req, context }: Upgrade): void {
-  if (options.isDraining()) return refuseDraining(res);
-  const key = req.getHeader('sec-websocket-key');
+  if (options.isDraining()) {
+    return new Reply(res, false, {}).error(
+      'draining',
+      'This node is draining; another one answers.',
+    );
+  }
   const protocols = req.getHeader('sec-websocket-protocol');
-  const extensions = req.getHeader('sec-websocket-extensions');
   const request: UpgradeRequest = {
     origin: req.getHeader('origin'),
     host: req.getHeader('host'),
@@ -191,29 +181,11 @@ function upgrade(options: ServerOptions, res: uWS.HttpResponse, { req, context }
     query: req.getQuery(),
     address: addressOf(options, res, req),
   };
-  let gone = false;
-  res.onAborted(() => {
-    gone = true;
-  });
-  const accept = (admission: Admission) => {
-    if (gone) return;
-    if (options.isDraining()) return refuseDraining(res);
-    const data = { admission, remoteAddress: request.address, socket: undefined };
-    const protocol = offersSubprotocol(protocols) ? SUBPROTOCOL : '';
-    // Not within cork: behind its callback the library looks at what was the response, which may by then
-    // be the memory of the socket, and takes some of its bits for "close this" (seen in 10 of 40 nodes).
-    res.upgrade<UserData>(data, key, protocol, extensions, context);
-  };
-  admit(options, request)
-    .then(accept)
-    .catch((err) => {
-      options.log.error({ err }, 'an upgrade failed');
-      if (!gone) res.close();
-    });
-}
-
-/** Clients of this protocol expect the reason as a frame on an accepted socket, not an HTTP status. */
-function refuse(ws: uWS.WebSocket<UserData>, { frame, code }: Refusal): void {
-  ws.send(JSON.stringify(frame), false);
-  ws.end(code, closeReason(frame.message));
+  res.upgrade<UserData>(
+    { request, entrance: undefined },
+    req.getHeader('sec-websocket-key'),
+    offersSubprotocol(protocols) ? SUBPROTOCOL : '',
+    req.getHeader('sec-websocket-extensions'),
+    context,
+  );
 }
