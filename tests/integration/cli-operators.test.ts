@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   eventually,
   freePort,
@@ -8,6 +8,9 @@ import {
 } from '@sluice/testkit';
 import { Cluster } from './cluster.js';
 import { sluice } from './sluice.js';
+
+// Each command is a process of its own, and a busy machine starts it slowly.
+jest.setTimeout(90_000);
 
 const alice = 'alice-0123456789abcdef';
 const ops = 'ops-0123456789abcdef00';

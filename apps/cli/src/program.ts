@@ -7,6 +7,7 @@ import { refuseKeys } from './config-flags.js';
 import { addDeadLetters } from './dead-letters/command.js';
 import { addNodeCommands } from './node-commands.js';
 import { addNodes } from './nodes/command.js';
+import { addSessionEnds } from './session-ends/command.js';
 import { addSessions } from './sessions/command.js';
 
 const afterHelp = `
@@ -30,6 +31,7 @@ export function makeProgram(line: CommandLine): Command {
   addAgents(program, line);
   addNodes(program, line);
   addDeadLetters(program, line);
+  addSessionEnds(program, line);
   pointToHelp(program);
   return program;
 }

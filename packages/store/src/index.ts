@@ -2,6 +2,14 @@ export { type RedisAddress, withoutSecrets } from './address.js';
 export type { Channels } from './channels.js';
 export type { DeadLetter, DeadLetters, LetterCursor, Retried } from './dead-letters.js';
 export type { DurabilityWait } from './durability.js';
+export { type GroupOptions, openGroupReader } from './end-group.js';
+export {
+  type EndBatch,
+  type EndReader,
+  type EndReaderOptions,
+  openEndReader,
+  type ReadEnd,
+} from './end-reader.js';
 export {
   decodeEntry,
   decodeHistory,

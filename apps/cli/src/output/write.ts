@@ -1,10 +1,15 @@
-import { once } from 'node:events';
+import { exitStatus, StartError } from '@sluice/runtime';
 
-/** Writes to stdout; a reader that is slower than we are is waited for. */
-export async function write(text: string): Promise<void> {
-  if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+/** Writes to stdout; resolves when the system has taken it, so that a slow reader is waited for. */
+export function write(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => {
+      if (!error) return resolve();
+      reject(new StartError(`cannot write to stdout: ${error.message}`, exitStatus.tempFail));
+    });
+  });
 }
 
 export async function writeLines(lines: readonly string[]): Promise<void> {
-  await write(lines.map((line) => `${line}\n`).join(''));
+  if (lines.length > 0) await write(`${lines.join('\n')}\n`);
 }

@@ -1,0 +1,36 @@
+import { type Command, Option } from 'commander';
+import { type CommandLine, exampleOf } from '../command.js';
+import { takesKeys } from '../config-flags.js';
+import type { SessionEndsOptions } from './session-ends.js';
+
+const stdoutHelp = `
+With --json each line of stdout is one record as it stands in the stream, and {"type":"SESSION_END_LOST","lost":3}
+when entries were trimmed before they were read. Notices go to stderr. With --group an entry is acknowledged
+after its line was written, and comes again otherwise; docs/session-end.md says what that promises.`;
+
+/** `sluice session-ends` */
+export function addSessionEnds(program: Command, line: CommandLine): void {
+  const ends = takesKeys(program.command('session-ends'))
+    .description('the ends of sessions (SESSION_END), oldest first, read from the stream in Redis')
+    .option('--follow', 'go on with what comes, until it is stopped')
+    .option('--group <name>', 'read as a consumer of this group and acknowledge')
+    .option('--consumer <name>', 'name within the group (default: host name and process id)')
+    .option('--claim-after <duration>', 'take over what others left unacknowledged (default: 60s)')
+    .addOption(
+      new Option(
+        '--since <id>',
+        'without a group: behind this entry, or from so long ago (10m)',
+      ).conflicts(['group', 'consumer', 'claimAfter']),
+    )
+    .option('--json', 'one JSON object a line')
+    .addHelpText('after', stdoutHelp)
+    .action(async (options: Omit<SessionEndsOptions, 'flags'>) => {
+      const { sessionEnds } = await import('./session-ends.js');
+      line.end(await sessionEnds({ ...options, flags: line.flags }));
+    });
+  exampleOf(
+    ends,
+    'sluice session-ends --since 1h --config gateway.yaml',
+    'sluice session-ends --follow --group ops --json --config gateway.yaml | vector',
+  );
+}

@@ -1,0 +1,104 @@
+import { exitStatus, StartError, sleep, within } from '@sluice/runtime';
+import type { EndBatch, EndReader, ReadEnd } from '@sluice/store';
+import { writeLines } from '../output/write.js';
+import { Remembered } from './remembered.js';
+
+export type Lines = {
+  of(ends: readonly ReadEnd[]): string[];
+  /** Of entries that nobody read; none: there is no line for that. */
+  ofLost(lost: number): string[];
+};
+
+export type FollowerOptions = {
+  /** Goes on at the end of the stream, and while Redis is away. */
+  readonly isEndless: boolean;
+  readonly lines: Lines;
+  notice(text: string): void;
+};
+
+/** Doubles come close together: a copy and its repeat, a takeover. At 200 bytes each this is 2 MB. */
+const REMEMBERED = 10_000;
+const AWAY_PAUSE_MS = 500;
+/** For lines that are being written when the stop comes: somebody may have ceased to read them. */
+const STOP_MS = 1_000;
+
+/** Read, write, acknowledge: a record is acknowledged after its line went out, and never before. */
+export class Follower {
+  readonly #known = new Remembered(REMEMBERED);
+  readonly #stop = new AbortController();
+  #isAway = false;
+
+  constructor(
+    readonly reader: EndReader,
+    readonly options: FollowerOptions,
+  ) {}
+
+  /** Ends `run` when the lines that are being written are out, or do not get through. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  async run(): Promise<void> {
+    const { signal } = this.#stop;
+    const stopped = new Promise<'stopped'>((resolve) => {
+      signal.addEventListener('abort', () => resolve('stopped'), { once: true });
+    });
+    await this.#attempt(async () => {
+      for (const id of await this.reader.acknowledged(REMEMBERED)) this.#known.add(id);
+    });
+    for (;;) {
+      const round = this.#attempt(() => this.#round(stopped));
+      const first = await Promise.race([round, stopped]);
+      if (first === 'stopped') await within(round, STOP_MS);
+      if (first === 'stopped' || first === 'end') return;
+    }
+  }
+
+  /** One batch; 'end' when there is none and nobody waits for more. */
+  async #round(stopped: Promise<unknown>): Promise<'more' | 'end'> {
+    const batch = await this.reader.read();
+    this.#isBack();
+    if (batch.ids.length > 0 || batch.ends.length > 0 || batch.lost > 0) {
+      await this.#pass(batch);
+      return 'more';
+    }
+    if (!this.options.isEndless) return 'end';
+    await Promise.race([this.reader.wait(), stopped]);
+    return 'more';
+  }
+
+  async #pass({ ends, ids, lost }: EndBatch): Promise<void> {
+    const { lines, notice } = this.options;
+    if (lost > 0)
+      notice(`${lost} records were trimmed before they were read (session_end.max_length)`);
+    const fresh = ends.filter(({ eventId }) => this.#known.add(eventId));
+    const text = [...(lost > 0 ? lines.ofLost(lost) : []), ...lines.of(fresh)];
+    await writeLines(text);
+    await this.reader.acknowledge(ids);
+  }
+
+  /** Redis away is waited for, or an error when nothing is followed. */
+  async #attempt<T>(work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof StartError) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      if (!this.options.isEndless) {
+        const text = `Redis does not answer (${why}); sluice doctor checks it`;
+        throw new StartError(text, exitStatus.tempFail);
+      }
+      if (!this.#isAway) {
+        this.options.notice(`Redis is away (${why}); waiting for it`);
+      }
+      this.#isAway = true;
+      await sleep(AWAY_PAUSE_MS, this.#stop.signal);
+      return undefined;
+    }
+  }
+
+  #isBack(): void {
+    if (this.#isAway) this.options.notice('Redis is back');
+    this.#isAway = false;
+  }
+}
