@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { services } from './compose-file.js';
@@ -27,6 +28,25 @@ describe('docs/operations.md', () => {
       }
     }
   });
+
+  it('names commands and options that there are', () => {
+    const quoted = [...page.matchAll(/(?:`|^ {4})(sluice [^`\n#]*)/gm)].map(
+      ([, text = '']) => text,
+    );
+    const asked = [...new Set(quoted.map((text) => text.trim()))];
+    expect(asked.length).toBeGreaterThan(12);
+    for (const text of asked) {
+      const [, ...words] = text.split(/\s+/);
+      // The command's own words; names and options come behind them.
+      const end = words.findIndex((word) => !/^[a-z]+(-[a-z]+)*$/.test(word));
+      const command = end === -1 ? words : words.slice(0, end);
+      const options = { encoding: 'utf8', timeout: 20_000 } as const;
+      const help = execFileSync('bin/sluice', [...command, '--help'], options);
+      expect(help).toContain(`Usage: ${['sluice', ...command].join(' ')} `);
+      for (const flag of words.filter((word) => word.startsWith('--')))
+        expect(help).toContain(flag);
+    }
+  }, 60_000);
 
   it('D7 adds up the same for docker-compose.yml', () => {
     const [preStop = 0, drain = 0, exit = 0, margin = 0, sum, grace] = rowOf('docker-compose.yml');
