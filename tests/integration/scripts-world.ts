@@ -159,7 +159,7 @@ export function withoutTimes(value: unknown, prefix: string): unknown {
     .replace(/\b1\d{12}\b/g, '2')
     .replace(/\b1\d{9}(\.\d+)?\b/g, '3')
     .replace(/\b[0-9a-f]{32,}\b/g, 'token')
-    .replace(/("pauseMs":|"pause",")\d+/g, '$15')
+    .replace(/("pauseMs":|"leaseLeftMs":|"pause",")\d+/g, '$15')
     .replace(/(?<![\w-])[\w-]{7}(?=:\d+:\d*[ "])/g, 'call')
     .replace(/~[\w-]{8}(?= )/g, 'process')
     .replace(/\b(draw|sweep|retry|drop)_[\w-]{22}/g, '$1');

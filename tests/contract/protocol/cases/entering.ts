@@ -29,6 +29,7 @@ const hellos: ContractCase[] = [
         resync_required: false,
         pending: 0,
         is_executing: false,
+        paused: false,
         node_id: expect.any(String),
       });
       expect(hello.features).toMatchObject({
