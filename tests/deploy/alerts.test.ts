@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { alerts, casesFile, expectedOf, rulesFile } from './alert-rules.js';
 import { programs } from './prometheus-programs.js';
+import { aggregationsOfAlike } from './promql.js';
 
 const page = readFileSync('docs/operations.md', 'utf8');
 const names = alerts.map((rule) => rule.alert).sort();
@@ -38,6 +39,12 @@ describe('deploy/prometheus/rules', () => {
   it('every description names the value that was found, except where there is none', () => {
     const silent = alerts.filter(({ annotations }) => !annotations.description.includes('$value'));
     expect(silent.map(({ alert }) => alert).sort()).toEqual(['SluiceAbsent', 'SluiceNodeDown']);
+  });
+
+  it('never sums over the nodes what they tell alike', () => {
+    const found = alerts.flatMap(({ expr }) => aggregationsOfAlike(expr));
+    expect(found.length).toBeGreaterThan(6);
+    expect(found.filter((by) => by !== 'max')).toEqual([]);
   });
 
   it('links within docs/operations.md lead to a heading', () => {

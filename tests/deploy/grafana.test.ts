@@ -7,12 +7,9 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { alerts } from './alert-rules.js';
 import { services } from './compose-file.js';
-import { all, board, dashboardFile, drawn, queries, rows } from './dashboard.js';
+import { all, board, dashboardFile, drawn, filled, queries, rows } from './dashboard.js';
 import { programs } from './prometheus-programs.js';
-
-/** What Grafana puts in place of its variables, which promtool does not know. */
-const filled = (expr: string) =>
-  expr.replaceAll('$__rate_interval', '1m').replace(/\$(job|namespace|instance)\b/g, 'x');
+import { aggregationsOfAlike } from './promql.js';
 
 const thresholdOf = (alert: string) => {
   const { expr = '' } = alerts.find((it) => it.alert === alert) ?? {};
@@ -73,10 +70,14 @@ describe(dashboardFile, () => {
     const alike = queries.filter(({ expr }) => expr.includes('sluice_cluster_'));
     expect(alike.length).toBeGreaterThan(10);
     for (const { expr } of alike) {
-      const largest = expr.match(/\bmax(?: by \([\w, ]+\) )?\(sluice_cluster_/g) ?? [];
-      const asked = expr.match(/sluice_cluster_/g) ?? [];
-      expect({ expr, largest: largest.length }).toEqual({ expr, largest: asked.length });
+      expect({ expr, by: new Set(aggregationsOfAlike(expr)) }).toEqual({
+        expr,
+        by: new Set(['max']),
+      });
     }
+    expect(aggregationsOfAlike('sum(sluice_cluster_nodes)')).toEqual(['sum']);
+    expect(aggregationsOfAlike('(sluice_cluster_nodes)')).toEqual([undefined]);
+    expect(aggregationsOfAlike('sum(max by (a, b) ((x) + sluice_cluster_y))')).toEqual(['max']);
   });
 
   it('draws the line where the alert begins that the description names', () => {
