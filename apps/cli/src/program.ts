@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addAgents } from './agents/command.js';
+import { addBench } from './bench/command.js';
 import { addChat } from './chat/command.js';
 import { type CommandLine, pathOf } from './command.js';
+import { addCompletions } from './completions/command.js';
 import { refuseKeys } from './config-flags.js';
 import { addDeadLetters } from './dead-letters/command.js';
 import { addNodeCommands } from './node-commands.js';
@@ -32,6 +34,8 @@ export function makeProgram(line: CommandLine): Command {
   addNodes(program, line);
   addDeadLetters(program, line);
   addSessionEnds(program, line);
+  addBench(program, line);
+  addCompletions(program, line);
   pointToHelp(program);
   return program;
 }

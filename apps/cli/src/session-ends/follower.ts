@@ -1,6 +1,7 @@
 import { exitStatus, StartError, sleep, within } from '@sluice/runtime';
 import type { EndBatch, EndReader, ReadEnd } from '@sluice/store';
 import { writeLines } from '../output/write.js';
+import { untilStopped } from '../until-stopped.js';
 import { Remembered } from './remembered.js';
 
 export type Lines = {
@@ -40,22 +41,19 @@ export class Follower {
 
   async run(): Promise<void> {
     const { signal } = this.#stop;
-    const stopped = new Promise<'stopped'>((resolve) => {
-      signal.addEventListener('abort', () => resolve('stopped'), { once: true });
-    });
     await this.#attempt(async () => {
       for (const id of await this.reader.acknowledged(REMEMBERED)) this.#known.add(id);
     });
     for (;;) {
-      const round = this.#attempt(() => this.#round(stopped));
-      const first = await Promise.race([round, stopped]);
+      const round = this.#attempt(() => this.#round());
+      const first = await untilStopped(round, signal);
       if (first === 'stopped') await within(round, STOP_MS);
       if (first === 'stopped' || first === 'end') return;
     }
   }
 
   /** One batch; 'end' when there is none and nobody waits for more. */
-  async #round(stopped: Promise<unknown>): Promise<'more' | 'end'> {
+  async #round(): Promise<'more' | 'end'> {
     const batch = await this.reader.read();
     this.#isBack();
     if (batch.ids.length > 0 || batch.ends.length > 0 || batch.lost > 0) {
@@ -63,7 +61,7 @@ export class Follower {
       return 'more';
     }
     if (!this.options.isEndless) return 'end';
-    await Promise.race([this.reader.wait(), stopped]);
+    await untilStopped(this.reader.wait(), this.#stop.signal);
     return 'more';
   }
 
