@@ -35,10 +35,22 @@ function makeBehaviour(random: Random): Behaviour {
 }
 
 /** What differs from run to run. */
-export type NodeSettings = { readonly leaseTtlMs: number; readonly resumeWindow: string };
+export type NodeSettings = {
+  readonly leaseTtlMs: number;
+  readonly resumeWindow: string;
+  /** 0: none. */
+  readonly maxConnectionAgeMs: number;
+};
 
-const configOf = ({ port, agent, proxy }: Place, { leaseTtlMs, resumeWindow }: NodeSettings) => ({
-  gateway: { port, drain_timeout: `${DRAIN_MS}ms` },
+const configOf = (
+  { port, agent, proxy }: Place,
+  { leaseTtlMs, resumeWindow, maxConnectionAgeMs }: NodeSettings,
+) => ({
+  gateway: {
+    port,
+    drain_timeout: `${DRAIN_MS}ms`,
+    max_connection_age: `${maxConnectionAgeMs}ms`,
+  },
   redis: { url: proxy.url, prefix: PREFIX },
   lease: { ttl: `${leaseTtlMs}ms` },
   session: { max_messages: 20, resume_window: resumeWindow },

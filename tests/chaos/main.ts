@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import type { Levelling } from './level.js';
 import type { ChaosOptions, FaultName } from './options.js';
 import { parseOptions, usage } from './options.js';
 import { type ChaosResult, runChaos } from './rig.js';
@@ -6,6 +7,11 @@ import { quantile } from './strain.js';
 
 /** D5 */
 const handOverMaxMs = 1_000;
+
+function levelOf({ before, after, ms }: Levelling): string {
+  const when = ms === undefined ? 'never' : `after ${(ms / 1_000).toFixed(1)} s`;
+  return `${when} (${before.join('/')} to ${after.join('/')})`;
+}
 
 /** The summary line; `-` where nothing was measured. */
 function summary({ seed }: ChaosOptions, result: ChaosResult): string {
@@ -34,6 +40,7 @@ function summary({ seed }: ChaosOptions, result: ChaosResult): string {
     'seen at the agents': slowest(pauses.seenHandOvers),
     '5xx': refusals.filter(({ status }) => status >= 500).length,
     'failed upgrades': refusals.filter(({ status }) => status < 500).length,
+    ...(result.levelling && { level: levelOf(result.levelling) }),
     'leftover keys': leftover.length,
     exits: `${exits.filter((status) => status === 0).length} of ${exits.length} with status 0`,
     'slowest tick of the rig': `${Math.round(result.strain.loopMs)} ms`,

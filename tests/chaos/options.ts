@@ -19,6 +19,8 @@ export type ChaosOptions = {
   readonly leaseTtlMs: number;
   /** `session.resume_window` under load; at the end it is 5 s in any case. */
   readonly resumeWindow: string;
+  /** `gateway.max_connection_age`; 0: none. Above, connections must be level again behind the faults. */
+  readonly maxConnectionAgeMs: number;
   readonly seed: number;
   readonly nodes: number;
   readonly sessions: number;
@@ -31,6 +33,7 @@ export type ChaosOptions = {
 
 export const usage = `usage: npm run chaos -- [--minutes N | --rounds N] [--seed N] [--nodes N] [--sessions N]
   [--balancer plain|haproxy] [--lease-ttl SECONDS] [--resume-window SECONDS]
+  [--max-connection-age SECONDS]
   [--faults ${faultNames.join(',')}] [--keep FILE] [--verbose]`;
 
 const isFault = (name: string): name is FaultName => faultNames.some((known) => known === name);
@@ -51,6 +54,7 @@ export function parseOptions(args: readonly string[]): ChaosOptions {
       balancer: { type: 'string', default: 'plain' },
       'lease-ttl': { type: 'string', default: '3' },
       'resume-window': { type: 'string', default: '86400' },
+      'max-connection-age': { type: 'string' },
       seed: { type: 'string', default: String(Math.floor(Date.now() % 1_000_000)) },
       nodes: { type: 'string', default: '3' },
       sessions: { type: 'string', default: '40' },
@@ -74,6 +78,10 @@ export function parseOptions(args: readonly string[]): ChaosOptions {
     rounds: values.rounds === undefined ? undefined : positive('rounds', values.rounds),
     leaseTtlMs: positive('lease-ttl', values['lease-ttl']) * 1_000,
     resumeWindow: `${positive('resume-window', values['resume-window'])}s`,
+    maxConnectionAgeMs:
+      values['max-connection-age'] === undefined
+        ? 0
+        : positive('max-connection-age', values['max-connection-age']) * 1_000,
     seconds: positive('minutes', values.minutes) * 60,
     seed: positive('seed', values.seed),
     nodes,

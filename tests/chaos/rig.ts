@@ -23,6 +23,7 @@ import { drawMessages } from './draw-messages.js';
 import { FaultScript } from './fault-script.js';
 import { DRAIN_MS, type NodeSettings, Place, PREFIX } from './fleet.js';
 import { leftoverKeys } from './leftover.js';
+import { awaitLevel, type Levelling } from './level.js';
 import type { ChaosOptions } from './options.js';
 import { Random } from './random.js';
 import { Recording, type Refusal } from './recording.js';
@@ -45,6 +46,7 @@ export type ChaosResult = {
   readonly exits: readonly (number | null)[];
   /** Clients that were refused though a node was ready. */
   readonly refusals: readonly Refusal[];
+  readonly levelling: Levelling | undefined;
   /** Keys that nothing documented accounts for. */
   readonly leftover: readonly string[];
 };
@@ -57,7 +59,8 @@ export async function runChaos(
   const random = new Random(options.seed);
   const recording = new Recording(tell);
   const redis = await startRedis({ args: ['--appendfsync', 'everysec'] });
-  const settings = { leaseTtlMs: options.leaseTtlMs, resumeWindow: options.resumeWindow };
+  const { leaseTtlMs, resumeWindow, maxConnectionAgeMs } = options;
+  const settings = { leaseTtlMs, resumeWindow, maxConnectionAgeMs };
   const places = await openPlaces({ count: options.nodes, redis, random, settings });
   try {
     const start = options.balancer === 'haproxy' ? startHaproxy : startBalancer;
@@ -81,6 +84,13 @@ export async function runChaos(
     const script = new FaultScript({ places, redis, recording, ...drawn });
     if (options.rounds !== undefined) await script.runRounds(options.faults, options.rounds);
     else await script.run(options.faults, performance.now() + options.seconds * 1_000);
+    const levelling =
+      maxConnectionAgeMs > 0
+        ? await awaitLevel(balancer.url, { nodes: options.nodes, maxAgeMs: maxConnectionAgeMs })
+        : undefined;
+    if (levelling && levelling.ms === undefined) {
+      recording.odd(`connections are not level: ${levelling.after.join(', ')}`);
+    }
     for (const client of senders) client.stopSending();
     const strain = await watch.stop();
     tell('load and faults are over');
@@ -103,7 +113,7 @@ export async function runChaos(
     const leftover = await leftoverKeys(redis, PREFIX);
     const { oddities, exits, unexcused: refusals } = recording;
     const pauses = measurePauses(whole);
-    const seen = { oddities, exits, refusals, leftover };
+    const seen = { oddities, exits, refusals, leftover, levelling };
     return { history: whole, verdict: checkHistory(whole), pauses, strain, ...seen };
   } finally {
     await Promise.all(places.map((place) => place.close()));
