@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
@@ -145,6 +146,27 @@ describe('sluice session-ends', () => {
     const third = await lines('--group', 'ops', '--claim-after', '1ms');
     expect([lostOf(third), idsOf(third)]).toEqual([2, ['g2']]);
     expect(await pending()).toBe(0);
+  });
+
+  it('D4 needs no more rights in Redis than its document lists', async () => {
+    const page = readFileSync('docs/session-end.md', 'utf8').replaceAll('\n', ' ');
+    const [, plain = '', more = ''] =
+      /Rights of a reader in Redis: `([^`]+)`, and for a group `([^`]+)`/.exec(page) ?? [];
+    await add(['a', 'b']);
+    for (const [user, rights, args] of [
+      ['reader', plain, []],
+      ['consumer', `${plain} ${more}`, ['--group', 'ops']],
+    ] as const) {
+      const keyed = rights.replace('sluice:session-end', stream).split(/\s+/);
+      await client.call('ACL', 'SETUSER', user, 'on', '>reader-0123456789', ...keyed);
+      const url = redis.url.replace('//', `//${user}:reader-0123456789@`);
+      const { status, stdout, stderr } = await sluice(['session-ends', '--json', ...args], {
+        env: { ...env(), REDIS_URL: url },
+      });
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      expect(idsOf(stdout.trim().split('\n'))).toEqual(['a', 'b']);
+    }
+    expect(await client.xinfo('CONSUMERS', stream, 'ops')).toEqual([]);
   });
 
   it('C3 waits while Redis is away, and goes on', async () => {
