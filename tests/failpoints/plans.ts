@@ -141,6 +141,13 @@ export const plans: Readonly<Record<string, Plan>> = {
       (await stage.attach(stage.armed, { since: 0 })).send({ type: 'snapshot' });
     },
   },
+  metrics: {
+    calls: ['pending-measure', 'cluster-read'],
+    act: async (stage) => {
+      await talked(stage);
+      await fetch(`${stage.armed.url}/metrics`);
+    },
+  },
   'a listing': {
     calls: ['session-describe'],
     act: async (stage) => {

@@ -59,6 +59,7 @@ export class Cluster {
         lease: section('lease'),
         worker: section('worker'),
         session: section('session'),
+        metrics: section('metrics'),
         log: section('log'),
         agents: { slow: { kind: 'http', url: this.agent.url }, ...section('agents') },
       },

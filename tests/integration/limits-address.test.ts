@@ -19,7 +19,8 @@ describe('X5 upgrades of one address', () => {
 
   /** A node behind a balancer on loopback that it trusts; what it limits it asks the shared Redis. */
   async function startNode(store: Store) {
-    const rates = makeEdgeRates(store.rates, { rateLimit: limits }, () => 2);
+    const told = { liveNodes: () => 2, onRefused: () => {} };
+    const rates = makeEdgeRates(store.rates, { rateLimit: limits }, told);
     return started({ auth: true, rates, clientAddress: makeClientAddress(['127.0.0.0/8']) });
   }
 

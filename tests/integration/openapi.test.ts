@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { eventually, type GatewayProcess, httpBehaviours, startRedis } from '@sluice/testkit';
 import { makeProbes } from '../../apps/gateway/src/edge/probes.js';
+import { metricsRoute } from '../../apps/gateway/src/edge/routes/metrics.js';
 import { makeRoutes } from '../../apps/gateway/src/edge/routes/routes.js';
 import { socketPathRoute } from '../../apps/gateway/src/edge/routes/socket-path.js';
 import { Cluster } from './cluster.js';
@@ -77,13 +78,11 @@ describe('the OpenAPI document', () => {
       isRedisReachable: () => true,
     });
     probes.stop();
+    const own = [...probes.routes, metricsRoute('admin', async () => '')];
     // Nothing of the context is touched before a request comes.
     const kept = { streams: new Set<never>(), waits: new Set<never>() };
-    const routes = Reflect.apply(makeRoutes, undefined, [
-      {},
-      { ...kept, info: () => ({}), probes: probes.routes },
-    ]);
-    const table = [...probes.routes, ...routes, socketPathRoute].map(
+    const routes = Reflect.apply(makeRoutes, undefined, [{}, { ...kept, info: () => ({}), own }]);
+    const table = [...own, ...routes, socketPathRoute].map(
       ({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`,
     );
     expect(described.operations.map(({ name }) => name).sort()).toEqual(table.sort());
@@ -173,7 +172,15 @@ describe('the OpenAPI document', () => {
       met.set(name, (met.get(name) ?? new Set()).add(answer.status));
       return Object(answer.body);
     }
-    for (const path of ['/health', '/ready', '/live', '/info', '/openapi.json', '/ws']) {
+    for (const path of [
+      '/health',
+      '/ready',
+      '/live',
+      '/info',
+      '/metrics',
+      '/openapi.json',
+      '/ws',
+    ]) {
       await meet(`GET ${path}`, path);
     }
     const message = { agent_id: 'slow', content: 'hello', metadata: { n: 1 }, message_id: 'm1' };

@@ -88,6 +88,17 @@ const reading: ScriptCall[] = [
     },
   },
   {
+    script: 'pending-measure',
+    when: 'messages wait',
+    prepare: async (store) => {
+      await waiting(store);
+      return async () => {
+        const { sessions, messages } = await store.measure(store.keys.partitionOf(id));
+        return { sessions, messages };
+      };
+    },
+  },
+  {
     script: 'metadata-replace',
     when: 'it has metadata',
     prepare: async (store) => {

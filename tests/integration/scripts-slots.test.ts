@@ -98,7 +98,7 @@ describe('what a script touches', () => {
     expect(timely).toEqual([]);
   });
 
-  it.each(['session-read', 'session-describe'])(
+  it.each(['session-read', 'session-describe', 'pending-measure'])(
     'E7 %s runs as one that may not write',
     async (name) => {
       const read = scriptCalls.filter(({ script }) => script === name);

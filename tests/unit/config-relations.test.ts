@@ -55,12 +55,6 @@ describe('rate limits', () => {
 });
 
 describe('warnings of the configuration', () => {
-  it('name all limits that are set and not enforced, in one line', () => {
-    const yaml = ['metrics: {public: true}'].join('\n');
-    const line = loadYaml(yaml).warnings.filter((warning) => warning.includes('not enforced'));
-    expect(line).toEqual(['accepted, but not enforced yet: metrics.public']);
-  });
-
   it('come without authentication and without a limit for turns, and else not at all', () => {
     expect(load().warnings).toEqual([expect.stringMatching(/gateway\.auth is not set/)]);
     const auth = 'auth: {tokens: [{token: 5b0d1c7f9e3a42d8, principal: a}]}';

@@ -68,6 +68,7 @@ export async function started(
     maxFrameBytes: 1_000_000,
     heartbeatIntervalMs: 30_000,
     isDraining: () => false,
+    onUpgrade: () => {},
     hasRoom: () => true,
     clientAddress: (peer) => peer,
     rates: { upgrade: () => ({ kind: 'admitted' }), unauthenticated: () => ({ kind: 'admitted' }) },

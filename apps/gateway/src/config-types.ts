@@ -99,8 +99,9 @@ export type Config = {
     readonly maxLength: number;
     readonly groups: readonly string[];
   };
+  readonly metrics: { readonly public: boolean };
   readonly log: { readonly level: string; readonly pretty: boolean };
   readonly agents: Readonly<Record<string, AgentConfig>>;
-  /** One line each: limits that are accepted but not enforced yet, no authentication, ... */
+  /** One line each: no authentication, turns without a limit, ... */
   readonly warnings: readonly string[];
 };

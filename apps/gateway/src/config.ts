@@ -3,7 +3,7 @@ import { accessOf } from './config/access.js';
 import { agentFrom, agentsOf, defaultAgents } from './config/agents.js';
 import { check } from './config/check.js';
 import * as defaults from './config/defaults.js';
-import { notBuiltFaults, notEnforcedWarnings } from './config/not-built.js';
+import { notBuiltFaults } from './config/not-built.js';
 import { findRedis } from './config/redis-url.js';
 import { relationFaults } from './config/relations.js';
 import type { Given } from './config/schema.js';
@@ -54,9 +54,10 @@ export function loadConfig(inputs: ConfigInputs): Config {
     worker: defaults.workerOf(given),
     session: defaults.sessionOf(given),
     sessionEnd: defaults.sessionEndOf(given),
+    metrics: { public: given.metrics?.public ?? false },
     log: defaults.logOf(given),
     agents,
-    warnings: [...access.warnings, ...warningsOf(given), ...notEnforcedWarnings(tree)],
+    warnings: [...access.warnings, ...warningsOf(given)],
   });
 }
 

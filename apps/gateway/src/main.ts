@@ -6,6 +6,7 @@ import {
   type Logger,
   makeLifecycle,
   makeLog,
+  monotonicMs,
   type OnSecretFault,
   SECRET_NOT_READ,
   type SecretFault,
@@ -16,6 +17,7 @@ import type { Config } from './config-types.js';
 import { drainNode } from './drain.js';
 import { type RunningEdge, startEdge } from './edge/edge.js';
 import { makeProbes } from './edge/probes.js';
+import { type Metrics, makeMetrics } from './metrics.js';
 import { type Presence, startPresence } from './presence.js';
 import { redisAddress } from './redis-address.js';
 import { onStopSignals } from './stop-signals.js';
@@ -45,6 +47,20 @@ export async function startGateway(
   let presence: Presence | undefined;
   let worker: RunningWorker | undefined;
   let edge: RunningEdge | undefined;
+  let drainingSinceMs = 0;
+  const metrics = makeMetrics(Object.keys(config.agents), {
+    cluster: () => store.clusterState(),
+    state: () =>
+      edge && {
+        webSockets: edge.context.connections.size,
+        streams: edge.streams.size,
+        executing: worker?.context.slots.taken ?? 0,
+        concurrency: worker ? config.worker.concurrency : 0,
+        lingering: worker?.context.lingering ?? 0,
+        drainingSinceMs,
+        isRedisUp: store.isReachable(),
+      },
+  });
   const store = await openStore({
     address: redisAddress(config.redis, onSecretFault),
     prefix: config.redis.prefix,
@@ -55,6 +71,7 @@ export async function startGateway(
     sweepIntervalMs: config.worker.sweepIntervalMs,
     sessionEnd: config.sessionEnd,
     liveProcesses: () => presence?.liveProcesses() ?? [],
+    calls: metrics.redis,
     log,
   });
   presence = await startPresence({
@@ -81,11 +98,21 @@ export async function startGateway(
   });
   const { hasAgent, liveWorkers, onNodeMessage } = presence;
   worker = gateway.roles.includes('worker')
-    ? await startWorkerRole(config, { store, agents, log, hasAgent, liveWorkers, onNodeMessage })
+    ? await startWorkerRole(config, {
+        store,
+        agents,
+        metrics,
+        log,
+        hasAgent,
+        liveWorkers,
+        onNodeMessage,
+      })
     : undefined;
   edge = await startEdge({
     store,
     config,
+    metrics: metrics.edge,
+    metricsText: metrics.text,
     log,
     probes: probes.routes,
     publicFile: gateway.console
@@ -110,6 +137,7 @@ export async function startGateway(
   log.info({ port, ...admin, host: gateway.host, roles: gateway.roles }, 'ready');
 
   await signals.first;
+  drainingSinceMs = monotonicMs();
   lifecycle.enter('draining');
   log.info('draining');
   const giveUp = exitWithin(gateway.drainTimeoutMs + EXIT_LIMIT_MS, log);
@@ -172,6 +200,7 @@ function storeLimits({ lease, worker, session }: Config) {
 type WorkerRole = {
   readonly store: Store;
   readonly agents: ReadonlyMap<string, Agent>;
+  readonly metrics: Metrics;
   readonly log: Logger;
   hasAgent(agent: string): boolean;
   liveWorkers(): string[];
@@ -182,6 +211,7 @@ function startWorkerRole(config: Config, role: WorkerRole): Promise<RunningWorke
   const { gateway, lease, worker, session } = config;
   return startWorker({
     ...role,
+    metrics: role.metrics.worker,
     nodeId: gateway.nodeId,
     concurrency: worker.concurrency,
     sweepIntervalMs: worker.sweepIntervalMs,

@@ -4,6 +4,7 @@ export * from './failpoint.js';
 export * from './ids.js';
 export * from './lifecycle.js';
 export * from './log.js';
+export * from './metrics/index.js';
 export * from './secret-file.js';
 export * from './time.js';
 export * from './units.js';

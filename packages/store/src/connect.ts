@@ -1,4 +1,4 @@
-import { betweenFailpoints, sleep } from '@sluice/runtime';
+import { betweenFailpoints, monotonicMs, type RedisMetrics, sleep } from '@sluice/runtime';
 import { Redis } from 'ioredis';
 import { connectionOptions, type RedisAddress } from './address.js';
 import type { PlainCall } from './failpoints.js';
@@ -30,7 +30,15 @@ export type Connection = {
   close(): Promise<void>;
 };
 
-export type ConnectionEvents = { onError(error: Error): void; onReady(): void };
+export type ConnectionEvents = {
+  /** How calls fare, by the name of their script or command; nobody is told when it is left out. */
+  readonly calls?: RedisMetrics | undefined;
+  onError(error: Error): void;
+  onReady(): void;
+};
+
+/** What the metrics call commands that have no name. */
+export const UNNAMED_CALL = 'other';
 
 /** Connection for commands: never queues while Redis is away, never resends by itself. */
 export function connect(address: RedisAddress, events: ConnectionEvents): Connection {
@@ -63,6 +71,12 @@ export function connect(address: RedisAddress, events: ConnectionEvents): Connec
     );
   });
 
+  const { calls = untold } = events;
+  const fail = (call: string, error: unknown): never => {
+    calls.failed(call);
+    throw error;
+  };
+
   async function isReady(): Promise<boolean> {
     for (let waited = 0; serverId === undefined && waited < READY_WAIT_MS; waited += 20)
       await sleep(20);
@@ -88,7 +102,7 @@ export function connect(address: RedisAddress, events: ConnectionEvents): Connec
     async run(script, keys, args) {
       for (let tried = 1; ; tried++) {
         if (serverId === undefined && (tried === 1 || !(await isReady()))) {
-          throw new StoreUnavailable('Redis is not reachable');
+          return fail(script.name, new StoreUnavailable('Redis is not reachable'));
         }
         const named: Readonly<Record<string, string | number>> = {
           ...args,
@@ -98,31 +112,37 @@ export function connect(address: RedisAddress, events: ConnectionEvents): Connec
           ...script.keys.map((k) => keys[k]),
           ...script.args.map((a) => named[a] ?? ''),
         ];
+        const sentMs = monotonicMs();
+        let reply: unknown;
         try {
-          const reply = await betweenFailpoints(script.name, () => evaluate(script, rest));
-          return decodeReply(script, reply);
+          reply = await betweenFailpoints(script.name, () => evaluate(script, rest));
         } catch (error) {
           const refusal = refusalOf(error);
-          if (refusal) throw refusal;
-          if (!isLostReply(error)) throw error;
+          if (refusal || !isLostReply(error)) return fail(script.name, refusal ?? error);
           // Silence may last: whoever must not give up (a commit) repeats the call with time to spare.
-          if (tried === TRIES || isSilence(error))
-            throw new StoreUnavailable('Redis does not answer', { cause: error });
+          if (tried < TRIES && !isSilence(error)) continue;
+          const cause = new StoreUnavailable('Redis does not answer', { cause: error });
+          return fail(script.name, cause);
         }
+        calls.answeredMs(script.name, monotonicMs() - sentMs);
+        if (isFenced(reply)) calls.fenced(script.name);
+        return decodeReply(script, reply);
       }
     },
     async ask(command, name) {
-      if (serverId === undefined) throw new StoreUnavailable('Redis is not reachable');
+      const call = name ?? UNNAMED_CALL;
+      if (serverId === undefined) {
+        return fail(call, new StoreUnavailable('Redis is not reachable'));
+      }
+      const sentMs = monotonicMs();
       try {
-        if (name === undefined) return await command(client);
-        return await betweenFailpoints(name, () => command(client));
+        const reply = await betweenFailpoints(call, () => command(client));
+        calls.answeredMs(call, monotonicMs() - sentMs);
+        return reply;
       } catch (error) {
         const refusal = refusalOf(error);
-        if (refusal) throw refusal;
-        if (isLostReply(error)) {
-          throw new StoreUnavailable('Redis does not answer', { cause: error });
-        }
-        throw error;
+        if (refusal || !isLostReply(error)) return fail(call, refusal ?? error);
+        return fail(call, new StoreUnavailable('Redis does not answer', { cause: error }));
       }
     },
     async close() {
@@ -130,6 +150,8 @@ export function connect(address: RedisAddress, events: ConnectionEvents): Connec
     },
   };
 }
+
+const untold: RedisMetrics = { answeredMs() {}, failed() {}, fenced() {} };
 
 /** For publish/subscribe and BullMQ: waits for Redis instead of failing, subscribes again by itself. */
 export function connectPatiently(address: RedisAddress, onError: (error: Error) => void): Redis {
@@ -153,6 +175,11 @@ function refusalOf(error: unknown): StoreUnavailable | undefined {
   );
   if (cause?.message.startsWith('OOM')) return new StoreFull({ cause });
   return cause && new StoreUnavailable(cause.message, { cause });
+}
+
+/** The first word of a script that runs under a lease, when it was refused (L3). */
+function isFenced(reply: unknown): boolean {
+  return Array.isArray(reply) && reply[0] === 'fenced';
 }
 
 function isSilence(error: unknown): boolean {

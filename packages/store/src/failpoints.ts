@@ -15,12 +15,17 @@ const plainCalls = [
   'session-end-copy',
   'node-leave',
   'drain-ask',
+  'cluster-read',
 ] as const;
 
 export type PlainCall = (typeof plainCalls)[number];
 
+export const scriptNames: readonly string[] = Object.values(scripts).map(({ name }) => name);
+
+/** Scripts that write under a lease, and may be refused. */
+export const fencedScriptNames: readonly string[] = Object.values(scripts)
+  .filter(({ args }) => args.some((name) => name === 'token') && args[1] === 'fence')
+  .map(({ name }) => name);
+
 /** Each has a failpoint before and one after it (docs/failpoints.md). */
-export const failpointCalls: readonly string[] = [
-  ...Object.values(scripts).map(({ name }) => name),
-  ...plainCalls,
-];
+export const failpointCalls: readonly string[] = [...scriptNames, ...plainCalls];

@@ -1,5 +1,6 @@
 export { type RedisAddress, withoutSecrets } from './address.js';
 export type { Channels } from './channels.js';
+export { UNNAMED_CALL } from './connect.js';
 export type { DeadLetter, DeadLetters, LetterCursor, Retried } from './dead-letters.js';
 export type { DurabilityWait } from './durability.js';
 export { type GroupOptions, openGroupReader } from './end-group.js';
@@ -18,13 +19,18 @@ export {
   userMessage,
 } from './entry.js';
 export { decodePublished, type LogEvent, type LogPage, streamFields } from './event-log.js';
-export { failpointCalls, type PlainCall } from './failpoints.js';
+export {
+  failpointCalls,
+  fencedScriptNames,
+  type PlainCall,
+  scriptNames,
+} from './failpoints.js';
 export type { Appended, Inbox, NewMessage } from './inbox.js';
 export { inspectRedis, type RedisReport } from './inspect.js';
 export { type Keys, makeKeys, principalHash, type RateKind, sessionKeyId } from './keys.js';
 export { LAYOUT_VERSION } from './layout.js';
 export type { Claim, Lease, Leases, TurnEnd } from './lease.js';
-export { DRAIN_ASKED, LIVE_MS, type Nodes } from './nodes.js';
+export { DRAIN_ASKED, LIVE_MS, type NodeLife, type Nodes, nodeLife } from './nodes.js';
 export { openStore, type Store } from './open-store.js';
 export type { PauseNumbers, Pauses, SessionPaused } from './pauses.js';
 export type { PermitScope, Permits } from './permits.js';

@@ -10,7 +10,8 @@ export type MemoryWatch = {
   look(info: string): void;
 };
 
-const numberOf = (info: string, name: string) =>
+/** A number of `INFO memory`, in bytes; 0 when it is not there. */
+export const memoryNumber = (info: string, name: string) =>
   Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
 
 /** Judges how full Redis is; without `maxmemory` it never is. */
@@ -21,8 +22,8 @@ export function makeMemoryWatch(
   return {
     isFull: () => full,
     look(info) {
-      const usedBytes = numberOf(info, 'used_memory');
-      const maxBytes = numberOf(info, 'maxmemory');
+      const usedBytes = memoryNumber(info, 'used_memory');
+      const maxBytes = memoryNumber(info, 'maxmemory');
       const next = maxBytes > 0 && usedBytes >= maxBytes * (full ? ROOM_SHARE : FULL_SHARE);
       if (next === full) return;
       full = next;

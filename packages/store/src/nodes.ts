@@ -7,6 +7,13 @@ export const LIVE_MS = 3_000;
 /** As node-beat has it. */
 const FORGOTTEN_MS = 60_000;
 
+export type NodeLife = 'live' | 'draining' | 'silent';
+
+export function nodeLife({ status, ageMs }: Pick<scripts.NodeBeat, 'status' | 'ageMs'>): NodeLife {
+  if (ageMs >= LIVE_MS) return 'silent';
+  return status === 'draining' ? 'draining' : 'live';
+}
+
 /** What a node hears that is asked to drain. */
 export const DRAIN_ASKED = 'drain';
 

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Durability } from '@sluice/protocol';
-import { exitStatus, type Logger, StartError, sleep } from '@sluice/runtime';
+import { exitStatus, type Logger, type RedisMetrics, StartError, sleep } from '@sluice/runtime';
 import { type RedisAddress, withoutSecrets } from './address.js';
 import { makeChannels } from './channels.js';
+import { makeClusterState, makeMeasure } from './cluster-state.js';
 import { connect, connectPatiently } from './connect.js';
 import { makeDeadLetters } from './dead-letters.js';
 import { type DurabilityWait, openDurability } from './durability.js';
@@ -36,6 +37,8 @@ export type StoreOptions = {
   readonly sessionEnd: { stream: string; maxLength: number; groups: readonly string[] };
   /** Processes that beat, this one included (`Store.processId`). */
   liveProcesses?(): readonly string[];
+  /** How calls fare; nobody is told when it is left out. */
+  readonly calls?: RedisMetrics;
   readonly log: Logger;
 };
 
@@ -52,6 +55,7 @@ export async function openStore(options: StoreOptions) {
   const connection = connect(address, {
     onError,
     onReady: () => log.debug('redis connected'),
+    calls: options.calls,
   });
   for (let waited = 0; connection.serverId() === undefined; waited += 10) {
     if (waited >= START_WAIT_MS) {
@@ -93,6 +97,9 @@ export async function openStore(options: StoreOptions) {
   );
   const pulse = watchPulse(connection, memory);
   const leases = makeLeases(connection, keys, { nodeId, limits });
+  const measure = makeMeasure(connection, keys);
+  const pauses = makePauses(connection, keys, { rings, leases });
+  const nodes = makeNodes(connection, keys, nodeId);
   return {
     processId,
     keys,
@@ -114,14 +121,21 @@ export async function openStore(options: StoreOptions) {
     inbox: makeInbox(connection, keys, { rings, limits, memory }),
     deadLetters: makeDeadLetters(connection, keys, { rings, limits, memory }),
     leases,
-    pauses: makePauses(connection, keys, { rings, leases }),
-    nodes: makeNodes(connection, keys, nodeId),
+    pauses,
+    nodes,
     sweep: makeSweep(connection, keys, {
       intervalMs: options.sweepIntervalMs,
       resumeWindowMs: limits.resumeWindowMs,
     }),
     permits: makePermits(connection, keys, { nodeId, ttlMs: limits.ttlMs }),
     rates: makeRates(connection, keys),
+    measure,
+    clusterState: makeClusterState(connection, keys, {
+      measure,
+      stream: options.sessionEnd.stream,
+      nodes,
+      pauses,
+    }),
     isReachable: pulse.isBeating,
     async close(): Promise<void> {
       pulse.stop();

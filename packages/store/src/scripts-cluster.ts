@@ -31,6 +31,23 @@ export const endsCopied = defineScript('ends-copied', {
   decode: (word) => word,
 });
 
+export type MeasureReply = {
+  readonly sessions: number;
+  readonly messages: number;
+  readonly oldestMs: number;
+};
+
+export const pendingMeasure = defineScript('pending-measure', {
+  keys: ['pending'],
+  args: ['session_prefix'],
+  readOnly: true,
+  decode: (_word, reply): MeasureReply => ({
+    sessions: reply.int(),
+    messages: reply.int(),
+    oldestMs: reply.int(),
+  }),
+});
+
 export type NodeStatus = 'worker' | 'edge' | 'draining';
 
 export type NodeBeat = {

@@ -83,9 +83,11 @@ export async function attach(
 
 /** Replay or snapshot, then live; `status` when work is pending (E6). */
 export async function replay(
+  { metrics }: Pick<EdgeContext, 'metrics'>,
   { reader, feed }: Attached,
-  { pending, resync, cursor, epoch, isPaused }: AttachedReply,
+  { pending, resync, cursor, epoch, from, isPaused }: AttachedReply,
 ): Promise<void> {
+  metrics.replayed(resync ? 0 : Math.max(0, cursor - from));
   if (resync) await reader.resync();
   await feed.catchUp(reader, { epoch, head: cursor });
   if (pending > 0 && !reader.closed) {

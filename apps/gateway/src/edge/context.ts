@@ -14,6 +14,7 @@ import type {
 import type { Connection } from './connection.js';
 import type { FanOut } from './fan-out.js';
 import type { EdgeRates } from './rates.js';
+import type { EdgeCounts } from './results.js';
 
 export type EdgeLimits = {
   readonly maxPayloadBytes: number;
@@ -42,6 +43,7 @@ export type EdgeContext = {
   readonly pauses: Pauses;
   readonly fanOut: FanOut;
   readonly limits: EdgeLimits;
+  readonly metrics: EdgeCounts;
   readonly log: Logger;
   readonly connections: Set<Connection>;
   /** Resume marks being written. */

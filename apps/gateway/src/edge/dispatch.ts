@@ -5,9 +5,11 @@ import {
   type ErrorCode,
   type HelloFrame,
   type JoinFrame,
+  type MessageFrame,
 } from '@sluice/protocol';
-import { unreachable } from '@sluice/runtime';
+import { monotonicMs, unreachable } from '@sluice/runtime';
 import { StoreUnavailable, whyUnavailable } from '@sluice/store';
+import type { Scope } from '../config-types.js';
 import { attach, replay } from './attach.js';
 import { allows } from './authenticate.js';
 import type { Attached, Connection } from './connection.js';
@@ -24,7 +26,7 @@ const WAITING_MAX = 1_000;
 /** The text of one WebSocket message: decoded, then one switch over all client frames. */
 export function onText(context: EdgeContext, connection: Connection, text: string): void {
   const decoded = decode(text);
-  if (decoded.kind === 'refused') return onRefused(connection, decoded);
+  if (decoded.kind === 'refused') return onRefused(context, connection, decoded);
   onFrame(context, connection, decoded.frame);
 }
 
@@ -35,9 +37,17 @@ type Refused = {
   readonly messageId?: string;
 };
 
-/** Answers a frame that is none, or may not be; ten in a row close the connection. */
-export function onRefused(connection: Connection, refused: Refused): void {
+/**
+ * Answers a frame that is none, or may not be; ten in a row close the connection. What it was meant to be
+ * is not known, so that it counts as a message.
+ */
+export function onRefused(
+  { metrics }: EdgeContext,
+  connection: Connection,
+  refused: Refused,
+): void {
   const { field, messageId } = refused;
+  metrics.message(refused.code);
   connection.outbound.json(errorFrame(refused.code, refused.message, { field, messageId }));
   offend(connection);
 }
@@ -55,20 +65,21 @@ function onFrame(context: EdgeContext, connection: Connection, frame: ClientFram
     if (frame.type === 'ping') outbound.json({ type: 'pong' });
     return;
   }
-  const messageId = frame.type === 'message' ? frame.message_id : undefined;
+  const isMessage = frame.type === 'message';
+  const messageId = isMessage ? frame.message_id : undefined;
+  const refuse = (code: ErrorCode, text: string, scope?: Scope) => {
+    if (isMessage) context.metrics.message(code);
+    outbound.json(errorFrame(code, text, { scope, messageId }));
+  };
   if (state.kind === 'attaching') {
     if (state.waiting.length < WAITING_MAX) state.waiting.push(frame);
-    else {
-      const text = 'wait for hello_ok before sending so much';
-      outbound.json(errorFrame('rate_limited', text, { messageId }));
-    }
+    else refuse('rate_limited', 'wait for hello_ok before sending so much');
     return;
   }
   const scope =
     frame.type === 'hello' || frame.type === 'join' || frame.type === 'snapshot' ? 'read' : 'write';
   if (frame.type !== 'leave' && !allows(connection.socket.identity, scope)) {
-    const text = `this needs the scope "${scope}"`;
-    outbound.json(errorFrame('insufficient_scope', text, { scope, messageId }));
+    refuse('insufficient_scope', `this needs the scope "${scope}"`, scope);
     return offend(connection);
   }
   connection.offences = 0;
@@ -76,8 +87,7 @@ function onFrame(context: EdgeContext, connection: Connection, frame: ClientFram
   if (state.kind !== 'attached') {
     const ended = state.kind === 'ended';
     const why = ended ? 'the session was ended; say hello for a new one' : 'say hello first';
-    outbound.json(errorFrame(ended ? 'session_ended' : 'not_joined', why, { messageId }));
-    return;
+    return refuse(ended ? 'session_ended' : 'not_joined', why);
   }
   onAttachedFrame(context, connection, { state, frame });
 }
@@ -93,11 +103,7 @@ function onAttachedFrame(
   const session_id = state.ref.sessionId;
   switch (frame.type) {
     case 'message':
-      return inOrder(
-        connection,
-        () => sendMessage(context, connection, { state, frame }),
-        frame.message_id,
-      );
+      return onMessage(context, connection, { state, frame });
     case 'abort':
       return inOrder(connection, async () => {
         const word = await context.inbox.abort(state.ref, frame.reason);
@@ -115,6 +121,18 @@ function onAttachedFrame(
     default:
       return unreachable(frame);
   }
+}
+
+function onMessage(
+  context: EdgeContext,
+  connection: Connection,
+  { state, frame }: { state: Attached; frame: MessageFrame },
+): void {
+  const readMs = monotonicMs();
+  inOrder(connection, () => sendMessage(context, connection, { state, frame, readMs }), {
+    messageId: frame.message_id,
+    onError: context.metrics.message,
+  });
 }
 
 /** Its outcome may be heard before the reply to the call, and must come behind `cancelled`. */
@@ -148,22 +166,29 @@ function enter(context: EdgeContext, connection: Connection, frame: HelloFrame |
       return;
     }
     connection.state = attached ?? { kind: 'idle' };
-    if (attached) answer(connection, replay(attached, attached.reply));
+    if (attached) answer(connection, replay(context, attached, attached.reply));
     for (const next of waiting) onFrame(context, connection, next);
   });
   connection.state = { kind: 'attaching', waiting };
   answer(connection, entering);
 }
 
+/** What a call is made for: the message that it stores, and who is told when it cannot be made. */
+type About = {
+  readonly messageId?: string | undefined;
+  onError?(code: ErrorCode): void;
+};
+
 /**
  * One call after the other, in the order of the frames: a call whose script must be loaded, or whose
  * reply was lost, is sent again, and would else be overtaken by the next (T1).
  */
-function inOrder(connection: Connection, call: () => Promise<unknown>, messageId?: string): void {
+function inOrder(connection: Connection, call: () => Promise<unknown>, about: About = {}): void {
   const { calls } = connection;
   if (calls.waiting >= WAITING_MAX) {
     const text = `${WAITING_MAX} frames of this connection wait already; wait for their answers`;
-    connection.outbound.json(errorFrame('rate_limited', text, { messageId }));
+    about.onError?.('rate_limited');
+    connection.outbound.json(errorFrame('rate_limited', text, about));
     return;
   }
   const called = calls.waiting === 0 ? call() : calls.last.then(call);
@@ -172,18 +197,18 @@ function inOrder(connection: Connection, call: () => Promise<unknown>, messageId
     () => void calls.waiting--,
     () => void calls.waiting--,
   );
-  answer(connection, called, messageId);
+  answer(connection, called, about);
 }
 
 /** What fails for lack of Redis is told to the client; anything else is a bug of ours. */
-function answer(connection: Connection, work: Promise<unknown>, messageId?: string): void {
+function answer(connection: Connection, work: Promise<unknown>, about: About = {}): void {
   work.catch((error) => {
     if (connection.state.kind === 'attaching') connection.state = { kind: 'idle' };
     const away = error instanceof StoreUnavailable;
     const text = away ? `${whyUnavailable(error)}; send it again with the same message_id` : '';
-    connection.outbound.json(
-      errorFrame(away ? 'unavailable' : 'internal', away ? text : 'internal error', { messageId }),
-    );
+    const code = away ? 'unavailable' : 'internal';
+    about.onError?.(code);
+    connection.outbound.json(errorFrame(code, away ? text : 'internal error', about));
     if (!away) connection.onBug(error);
   });
 }

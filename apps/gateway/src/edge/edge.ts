@@ -15,9 +15,11 @@ import { Outbound } from './outbound.js';
 import type { Waits } from './post-message.js';
 import { makeEdgeRates } from './rates.js';
 import { startRebalance } from './rebalance.js';
+import type { EdgeCounts } from './results.js';
 import { startRevoke } from './revoke.js';
 import type { Info } from './routes/about.js';
 import type { DescribedRoute } from './routes/define-route.js';
+import { metricsRoute } from './routes/metrics.js';
 import { makeRoutes } from './routes/routes.js';
 import { startServer } from './server.js';
 import type { OpenStreams } from './sse.js';
@@ -34,6 +36,9 @@ const METADATA_BYTES_MAX = 16 * 1024;
 export type EdgeOptions = {
   readonly store: Store;
   readonly config: Config;
+  readonly metrics: EdgeCounts;
+  /** Everything that this node counts and measures, for Prometheus. */
+  metricsText(): Promise<string>;
   readonly log: Logger;
   readonly probes: readonly DescribedRoute[];
   readonly publicFile: string | null;
@@ -55,7 +60,10 @@ export async function startEdge(options: EdgeOptions) {
   const info = () => options.info(context.connections.size, context.fanOut.sessions().length);
   const { gateway } = config;
   const serves = gateway.roles.includes('edge');
-  const routes = makeRoutes(context, { streams, waits, info, probes: options.probes });
+  const isPublic = config.metrics.public || gateway.adminPort !== null;
+  const metrics = metricsRoute(isPublic ? 'public' : 'admin', options.metricsText);
+  const own = [...options.probes, metrics];
+  const routes = makeRoutes(context, { streams, waits, info, own });
   const secrets = followSecrets(secretsOf(gateway.auth), log);
   const credentials =
     gateway.auth === null ? everybody : makeCredentials(gateway.auth, secrets, log);
@@ -72,12 +80,13 @@ export async function startEdge(options: EdgeOptions) {
     hasRoom: context.hasRoom,
     clientAddress: makeClientAddress(gateway.trustedProxies),
     rates: context.rates,
+    onUpgrade: context.metrics.upgrade,
     authenticate: credentials.authenticate,
     checkOrigin: makeCheckOrigin({
       allowedOrigins: gateway.allowedOrigins,
       authRequired: gateway.auth !== null,
     }),
-    ...placeRoutes(options, serves ? routes : []),
+    ...placeRoutes(options, { metrics, routes: serves ? routes : [] }),
     socketEvents: socketEvents(context),
     publicFile: options.publicFile,
     log,
@@ -94,15 +103,21 @@ export async function startEdge(options: EdgeOptions) {
   return { context, server, streams, waits, timers, secrets };
 }
 
-/** With an admin port, what only operators may do is reached there and nowhere else; probes on both. */
-function placeRoutes({ config, probes }: EdgeOptions, routes: readonly Route[]) {
+/**
+ * With an admin port, what only operators may do is reached there and nowhere else; probes on both.
+ * Metrics go with the operators, whom that port needs no credentials from for them, unless they are public.
+ */
+function placeRoutes(
+  { config, probes }: EdgeOptions,
+  { metrics, routes }: { metrics: Route; routes: readonly Route[] },
+) {
   const { adminPort } = config.gateway;
-  if (adminPort === null) return { routes: [...probes, ...routes], admin: null };
+  if (adminPort === null) return { routes: [...probes, metrics, ...routes], admin: null };
   const forOperators = routes.filter(({ access }) => access === 'admin');
   const others = routes.filter(({ access }) => access !== 'admin');
   return {
-    routes: [...probes, ...others],
-    admin: { port: adminPort, routes: [...probes, ...forOperators] },
+    routes: [...probes, ...(config.metrics.public ? [metrics] : []), ...others],
+    admin: { port: adminPort, routes: [...probes, metrics, ...forOperators] },
   };
 }
 
@@ -136,12 +151,16 @@ function makeContext(options: EdgeOptions, streams: OpenStreams): EdgeContext {
     inbox: store.inbox,
     deadLetters: store.deadLetters,
     pauses: store.pauses,
-    rates: makeEdgeRates(store.rates, gateway, options.liveNodes),
+    rates: makeEdgeRates(store.rates, gateway, {
+      liveNodes: options.liveNodes,
+      onRefused: options.metrics.rateLimited,
+    }),
     durability: store.durability,
     ends: store.sessionEnds,
     nodes: store.nodes,
     fanOut: makeFanOut({ channels, keys, sessions, log }),
     limits,
+    metrics: options.metrics,
     log,
     connections,
     marking: new Set(),
@@ -160,7 +179,9 @@ function socketEvents(context: EdgeContext): SocketEvents {
   };
   return {
     open(socket) {
-      const connection = makeConnection(socket, new Outbound(socket, context.limits), (err) =>
+      const { limits, metrics } = context;
+      const outbound = new Outbound(socket, { ...limits, onSlow: metrics.slowConsumer });
+      const connection = makeConnection(socket, outbound, (err) =>
         context.log.error({ err }, 'connection failed inside the gateway'),
       );
       bySocket.set(socket, connection);
@@ -168,7 +189,7 @@ function socketEvents(context: EdgeContext): SocketEvents {
     },
     message: (socket, text) => on(socket, (connection) => onText(context, connection, text)),
     refused: (socket, code, message) =>
-      on(socket, (connection) => onRefused(connection, { code, message })),
+      on(socket, (connection) => onRefused(context, connection, { code, message })),
     drained: (socket) => on(socket, (connection) => connection.outbound.drained()),
     inbound: () => {},
     closed: (socket) =>

@@ -30,13 +30,24 @@ export class Entrance {
 
   /** Lets the client in or turns it away; `sockets` gets it when it is in. */
   async decide(request: UpgradeRequest, sockets: Set<LiveSocket>): Promise<void> {
-    const { socketEvents: events, maxPayloadBytes, log, hasRoom, isDraining } = this.#options;
+    const { socketEvents: events, maxPayloadBytes, log } = this.#options;
+    const { hasRoom, isDraining, onUpgrade } = this.#options;
     try {
       const admission = await admit(this.#options, request);
       if (this.#isOver) return;
-      if (isDraining()) return this.#end(closes.serviceRestart.code, closes.serviceRestart.reason);
-      if (admission.kind === 'refused') return this.#refuse(admission);
-      if (!hasRoom()) return this.#refuse(noRoom(NO_ROOM_RETRY_MS));
+      if (isDraining()) {
+        onUpgrade('draining');
+        return this.#end(closes.serviceRestart.code, closes.serviceRestart.reason);
+      }
+      if (admission.kind === 'refused') {
+        onUpgrade(admission.frame.code);
+        return this.#refuse(admission);
+      }
+      if (!hasRoom()) {
+        onUpgrade('full');
+        return this.#refuse(noRoom(NO_ROOM_RETRY_MS));
+      }
+      onUpgrade('accepted');
       const { identity } = admission;
       const context = { identity, remoteAddress: request.address };
       this.#socket = new LiveSocket(this.#raw, {
@@ -63,7 +74,9 @@ export class Entrance {
     this.#early.push({ message: message.slice(0), isBinary });
     const isTooMuch =
       this.#early.length > EARLY_FRAMES_MAX || this.#earlyBytes > this.#options.maxPayloadBytes * 2;
-    if (isTooMuch) this.#end(closes.tooManyUpgrades.code, 'too much was sent before admission');
+    if (!isTooMuch) return;
+    this.#options.onUpgrade('invalid');
+    this.#end(closes.tooManyUpgrades.code, 'too much was sent before admission');
   }
 
   heard(): void {

@@ -34,6 +34,7 @@ export class Reply implements HttpReply {
   readonly #isHead: boolean;
   readonly #always: Headers;
   #listeners: (() => void)[] = [];
+  #onError: (code: ErrorCode) => void = () => {};
   #stream: EventStream | undefined;
 
   /** `always`: headers of every answer. The caller passes the library's `onAborted` to `gone`. */
@@ -49,6 +50,10 @@ export class Reply implements HttpReply {
 
   get isOpen(): boolean {
     return this.#state === 'open';
+  }
+
+  onError(fn: (code: ErrorCode) => void): void {
+    this.#onError = fn;
   }
 
   onAborted(fn: () => void): void {
@@ -109,6 +114,7 @@ export class Reply implements HttpReply {
   error(code: ErrorCode, message: string, headers: Headers = {}): void {
     const status = httpStatus(code);
     const body = { error: { code, message, retryable: isRetryable(code) } };
+    this.#onError(code);
     const later: Headers = status === 503 || status === 429 ? { 'retry-after': '1' } : {};
     this.json(status, body, { ...later, ...headers });
   }

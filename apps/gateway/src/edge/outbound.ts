@@ -5,6 +5,8 @@ import type { Socket } from './transport.js';
 export type OutboundLimits = {
   readonly maxBufferedBytes: number;
   readonly maxQueuedFrames: number;
+  /** The socket is closed since it took too little. */
+  onSlow(): void;
 };
 
 /** Whoever waits for a reader looks again so often, whether or not the socket tells of it. */
@@ -31,12 +33,12 @@ export class Outbound {
       (buffered + Buffer.byteLength(text) > this.limits.maxBufferedBytes ||
         this.queuedFrames >= this.limits.maxQueuedFrames);
     if (tooMuch) {
-      this.close(closes.slowConsumer.code, closes.slowConsumer.reason);
+      this.tooSlow();
       return false;
     }
     const sent = this.socket.send(text);
     if (sent === 'queued') this.queuedFrames++;
-    if (sent === 'dropped') this.close(closes.slowConsumer.code, closes.slowConsumer.reason);
+    if (sent === 'dropped') this.tooSlow();
     return sent === 'sent' || sent === 'queued';
   }
 
@@ -81,6 +83,11 @@ export class Outbound {
     const bytes = this.socket.bufferedBytes();
     if (bytes === 0) this.queuedFrames = 0;
     return bytes;
+  }
+
+  private tooSlow(): void {
+    this.limits.onSlow();
+    this.close(closes.slowConsumer.code, closes.slowConsumer.reason);
   }
 
   private wake(): void {

@@ -1,5 +1,5 @@
 import type { AcceptedFrame, Durability, MessageFrame } from '@sluice/protocol';
-import { makeId } from '@sluice/runtime';
+import { makeId, monotonicMs } from '@sluice/runtime';
 import type { Appended, SessionRef } from '@sluice/store';
 import type { EdgeContext } from './context.js';
 import { duplicateOutcome } from './duplicate.js';
@@ -23,6 +23,7 @@ export async function postMessage(
   { ref, waits, waitS }: { ref: SessionRef; waits: Waits; waitS: number },
 ): Promise<void> {
   const { reply } = exchange;
+  const readMs = monotonicMs();
   const waitMs = Math.min(waitS, WAIT_MAX_S) * 1_000;
   const message = await readMessage(exchange, context.limits.maxPayloadBytes);
   if (!message) return;
@@ -37,7 +38,7 @@ export async function postMessage(
   const finals = waitMs > 0 ? await waitForFinals(context, ref, agentId) : undefined;
   reply.onAborted(() => finals?.stop());
   try {
-    await send(context, reply, { ref, message, finals, waitMs });
+    await send(context, reply, { ref, message, finals, waitMs, readMs });
   } finally {
     finals?.stop();
     waits.delete(reply);
@@ -79,12 +80,13 @@ type Sending = {
   readonly message: Omit<MessageFrame, 'type'>;
   readonly finals: FinalWait | undefined;
   readonly waitMs: number;
+  readonly readMs: number;
 };
 
 async function send(
   context: EdgeContext,
   reply: HttpReply,
-  { ref, message, finals, waitMs }: Sending,
+  { ref, message, finals, waitMs, readMs }: Sending,
 ): Promise<void> {
   const messageId = message.message_id ?? makeId('msg');
   const appended = await context.inbox.append(ref, {
@@ -98,6 +100,7 @@ async function send(
     const { code, text } = refusalOf(appended);
     return reply.error(code, text);
   }
+  context.metrics.message(appended.kind);
   if (appended.kind === 'duplicate') {
     const outcome = duplicateOutcome(appended, messageId, ref.sessionId);
     if (outcome) return reply.json(200, outcome);
@@ -105,6 +108,7 @@ async function send(
   const final = await finals?.result(messageId, waitMs);
   if (final) return reply.json(200, final);
   const durability = await context.durability.reached();
+  if (waitMs === 0) context.metrics.ackMs(monotonicMs() - readMs);
   reply.json(202, acknowledgement(ref, messageId, { appended, durability }));
 }
 

@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net';
 import { monotonicMs } from '@sluice/runtime';
 import { type Bucket, principalHash, type RateKind, type Rates } from '@sluice/store';
 import type { Config } from '../config-types.js';
-import { makeRateLimit, type RateLimit } from './rate-limit.js';
+import { type Admittance, makeRateLimit, type RateLimit } from './rate-limit.js';
 
 /** The limits that hold for the whole cluster (X5), by who is limited. */
 export type EdgeRates = {
@@ -23,17 +23,25 @@ const unlimited: RateLimit = () => ({ kind: 'admitted' });
 export function makeEdgeRates(
   rates: Rates,
   { rateLimit }: Pick<Config['gateway'], 'rateLimit'>,
-  liveNodes: () => number,
+  { liveNodes, onRefused }: { liveNodes(): number; onRefused(kind: RateKind): void },
 ): EdgeRates {
   const limit = (kind: RateKind, perFill: number, fillMs: number): RateLimit => {
     if (perFill === 0) return unlimited;
     const bucket: Bucket = { burst: perFill, fillMs };
-    return makeRateLimit({
+    const held = makeRateLimit({
       bucket,
       draw: (subject, want) => rates.draw(kind, subject, { want, bucket }),
       liveNodes,
       nowMs: monotonicMs,
     });
+    const told = (admittance: Admittance) => {
+      if (admittance.kind === 'refused') onRefused(kind);
+      return admittance;
+    };
+    return (subject) => {
+      const asked = held(subject);
+      return asked instanceof Promise ? asked.then(told) : told(asked);
+    };
   };
   const { burst, messagesPerSecond } = rateLimit;
   const message =

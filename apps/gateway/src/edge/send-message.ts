@@ -1,12 +1,17 @@
 import type { MessageFrame } from '@sluice/protocol';
-import { makeId } from '@sluice/runtime';
+import { makeId, monotonicMs } from '@sluice/runtime';
 import type { Appended } from '@sluice/store';
 import type { Attached, Connection } from './connection.js';
 import type { EdgeContext } from './context.js';
 import { duplicateOutcome } from './duplicate.js';
 import { duplicateAccepted, errorFrame } from './frames.js';
 
-type Sending = { readonly state: Attached; readonly frame: Omit<MessageFrame, 'type'> };
+type Sending = {
+  readonly state: Attached;
+  readonly frame: Omit<MessageFrame, 'type'>;
+  /** When the frame was read. */
+  readonly readMs: number;
+};
 
 export const TOO_MANY_MESSAGES = 'too many messages (gateway.rate_limit.messages_per_second)';
 
@@ -16,14 +21,15 @@ const PAUSED = 'Paused by an operator... (your message is kept, and processed af
 export async function sendMessage(
   context: EdgeContext,
   { outbound, socket }: Connection,
-  { state, frame }: Sending,
+  { state, frame, readMs }: Sending,
 ): Promise<void> {
   const { ref, reader, feed } = state;
-  const { durability } = context;
+  const { durability, metrics } = context;
   const messageId = frame.message_id ?? makeId('msg');
   const admitted = await context.rates.message(socket.identity.principal);
   if (admitted.kind === 'refused') {
     const after = Math.ceil(admitted.retryAfterMs);
+    metrics.message('rate_limited');
     const text = `${TOO_MANY_MESSAGES}; try again in ${after} ms`;
     return void outbound.json(errorFrame('rate_limited', text, { messageId }));
   }
@@ -43,24 +49,30 @@ export async function sendMessage(
     throw error;
   }
   if (appended.kind === 'accepted') {
+    metrics.message('accepted');
     feed.offer(appended.event);
     if (appended.isPaused) reader.tell(PAUSED);
+    if (durability.level === 'memory') return metrics.ackMs(monotonicMs() - readMs);
     // Not waited for here: the next message of this connection may be stored meanwhile.
-    if (durability.level !== 'memory') {
-      void durability.reached().then((level) => reader.settle(messageId, level));
-    }
+    void durability.reached().then((level) => {
+      reader.settle(messageId, level);
+      metrics.ackMs(monotonicMs() - readMs);
+    });
     return;
   }
   reader.settle(messageId, undefined);
   if (appended.kind === 'duplicate') {
+    metrics.message('duplicate');
     const names = { sessionId: ref.sessionId, durability: await durability.reached() };
+    metrics.ackMs(monotonicMs() - readMs);
     outbound.json(duplicateAccepted(messageId, appended.position, names));
     const outcome = duplicateOutcome(appended, messageId, ref.sessionId);
     if (outcome) outbound.json(outcome);
     return;
   }
-  if (appended.kind === 'gone') return outbound.close(1012, 'service_restart');
   const { code, text } = refusalOf(appended);
+  metrics.message(code);
+  if (appended.kind === 'gone') return outbound.close(1012, 'service_restart');
   outbound.json(errorFrame(code, text, { messageId }));
 }
 

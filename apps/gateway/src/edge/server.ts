@@ -167,6 +167,7 @@ type Upgrade = { readonly req: uWS.HttpRequest; readonly context: uWS.us_socket_
 /** In this very call: later the library writes only within a cork, and has no upgrade within a cork. */
 function upgrade(options: ServerOptions, res: uWS.HttpResponse, { req, context }: Upgrade): void {
   if (options.isDraining()) {
+    options.onUpgrade('draining');
     return new Reply(res, false, {}).error(
       'draining',
       'This node is draining; another one answers.',

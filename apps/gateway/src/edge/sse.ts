@@ -34,6 +34,7 @@ export async function streamEvents(
     return undefined;
   }
 
+  context.metrics.replayed(Math.max(0, known.head - position.since));
   const stream = reply.stream(200, {
     'content-type': 'text/event-stream',
     'cache-control': 'no-store',
@@ -95,7 +96,10 @@ type ServerSentEvent = { readonly id: string; readonly type: string; readonly da
 function send(context: EdgeContext, stream: HttpStream, { id, type, data }: ServerSentEvent): void {
   const text = `id: ${id}\nevent: ${type}\ndata: ${data}\n\n`;
   const buffered = stream.bufferedBytes();
-  if (buffered > 0 && buffered + text.length > context.limits.maxBufferedBytes) return stream.cut();
+  if (buffered > 0 && buffered + text.length > context.limits.maxBufferedBytes) {
+    context.metrics.slowConsumer();
+    return stream.cut();
+  }
   stream.write(text);
 }
 

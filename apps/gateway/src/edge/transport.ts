@@ -3,6 +3,7 @@ import type { Logger } from '@sluice/runtime';
 import type { Scope } from '../config-types.js';
 import type { ClientAddress } from './client-address.js';
 import type { EdgeRates } from './rates.js';
+import type { UpgradeResult } from './results.js';
 
 /**
  * What the edge knows of the network: plain types, so that nothing but server.ts depends on the
@@ -63,6 +64,8 @@ export type HttpRequest = {
 export type HttpReply = {
   /** The client is gone. */
   readonly aborted: boolean;
+  /** Tells `fn` the code when the answer is an error. */
+  onError(fn: (code: ErrorCode) => void): void;
   /** Runs `fn` when the client goes before the reply is complete (at once if it is gone already). */
   onAborted(fn: () => void): void;
   json(status: number, body: unknown, headers?: Record<string, string>): void;
@@ -149,6 +152,8 @@ export type ServerOptions = {
   readonly checkOrigin: CheckOrigin;
   readonly clientAddress: ClientAddress;
   readonly rates: Pick<EdgeRates, 'upgrade' | 'unauthenticated'>;
+  /** A request for a WebSocket was answered. */
+  onUpgrade(result: UpgradeResult): void;
   readonly routes: readonly Route[];
   /** A second listener, for operators; null: none. */
   readonly admin: { readonly port: number; readonly routes: readonly Route[] } | null;

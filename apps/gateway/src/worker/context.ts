@@ -1,5 +1,6 @@
 import type { Agent } from '@sluice/agents';
-import { type Logger, sleep } from '@sluice/runtime';
+import type { OutcomeStatus } from '@sluice/protocol';
+import { type CountBy, type Logger, sleep, type WorkerMetrics } from '@sluice/runtime';
 import {
   type Keys,
   type Leases,
@@ -29,6 +30,11 @@ export type WorkerLimits = {
  */
 export type WorkerPhase = 'running' | 'hand_over' | 'sole';
 
+/** What this room counts and measures. */
+export type WorkerCounts = WorkerMetrics<OutcomeStatus> & {
+  readonly sessionEnd: CountBy<'drain_timeout'>;
+};
+
 /** What the files of this room share. */
 export type WorkerContext = {
   readonly leases: Leases;
@@ -37,6 +43,7 @@ export type WorkerContext = {
   readonly keys: Keys;
   readonly agents: ReadonlyMap<string, Agent>;
   readonly limits: WorkerLimits;
+  readonly metrics: WorkerCounts;
   readonly log: Logger;
   readonly slots: Slots;
   readonly permits: TurnPermits;

@@ -16,7 +16,7 @@ export async function handOver(
   held: HeldSession,
   how: 'idle' | 'yield' | 'force',
 ): Promise<'more' | 'released'> {
-  const { leases, rings, phase } = context;
+  const { leases, rings, phase, metrics } = context;
   const { lease, keeper } = held;
   if (how !== 'idle') keeper.stop();
   const until = how === 'force' ? never : keeper.lost;
@@ -26,8 +26,13 @@ export async function handOver(
   if (reply?.kind === 'more') return 'more';
   keeper.stop();
   if (reply?.kind === 'handed') {
+    if (drains) metrics.handOver();
     if (reply.ring !== '') await rings.ring(lease.id, reply.ring, { lifo: drains });
-    if (reply.record !== '') await copyEnd(context, lease, reply.record);
+    if (reply.record !== '') {
+      metrics.turnCut();
+      metrics.sessionEnd('drain_timeout');
+      await copyEnd(context, lease, reply.record);
+    }
   }
   return 'released';
 }

@@ -24,6 +24,8 @@ export type LeaseKeeper = {
 type KeeperOptions = {
   readonly ttlMs: number;
   readonly log: Logger;
+  /** The lease is lost before it was given up. */
+  onLost(): void;
   /** An abort was promised for the head that is started now. */
   onAbort(reason: string): void;
 };
@@ -32,7 +34,7 @@ type KeeperOptions = {
 export function keepLease(
   leases: Leases,
   held: { lease: Lease; claim: Claim },
-  { ttlMs, log, onAbort }: KeeperOptions,
+  { ttlMs, log, onLost, onAbort }: KeeperOptions,
 ): LeaseKeeper {
   const { lease } = held;
   const lost = new AbortController();
@@ -45,6 +47,7 @@ export function keepLease(
   function lose(why: string) {
     if (stopped) return;
     stop();
+    onLost();
     log.warn({ session: lease.id, fence: lease.fence, why }, 'lease lost');
     lost.abort();
   }

@@ -41,7 +41,7 @@ async function takeLease(
   context: WorkerContext,
   { id, ring, fence: lastFence }: RingJob & { fence: number },
 ): Promise<Taken | undefined> {
-  const { leases, limits, log } = context;
+  const { leases, limits, metrics, log } = context;
   const claim = await leases.acquire(id);
   if (!claim) {
     await passOn(context, id, TAKEN_DELAY_MS);
@@ -54,8 +54,10 @@ async function takeLease(
     await passOn(context, id, TAKEN_DELAY_MS); // else its mark would hold back rings until the sweep
     return undefined;
   }
+  metrics.leaseAcquired();
   const { sessionId: session_id, turnId: turn_id, fence, pauseMs: pause_ms } = begun.head;
   if (!Number.isNaN(pause_ms)) {
+    metrics.handOverPauseMs(pause_ms);
     log.debug({ session_id, turn_id, fence, pause_ms }, 'session handed over');
   }
 
@@ -66,6 +68,7 @@ async function takeLease(
     {
       ttlMs: limits.leaseTtlMs,
       log,
+      onLost: () => metrics.leaseLost(),
       onAbort: (reason) => held.stopTurn({ kind: 'aborted', reason }),
     },
   );

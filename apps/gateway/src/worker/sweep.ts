@@ -20,6 +20,8 @@ type SweepingOptions = {
   readonly nodeId: string;
   readonly partitions: number;
   readonly intervalMs: number;
+  /** So many sessions had to be rung for. */
+  onRung(sessions: number): void;
   readonly log: Logger;
   liveWorkers(): readonly string[];
 };
@@ -34,7 +36,10 @@ export function startSweeping(options: SweepingOptions): { stop(): Promise<void>
     if (Object.keys(numbers).length > 0) await pauses.follow(partition, numbers);
     const { rings: due, overdueEnds } = await sweep(partition);
     for (const { id, ring } of due) await rings.ring(id, ring);
-    if (due.length > 0) log.debug({ partition, sessions: due.length }, 'sweep rang');
+    if (due.length > 0) {
+      options.onRung(due.length);
+      log.debug({ partition, sessions: due.length }, 'sweep rang');
+    }
     for (const record of overdueEnds) await ends.copy(record, partition);
   }
 

@@ -1,5 +1,5 @@
 import { retryDelayMs } from '@sluice/agents';
-import { makeId, monotonicMs, sleep } from '@sluice/runtime';
+import { type DeadLetterReason, makeId, monotonicMs, sleep } from '@sluice/runtime';
 import { decodeEntry, type HeadReply, type TurnEnd } from '@sluice/store';
 import { insist, type WorkerContext } from './context.js';
 import type { HeldSession } from './held-session.js';
@@ -9,25 +9,33 @@ import { toTurn } from './to-turn.js';
 export type Begun = { readonly kind: 'begun' | 'exhausted'; readonly head: HeadReply };
 type Ended = TurnResult & { kind: 'ended' };
 
+type Tried = {
+  readonly head: HeadReply;
+  readonly ended: Ended;
+  /** Why there was no attempt left, if there was none. */
+  readonly deadLetter?: DeadLetterReason;
+};
+
 /** Runs turn after turn, one commit each, until nothing waits or the session goes to others. */
 export async function runTurns(
   context: WorkerContext,
   held: HeldSession,
   begun: Begun,
 ): Promise<'idle' | 'more' | 'gone'> {
+  const { metrics, log } = context;
   for (let next: Begun = begun; ; ) {
     const startedMs = monotonicMs();
     const tried = await runHead(context, held, next);
     if (tried === 'gone' || tried === 'more') return tried;
-    const { head, ended } = tried;
+    const { head, ended, deadLetter } = tried;
     held.turns++;
     const reply = await commit(context, held, head, ended);
     const { sessionId: session_id, turnId: turn_id, fence, attempt } = head;
-    context.log.debug(
-      { session_id, turn_id, fence, attempt, outcome: ended.status, ms: monotonicMs() - startedMs },
-      'turn ended',
-    );
+    const ms = monotonicMs() - startedMs;
+    log.debug({ session_id, turn_id, fence, attempt, outcome: ended.status, ms }, 'turn ended');
     if (!reply || reply.kind === 'fenced') return 'gone';
+    metrics.turn({ agent: head.agent, outcome: ended.status, ms });
+    if (deadLetter) metrics.deadLetter(deadLetter);
     if (reply.kind !== 'next') return reply.kind;
     held.woken = false;
     next = { kind: 'begun', head: reply.head };
@@ -39,10 +47,11 @@ async function runHead(
   context: WorkerContext,
   held: HeldSession,
   begun: Begun,
-): Promise<{ head: HeadReply; ended: Ended } | 'more' | 'gone'> {
+): Promise<Tried | 'more' | 'gone'> {
+  let deadLetter: DeadLetterReason = 'attempts_cut_short';
   let failure = `no attempt left: ${begun.head.attempt} were cut short`;
   for (let { kind, head } = begun; ; ) {
-    if (kind === 'exhausted') return { head, ended: without('dead_lettered', failure) };
+    if (kind === 'exhausted') return { head, ended: without('dead_lettered', failure), deadLetter };
     if (head.abort !== '') return { head, ended: without('aborted', head.abort) };
     const stop = new AbortController();
     held.stop = stop;
@@ -52,6 +61,7 @@ async function runHead(
     if (result.kind === 'ended') return { head, ended: result };
 
     failure = result.reason;
+    deadLetter = 'agent_failed';
     if (head.attempt < context.limits.maxAttempts) {
       const policy = context.agents.get(head.agent)?.retry;
       await sleep(Math.max(result.afterMs, retryDelayMs(policy, head.attempt)), stop.signal);

@@ -2,7 +2,7 @@ import type { Agent } from '@sluice/agents';
 import type { Logger } from '@sluice/runtime';
 import type { RingJob, Store } from '@sluice/store';
 import { consume } from './consume.js';
-import type { WorkerContext, WorkerLimits } from './context.js';
+import type { WorkerContext, WorkerCounts, WorkerLimits } from './context.js';
 import { makeMissingAgents } from './missing-agent.js';
 import { makeTurnPermits } from './permits.js';
 import { passOn, serveSession, takeSession } from './run-session.js';
@@ -23,6 +23,7 @@ export type WorkerOptions = {
   /** Agents with `max_concurrent`. */
   readonly maxConcurrent: ReadonlyMap<string, number>;
   readonly maxTurnsPerPrincipal: number;
+  readonly metrics: WorkerCounts;
   readonly log: Logger;
   liveWorkers(): readonly string[];
   /** Names who hears what is published to this node. */
@@ -43,6 +44,7 @@ export async function startWorker(options: WorkerOptions) {
     keys: store.keys,
     agents: options.agents,
     limits,
+    metrics: options.metrics,
     log,
     slots: makeSlots(options.concurrency),
     permits: makeTurnPermits({
@@ -76,6 +78,7 @@ export async function startWorker(options: WorkerOptions) {
     nodeId,
     partitions: store.keys.partitions,
     intervalMs: options.sweepIntervalMs,
+    onRung: options.metrics.sweepRings,
     log,
     liveWorkers: options.liveWorkers,
   });

@@ -25,6 +25,7 @@ export async function endSession(
     noSuchSession(reply);
     return false;
   }
+  context.metrics.sessionEnd(by.reasonCode);
   // Recorded already; should the copy fail, the sweep makes it.
   await context.ends
     .copy(record, context.partitionOf(ref))

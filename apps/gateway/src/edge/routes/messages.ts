@@ -48,6 +48,7 @@ export function messageRoutes(context: EdgeContext, { streams, waits }: Kept): D
         'unavailable',
       ],
       async run(exchange, { query }) {
+        exchange.reply.onError(context.metrics.message);
         if (refusesToBegin(context, exchange.reply)) return;
         const ref = sessionOf(context, exchange, { action: 'message_send', of: query.principal });
         if (ref) await postMessage(context, exchange, { ref, waits, waitS: query.wait });

@@ -1,5 +1,5 @@
 import { count } from '@sluice/protocol';
-import { LIVE_MS, type NodeBeat } from '@sluice/store';
+import { type NodeBeat, nodeLife } from '@sluice/store';
 import { z } from 'zod';
 import type { EdgeContext } from '../context.js';
 import { type DescribedRoute, defineRoute } from './define-route.js';
@@ -125,12 +125,11 @@ async function listNodes(context: EdgeContext): Promise<Node[]> {
   return nodes.sort((a, b) => (a.node_id < b.node_id ? -1 : 1));
 }
 
-function toJson({ node, status, ageMs, info }: NodeBeat): Node {
-  const state = ageMs >= LIVE_MS ? 'silent' : status === 'draining' ? 'draining' : 'live';
+function toJson(beat: NodeBeat): Node {
   return {
-    node_id: node,
-    state,
-    beat_age_ms: ageMs,
-    ...aboutSchema.parse(JSON.parse(info)),
+    node_id: beat.node,
+    state: nodeLife(beat),
+    beat_age_ms: beat.ageMs,
+    ...aboutSchema.parse(JSON.parse(beat.info)),
   };
 }

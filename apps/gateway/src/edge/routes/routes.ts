@@ -13,11 +13,11 @@ import { socketPathRoute } from './socket-path.js';
 
 type Options = Kept & {
   info(): Info;
-  /** Served beside these; described with them. */
-  readonly probes: readonly DescribedRoute[];
+  /** Probes and metrics: served beside these, described with them. */
+  readonly own: readonly DescribedRoute[];
 };
 
-/** The HTTP surface of the edge; probes, the page and the socket's path are the server's own. */
+/** The HTTP surface of the edge; what is in `own`, the page and the socket's path are served whatever the roles. */
 export function makeRoutes(context: EdgeContext, options: Options): DescribedRoute[] {
   const routes = [
     infoRoute(options.info),
@@ -29,5 +29,5 @@ export function makeRoutes(context: EdgeContext, options: Options): DescribedRou
     ...pauseRoutes(context),
     ...sessionEndRoutes(context),
   ];
-  return [...routes, documentRoute([...options.probes, ...routes, socketPathRoute])];
+  return [...routes, documentRoute([...options.own, ...routes, socketPathRoute])];
 }

@@ -1,0 +1,59 @@
+import type { OutcomeStatus } from '@sluice/protocol';
+import {
+  type ClusterState,
+  clusterMetrics,
+  edgeMetrics,
+  makeRegistry,
+  monotonicMs,
+  type NodeState,
+  nodeMetrics,
+  redisMetrics,
+  sessionEndMetric,
+  workerMetrics,
+} from '@sluice/runtime';
+import { fencedScriptNames, scriptNames, UNNAMED_CALL } from '@sluice/store';
+import { messageResults, upgradeResults } from './edge/results.js';
+import { VERSION } from './version.js';
+
+/** Who is asked at a scrape; undefined: the node is still being built. */
+export type MetricsSources = {
+  state(): NodeState | undefined;
+  cluster(): Promise<ClusterState | undefined>;
+};
+
+const unbuilt: NodeState = {
+  ...{ webSockets: 0, streams: 0, executing: 0, concurrency: 0, lingering: 0 },
+  ...{ drainingSinceMs: 0, isRedisUp: false },
+};
+
+export type Metrics = ReturnType<typeof makeMetrics>;
+
+/** Every metric of the node, in the parts that each room is handed. */
+export function makeMetrics(agents: readonly string[], sources: MetricsSources) {
+  const registry = makeRegistry();
+  const sessionEnd = sessionEndMetric(registry, ['drain_timeout', 'client_end', 'operator']);
+  let cluster: ClusterState | undefined;
+  nodeMetrics(registry, {
+    version: VERSION,
+    nowMs: monotonicMs,
+    state: () => sources.state() ?? unbuilt,
+  });
+  clusterMetrics(registry, () => cluster);
+  return {
+    edge: {
+      ...edgeMetrics(registry, { upgrades: upgradeResults, messages: messageResults }),
+      sessionEnd,
+    },
+    worker: { ...workerMetrics<OutcomeStatus>(registry, { agents }), sessionEnd },
+    redis: redisMetrics(registry, {
+      calls: [...scriptNames, UNNAMED_CALL],
+      fencedCalls: fencedScriptNames,
+    }),
+    /** The text that Prometheus reads. */
+    async text(): Promise<string> {
+      // A Redis that is stopped answers no sooner than the call is given up: that is too late for a scrape.
+      cluster = sources.state()?.isRedisUp ? await sources.cluster() : undefined;
+      return registry.metrics();
+    },
+  };
+}

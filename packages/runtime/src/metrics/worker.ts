@@ -1,0 +1,90 @@
+import { Counter, type Registry } from 'prom-client';
+import { counter, counterBy, histogramMs, histogramMsBy } from './instruments.js';
+
+/** An echo takes milliseconds, a model seconds, a chain of tools minutes. */
+const TURN_S = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600];
+const WAIT_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600];
+/** D5 promises less than a second. */
+const PAUSE_S = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** A label must not grow with what clients write: agents that are not configured here are one. */
+const OTHER_AGENT = 'other';
+
+/** Whether the attempts were cut short (crashes, lost leases) or the agent failed in each. */
+export type DeadLetterReason = 'attempts_cut_short' | 'agent_failed';
+
+export type FinishedTurn<Outcome extends string> = {
+  readonly agent: string;
+  readonly outcome: Outcome;
+  /** From begin to commit. */
+  readonly ms: number;
+};
+
+export type WorkerMetrics<Outcome extends string> = ReturnType<typeof workerMetrics<Outcome>>;
+
+/** What the worker counts. `agents` are those of the configuration. */
+export function workerMetrics<Outcome extends string>(
+  registry: Registry,
+  { agents }: { agents: readonly string[] },
+) {
+  const known = new Set(agents);
+  const turns = new Counter({
+    name: 'sluice_turns_total',
+    help: 'Turns that were committed, by agent ("other": not configured on this node) and outcome.',
+    labelNames: ['agent', 'outcome'],
+    registers: [registry],
+  });
+  const turnMs = histogramMsBy(registry, {
+    name: 'sluice_turn_seconds',
+    help: 'From the begin of a turn to its commit, its retries included, in seconds.',
+    label: 'agent',
+    buckets: TURN_S,
+  });
+  return {
+    turn({ agent, outcome, ms }: FinishedTurn<Outcome>): void {
+      const name = known.has(agent) ? agent : OTHER_AGENT;
+      turns.inc({ agent: name, outcome });
+      turnMs(name, ms);
+    },
+    queueWaitMs: histogramMs(registry, {
+      name: 'sluice_queue_wait_seconds',
+      help: 'From the acceptance of a message to the begin of its first attempt, by the clock of Redis, in seconds.',
+      buckets: WAIT_S,
+    }),
+    leaseAcquired: counter(registry, {
+      name: 'sluice_leases_acquired_total',
+      help: 'Leases that this node took.',
+    }),
+    leaseLost: counter(registry, {
+      name: 'sluice_leases_lost_total',
+      help: 'Leases that were renewed too late, or whose renewal was refused (L4).',
+    }),
+    takeover: counter(registry, {
+      name: 'sluice_takeovers_total',
+      help: 'Sessions that this node took from a holder that had not released them.',
+    }),
+    handOver: counter(registry, {
+      name: 'sluice_hand_overs_total',
+      help: 'Sessions with work that a drain of this node passed on (D2, D3).',
+    }),
+    handOverPauseMs: histogramMs(registry, {
+      name: 'sluice_hand_over_pause_seconds',
+      help: 'From the last commit or abort at the draining holder to the begin here, by the clock of Redis, in seconds.',
+      buckets: PAUSE_S,
+    }),
+    turnCut: counter(registry, {
+      name: 'sluice_turns_aborted_by_drain_total',
+      help: 'Turns still running at the deadline of a drain of this node: aborted, to begin again elsewhere (D3).',
+    }),
+    deadLetter: counterBy<DeadLetterReason>(registry, {
+      name: 'sluice_dead_letters_total',
+      help: 'Messages whose attempts were used up: the agent failed in the last one, or they were cut short.',
+      label: 'reason',
+      kinds: ['attempts_cut_short', 'agent_failed'],
+    }),
+    sweepRings: counter(registry, {
+      name: 'sluice_sweep_rings_total',
+      help: 'Sessions with work that the sweep had to ring for: no live holder, and no ring was answered in time.',
+    }),
+  };
+}
