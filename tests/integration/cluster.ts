@@ -61,6 +61,7 @@ export class Cluster {
         session: section('session'),
         metrics: section('metrics'),
         log: section('log'),
+        telemetry: section('telemetry'),
         agents: { slow: { kind: 'http', url: this.agent.url }, ...section('agents') },
       },
     });

@@ -75,6 +75,7 @@ const values: Readonly<Record<string, string>> = {
   'metrics.public': 'true',
   'log.level': 'debug',
   'log.pretty': 'true',
+  'telemetry.otlp_endpoint': 'http://127.0.0.1:4318',
   agents: '{"mine":{"kind":"echo"},"py":{"kind":"command","command":"python agent.py"}}',
 };
 
@@ -82,7 +83,6 @@ const notBuilt: Readonly<Record<string, string>> = {
   'redis.sentinel': '{"name":"m","nodes":["a:1"]}',
   'redis.cluster': '{"nodes":["a:1"]}',
   'lease.quorum': 'redis://a,redis://b,redis://c',
-  'telemetry.otlp_endpoint': 'http://127.0.0.1:4318',
 };
 
 const variable = (key: string) => `SLUICE_${key.replaceAll('.', '__').toUpperCase()}`;

@@ -100,6 +100,8 @@ export type Config = {
     readonly groups: readonly string[];
   };
   readonly metrics: { readonly public: boolean };
+  /** null: nothing is traced. */
+  readonly telemetry: { readonly otlpEndpoint: string | null };
   readonly log: { readonly level: string; readonly pretty: boolean };
   readonly agents: Readonly<Record<string, AgentConfig>>;
   /** One line each: no authentication, turns without a limit, ... */

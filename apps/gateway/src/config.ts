@@ -55,6 +55,7 @@ export function loadConfig(inputs: ConfigInputs): Config {
     session: defaults.sessionOf(given),
     sessionEnd: defaults.sessionEndOf(given),
     metrics: { public: given.metrics?.public ?? false },
+    telemetry: defaults.telemetryOf(given),
     log: defaults.logOf(given),
     agents,
     warnings: [...access.warnings, ...warningsOf(given)],

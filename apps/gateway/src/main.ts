@@ -21,13 +21,14 @@ import { type Metrics, makeMetrics } from './metrics.js';
 import { type Presence, startPresence } from './presence.js';
 import { redisAddress } from './redis-address.js';
 import { onStopSignals } from './stop-signals.js';
+import { openTracing, type Tracing } from './tracing.js';
 import { VERSION } from './version.js';
 import { type RunningWorker, startWorker } from './worker/worker.js';
 
 /** A failure of the drain itself must not keep the process: D7's 2 s, and nothing more. */
 const EXIT_LIMIT_MS = 1_700;
-/** Everything was released by then: what an agent still holds goes with the process. */
-const AGENTS_CLOSE_MS = 200;
+/** Everything was released by then: what an agent still holds, or a span, goes with the process. */
+const CLOSE_MS = 200;
 
 /**
  * Builds and runs one node until it is told to stop; resolves with the exit status. Throws StartError
@@ -42,6 +43,7 @@ export async function startGateway(
   const log = makeLog(config.log, { node_id: gateway.nodeId });
   const lifecycle = makeLifecycle(log);
   const signals = onStopSignals(log);
+  const tracing = await openTracing(config.telemetry, { nodeId: gateway.nodeId, log });
   const onSecretFault = (fault: SecretFault) => log.error(fault, SECRET_NOT_READ);
   const agents = await makeAgents(config, { baseDir, onSecretFault });
   let presence: Presence | undefined;
@@ -99,13 +101,7 @@ export async function startGateway(
   const { hasAgent, liveWorkers, onNodeMessage } = presence;
   worker = gateway.roles.includes('worker')
     ? await startWorkerRole(config, {
-        store,
-        agents,
-        metrics,
-        log,
-        hasAgent,
-        liveWorkers,
-        onNodeMessage,
+        ...{ store, agents, metrics, log, tracing, hasAgent, liveWorkers, onNodeMessage },
       })
     : undefined;
   edge = await startEdge({
@@ -114,6 +110,7 @@ export async function startGateway(
     metrics: metrics.edge,
     metricsText: metrics.text,
     log,
+    tracing,
     probes: probes.routes,
     publicFile: gateway.console
       ? fileURLToPath(new URL('../public/index.html', import.meta.url))
@@ -146,7 +143,8 @@ export async function startGateway(
   const status = await drainNode(parts, gateway, signals.second);
   lifecycle.enter('drained');
   probes.stop();
-  await within(closeAgents(agents, log), AGENTS_CLOSE_MS);
+  const closing = [closeAgents(agents, log), tracing.close().catch(() => undefined)];
+  await within(Promise.all(closing), CLOSE_MS);
   clearTimeout(giveUp);
   lifecycle.enter('stopped');
   return status;
@@ -202,6 +200,7 @@ type WorkerRole = {
   readonly agents: ReadonlyMap<string, Agent>;
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly tracing: Tracing;
   hasAgent(agent: string): boolean;
   liveWorkers(): string[];
   onNodeMessage(listener: (message: string) => void): void;

@@ -4,9 +4,9 @@ import { type Agent, type AgentEvent, type Reply, TerminalError } from './port.j
 export function bounded(agent: Agent, { maxReplyBytes }: { maxReplyBytes: number }): Agent {
   return {
     ...agent,
-    async *run(turn, { signal }) {
-      signal.throwIfAborted();
-      return yield* withinSize(agent.run(turn, { signal }), maxReplyBytes);
+    async *run(turn, options) {
+      options.signal.throwIfAborted();
+      return yield* withinSize(agent.run(turn, options), maxReplyBytes);
     },
   };
 }

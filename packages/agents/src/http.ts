@@ -26,7 +26,7 @@ export function makeHttp(config: HttpConfig, { maxReplyBytes, secret }: HttpOpti
     usesHistory: config.historyBytes > 0,
     retry: config.retry,
     close: () => pool.destroy(),
-    async *run(turn, { signal }) {
+    async *run(turn, { signal, traceparent }) {
       const deadline = startDeadline(signal, config.timeoutMs);
       let body: Dispatcher.ResponseData['body'] | undefined;
       let isWhole = false;
@@ -35,7 +35,10 @@ export function makeHttp(config: HttpConfig, { maxReplyBytes, secret }: HttpOpti
         const response = await request(config.url, {
           dispatcher: pool,
           method: 'POST',
-          headers: headersOf(turn, text, secret?.()),
+          headers: {
+            ...headersOf(turn, text, secret?.()),
+            ...(traceparent ? { traceparent } : {}),
+          },
           body: text,
           signal: deadline.signal,
         });

@@ -20,9 +20,9 @@ export async function makeModule(config: ModuleConfig, options: ModuleOptions): 
     ...(agent.usesHistory === undefined ? {} : { usesHistory: agent.usesHistory }),
     ...(retry === undefined ? {} : { retry }),
     close: async () => agent.close?.(),
-    async *run(turn, { signal }) {
+    async *run(turn, options) {
       try {
-        return yield* checked(agent.run(turn, { signal }));
+        return yield* checked(agent.run(turn, options));
       } catch (error) {
         throw asOurs(error);
       }

@@ -26,6 +26,12 @@ export type AgentEvent =
   | { readonly type: 'tool_progress'; readonly tool_call: unknown }
   | { readonly type: 'tool_result'; readonly tool_call: unknown };
 
+export type RunOptions = {
+  readonly signal: AbortSignal;
+  /** W3C trace context of the turn; absent or '' when it is not traced. */
+  readonly traceparent?: string;
+};
+
 export type Reply = { readonly content: string; readonly usage?: Record<string, unknown> };
 
 /**
@@ -34,7 +40,7 @@ export type Reply = { readonly content: string; readonly usage?: Record<string, 
  * retried with backoff inside the lease, anything else is outcome `error`.
  */
 export type Agent = {
-  run(turn: Turn, options: { signal: AbortSignal }): AsyncGenerator<AgentEvent, Reply, void>;
+  run(turn: Turn, options: RunOptions): AsyncGenerator<AgentEvent, Reply, void>;
   /** False when `turn.history` is never looked at: it is then not read from Redis. Default true. */
   readonly usesHistory?: boolean;
   readonly retry?: Partial<RetryPolicy>;

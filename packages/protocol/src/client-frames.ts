@@ -71,6 +71,8 @@ export const messageSchema = z.object({
   mode: z.enum(modes).optional(),
   metadata: jsonObject.optional(),
   in_reply_to: messageIdSchema.optional(),
+  /** W3C trace context of what the client does; one that is none is ignored. */
+  traceparent: text(0, 512).optional(),
   /** Over HTTP only: starts the session when there is none. */
   agent_id: agentId.optional(),
 });

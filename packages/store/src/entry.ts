@@ -11,19 +11,32 @@ export type InboxEntry = {
   readonly mode: Mode;
   readonly content: Content;
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** Of the span in which it was accepted; '' when that was not traced. */
+  readonly traceparent: string;
 };
 
-type Body = { readonly c: Content; readonly m?: Record<string, unknown>; readonly r?: string };
+type Body = {
+  readonly c: Content;
+  readonly m?: Record<string, unknown>;
+  readonly r?: string;
+  readonly t?: string;
+};
+
+type About = {
+  readonly metadata?: Record<string, unknown> | undefined;
+  readonly inReplyTo?: string | undefined;
+  readonly traceparent?: string | undefined;
+};
 
 export function encodeBody(
   content: Content,
-  metadata?: Record<string, unknown>,
-  inReplyTo?: string,
+  { metadata, inReplyTo, traceparent }: About = {},
 ): string {
   const body: Body = {
     c: content,
     ...(metadata ? { m: metadata } : {}),
     ...(inReplyTo ? { r: inReplyTo } : {}),
+    ...(traceparent ? { t: traceparent } : {}),
   };
   return JSON.stringify(body);
 }
@@ -51,6 +64,7 @@ export function decodeEntry(text: string): InboxEntry {
     mode: mode as Mode,
     content: body.c,
     metadata: body.m ?? {},
+    traceparent: body.t ?? '',
   };
 }
 

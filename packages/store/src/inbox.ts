@@ -20,6 +20,7 @@ export type NewMessage = {
   readonly mode: Mode;
   readonly metadata?: Record<string, unknown> | undefined;
   readonly inReplyTo?: string | undefined;
+  readonly traceparent?: string | undefined;
 };
 
 export type Appended =
@@ -69,7 +70,7 @@ export function makeInbox(
         node_channel: keys.nodeChannelPrefix(keys.partitionOf(id)),
         id,
         message_id: message.messageId,
-        body: encodeBody(message.content, message.metadata, message.inReplyTo),
+        body: encodeBody(message.content, message),
         mode: message.mode,
         max_inbox: limits.maxInbox,
         max_inbox_bytes: limits.maxInboxBytes,

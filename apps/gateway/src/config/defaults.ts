@@ -152,6 +152,11 @@ export function sessionEndOf(given: Given): Section<'sessionEnd'> {
   };
 }
 
+export function telemetryOf({ telemetry }: Given): Section<'telemetry'> {
+  // Spans are for whoever runs a collector.
+  return { otlpEndpoint: telemetry?.otlp_endpoint ?? null };
+}
+
 export function logOf({ log = {} }: Given): Section<'log'> {
   const pretty = log.pretty ?? 'auto';
   return {

@@ -1,7 +1,7 @@
 import type { Given } from './schema.js';
 import { type Tree, valueAt } from './tree.js';
 
-const notBuilt = ['redis.sentinel', 'redis.cluster', 'telemetry.otlp_endpoint'];
+const notBuilt = ['redis.sentinel', 'redis.cluster'];
 
 const isSet = (tree: Tree, key: string) => valueAt(tree, key.split('.')) !== undefined;
 

@@ -13,6 +13,8 @@ export type UpgradeRequest = {
   readonly protocols: string;
   readonly query: string;
   readonly address: string;
+  /** '' when absent. */
+  readonly traceparent: string;
 };
 
 export type Refusal = {

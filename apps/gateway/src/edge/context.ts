@@ -11,6 +11,7 @@ import type {
   SessionRef,
   Sessions,
 } from '@sluice/store';
+import type { Tracing } from '../tracing.js';
 import type { Connection } from './connection.js';
 import type { FanOut } from './fan-out.js';
 import type { EdgeRates } from './rates.js';
@@ -42,6 +43,7 @@ export type EdgeContext = {
   readonly nodes: Nodes;
   readonly pauses: Pauses;
   readonly fanOut: FanOut;
+  readonly tracing: Tracing;
   readonly limits: EdgeLimits;
   readonly metrics: EdgeCounts;
   readonly log: Logger;

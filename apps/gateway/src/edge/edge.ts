@@ -2,6 +2,7 @@ import type { Logger } from '@sluice/runtime';
 import { type Store, sessionKeyId } from '@sluice/store';
 import type { Secret } from '../config/secret.js';
 import type { Auth, Config } from '../config-types.js';
+import type { Tracing } from '../tracing.js';
 import { everybody, makeCredentials } from './authenticate.js';
 import { makeClientAddress } from './client-address.js';
 import { type Connection, makeConnection } from './connection.js';
@@ -40,6 +41,7 @@ export type EdgeOptions = {
   /** Everything that this node counts and measures, for Prometheus. */
   metricsText(): Promise<string>;
   readonly log: Logger;
+  readonly tracing: Tracing;
   readonly probes: readonly DescribedRoute[];
   readonly publicFile: string | null;
   hasAgent(agent: string): boolean;
@@ -159,6 +161,7 @@ function makeContext(options: EdgeOptions, streams: OpenStreams): EdgeContext {
     ends: store.sessionEnds,
     nodes: store.nodes,
     fanOut: makeFanOut({ channels, keys, sessions, log }),
+    tracing: options.tracing,
     limits,
     metrics: options.metrics,
     log,

@@ -49,7 +49,8 @@ export class Entrance {
       }
       onUpgrade('accepted');
       const { identity } = admission;
-      const context = { identity, remoteAddress: request.address };
+      const { address: remoteAddress, traceparent } = request;
+      const context = { identity, remoteAddress, traceparent };
       this.#socket = new LiveSocket(this.#raw, {
         ...context,
         events,

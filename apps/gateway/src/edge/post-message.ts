@@ -38,7 +38,9 @@ export async function postMessage(
   const finals = waitMs > 0 ? await waitForFinals(context, ref, agentId) : undefined;
   reply.onAborted(() => finals?.stop());
   try {
-    await send(context, reply, { ref, message, finals, waitMs, readMs });
+    const traceparent = message.traceparent ?? exchange.request.header('traceparent');
+    const sending = { ref, agentId, message, traceparent, finals, waitMs, readMs };
+    await send(context, reply, sending);
   } finally {
     finals?.stop();
     waits.delete(reply);
@@ -77,6 +79,9 @@ const retryAfter = (ms: number) => ({ 'retry-after': String(Math.ceil(ms / 1_000
 
 type Sending = {
   readonly ref: SessionRef;
+  readonly agentId: string;
+  /** Of what the client does; '' for none. */
+  readonly traceparent: string;
   readonly message: Omit<MessageFrame, 'type'>;
   readonly finals: FinalWait | undefined;
   readonly waitMs: number;
@@ -86,16 +91,30 @@ type Sending = {
 async function send(
   context: EdgeContext,
   reply: HttpReply,
-  { ref, message, finals, waitMs, readMs }: Sending,
+  { ref, agentId, message, traceparent, finals, waitMs, readMs }: Sending,
 ): Promise<void> {
   const messageId = message.message_id ?? makeId('msg');
-  const appended = await context.inbox.append(ref, {
+  const { sessionId } = ref;
+  const span = context.tracing.accept({
+    agent: agentId,
+    sessionId,
     messageId,
-    content: message.content,
-    mode: message.mode ?? context.limits.onBusy,
-    metadata: message.metadata,
-    inReplyTo: message.in_reply_to,
+    parent: traceparent,
   });
+  const appended = await context.inbox
+    .append(ref, {
+      messageId,
+      content: message.content,
+      mode: message.mode ?? context.limits.onBusy,
+      metadata: message.metadata,
+      inReplyTo: message.in_reply_to,
+      traceparent: span.traceparent,
+    })
+    .catch((error) => {
+      span.end('unavailable', 'the message was not stored');
+      throw error;
+    });
+  span.end(appended.kind);
   if (appended.kind !== 'accepted' && appended.kind !== 'duplicate') {
     const { code, text } = refusalOf(appended);
     return reply.error(code, text);

@@ -33,6 +33,12 @@ export async function sendMessage(
     const text = `${TOO_MANY_MESSAGES}; try again in ${after} ms`;
     return void outbound.json(errorFrame('rate_limited', text, { messageId }));
   }
+  const span = context.tracing.accept({
+    agent: state.session.agentId,
+    sessionId: ref.sessionId,
+    messageId,
+    parent: frame.traceparent ?? socket.traceparent,
+  });
   // Before the call: its published copy may come in before its reply.
   reader.expect(messageId);
   let appended: Appended;
@@ -43,8 +49,11 @@ export async function sendMessage(
       mode: frame.mode ?? context.limits.onBusy,
       metadata: frame.metadata,
       inReplyTo: frame.in_reply_to,
+      traceparent: span.traceparent,
     });
+    span.end(appended.kind);
   } catch (error) {
+    span.end('unavailable', 'the message was not stored');
     reader.settle(messageId, undefined);
     throw error;
   }

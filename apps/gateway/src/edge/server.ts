@@ -181,6 +181,7 @@ function upgrade(options: ServerOptions, res: uWS.HttpResponse, { req, context }
     protocols,
     query: req.getQuery(),
     address: addressOf(options, res, req),
+    traceparent: req.getHeader('traceparent'),
   };
   res.upgrade<UserData>(
     { request, entrance: undefined },

@@ -29,6 +29,7 @@ export function closeReason(reason: string): string {
 export type SocketContext = {
   readonly identity: Identity;
   readonly remoteAddress: string;
+  readonly traceparent: string;
   readonly events: SocketEvents;
   readonly sockets: Set<LiveSocket>;
   readonly maxPayloadBytes: number;
@@ -46,6 +47,7 @@ export class LiveSocket implements Socket {
   readonly id = nanoid();
   readonly identity: Identity;
   readonly remoteAddress: string;
+  readonly traceparent: string;
   /** Moved ahead by the liveness scan after a stall of this process. */
   lastInboundMs = monotonicMs();
   nextPingMs = 0;
@@ -59,6 +61,7 @@ export class LiveSocket implements Socket {
     this.#context = context;
     this.identity = context.identity;
     this.remoteAddress = context.remoteAddress;
+    this.traceparent = context.traceparent;
     context.sockets.add(this);
     this.#tell((events) => events.open(this));
   }

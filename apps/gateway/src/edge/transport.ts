@@ -110,6 +110,8 @@ export type Socket = {
   readonly id: string;
   readonly identity: Identity;
   readonly remoteAddress: string;
+  /** Of its upgrade; '' for none. Messages that bring none of their own have this one. */
+  readonly traceparent: string;
   /** 'dropped': the frame did not fit `maxBufferedBytes` and two of the largest frames. */
   send(text: string): 'sent' | 'queued' | 'dropped' | 'closed';
   cork(fn: () => void): void;

@@ -8,6 +8,7 @@ import {
   type SessionEnds,
   StoreUnavailable,
 } from '@sluice/store';
+import type { Tracing } from '../tracing.js';
 import type { HeldSession } from './held-session.js';
 import type { TurnPermits } from './permits.js';
 import type { Slots } from './slots.js';
@@ -47,6 +48,7 @@ export type WorkerContext = {
   readonly log: Logger;
   readonly slots: Slots;
   readonly permits: TurnPermits;
+  readonly tracing: Tracing;
   /** Sessions whose lease this node has, by id. */
   readonly held: Map<string, HeldSession>;
   phase: WorkerPhase;

@@ -31,6 +31,8 @@ export type TurnOptions = {
   /** 0: none. */
   readonly timeoutMs: number;
   readonly maxReplyBytes: number;
+  /** Of its span; '' when it is not traced. */
+  readonly traceparent?: string;
   /** Aborted with a `Stop` as its reason. */
   readonly stop: AbortController;
 };
@@ -42,7 +44,7 @@ type Ran =
 
 /** One try of one turn: streams, watches the limits, and says how it ended. Never throws. */
 export async function runTurn(agent: Agent, turn: Turn, options: TurnOptions): Promise<TurnResult> {
-  const { stop, timeoutMs, maxReplyBytes } = options;
+  const { stop, timeoutMs, maxReplyBytes, traceparent = '' } = options;
   const buffer = makeDeltaBuffer(turn.message_id, options.append);
   let streamed = '';
   const onEvent = (event: AgentEvent) => {
@@ -56,7 +58,11 @@ export async function runTurn(agent: Agent, turn: Turn, options: TurnOptions): P
     timeoutMs > 0
       ? setTimeout(() => stop.abort({ kind: 'timeout' } satisfies Stop), timeoutMs)
       : undefined;
-  const ran = await untilStopped(runAgent(agent, turn, stop.signal, onEvent), stop.signal);
+  const run = { signal: stop.signal, traceparent };
+  const ran = await untilStopped(
+    runAgent(() => agent.run(turn, run), onEvent),
+    stop.signal,
+  );
   clearTimeout(timer);
 
   const stopped = stop.signal.aborted ? (stop.signal.reason as Stop) : undefined;
@@ -77,13 +83,11 @@ export async function runTurn(agent: Agent, turn: Turn, options: TurnOptions): P
 }
 
 async function runAgent(
-  agent: Agent,
-  turn: Turn,
-  signal: AbortSignal,
+  run: () => ReturnType<Agent['run']>,
   onEvent: (event: AgentEvent) => Promise<unknown> | undefined,
 ): Promise<Ran> {
   try {
-    const events = agent.run(turn, { signal });
+    const events = run();
     for (;;) {
       const step = await events.next();
       if (step.done) return { kind: 'replied', reply: step.value };

@@ -5,6 +5,7 @@ import { insist, type WorkerContext } from './context.js';
 import type { HeldSession } from './held-session.js';
 import { runTurn, type Stop, type TurnResult } from './run-turn.js';
 import { toTurn } from './to-turn.js';
+import { traceTurn } from './trace-turn.js';
 
 export type Begun = { readonly kind: 'begun' | 'exhausted'; readonly head: HeadReply };
 type Ended = TurnResult & { kind: 'ended' };
@@ -87,7 +88,7 @@ async function tryOnce(
   held: HeldSession,
   head: HeadReply,
 ): Promise<TurnResult> {
-  const { leases, limits, agents, log } = context;
+  const { leases, limits, agents, log, tracing } = context;
   const { lease, keeper, stop } = held;
   const agent = agents.get(head.agent);
   if (!agent || !stop) return without('error', `no node has the agent "${head.agent}"`);
@@ -106,12 +107,16 @@ async function tryOnce(
     return reply?.kind === 'appended';
   };
   try {
-    return await runTurn(agent, toTurn(head, history), {
-      append,
-      stop,
-      timeoutMs: limits.perTurnTimeoutMs,
-      maxReplyBytes: limits.maxReplyBytes,
-    });
+    const turn = toTurn(head, history);
+    return await traceTurn(tracing, { head, turn }, (traceparent) =>
+      runTurn(agent, turn, {
+        append,
+        stop,
+        timeoutMs: limits.perTurnTimeoutMs,
+        maxReplyBytes: limits.maxReplyBytes,
+        traceparent,
+      }),
+    );
   } catch (err) {
     log.error({ err, session: lease.id }, 'turn failed inside the gateway');
     return without('error', 'internal');

@@ -1,6 +1,7 @@
 import type { Agent } from '@sluice/agents';
 import type { Logger } from '@sluice/runtime';
 import type { RingJob, Store } from '@sluice/store';
+import type { Tracing } from '../tracing.js';
 import { consume } from './consume.js';
 import type { WorkerContext, WorkerCounts, WorkerLimits } from './context.js';
 import { makeMissingAgents } from './missing-agent.js';
@@ -25,6 +26,7 @@ export type WorkerOptions = {
   readonly maxTurnsPerPrincipal: number;
   readonly metrics: WorkerCounts;
   readonly log: Logger;
+  readonly tracing: Tracing;
   liveWorkers(): readonly string[];
   /** Names who hears what is published to this node. */
   onNodeMessage(listener: (message: string) => void): void;
@@ -46,6 +48,7 @@ export async function startWorker(options: WorkerOptions) {
     limits,
     metrics: options.metrics,
     log,
+    tracing: options.tracing,
     slots: makeSlots(options.concurrency),
     permits: makeTurnPermits({
       permits: store.permits,
