@@ -42,12 +42,14 @@ describe('k8s/components/pod-monitor', () => {
     }
   });
 
-  it('asks on the port of operators', () => {
+  it('X1 asks on the port of operators, and no other answers without credentials', () => {
     for (const { pod, manifests, spec } of podsOf) {
       const [{ ports }] = pod.spec.template.spec.containers;
       const [{ port }] = spec.podMetricsEndpoints;
       const asked = ports.find(({ name }) => name === port)?.containerPort;
-      expect(asked).toBe(configOf(pod, manifests).gateway.adminPort);
+      const { gateway, metrics } = configOf(pod, manifests);
+      expect(asked).toBe(gateway.adminPort);
+      expect(metrics.public).toBe(false);
     }
   });
 });
