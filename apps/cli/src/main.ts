@@ -2,6 +2,7 @@ import { exitStatus, StartError } from '@sluice/runtime';
 import { CommanderError } from 'commander';
 import { splitKeys } from './config-flags.js';
 import { explainNativeLibrary } from './native-library.js';
+import { printable } from './output/printable.js';
 import { makeProgram } from './program.js';
 
 /** Runs the `sluice` command and ends the process with its status. */
@@ -19,7 +20,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     const [first = '', ...others] = error.message.split('\n');
     const many = `sluice: ${others.length + 1} faults in the configuration`;
     const lines = others.length > 0 ? [many, ...[first, ...others].map((l) => `  ${l}`)] : [first];
-    console.error(others.length > 0 ? lines.join('\n') : `sluice: ${first}`);
+    // A gateway's words are among them.
+    console.error(printable(others.length > 0 ? lines.join('\n') : `sluice: ${first}`));
     process.exit(error.status);
   }
 }

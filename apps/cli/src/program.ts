@@ -22,6 +22,8 @@ export function makeProgram(line: CommandLine): Command {
     .description('A WebSocket gateway cluster for AI-agent sessions, on Redis')
     .version(version())
     .exitOverride()
+    // With that of `nodes`: options behind `drain` are its own, although `nodes` has the same.
+    .enablePositionalOptions()
     .configureOutput({
       outputError: (text, write) => write(text.replace(/^error: /, 'sluice: ')),
     })
