@@ -21,6 +21,7 @@ import { type Metrics, makeMetrics } from './metrics.js';
 import { type Presence, startPresence } from './presence.js';
 import { redisAddress } from './redis-address.js';
 import { onStopSignals } from './stop-signals.js';
+import { startSummary } from './summary.js';
 import { openTracing, type Tracing } from './tracing.js';
 import { VERSION } from './version.js';
 import { type RunningWorker, startWorker } from './worker/worker.js';
@@ -50,19 +51,18 @@ export async function startGateway(
   let worker: RunningWorker | undefined;
   let edge: RunningEdge | undefined;
   let drainingSinceMs = 0;
-  const metrics = makeMetrics(Object.keys(config.agents), {
-    cluster: () => store.clusterState(),
-    state: () =>
-      edge && {
-        webSockets: edge.context.connections.size,
-        streams: edge.streams.size,
-        executing: worker?.context.slots.taken ?? 0,
-        concurrency: worker ? config.worker.concurrency : 0,
-        lingering: worker?.context.lingering ?? 0,
-        drainingSinceMs,
-        isRedisUp: store.isReachable(),
-      },
-  });
+  const state = () =>
+    edge && {
+      webSockets: edge.context.connections.size,
+      streams: edge.streams.size,
+      executing: worker?.context.slots.taken ?? 0,
+      concurrency: worker ? config.worker.concurrency : 0,
+      lingering: worker?.context.lingering ?? 0,
+      drainingSinceMs,
+      isRedisUp: store.isReachable(),
+    };
+  const cluster = () => store.clusterState();
+  const metrics = makeMetrics(Object.keys(config.agents), { cluster, state });
   const store = await openStore({
     address: redisAddress(config.redis, onSecretFault),
     prefix: config.redis.prefix,
@@ -132,6 +132,7 @@ export async function startGateway(
   const { port, adminPort } = edge.server;
   const admin = adminPort === null ? {} : { admin_port: adminPort };
   log.info({ port, ...admin, host: gateway.host, roles: gateway.roles }, 'ready');
+  const summary = startSummary({ log, state, counts: metrics.counts });
 
   await signals.first;
   drainingSinceMs = monotonicMs();
@@ -143,6 +144,7 @@ export async function startGateway(
   const status = await drainNode(parts, gateway, signals.second);
   lifecycle.enter('drained');
   probes.stop();
+  summary.stop();
   const closing = [closeAgents(agents, log), tracing.close().catch(() => undefined)];
   await within(Promise.all(closing), CLOSE_MS);
   clearTimeout(giveUp);

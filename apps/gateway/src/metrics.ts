@@ -9,6 +9,7 @@ import {
   nodeMetrics,
   redisMetrics,
   sessionEndMetric,
+  totalOf,
   workerMetrics,
 } from '@sluice/runtime';
 import { fencedScriptNames, scriptNames, UNNAMED_CALL } from '@sluice/store';
@@ -20,6 +21,9 @@ export type MetricsSources = {
   state(): NodeState | undefined;
   cluster(): Promise<ClusterState | undefined>;
 };
+
+/** Results of a message that are no refusal. */
+const taken = new Set(['accepted', 'duplicate']);
 
 const unbuilt: NodeState = {
   ...{ webSockets: 0, streams: 0, executing: 0, concurrency: 0, lingering: 0 },
@@ -49,6 +53,18 @@ export function makeMetrics(agents: readonly string[], sources: MetricsSources) 
       calls: [...scriptNames, UNNAMED_CALL],
       fencedCalls: fencedScriptNames,
     }),
+    /** What the node has done since its start. */
+    async counts() {
+      const [messages, refused, turns, failed, hand_overs, takeovers] = await Promise.all([
+        totalOf(registry, 'sluice_messages_total', ({ result }) => result === 'accepted'),
+        totalOf(registry, 'sluice_messages_total', ({ result }) => !taken.has(String(result))),
+        totalOf(registry, 'sluice_turns_total'),
+        totalOf(registry, 'sluice_turns_total', ({ outcome }) => outcome !== 'ok'),
+        totalOf(registry, 'sluice_hand_overs_total'),
+        totalOf(registry, 'sluice_takeovers_total'),
+      ]);
+      return { messages, refused, turns, failed, hand_overs, takeovers };
+    },
     /** The text that Prometheus reads. */
     async text(): Promise<string> {
       // A Redis that is stopped answers no sooner than the call is given up: that is too late for a scrape.

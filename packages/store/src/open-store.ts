@@ -90,10 +90,13 @@ export async function openStore(options: StoreOptions) {
   // A node that is started again under its id is another process, and has none of the connections.
   // Short, since it stands in every resume mark; no node has a `~` in its id.
   const processId = `~${randomBytes(6).toString('base64url')}`;
-  const memory = makeMemoryWatch((isFull, seen) =>
+  const memory = makeMemoryWatch((isFull, { usedBytes: used_bytes, maxBytes: max_bytes }) =>
     isFull
-      ? log.warn(seen, 'redis is nearly full: no new messages and sessions until there is room')
-      : log.info(seen, 'redis has room again'),
+      ? log.warn(
+          { used_bytes, max_bytes },
+          'redis is nearly full: no new messages and sessions until there is room',
+        )
+      : log.info({ used_bytes, max_bytes }, 'redis has room again'),
   );
   const pulse = watchPulse(connection, memory);
   const leases = makeLeases(connection, keys, { nodeId, limits });

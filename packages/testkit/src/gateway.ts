@@ -7,6 +7,7 @@ import { within } from '@sluice/runtime';
 import { startChild } from './children.js';
 import { foundFault, stopLater, tellsFaults } from './cleanup.js';
 import { isObject } from './frames.js';
+import { undocumentedIn } from './log-docs.js';
 import { type LogLine, LogLines } from './log-lines.js';
 import { keepSecretsOf, leaksIn } from './log-search.js';
 
@@ -97,7 +98,10 @@ function spawnGateway(options: GatewayOptions) {
   // `close` and not `exit`: by then the last lines were read.
   const exited: Promise<Exit> = once(child, 'close').then(([code, signal]) => {
     rmSync(dir, { recursive: true, force: true });
-    if (tellsFaults) leaksIn(log.lines, logLevel(options)).forEach(foundFault);
+    if (tellsFaults) {
+      leaksIn(log.lines, logLevel(options)).forEach(foundFault);
+      undocumentedIn(log.lines).forEach(foundFault);
+    }
     return { code, signal, ms: performance.now() - since };
   });
   let signalled = false;

@@ -10,6 +10,7 @@ export { HAPROXY_NODES, startHaproxy } from './haproxy.js';
 export * from './history/index.js';
 export * from './http-agent.js';
 export * from './http-behaviours.js';
+export { type DocumentedLine, documentedLines, undocumentedIn } from './log-docs.js';
 export type { LogLine } from './log-lines.js';
 export * from './log-search.js';
 export * from './openai-server.js';

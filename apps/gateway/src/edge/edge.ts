@@ -189,6 +189,11 @@ function socketEvents(context: EdgeContext): SocketEvents {
       );
       bySocket.set(socket, connection);
       context.connections.add(connection);
+      const { id, identity, remoteAddress: address } = socket;
+      context.log.debug(
+        { connection: id, principal: identity.principal, address },
+        'connection opened',
+      );
     },
     message: (socket, text) => on(socket, (connection) => onText(context, connection, text)),
     refused: (socket, code, message) =>
@@ -201,6 +206,7 @@ function socketEvents(context: EdgeContext): SocketEvents {
         detach(context, connection);
         connection.state = { kind: 'closed' };
         context.connections.delete(connection);
+        context.log.debug({ connection: socket.id }, 'connection closed');
       }),
   };
 }

@@ -8,6 +8,7 @@ export {
   makeRegistry,
   sessionEndMetric,
 } from './registry.js';
+export { totalOf } from './totals.js';
 export {
   type DeadLetterReason,
   type FinishedTurn,
