@@ -1,4 +1,6 @@
 /** What a node answers at `/metrics`, decoded. */
+import { expect } from '@jest/globals';
+import { eventually } from '@sluice/testkit';
 
 export type Sample = {
   readonly name: string;
@@ -46,4 +48,20 @@ export async function scrape(
   const response = await fetch(`${url}/metrics`, { headers });
   if (response.status !== 200) throw new Error(`/metrics answered ${response.status}`);
   return decodeMetrics(await response.text());
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+/** Longer than the cluster is asked anew. */
+const RISE_MS = 10_000;
+
+/** Waits until a metric of the node is by so much above what it is now. */
+export async function risesOf(url: string) {
+  const before = await scrape(url);
+  return async (name: string, by: number, labels: Labels = {}): Promise<void> => {
+    await eventually(async () => {
+      const rise = (await scrape(url)).sum(name, labels) - before.sum(name, labels);
+      expect({ name, labels, rise }).toEqual({ name, labels, rise: by });
+    }, RISE_MS);
+  };
 }

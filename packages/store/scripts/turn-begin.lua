@@ -10,7 +10,7 @@
 --@include pause
 if not cursor then return { 'refused', 'gone' } end
 local s = redis.call('HMGET', state, 'token', 'fence', 'holder', 'lease_until', 'turn_id', 'batch',
-  'attempt', 'handed', 'hand_overs', 'ring_mark', 'ended', 'turn_word', 'handed_at')
+  'attempt', 'handed', 'hand_overs', 'ring_mark', 'ended', 'turn_word', 'handed_at', 'released')
 if s[1] == token and s[5] == turn_id then return head_reply(s[12]) end -- its reply was lost
 if (s[2] or '0') ~= fence or s[11] then return { 'refused', 'fence' } end
 local holding = s[1] == token
@@ -20,8 +20,9 @@ if redis.call('LLEN', inbox) == 0 then return { 'empty' } end
 if stands_still() then return { 'refused', 'paused' } end
 
 if not holding then
+  local is_taken_over = s[2] and string.match(s[14] or '', '%S+$') ~= s[2] -- it was never released
   fence = string.format('%.0f', math.max(tonumber(fence) + 1, now))
-  redis.call('HSET', state, 'pause', s[13] and now - s[13] or '')
+  redis.call('HSET', state, 'pause', s[13] and now - s[13] or is_taken_over and 'lost' or '')
 end
 local lease_until = now + ttl
 local attempt, word, again = 1, 'begun', s[6] ~= false
@@ -35,7 +36,8 @@ else
   redis.call('HSET', state, 'batch', head_size())
 end
 redis.call('HSET', state, 'token', token, 'fence', fence, 'holder', node, 'lease_until', lease_until,
-  'turn_id', turn_id, 'turn_word', word, 'attempt', attempt, 'delta', 0, 'sweeps', 0)
+  'turn_id', turn_id, 'turn_word', word, 'attempt', attempt, 'delta', 0, 'sweeps', 0,
+  'first_at', again and '' or now)
 redis.call('HDEL', state, 'handed', 'handed_at', s[10] == ring and 'ring_mark' or 'handed')
 redis.call('ZADD', pending, lease_until, id)
 if again and word == 'begun' then

@@ -55,7 +55,7 @@ seen_trim(max_seen)
 redis.call('HINCRBY', state, 'bytes', -bytes)
 redis.call('HSET', state, 'last_turn', turn_id, 'last_activity', now, 'committed_at', now)
 redis.call('HDEL', state, 'batch', 'attempt', 'abort', 'hand_overs', 'handed', 'turn_id', 'turn_word',
-  'pause')
+  'pause', 'first_at')
 if redis.call('LLEN', inbox) == 0 then
   redis.call('ZREM', pending, id)
   redis.call('HDEL', state, 'ring_mark')
@@ -64,7 +64,7 @@ if redis.call('LLEN', inbox) == 0 then
   expiry_set(now + resume_window)
 elseif fetch == '1' and not stands_still() then
   redis.call('HSET', state, 'batch', head_size(), 'turn_id', next_turn_id, 'turn_word', 'begun',
-    'attempt', 1, 'delta', 0)
+    'attempt', 1, 'delta', 0, 'first_at', now)
   s[1] = next_turn_id
 end
 return what_follows()

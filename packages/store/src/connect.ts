@@ -177,7 +177,7 @@ function refusalOf(error: unknown): StoreUnavailable | undefined {
   return cause && new StoreUnavailable(cause.message, { cause });
 }
 
-/** The first word of a script that runs under a lease, when it was refused (L3). */
+/** A script that runs under a lease was refused (L3). */
 function isFenced(reply: unknown): boolean {
   return Array.isArray(reply) && reply[0] === 'fenced';
 }

@@ -68,6 +68,11 @@ export function decodeEntry(text: string): InboxEntry {
   };
 }
 
+/** When an entry was accepted, in ms of Redis time, without the rest of it. */
+export function acceptedAtMs(entry: string): number {
+  return Number(words(entry, 2)[1]);
+}
+
 /** `a <message_id> <ms> <turn_id> <status> <json>`: how a turn ended, in the history list. */
 export function decodeOutcome(line: string) {
   const [, messageId = '', at, turnId = '', status, json = '{}'] = words(line, 5);

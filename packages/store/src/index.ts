@@ -12,6 +12,7 @@ export {
   type ReadEnd,
 } from './end-reader.js';
 export {
+  acceptedAtMs,
   decodeEntry,
   decodeHistory,
   type HistoryPlace,

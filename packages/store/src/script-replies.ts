@@ -19,11 +19,16 @@ export type HeadReply = {
   readonly sessionId: string;
   /** Time, in ms, for which a session that was handed over stood still; NaN: it was not. */
   readonly pauseMs: number;
+  /** Its last holder had not released it. */
+  readonly isTakenOver: boolean;
+  /** When its first attempt began, in ms of Redis time; NaN: this is a later one. */
+  readonly firstAtMs: number;
   readonly entries: readonly string[];
 };
 
 export function head(reply: ReplyReader): HeadReply {
-  const [fence, turnId, attempt, abort, , , , agent, principal, sessionId, pause] = reply.texts();
+  const [fence, turnId, attempt, abort, , , , agent, principal, sessionId, pause, firstAt] =
+    reply.texts();
   return {
     fence: Number(fence),
     turnId: turnId ?? '',
@@ -32,7 +37,9 @@ export function head(reply: ReplyReader): HeadReply {
     agent: agent ?? '',
     principal: principal ?? '',
     sessionId: sessionId ?? '',
-    pauseMs: pause ? Number(pause) : Number.NaN,
+    pauseMs: pause ? Number(pause) : Number.NaN, // of `lost` too
+    isTakenOver: pause === 'lost',
+    firstAtMs: firstAt ? Number(firstAt) : Number.NaN,
     entries: reply.texts(),
   };
 }

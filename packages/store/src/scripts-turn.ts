@@ -159,10 +159,16 @@ export const turnRelease = defineScript('turn-release', {
   },
 });
 
+export type RenewReply =
+  /** `isEnded`: there is no other holder, somebody has ended the session (D9). */
+  | { readonly kind: 'fenced'; readonly isEnded: boolean }
+  | { readonly kind: 'renewed'; readonly abort: string };
+
 export const leaseRenew = defineScript('lease-renew', {
   keys: ['state', 'pending'],
   args: ['token', 'fence', 'id', 'ttl'],
-  decode(word, reply): Fenced | { kind: 'renewed'; abort: string } {
-    return word === 'fenced' ? fenced : { kind: 'renewed', abort: reply.text() };
+  decode(word, reply): RenewReply {
+    if (word === 'fenced' || word === 'ended') return { kind: 'fenced', isEnded: word === 'ended' };
+    return { kind: 'renewed', abort: reply.text() };
   },
 });

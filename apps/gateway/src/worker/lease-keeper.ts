@@ -24,7 +24,7 @@ export type LeaseKeeper = {
 type KeeperOptions = {
   readonly ttlMs: number;
   readonly log: Logger;
-  /** The lease is lost before it was given up. */
+  /** The lease is lost before it was given up, and the session was not ended. */
   onLost(): void;
   /** An abort was promised for the head that is started now. */
   onAbort(reason: string): void;
@@ -44,10 +44,10 @@ export function keepLease(
   let again = false;
   let retry: NodeJS.Timeout | undefined;
 
-  function lose(why: string) {
+  function lose(why: 'fenced' | 'session ended' | 'not renewed in time') {
     if (stopped) return;
     stop();
-    onLost();
+    if (why !== 'session ended') onLost();
     log.warn({ session: lease.id, fence: lease.fence, why }, 'lease lost');
     lost.abort();
   }
@@ -64,7 +64,9 @@ export function keepLease(
     try {
       const renewed = await leases.renew(lease, { lock, deadlineMs });
       lock = renewed.lock;
-      if (renewed.reply.kind === 'fenced') return lose('fenced');
+      if (renewed.reply.kind === 'fenced') {
+        return lose(renewed.reply.isEnded ? 'session ended' : 'fenced');
+      }
       deadlineMs = renewed.deadlineMs;
       if (renewed.reply.abort !== '' && !stopped) onAbort(renewed.reply.abort);
     } catch (err) {

@@ -55,6 +55,7 @@ async function takeLease(
     return undefined;
   }
   metrics.leaseAcquired();
+  if (begun.head.isTakenOver) metrics.takeover();
   const { sessionId: session_id, turnId: turn_id, fence, pauseMs: pause_ms } = begun.head;
   if (!Number.isNaN(pause_ms)) {
     metrics.handOverPauseMs(pause_ms);

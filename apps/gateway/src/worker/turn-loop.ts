@@ -1,6 +1,6 @@
 import { retryDelayMs } from '@sluice/agents';
 import { type DeadLetterReason, makeId, monotonicMs, sleep } from '@sluice/runtime';
-import { decodeEntry, type HeadReply, type TurnEnd } from '@sluice/store';
+import { acceptedAtMs, decodeEntry, type HeadReply, type TurnEnd } from '@sluice/store';
 import { insist, type WorkerContext } from './context.js';
 import type { HeldSession } from './held-session.js';
 import { runTurn, type Stop, type TurnResult } from './run-turn.js';
@@ -26,6 +26,7 @@ export async function runTurns(
   const { metrics, log } = context;
   for (let next: Begun = begun; ; ) {
     const startedMs = monotonicMs();
+    countWaits(context, next.head);
     const tried = await runHead(context, held, next);
     if (tried === 'gone' || tried === 'more') return tried;
     const { head, ended, deadLetter } = tried;
@@ -41,6 +42,12 @@ export async function runTurns(
     held.woken = false;
     next = { kind: 'begun', head: reply.head };
   }
+}
+
+/** How long each message of the head waited for its first attempt; both times are of Redis. */
+function countWaits({ metrics }: WorkerContext, { firstAtMs, entries }: HeadReply): void {
+  if (Number.isNaN(firstAtMs)) return;
+  for (const entry of entries) metrics.queueWaitMs(firstAtMs - acceptedAtMs(entry));
 }
 
 /** Tries the started head until it has an outcome; `more`: it was paused meanwhile; `gone`: it is left to others. */
