@@ -57,8 +57,10 @@ describe('what nodes of a cluster count', () => {
     const node = await cluster.start({ lease: { ttl: '5s' } }); // time to ask before it gives up by itself
     cluster.agent.behave(httpBehaviours.hang());
     const client = await cluster.attach(node, { session_id: 's' });
+    const { turns } = cluster.agent;
+    const { length } = turns;
     client.message('x', { message_id: 'm1' });
-    await executes(node, 1);
+    await eventually(() => turns.length > length); // its begin has written the token
     const rises = await risesOf(node.url);
     cluster.agent.behave(answering);
     // As if another had taken it.

@@ -114,4 +114,23 @@ describe('what a node counts', () => {
     await rises('sluice_cluster_dead_letters', 1);
     client.cut();
   }, 40_000);
+
+  it('D9 what a group of readers has to do, also when entries were trimmed before it read them', async () => {
+    const client = cluster.redis.client();
+    const stream = `${cluster.prefix}:session-end`;
+    await client.xgroup('CREATE', stream, 'late', '$');
+    for (let n = 0; n < 4; n++) await client.xadd(stream, '*', 'v', '1');
+    const tells = (lag: number, pending: number) =>
+      eventually(async () => {
+        const { sum } = await scrape(node.url);
+        expect({
+          lag: sum('sluice_cluster_group_lag', { group: 'late' }),
+          pending: sum('sluice_cluster_group_pending', { group: 'late' }),
+        }).toEqual({ lag, pending });
+      }, 10_000);
+    await tells(4, 0);
+    await client.xtrim(stream, 'MAXLEN', '=', 2);
+    await client.xreadgroup('GROUP', 'late', 'one', 'STREAMS', stream, '>');
+    await tells(0, 2);
+  });
 });
