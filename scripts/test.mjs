@@ -20,8 +20,8 @@ import { SetupError, say } from './lib/say.mjs';
 
 /** The whole run is meant to stay under a quarter of an hour; one that hangs ends here. */
 const jestMs = 15 * 60_000;
-/** Each takes a minute: `npm run test:long` runs them. */
-const longTests = '/tests/long/';
+/** They take half a minute and more: `npm run test:long` and `npm run failpoints` run them. */
+const longTests = '/tests/(long|failpoints)/';
 const tool = (...path) => inRoot('node_modules', ...path);
 
 for (const name of ['SIGINT', 'SIGTERM']) process.on(name, endRunning);

@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { sleep } from '@sluice/runtime';
 import { sessionKeyId } from '@sluice/store';
 import {
   type Behaviour,
@@ -188,6 +189,9 @@ describe('scripts below a running gateway', () => {
         lived += 1;
       }
     });
+    const scraping = (async () => {
+      for (; !over; await sleep(1_000)) await fetch(`${node.url}/metrics`);
+    })();
     const all = Object.values(scripts).filter(({ name }) => name !== 'node-drain');
     const tour = (async () => {
       for (const { name, source } of all) {
@@ -200,7 +204,7 @@ describe('scripts below a running gateway', () => {
     })().finally(() => {
       over = true;
     });
-    await Promise.all([tour, ...loops]);
+    await Promise.all([tour, scraping, ...loops]);
     expect((await endsRecorded()).size).toBe(lived);
 
     const last = proxy.cutReply(matchScript(scripts.nodeDrain.source));

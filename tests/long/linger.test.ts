@@ -12,7 +12,7 @@ import {
   type TestRedis,
 } from '@sluice/testkit';
 import { turnRelease } from '../../packages/store/dist/scripts.js';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../integration/cluster.js';
 
 /** Far from every wait in these tests: what needs the lease to expire, or the sweep, fails. */
 const LONG = '60s';

@@ -4,8 +4,8 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { eventually, freePort, startRedis, type TestRedis } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
-import { sluice, startSluice } from './sluice.js';
+import { Cluster } from '../integration/cluster.js';
+import { sluice, startSluice } from '../integration/sluice.js';
 
 // Each command is a process of its own, and a busy machine starts it slowly.
 jest.setTimeout(90_000);

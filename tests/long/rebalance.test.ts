@@ -7,9 +7,9 @@ import {
   startTcpProxy,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
-import { EventStream } from './event-stream.js';
-import { Follower, type Transport } from './follower.js';
+import { Cluster } from '../integration/cluster.js';
+import { EventStream } from '../integration/event-stream.js';
+import { Follower, type Transport } from '../integration/follower.js';
 
 const ageMs = 2_000;
 const aged = { gateway: { max_connection_age: `${ageMs}ms` } };
