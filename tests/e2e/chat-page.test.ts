@@ -14,7 +14,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { browserPath, openBrowser, transcript } from './browser.js';
 
 const words = ['one ', 'two ', 'three ', 'four ', 'five'];
-const streaming = httpBehaviours.stream({ format: 'ndjson', deltas: words, everyMs: 150 });
+const streaming = httpBehaviours.stream({ format: 'ndjson', deltas: words, everyMs: 400 });
 const TOKEN = 'a-token-of-the-page-0123';
 
 (browserPath ? describe : describe.skip)('the chat page', () => {
