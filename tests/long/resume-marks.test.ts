@@ -9,7 +9,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../integration/cluster.js';
 
 /** A client that does not know of cursors. */
 const unaware = { since: undefined };

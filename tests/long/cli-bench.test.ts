@@ -6,8 +6,8 @@ import {
   httpBehaviours,
   startRedis,
 } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
-import { sluice, startSluice } from './sluice.js';
+import { Cluster } from '../integration/cluster.js';
+import { sluice, startSluice } from '../integration/sluice.js';
 
 // Each command is a process of its own, and a busy machine starts it slowly.
 jest.setTimeout(90_000);

@@ -9,9 +9,9 @@ import {
 } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
 import * as scripts from '../../packages/store/dist/scripts.js';
-import { Cluster, readSession } from './cluster.js';
-import { countCalls } from './count-calls.js';
-import { isLeftBySweep, post } from './pausing.js';
+import { Cluster, readSession } from '../integration/cluster.js';
+import { countCalls } from '../integration/count-calls.js';
+import { isLeftBySweep, post } from '../integration/pausing.js';
 
 const SESSIONS = 12;
 

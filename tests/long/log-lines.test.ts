@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually, httpBehaviours, startRedis } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../integration/cluster.js';
 
 const TURNS = 30;
 
@@ -16,6 +16,7 @@ describe('the lines of a log', () => {
   async function converse(level: string) {
     const node = await cluster.start({ log: { level } });
     const client = await cluster.attach(node, { session_id: level });
+    cluster.agent.behave(httpBehaviours.delayMs(0));
     for (let n = 0; n < TURNS; n++) await client.final(client.message('a message'));
     cluster.agent.behave(httpBehaviours.fail({ status: 400 }, httpBehaviours.delayMs(0)));
     await client.final(client.message('one that fails'));
@@ -36,6 +37,7 @@ describe('the lines of a log', () => {
       ...{ hand_overs: 0, takeovers: 0 },
     });
     await node.waitForLog((line) => line.msg === 'summary' && line.messages === 0, 15_000);
+    await node.kill();
   }, 60_000);
 
   it('at debug a turn names its session, itself and the fence, a connection its principal', async () => {
