@@ -37,9 +37,12 @@ const tokens = [
 
 /** A server on a free port that is gone after the test; `auth` true: the two tokens above. */
 export async function started(
-  overrides: Partial<ServerOptions> & { auth?: boolean } = {},
+  overrides: Partial<ServerOptions> & {
+    auth?: boolean;
+    drained?: (socket: Socket) => void;
+  } = {},
 ): Promise<Started> {
-  const { auth = false, ...rest } = overrides;
+  const { auth = false, drained, ...rest } = overrides;
   const sockets: Socket[] = [];
   const told: Told[] = [];
   const logged: string[] = [];
@@ -56,7 +59,10 @@ export async function started(
     },
     message: (_socket, text) => told.push({ what: 'message', detail: text }),
     refused: (_socket, code) => told.push({ what: 'refused', detail: code }),
-    drained: () => told.push({ what: 'drained' }),
+    drained: (socket) => {
+      told.push({ what: 'drained' });
+      drained?.(socket);
+    },
     inbound: () => told.push({ what: 'inbound' }),
     closed: () => told.push({ what: 'closed' }),
   };

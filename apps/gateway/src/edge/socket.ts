@@ -9,7 +9,6 @@ export type RawSocket = {
   end(code: number, reason: string): void;
   close(): void;
   ping(): number;
-  cork(fn: () => void): unknown;
 };
 
 /** How long a peer may take to read what is buffered before its close (E9). */
@@ -72,23 +71,6 @@ export class LiveSocket implements Socket {
     return result === 1 ? 'sent' : result === 0 ? 'queued' : 'dropped';
   }
 
-  cork(fn: () => void): void {
-    if (this.#state !== 'open') {
-      fn();
-      return;
-    }
-    let failure: { err: unknown } | undefined;
-    this.#raw.cork(() => {
-      try {
-        fn();
-      } catch (err) {
-        // An exception must not cross the library's frames.
-        failure = { err };
-      }
-    });
-    if (failure !== undefined) throw failure.err;
-  }
-
   bufferedBytes(): number {
     return this.#state === 'open' ? this.#raw.getBufferedAmount() : 0;
   }
@@ -140,8 +122,16 @@ export class LiveSocket implements Socket {
     this.#tell((events) => events.inbound(this));
   }
 
-  /** From the library: part of what was buffered has gone out. */
+  /**
+   * From the library: part of what was buffered has gone out. It is told behind this call: of a frame
+   * from 16 KiB on that is sent within it and goes out in part, the library keeps the rest and then no
+   * longer waits for the socket to become writable (us_socket_write2 does not set last_write_failed).
+   */
   drained(): void {
+    setImmediate(() => this.#goOn());
+  }
+
+  #goOn(): void {
     if (this.#state === 'open') this.#tell((events) => events.drained(this));
     if (this.#closing === undefined || this.#raw.getBufferedAmount() > 0) return;
     const { code, reason } = this.#closing;

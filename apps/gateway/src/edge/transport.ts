@@ -114,7 +114,6 @@ export type Socket = {
   readonly traceparent: string;
   /** 'dropped': the frame did not fit `maxBufferedBytes` and two of the largest frames. */
   send(text: string): 'sent' | 'queued' | 'dropped' | 'closed';
-  cork(fn: () => void): void;
   bufferedBytes(): number;
   /**
    * Closes behind what is buffered; `closed` is told before this returns. A peer that has not taken
