@@ -22,7 +22,8 @@ if stands_still() then return { 'refused', 'paused' } end
 if not holding then
   local is_taken_over = s[2] and string.match(s[14] or '', '%S+$') ~= s[2] -- it was never released
   fence = string.format('%.0f', math.max(tonumber(fence) + 1, now))
-  redis.call('HSET', state, 'pause', s[13] and now - s[13] or is_taken_over and 'lost' or '')
+  redis.call('HSET', state, 'pause', s[13] and now - s[13] or is_taken_over and 'lost' or '',
+    'cut', s[8] or '')
 end
 local lease_until = now + ttl
 local attempt, word, again = 1, 'begun', s[6] ~= false

@@ -21,13 +21,15 @@ export type HeadReply = {
   readonly pauseMs: number;
   /** Its last holder had not released it. */
   readonly isTakenOver: boolean;
+  /** The drain deadline of its last holder aborted the turn that this one repeats. */
+  readonly isCut: boolean;
   /** When its first attempt began, in ms of Redis time; NaN: this is a later one. */
   readonly firstAtMs: number;
   readonly entries: readonly string[];
 };
 
 export function head(reply: ReplyReader): HeadReply {
-  const [fence, turnId, attempt, abort, , , , agent, principal, sessionId, pause, firstAt] =
+  const [fence, turnId, attempt, abort, , , , agent, principal, sessionId, pause, firstAt, cut] =
     reply.texts();
   return {
     fence: Number(fence),
@@ -39,6 +41,7 @@ export function head(reply: ReplyReader): HeadReply {
     sessionId: sessionId ?? '',
     pauseMs: pause ? Number(pause) : Number.NaN, // of `lost` too
     isTakenOver: pause === 'lost',
+    isCut: cut === '1',
     firstAtMs: firstAt ? Number(firstAt) : Number.NaN,
     entries: reply.texts(),
   };

@@ -29,7 +29,6 @@ export async function handOver(
     if (drains) metrics.handOver();
     if (reply.ring !== '') await rings.ring(lease.id, reply.ring, { lifo: drains });
     if (reply.record !== '') {
-      metrics.turnCut();
       metrics.sessionEnd('drain_timeout');
       await copyEnd(context, lease, reply.record);
     }

@@ -56,6 +56,7 @@ async function takeLease(
   }
   metrics.leaseAcquired();
   if (begun.head.isTakenOver) metrics.takeover();
+  if (begun.head.isCut) metrics.turnCut(); // here: the node that cut it is asked for its metrics no more
   const { sessionId: session_id, turnId: turn_id, fence, pauseMs: pause_ms } = begun.head;
   if (!Number.isNaN(pause_ms)) {
     metrics.handOverPauseMs(pause_ms);

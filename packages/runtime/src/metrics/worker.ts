@@ -74,7 +74,7 @@ export function workerMetrics<Outcome extends string>(
     }),
     turnCut: counter(registry, {
       name: 'sluice_turns_aborted_by_drain_total',
-      help: 'Turns still running at the deadline of a drain of this node: aborted, to begin again elsewhere (D3).',
+      help: 'Turns that the drain deadline of another node aborted, begun again by this one (D3).',
     }),
     deadLetter: counterBy<DeadLetterReason>(registry, {
       name: 'sluice_dead_letters_total',

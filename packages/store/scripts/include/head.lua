@@ -13,7 +13,7 @@ end
 -- What the holder needs to run the started head; `word` begins the reply.
 local function head_reply(word)
   local h = redis.call('HMGET', state, 'fence', 'turn_id', 'attempt', 'abort', 'batch', 'epoch',
-    'cursor', 'agent', 'principal', 'session_id', 'pause', 'first_at')
-  for i = 1, 12 do h[i] = h[i] or '' end
+    'cursor', 'agent', 'principal', 'session_id', 'pause', 'first_at', 'cut')
+  for i = 1, 13 do h[i] = h[i] or '' end
   return { word, h, redis.call('LRANGE', inbox, 0, tonumber(h[5]) - 1) }
 end
