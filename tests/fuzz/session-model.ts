@@ -206,7 +206,7 @@ export class SessionModel {
     }
     Object.assign(s, { token: by.token, holder: node, isLive: true, turnId, delta: 0 });
     s.isHanded = false;
-    s.ringMark = undefined; // the ring that was answered bore its number
+    if (!isHolding) s.ringMark = undefined; // a retry answers no ring
     if (isAgain && s.word === 'begun') s.events.push(['r', this.lastOfHead]);
     return this.head(s.word);
   }
