@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { sleep } from '@sluice/runtime';
 import {
   freePort,
   GatewayFailed,
@@ -7,6 +9,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
+import { startSluice } from './sluice.js';
 
 /** Starts a node that cannot start; answers its exit status and what it said. */
 async function refused(options: GatewayOptions) {
@@ -70,5 +73,55 @@ describe('exit statuses', () => {
     const { code, output } = await refused({ redisUrl: redis.url, config });
     expect(code).toBe(78);
     expect(output).toMatch(/layout version 2/);
+  });
+
+  it.each([
+    ['a wrong password', [], 75, /WRONGPASS.*; correct the user and the password of redis\.url/],
+    ['missing rights', ['resetchannels'], 78, /NOPERM.*; give this user the rights/],
+    ['a key of another program', [], 78, /WRONGTYPE.*; .*another redis\.prefix/],
+  ])('%s in Redis is told in one line, with what to do', async (what, rights, status, told) => {
+    await redis.client().set('taken:layout', 'something else');
+    const user = ['on', '>right-0123', '~*', '&*', '+@all', ...rights];
+    await redis.client().call('ACL', 'SETUSER', 'probe', 'reset', ...user);
+    const password = what === 'a wrong password' ? 'wrong-0123' : 'right-0123';
+    const prefix = what.startsWith('a key') ? 'taken' : 'free';
+    const url = `redis://probe:${password}@127.0.0.1:${redis.port}`;
+    const { code, output } = await refused({ redisUrl: url, config: { redis: { prefix } } });
+    expect(output).toMatch(told);
+    expect(output).not.toMatch(/\n\s+at |-0123/);
+    expect(code).toBe(status);
+  });
+
+  it('78 for a Redis in cluster mode', async () => {
+    const cluster = await startRedis({ args: ['--cluster-enabled', 'yes'] });
+    const { code, output } = await refused({ redisUrl: cluster.url });
+    expect(output).toMatch(/cluster mode/);
+    expect(code).toBe(78);
+  });
+
+  it('a Redis that may evict is warned of at start', async () => {
+    await redis.client().config('SET', 'maxmemory-policy', 'allkeys-lru');
+    const node = await startGateway({ redisUrl: redis.url });
+    await redis.client().config('SET', 'maxmemory-policy', 'noeviction');
+    expect(node.logs).toContainEqual(
+      expect.objectContaining({ level: 'warn', policy: 'allkeys-lru' }),
+    );
+    await node.stop();
+  });
+
+  it('D7 0 at once when it is told to stop while it still waits for Redis', async () => {
+    await redis.pause();
+    try {
+      const { child, status } = startSluice(['start', '--redis.url', redis.url]);
+      // The warning that there is no `auth`; signals are heard from the same moment on.
+      await once(child.stdout, 'data');
+      await sleep(300);
+      const since = performance.now();
+      child.kill('SIGTERM');
+      expect(await status).toBe(0);
+      expect(performance.now() - since).toBeLessThan(2_000);
+    } finally {
+      await redis.resume();
+    }
   });
 });

@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { judge, lineOf, printable, socketUrl, splitKeys } from '@sluice/cli';
+import { serverRefusal } from '@sluice/store';
 import { directory } from './config-loaded.js';
 
 const cwd = directory();
@@ -115,6 +116,8 @@ describe('sluice', () => {
 describe('the judgement of a Redis', () => {
   const good = {
     version: '7.2.4',
+    refusal: undefined,
+    durabilityFault: null,
     maxmemoryPolicy: 'noeviction',
     aof: true,
     latencyMs: 0.3,
@@ -130,13 +133,16 @@ describe('the judgement of a Redis', () => {
   };
 
   it('finds nothing wrong with a good one, used or not', () => {
-    for (const report of [good, { ...good, layout: null }, { ...good, version: '6.2.0' }]) {
+    for (const report of [good, { ...good, layout: null }]) {
       expect(judge(report, redis).map(({ status }) => status)).not.toContain('FAIL');
     }
   });
 
   it.each([
-    [{ version: '6.0.16' }, 'FAIL', /version/],
+    [{ refusal: serverRefusal('redis_version:6.2.14\r\n') }, 'FAIL', /6\.2\.14.* - take 7\.0/],
+    [{ refusal: serverRefusal('redis_mode:cluster\r\n') }, 'FAIL', /cluster mode/],
+    [{ refusal: serverRefusal('role:slave\r\n') }, 'FAIL', /replica.* - set redis\.url/],
+    [{ durabilityFault: 'redis.durability is aof, but no: set it' }, 'FAIL', /but no - set it/],
     [{ maxmemoryPolicy: 'allkeys-lru' }, 'FAIL', /noeviction/],
     [{ aof: false }, 'warn', /append-only/],
     [{ latencyMs: 40 }, 'warn', /latency/],

@@ -99,6 +99,14 @@ describe('the keys of the configuration', () => {
     expect({ ...gateway, nodeId: '' }).toEqual({ ...standard, nodeId: '' });
   });
 
+  it('stand in gateway.example.yaml, as a comment where there is no default', () => {
+    const text = readFileSync('gateway.example.yaml', 'utf8');
+    const isShown = (key: string) =>
+      new RegExp(`\\b${key.slice(key.lastIndexOf('.') + 1)}:`).test(text);
+    const left = /^gateway\.auth\.|_file$|^redis\.(sentinel|cluster)\.|^lease\.quorum$/;
+    expect(known.filter((key) => !left.test(key) && !isShown(key))).toEqual([]);
+  });
+
   it.each(documented())('$key has a unit and a reason', ({ unit, why }) => {
     expect(unit).not.toBe('');
     expect(why).not.toBe('');

@@ -7,6 +7,7 @@ const warningsOf = (yaml: string) => loadYaml(yaml).warnings.join('\n');
 describe('relations of the configuration', () => {
   it.each([
     ['{port: 9001, admin_port: 9001}', /^gateway\.admin_port: 9001 is gateway\.port/],
+    ['{admin_port: 8765}', /^gateway\.admin_port: 8765 is gateway\.port/],
     ['{close_spread: 3s, drain_timeout: 2s}', /^gateway\.close_spread: .*gateway\.drain_timeout/],
     ['{max_buffered_bytes: 1MiB, max_payload: 1MiB}', /max_buffered_bytes.*max_payload.*2097152$/],
     ['{max_buffered_bytes: 3, max_payload: 1, max_reply: 2}', /max_buffered_bytes.*max_reply/],

@@ -46,11 +46,28 @@ describe('sources of the configuration', () => {
 
   it('report a file that is absent, no YAML or no mapping', () => {
     const file = join(tmpdir(), 'sluice-absent.yaml');
-    expect(faultsOf(() => load({ file }))).toEqual([expect.stringContaining(file)]);
+    const absent = `cannot read ${file} (ENOENT); there is no such file: make it, or correct the path`;
+    expect(faultsOf(() => load({ file }))).toEqual([absent]);
+    expect(faultsOf(() => load({ file: tmpdir() }))).toEqual([
+      expect.stringMatching(/\(EISDIR\); it is a directory/),
+    ]);
     expect(faultsOf(() => loadYaml('a: [1'))).toEqual([expect.stringContaining('line 1')]);
+    expect(faultsOf(() => loadYaml('log: {}\n---\nlog: {}'))[0]).toMatch(/several documents/);
     expect(faultsOf(() => loadYaml('- 1'))).toEqual([expect.stringContaining('mapping')]);
     expect(faultsOf(() => loadYaml(''))).toEqual([]);
     expect(faultsOf(() => loadYaml('gateway:\n  port:\n'))).toEqual([]);
+  });
+
+  it('say nothing of what may stand in a file that was not understood', () => {
+    const run = () => load({ file: fileOf('redis: {url: "redis://h}'), env: { REDIS_URL: '' } });
+    expect(faultsOf(run).join()).toContain('line 1');
+    expect(faultsOf(run).join()).not.toContain('redis.url');
+  });
+
+  it('ask for quotes around a name that YAML reads as a number', () => {
+    expect(faultsOf(() => loadYaml('gateway: {node_id: 007}'))).toEqual([
+      expect.stringMatching(/^gateway\.node_id: 7 is not allowed; .*, in quotes$/),
+    ]);
   });
 
   it('cannot reach prototypes', () => {
@@ -80,14 +97,16 @@ describe('replacements in the file', () => {
   });
 
   it('that cannot be made are faults that name the key', () => {
-    const yaml = 'gateway: {auth: {tokens: [{token: "${NOT_SET}", principal: a}]}}';
-    expect(faultsOf(() => loadYaml(yaml))[0]).toMatch(
+    // One fault each: what is missing now was not given as empty.
+    const isOnly = (yaml: string, fault: RegExp) =>
+      expect(faultsOf(() => loadYaml(yaml))).toEqual([expect.stringMatching(fault)]);
+    isOnly(
+      'gateway: {auth: {tokens: [{token: "${NOT_SET}", principal: a}]}}',
       /^gateway\.auth\.tokens\[0\]\.token: the environment variable NOT_SET is not set/,
     );
-    const absent = 'redis: {prefix: "${file:./absent}"}';
-    expect(faultsOf(() => loadYaml(absent))[0]).toMatch(/^redis\.prefix: cannot read \.\/absent/);
-    const odd = 'redis: {prefix: "${a b}"}';
-    expect(faultsOf(() => loadYaml(odd))[0]).toMatch(/^redis\.prefix: .*is not understood/);
+    isOnly('redis: {prefix: "${file:./absent}"}', /^redis\.prefix: cannot read \.\/absent/);
+    isOnly('redis: {prefix: "${a b}"}', /^redis\.prefix: .*is not understood/);
+    isOnly('redis: {url_file: ./absent}', /^redis\.url_file: cannot read \.\/absent/);
   });
 
   it('read token_file and url_file, relative to the file', () => {

@@ -36,6 +36,7 @@ export function loadConfig(inputs: ConfigInputs): Config {
   const faults: string[] = [];
   const around = { env: inputs.env, baseDir: baseDirOf(inputs), faults };
   const gathered = gather(inputs, around);
+  if (!gathered.isRead) throw new ConfigError(faults);
   const tree = readSecretFiles(gathered.tree, around);
   const given = check({ ...gathered, tree }, faults);
   faults.push(...relationFaults(given), ...notBuiltFaults(tree, given));
@@ -67,6 +68,7 @@ export function loadAuth(inputs: Inputs): Auth | null {
   const faults: string[] = [];
   const around = { env: inputs.env, baseDir: baseDirOf(inputs), faults };
   const gathered = gather(inputs, around);
+  if (!gathered.isRead) throw new ConfigError(faults);
   const given = check(gathered, faults);
   const { host } = defaults.gatewayOf(given);
   const { auth } = accessOf({ given, tree: gathered.tree, host, around });

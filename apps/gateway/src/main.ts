@@ -44,6 +44,14 @@ export async function startGateway(
   const log = makeLog(config.log, { node_id: gateway.nodeId });
   const lifecycle = makeLifecycle(log);
   const signals = onStopSignals(log);
+  const stop = new AbortController();
+  let giveUp: NodeJS.Timeout | undefined;
+  // Whatever it is at by then: a start that hangs must end too.
+  signals.first.then(() => {
+    stop.abort();
+    giveUp = exitWithin(gateway.drainTimeoutMs + EXIT_LIMIT_MS, log);
+  });
+  signals.second.addEventListener('abort', () => exitWithin(EXIT_LIMIT_MS, log));
   const tracing = await openTracing(config.telemetry, { nodeId: gateway.nodeId, log });
   const onSecretFault = (fault: SecretFault) => log.error(fault, SECRET_NOT_READ);
   const agents = await makeAgents(config, { baseDir, onSecretFault });
@@ -74,6 +82,7 @@ export async function startGateway(
     sessionEnd: config.sessionEnd,
     liveProcesses: () => presence?.liveProcesses() ?? [],
     calls: metrics.redis,
+    stop: stop.signal,
     log,
   });
   presence = await startPresence({
@@ -90,6 +99,8 @@ export async function startGateway(
     }),
     onDrainAsked: signals.ask,
     log,
+  }).catch((error) => {
+    throw store.startFault(error);
   });
   const isDraining = () => lifecycle.phase !== 'starting' && lifecycle.phase !== 'ready';
   const probes = makeProbes({
@@ -138,8 +149,6 @@ export async function startGateway(
   drainingSinceMs = monotonicMs();
   lifecycle.enter('draining');
   log.info('draining');
-  const giveUp = exitWithin(gateway.drainTimeoutMs + EXIT_LIMIT_MS, log);
-  signals.second.addEventListener('abort', () => exitWithin(EXIT_LIMIT_MS, log));
   const parts = { edge, worker, presence, store, log };
   const status = await drainNode(parts, gateway, signals.second);
   lifecycle.enter('drained');

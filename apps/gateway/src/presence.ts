@@ -42,11 +42,7 @@ export async function startPresence(options: PresenceOptions) {
 
   async function beat() {
     const status = draining ? 'draining' : roles.includes('worker') ? 'worker' : 'edge';
-    try {
-      beats = await nodes.beat(status, info());
-    } catch (err) {
-      if (!(err instanceof StoreUnavailable)) log.error({ err }, 'beat failed');
-    }
+    beats = await nodes.beat(status, info());
   }
   // One channel for what the node must hear, and one that nobody but this process listens to: that
   // subscription is a sign of life, and ends with the process (E10).
@@ -57,8 +53,12 @@ export async function startPresence(options: PresenceOptions) {
     ),
     (message) => (message === DRAIN_ASKED ? options.onDrainAsked() : listener(message)),
   );
+  // What is refused now will be refused later as well: a node that nobody sees does not start.
   await beat();
-  const timer = setInterval(() => void beat(), BEAT_MS);
+  const onFailure = (err: unknown) => {
+    if (!(err instanceof StoreUnavailable)) log.error({ err }, 'beat failed');
+  };
+  const timer = setInterval(() => void beat().catch(onFailure), BEAT_MS);
 
   const live = () => beats.filter((b) => b.ageMs < LIVE_MS || b.node === nodeId);
   return {

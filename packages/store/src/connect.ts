@@ -67,7 +67,10 @@ export function connect(address: RedisAddress, events: ConnectionEvents): Connec
         serverId = /^run_id:(\w+)/m.exec(info)?.[1];
         events.onReady();
       },
-      () => client.disconnect(true),
+      (error) => {
+        events.onError(error);
+        client.disconnect(true);
+      },
     );
   });
 

@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { connectionOptions, type RedisAddress } from './address.js';
 import type { PlainCall } from './failpoints.js';
 import type { Keys } from './keys.js';
+import { infoField } from './server-check.js';
 
 /** What acknowledgements wait for above `memory`. */
 export type DurabilityWait = {
@@ -73,9 +74,10 @@ export async function openDurability(options: DurabilityOptions): Promise<Durabi
 /** `replied`: Redis answers a write only when it is on disk, so that there is nothing to wait for. */
 type Way = 'replied' | 'WAITAOF' | 'WAIT';
 
-async function wayTo(level: 'aof' | 'replica', client: Redis): Promise<Way> {
+/** How this Redis reaches a level; throws StartError when it cannot. */
+export async function wayTo(level: 'aof' | 'replica', client: Redis): Promise<Way> {
   const info = await client.info();
-  const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
+  const field = (name: string) => infoField(info, name);
   const refusal = (why: string) =>
     new StartError(`redis.durability is ${level}, but ${why}`, exitStatus.config);
   if (level === 'replica') {

@@ -45,9 +45,11 @@ export type {
   NodeBeat,
   SweepReply,
 } from './scripts.js';
+export { type Refusal, serverRefusal } from './server-check.js';
 export type { AttachRequest, SessionRef, Sessions, SessionView, SessionWork } from './session.js';
 export type { EndEntry, SessionEnds } from './session-ends.js';
 export type { SessionCursor, SessionList, SessionSummary } from './session-list.js';
 export type { Patched } from './session-metadata.js';
+export { redisRemedy } from './start-fault.js';
 export type { Sweep } from './sweep.js';
 export { StoreFull, StoreUnavailable, whyUnavailable } from './unavailable.js';

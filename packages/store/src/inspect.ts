@@ -1,6 +1,9 @@
+import type { Durability } from '@sluice/protocol';
 import { monotonicMs, within } from '@sluice/runtime';
 import { Redis } from 'ioredis';
 import { redisOptions } from './address.js';
+import { wayTo } from './durability.js';
+import { infoField, type Refusal, serverRefusal } from './server-check.js';
 
 const LIMIT_MS = 3_000;
 const PINGS = 20;
@@ -8,6 +11,10 @@ const PINGS = 20;
 /** What `sluice doctor` judges a Redis by. */
 export type RedisReport = {
   readonly version: string;
+  /** Why a node would not start on it; undefined: it would. */
+  readonly refusal: Refusal | undefined;
+  /** Why it cannot reach the level that is asked for; null: it can. */
+  readonly durabilityFault: string | null;
   readonly maxmemoryPolicy: string;
   readonly aof: boolean;
   /** Median of 20 round trips. */
@@ -18,8 +25,15 @@ export type RedisReport = {
   readonly layout: { readonly version: number; readonly partitions: number } | null;
 };
 
+export type InspectOptions = {
+  readonly url: string;
+  readonly prefix: string;
+  readonly durability: Durability;
+};
+
 /** Looks at a Redis over a connection of its own, within 3 s; rejects with the reason it cannot. */
-export async function inspectRedis(url: string, prefix: string): Promise<RedisReport> {
+export async function inspectRedis(options: InspectOptions): Promise<RedisReport> {
+  const { url } = options;
   const client = new Redis({
     ...redisOptions(url),
     lazyConnect: true,
@@ -33,7 +47,7 @@ export async function inspectRedis(url: string, prefix: string): Promise<RedisRe
     reason = error;
   });
   try {
-    const report = await within(inspect(client, prefix), LIMIT_MS);
+    const report = await within(inspect(client, options), LIMIT_MS);
     if (!report) throw new Error(`no answer within ${LIMIT_MS / 1_000} s`);
     return report;
   } catch (error) {
@@ -43,14 +57,25 @@ export async function inspectRedis(url: string, prefix: string): Promise<RedisRe
   }
 }
 
-async function inspect(client: Redis, prefix: string): Promise<RedisReport> {
+async function inspect(
+  client: Redis,
+  { prefix, durability }: InspectOptions,
+): Promise<RedisReport> {
   await client.connect();
   const info = await client.info();
-  const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
+  const field = (name: string) => infoField(info, name);
   const latencyMs = await medianPingMs(client);
   const layout = await client.hgetall(`${prefix}:layout`);
   return {
     version: field('redis_version'),
+    refusal: serverRefusal(info),
+    durabilityFault:
+      durability === 'memory'
+        ? null
+        : await wayTo(durability, client).then(
+            () => null,
+            (error: unknown) => (error instanceof Error ? error.message : String(error)),
+          ),
     maxmemoryPolicy: field('maxmemory_policy'),
     aof: field('aof_enabled') === '1',
     latencyMs,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Durability } from '@sluice/protocol';
 import { exitStatus, type Logger, type RedisMetrics, StartError, sleep } from '@sluice/runtime';
-import { type RedisAddress, withoutSecrets } from './address.js';
+import type { RedisAddress } from './address.js';
 import { makeChannels } from './channels.js';
 import { makeClusterState, makeMeasure } from './cluster-state.js';
 import { connect, connectPatiently } from './connect.js';
@@ -18,9 +18,11 @@ import { makePermits } from './permits.js';
 import { watchPulse } from './pulse.js';
 import { makeRates } from './rates.js';
 import { makeRings } from './ring.js';
+import { checkServer } from './server-check.js';
 import { makeSessions } from './session.js';
 import { makeSessionEnds } from './session-ends.js';
 import { makeSessionList } from './session-list.js';
+import { startFault } from './start-fault.js';
 import { makeSweep } from './sweep.js';
 
 /** How long a start waits for Redis before it leaves the retry to the supervisor (75). */
@@ -39,8 +41,14 @@ export type StoreOptions = {
   liveProcesses?(): readonly string[];
   /** How calls fare; nobody is told when it is left out. */
   readonly calls?: RedisMetrics;
+  /** Ends a start that still waits for Redis. */
+  readonly stop?: AbortSignal;
   readonly log: Logger;
 };
+
+/** What Redis has answered (a wrong password) needs no further try; that it is loading does. */
+const isRefusal = (error: unknown) =>
+  error instanceof Error && error.name === 'ReplyError' && !error.message.startsWith('LOADING');
 
 export type Store = Awaited<ReturnType<typeof openStore>>;
 
@@ -51,25 +59,30 @@ export type Store = Awaited<ReturnType<typeof openStore>>;
 export async function openStore(options: StoreOptions) {
   const { address, nodeId, limits, log } = options;
   const keys = makeKeys(options.prefix, options.partitions);
-  const onError = (err: unknown) => log.debug({ err }, 'redis connection failed');
+  let reason: unknown = new Error('no answer');
+  const onError = (err: unknown) => {
+    reason = err;
+    log.debug({ err }, 'redis connection failed');
+  };
   const connection = connect(address, {
     onError,
     onReady: () => log.debug('redis connected'),
     calls: options.calls,
   });
   for (let waited = 0; connection.serverId() === undefined; waited += 10) {
-    if (waited >= START_WAIT_MS) {
+    const isStopped = options.stop?.aborted === true;
+    if (waited >= START_WAIT_MS || isStopped || isRefusal(reason)) {
       await connection.close();
-      throw new StartError(
-        `Redis at ${withoutSecrets(address.url)} is not reachable: start it, or set redis.url (REDIS_URL)`,
-        exitStatus.tempFail,
-      );
+      throw isStopped
+        ? new StartError('told to stop before Redis answered', exitStatus.ok)
+        : startFault(address, reason);
     }
     await sleep(10);
   }
   const sessionEnds = makeSessionEnds(connection, keys, options.sessionEnd);
   let durability: DurabilityWait;
   try {
+    await checkServer(connection, log);
     await checkLayout(connection, keys);
     await sessionEnds.prepare();
     durability = await openDurability({
@@ -80,7 +93,7 @@ export async function openStore(options: StoreOptions) {
     });
   } catch (error) {
     await connection.close();
-    throw error;
+    throw startFault(address, error);
   }
   const bullConnection = connectPatiently(address, onError);
   const channels = makeChannels(connectPatiently(address, onError));
@@ -140,6 +153,8 @@ export async function openStore(options: StoreOptions) {
       pauses,
     }),
     isReachable: pulse.isBeating,
+    /** What this Redis refuses while a node starts, with what to do about it. */
+    startFault: (error: unknown) => startFault(address, error),
     async close(): Promise<void> {
       pulse.stop();
       durability.close();

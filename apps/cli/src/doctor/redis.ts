@@ -1,9 +1,7 @@
 import type { Config } from '@sluice/gateway';
-import { inspectRedis, LAYOUT_VERSION, type RedisReport } from '@sluice/store';
+import { inspectRedis, LAYOUT_VERSION, type RedisReport, redisRemedy } from '@sluice/store';
 import type { Finding } from './report.js';
 
-/** First release with every command that the scripts use (GETEX, LMOVE, ZADD GT). */
-const OLDEST = [6, 2] as const;
 /** An ack costs one round trip: 20 ms of it already show in every message. */
 const SLOW_MS = 20;
 /** Leases are judged by the clock of Redis alone; a skew only misleads people who read logs. */
@@ -12,14 +10,12 @@ const SKEW_MS = 1_000;
 export async function checkRedis(redis: Config['redis']): Promise<Finding[]> {
   const place = withoutPassword(redis.url);
   try {
-    const report = await inspectRedis(redis.url, redis.prefix);
+    const report = await inspectRedis(redis);
     const reached = finding('ok', `Redis ${report.version} answers at ${place}`);
     return [reached, ...judge(report, redis)];
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    return [
-      finding('FAIL', `Redis at ${place}: ${why}`, 'start it, or set redis.url or REDIS_URL'),
-    ];
+    return [finding('FAIL', `Redis at ${place}: ${why}`, redisRemedy(why).todo)];
   }
 }
 
@@ -28,9 +24,9 @@ export function judge(report: RedisReport, redis: Config['redis']): Finding[] {
   const latency = `latency ${report.latencyMs.toFixed(2)} ms (median of 20)`;
   const skew = `clock ${report.clockSkewMs.toFixed(0)} ms off this machine's`;
   return [
-    isAtLeast(report.version, OLDEST)
-      ? finding('ok', `version ${report.version}`)
-      : finding('FAIL', `version ${report.version}`, `use Redis ${OLDEST.join('.')} or newer`),
+    report.refusal
+      ? finding('FAIL', report.refusal.what, report.refusal.todo)
+      : finding('ok', `version ${report.version}`),
     report.maxmemoryPolicy === 'noeviction'
       ? finding('ok', 'maxmemory-policy noeviction')
       : finding(
@@ -52,7 +48,13 @@ export function judge(report: RedisReport, redis: Config['redis']): Finding[] {
       ? finding('ok', skew)
       : finding('warn', skew, 'set both by NTP, else times in logs and listings mislead'),
     judgeLayout(report, redis),
+    ...(report.durabilityFault ? [durabilityFinding(report.durabilityFault)] : []),
   ];
+}
+
+function durabilityFinding(fault: string): Finding {
+  const [what = '', ...remedy] = fault.split(': ');
+  return finding('FAIL', what, remedy.join(': '));
 }
 
 function judgeLayout({ layout }: RedisReport, { prefix, partitions }: Config['redis']): Finding {
@@ -68,11 +70,6 @@ function judgeLayout({ layout }: RedisReport, { prefix, partitions }: Config['re
     `${what}, but redis.partitions is ${partitions}`,
     `set redis.partitions to ${layout.partitions}, or use another redis.prefix`,
   );
-}
-
-function isAtLeast(version: string, [major, minor]: readonly [number, number]): boolean {
-  const [a = 0, b = 0] = version.split('.').map(Number);
-  return a > major || (a === major && b >= minor);
 }
 
 /** Passwords stay out of output that is pasted into issues (X6). */

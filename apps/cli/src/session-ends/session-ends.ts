@@ -1,7 +1,13 @@
 import { hostname } from 'node:os';
 import { type Config, loadConfig } from '@sluice/gateway';
 import { exitStatus, parseDurationMs, StartError } from '@sluice/runtime';
-import { type EndReader, openEndReader, openGroupReader, withoutSecrets } from '@sluice/store';
+import {
+  type EndReader,
+  openEndReader,
+  openGroupReader,
+  redisRemedy,
+  withoutSecrets,
+} from '@sluice/store';
 import { Follower } from './follower.js';
 import { jsonLines, tableLines } from './lines.js';
 
@@ -85,8 +91,9 @@ async function open({ redis, sessionEnd }: Config, place: Place): Promise<EndRea
     return await openGroupReader({ url, stream, ...place });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    const remedy = 'start it, or set redis.url or REDIS_URL; sluice doctor checks it';
-    throw new StartError(`Redis at ${withoutSecrets(url)}: ${why}; ${remedy}`, exitStatus.tempFail);
+    const { todo, status } = redisRemedy(why);
+    const text = `Redis at ${withoutSecrets(url)}: ${why}; ${todo}; sluice doctor checks it`;
+    throw new StartError(text, status);
   }
 }
 

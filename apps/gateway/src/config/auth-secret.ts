@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { Surroundings } from './interpolate.js';
+import { type Surroundings, unreadable } from './interpolate.js';
 import {
   malformation,
   readSecretFile,
@@ -44,8 +44,7 @@ export function secretOf(
   try {
     values = path === null ? splitSecret(kind, value ?? '') : readSecretFile(kind, path);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    return told(`${key}: cannot read ${file} (${code})`);
+    return told(`${key}: ${unreadable(file ?? '', error)}`);
   }
   const malformed = malformation(kind, values);
   if (malformed) return told(`${key}: ${malformed}; ${remedies[kind]}`);

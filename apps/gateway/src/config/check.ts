@@ -22,7 +22,9 @@ export function check({ tree, from }: Gathered, faults: string[]): Given {
           issue.code === 'unrecognized_keys'
             ? unknownKey(fault, known)
             : `${showPath(fault)}: ${issue.message}`;
-        faults.push(`${text}${from(fault)}`);
+        // What could not be replaced has its fault already.
+        const isTold = faults.some((told) => told.startsWith(`${showPath(fault)}: `));
+        if (!isTold) faults.push(`${text}${from(fault)}`);
         rest = without(rest, fault);
       }
     }

@@ -7,6 +7,9 @@ const MiB = 2 ** 20;
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 
+/** The port of the PraisonAI gateway, so that its clients find it. */
+export const PORT = 8765;
+
 type Section<K extends keyof Config> = Config[K];
 
 /** Values that depend on one another adapt: only what was given is held against what was given. */
@@ -19,8 +22,7 @@ export function gatewayOf(given: Given): Omit<Section<'gateway'>, 'auth'> {
   return {
     // Nobody else can connect until authentication is configured (X3).
     host: (own.host ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1'),
-    // The port of the PraisonAI gateway, so that its clients find it.
-    port: own.port ?? 8765,
+    port: own.port ?? PORT,
     // None: one port is enough until a load balancer publishes it.
     adminPort: own.admin_port ?? null,
     // Random, so that a restarted node is never taken for the one that died.

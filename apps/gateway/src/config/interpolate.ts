@@ -49,8 +49,20 @@ export function readSecret(file: string, around: Surroundings, path: Path): stri
   try {
     return readFileSync(resolve(around.baseDir, file), 'utf8').replace(/\r?\n$/, '');
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    around.faults.push(`${showPath(path)}: cannot read ${file} (${code})`);
+    around.faults.push(`${showPath(path)}: ${unreadable(file, error)}`);
     return undefined;
   }
 }
+
+/** Why a file cannot be read, and what to do. */
+export function unreadable(file: string, error: unknown): string {
+  const code = String(Object(error).code ?? error);
+  const todo = todos[code] ?? 'give the path of a file that this user can read';
+  return `cannot read ${file} (${code}); ${todo}`;
+}
+
+const todos: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file: make it, or correct the path',
+  EISDIR: 'it is a directory: give the path of a file',
+  EACCES: 'this user may not: change its owner or mode',
+};

@@ -1,3 +1,4 @@
+import { PORT } from './defaults.js';
 import type { Given } from './schema.js';
 
 /** The renewal of a lease: a third of its TTL, at the latest every 2 s (L1). */
@@ -16,7 +17,7 @@ export function relationFaults({ gateway = {}, lease = {} }: Given): string[] {
         `(${drain_timeout} ms); give at most that`,
     );
   }
-  if (gateway.admin_port && gateway.admin_port === gateway.port) {
+  if (gateway.admin_port && gateway.admin_port === (gateway.port ?? PORT)) {
     faults.push(
       `gateway.admin_port: ${gateway.admin_port} is gateway.port; give another one, or leave it out`,
     );

@@ -16,6 +16,6 @@ export function readSecretFiles(tree: Tree, around: Surroundings): Tree {
   }
   const content = readSecret(String(file), around, ['redis', 'url_file']);
   // A file that cannot be read is one fault, not also a missing value.
-  const url = content?.trim() ?? 'unreadable';
+  const url = content?.trim() ?? 'redis://unreadable';
   return { ...tree, redis: { ...rest, url, url_file: resolve(around.baseDir, file) } };
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseDocument } from 'yaml';
-import { interpolate, type Surroundings } from './interpolate.js';
+import { interpolate, type Surroundings, unreadable } from './interpolate.js';
 import { isTree, type Path, showPath, type Tree, withoutNulls, withValue } from './tree.js';
 
 export type Inputs = {
@@ -16,12 +16,15 @@ export type Gathered = {
   readonly tree: Tree;
   /** Where a value came from when not from the file: ` (from SLUICE_GATEWAY__PORT)`, else ''. */
   readonly from: (path: Path) => string;
+  /** False: of the file nothing is known, so that what seems to be missing may stand in it. */
+  readonly isRead: boolean;
 };
 
 /** Flags over environment over file; nothing is checked against the schema yet. */
 export function gather(inputs: Inputs, around: Surroundings): Gathered {
   const origins = new Map<string, string>();
-  let tree = inputs.file === undefined ? {} : readTree(resolve(inputs.cwd, inputs.file), around);
+  const read = inputs.file === undefined ? {} : readTree(resolve(inputs.cwd, inputs.file), around);
+  let tree: Tree = read ?? {};
   const overlay = (path: readonly string[], text: string, origin: string) => {
     const changed = withValue(tree, path, parseText(text));
     if (!changed) {
@@ -38,30 +41,46 @@ export function gather(inputs: Inputs, around: Surroundings): Gathered {
     if (path && text) overlay(path, text, name);
   }
   for (const [key, text] of Object.entries(inputs.flags)) overlay(key.split('.'), text, `--${key}`);
-  return { tree: withoutNulls(tree), from: (path) => originOf(path, origins) };
+  const from = (path: Path) => originOf(path, origins);
+  return { tree: withoutNulls(tree), from, isRead: read !== undefined };
 }
 
 export function baseDirOf({ file, cwd }: Inputs): string {
   return file === undefined ? cwd : dirname(resolve(cwd, file));
 }
 
-function readTree(file: string, around: Surroundings): Tree {
-  let source: unknown;
+/** undefined: not read, or not understood; the fault has been told. */
+function readTree(file: string, around: Surroundings): Tree | undefined {
+  const told = (fault: string) => {
+    around.faults.push(fault);
+    return undefined;
+  };
+  let text: string;
   try {
-    const document = parseDocument(readFileSync(file, 'utf8'));
-    around.faults.push(...document.errors.map((e) => `${file}: ${e.message.split('\n')[0]}`));
-    if (document.errors.length > 0) return {};
-    source = document.toJS() ?? {};
+    text = readFileSync(file, 'utf8');
   } catch (error) {
-    around.faults.push(`${file}: ${error instanceof Error ? error.message : String(error)}`);
-    return {};
+    return told(unreadable(file, error));
   }
-  if (!isTree(source)) {
-    around.faults.push(`${file}: must be a mapping of keys, see gateway.example.yaml`);
-    return {};
-  }
+  const { errors, source } = parse(text);
+  for (const error of errors) told(`${file}: ${error.replace(/:?\n.*/s, '')}`);
+  if (errors.length > 0) return undefined;
+  if (!isTree(source)) return told(`${file}: must be a mapping of keys, see gateway.example.yaml`);
   const replaced = interpolate(source, around);
   return isTree(replaced) ? replaced : {};
+}
+
+function parse(text: string): { errors: string[]; source?: unknown } {
+  const document = parseDocument(text);
+  const errors = document.errors.map(({ code, message }) =>
+    code === 'MULTIPLE_DOCS' ? 'holds several documents (---); give one' : message,
+  );
+  if (errors.length > 0) return { errors };
+  try {
+    return { errors, source: document.toJS() ?? {} };
+  } catch (error) {
+    // References that grow without end.
+    return { errors: [error instanceof Error ? error.message : String(error)] };
+  }
 }
 
 const sections = 'gateway redis lease worker session session_end metrics log telemetry agents';

@@ -6,18 +6,24 @@ import { z } from 'zod';
 const TIMER_MAX_MS = 2_147_483_647;
 
 /** One value of the configuration: text from flags and environment is understood like YAML. */
-export function leaf<T>(allowed: string, parse: (value: unknown) => T | undefined, secret = false) {
+export function leaf<T>(
+  allowed: string | ((value: unknown) => string),
+  parse: (value: unknown) => T | undefined,
+  secret = false,
+) {
   return z.unknown().transform((value, context): T => {
     const parsed = parse(value);
     if (parsed !== undefined) return parsed;
-    context.issues.push({ code: 'custom', input: value, message: refuse(value, allowed, secret) });
+    const given = typeof allowed === 'string' ? allowed : allowed(value);
+    context.issues.push({ code: 'custom', input: value, message: refuse(value, given, secret) });
     return z.NEVER;
   });
 }
 
 function refuse(value: unknown, allowed: string, secret: boolean): string {
   if (value === undefined) return `is missing; give ${allowed}`;
-  const shown = secret ? 'this value' : (JSON.stringify(value) ?? String(value)).slice(0, 80);
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+  const shown = secret ? 'this value' : text.slice(0, 80);
   return `${shown} is not allowed; give ${allowed}`;
 }
 
@@ -69,10 +75,13 @@ export const yesNo = leaf('true or false', (value) => {
   return value === false || value === 'false' ? false : undefined;
 });
 
+/** What YAML reads as a number stays refused: `007` would have lost its zeros. */
 export function text(allowed: string, pattern: RegExp, secret = false) {
   const parse = (value: unknown) =>
     typeof value === 'string' && pattern.test(value) ? value : undefined;
-  return leaf(allowed, parse, secret);
+  const hint = (value: unknown) =>
+    /^(number|bigint|boolean)$/.test(typeof value) ? `${allowed}, in quotes` : allowed;
+  return leaf(hint, parse, secret);
 }
 
 /** A YAML list, a JSON list, or from flags and environment `a,b,c`. */

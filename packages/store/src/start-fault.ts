@@ -1,0 +1,66 @@
+import { exitStatus, StartError } from '@sluice/runtime';
+import { type RedisAddress, withoutSecrets } from './address.js';
+import { StoreUnavailable } from './unavailable.js';
+
+type Remedy = { readonly reason: RegExp; readonly status: number; readonly todo: string };
+
+const { tempFail, config } = exitStatus;
+const RIGHTS = 'give this user the rights that docs/security.md lists';
+
+/** By the words of Redis, of Node's sockets and of OpenSSL; the first that fits. */
+const remedies: readonly Remedy[] = [
+  {
+    // Passing: a password is changed on both sides, one after the other.
+    reason: /^(WRONGPASS|NOAUTH)|invalid password|without any password configured/,
+    status: tempFail,
+    todo: 'correct the user and the password of redis.url (REDIS_URL, redis.url_file)',
+  },
+  { reason: /^NOPERM/, status: config, todo: RIGHTS },
+  { reason: /^READONLY|^MASTERDOWN/, status: tempFail, todo: 'set redis.url to the master' },
+  { reason: /^LOADING/, status: tempFail, todo: 'it serves when its data is loaded' },
+  { reason: /^OOM|nearly used up/, status: tempFail, todo: 'raise its maxmemory, or delete data' },
+  { reason: /^MISCONF/, status: tempFail, todo: 'its log says why it cannot write to its disk' },
+  {
+    reason: /^(MOVED|ASK|CLUSTERDOWN|CROSSSLOT)/,
+    status: config,
+    todo: 'it is part of a Redis Cluster: set redis.url to a Redis that is none',
+  },
+  {
+    reason: /^WRONGTYPE/,
+    status: config,
+    todo: 'another program has it: set another redis.prefix',
+  },
+  { reason: /unknown command/, status: config, todo: `use Redis 7.0 or newer, or ${RIGHTS}` },
+  {
+    reason: /self-signed|unable to verify|unable to get|certificate|altnames/,
+    status: config,
+    todo: 'NODE_EXTRA_CA_CERTS=FILE names who signs its certificate; host names must be in it',
+  },
+  {
+    reason: /wrong version number|SSL|TLS/,
+    status: config,
+    todo: 'that port speaks no TLS: set redis.url to redis://, or to its port with TLS',
+  },
+  {
+    reason: /^Protocol error|reading '|ECONNRESET|no answer|timed out/,
+    status: tempFail,
+    todo: 'is it a Redis, is TLS right (redis:// or rediss://), and has it loaded its data?',
+  },
+];
+
+/** What to do about a Redis that does not take us; `reason` is the message of the error. */
+export function redisRemedy(reason: string): Pick<Remedy, 'status' | 'todo'> {
+  const found = remedies.find((one) => one.reason.test(reason));
+  return found ?? { status: tempFail, todo: 'start it, or set redis.url or REDIS_URL' };
+}
+
+/** Why a node cannot start with this Redis, and what to do about it; other errors stay as they are. */
+export function startFault({ url }: RedisAddress, error: unknown): unknown {
+  if (error instanceof StartError || !(error instanceof Error)) return error;
+  const { cause } = error;
+  const told = error instanceof StoreUnavailable && cause instanceof Error ? cause : error;
+  // The arguments of a command are nobody's business (X6).
+  const why = told.message.split(', with args')[0] ?? '';
+  const { status, todo } = redisRemedy(why);
+  return new StartError(`Redis at ${withoutSecrets(url)}: ${why}; ${todo}`, status);
+}
