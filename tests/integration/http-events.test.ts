@@ -125,6 +125,20 @@ describe('Server-Sent Events of a session', () => {
     expect(stream.events.map(({ event }) => event)).toEqual(['snapshot']);
   });
 
+  it('B1 HEAD gets the head, and nothing of a stream is kept for it', async () => {
+    const client = await cluster.attach(node, { session_id: 'asked-for' });
+    await client.final(client.message('one'));
+    const readHere = async () => Object(await (await fetch(`${node.url}/info`)).json()).sessions;
+    const others = (await readHere()) - 1;
+    for (let i = 0; i < 3; i += 1) {
+      const url = `${node.url}/v1/sessions/asked-for/events`;
+      const { status, headers } = await fetch(url, { method: 'HEAD' });
+      expect([status, headers.get('content-type')]).toEqual([200, 'text/event-stream']);
+    }
+    await client.close();
+    await eventually(async () => expect(await readHere()).toBe(others));
+  });
+
   it('D9 ends with the session', async () => {
     const client = await cluster.attach(node, { session_id: 'ended' });
     await client.final(client.message('one'));

@@ -30,6 +30,15 @@ export class LogReader implements Reader {
 
   /** Subscribes, then reads from the cursor on; resolves when the reader is live. */
   async start(session: FrameSession): Promise<void> {
+    try {
+      await this.begin(session);
+    } catch (error) {
+      this.stop(); // else the session would be read, and kept from expiring, for nobody
+      throw error;
+    }
+  }
+
+  private async begin(session: FrameSession): Promise<void> {
     const feed = await this.deps.fanOut.acquire(this.ref, session.agentId);
     if (this.closed) return this.deps.fanOut.release(this.ref);
     this.feed = feed;

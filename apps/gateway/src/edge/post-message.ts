@@ -35,9 +35,10 @@ export async function postMessage(
   if (agentId === undefined) return;
 
   waits.add(reply);
-  const finals = waitMs > 0 ? await waitForFinals(context, ref, agentId) : undefined;
-  reply.onAborted(() => finals?.stop());
+  let finals: FinalWait | undefined;
   try {
+    finals = waitMs > 0 ? await waitForFinals(context, ref, agentId) : undefined;
+    reply.onAborted(() => finals?.stop());
     const traceparent = message.traceparent ?? exchange.request.header('traceparent');
     const sending = { ref, agentId, message, traceparent, finals, waitMs, readMs };
     await send(context, reply, sending);

@@ -1,5 +1,5 @@
 import { sleep } from '@sluice/runtime';
-import type { SessionRef } from '@sluice/store';
+import { type SessionRef, StoreUnavailable } from '@sluice/store';
 import type { EdgeContext } from './context.js';
 import { LogReader } from './log-reader.js';
 import { fitSnapshot } from './snapshot.js';
@@ -34,12 +34,13 @@ export async function streamEvents(
     return undefined;
   }
 
-  context.metrics.replayed(Math.max(0, known.head - position.since));
   const stream = reply.stream(200, {
     'content-type': 'text/event-stream',
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
   });
+  if (request.method === 'HEAD') return undefined; // answered: there is no stream to write to
+  context.metrics.replayed(Math.max(0, known.head - position.since));
   stream.write(`retry: ${RETRY_MS}\n\n`);
   const reader = new LogReader(ref, context, {
     from: position.since,
@@ -85,8 +86,13 @@ export async function streamEvents(
   }
   streams.add(open);
   reply.onAborted(close);
-  if (position.since > known.head) await reader.resync(); // beyond the log (E4)
-  await reader.start({ sessionId: ref.sessionId, agentId: view.state.agent_id });
+  try {
+    if (position.since > known.head) await reader.resync(); // beyond the log (E4)
+    await reader.start({ sessionId: ref.sessionId, agentId: view.state.agent_id });
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error;
+    stream.cut(); // the answer has begun: its reader comes back by itself
+  }
   return undefined;
 }
 
