@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { sleep } from '@sluice/runtime';
 import { sessionKeyId } from '@sluice/store';
 import {
   type Behaviour,
@@ -189,6 +190,27 @@ describe('a cursor that the log cannot continue', () => {
       }
     }
     expect(new Set([...names.keys()].map((name) => name.split(':')[0])).size).toBe(2);
+  });
+
+  it('E2 B1 nor is what was lost looked for again and again when somebody comes', async () => {
+    await spoken('ahead');
+    await redis.client().save();
+    const ahead = await cluster.attach(node, { session_id: 'ahead', since: 4 });
+    for (const id of ['m3', 'm4']) await ahead.final(ahead.message('lost', { message_id: id }));
+    await redis.kill();
+    await redis.start();
+    await eventually(() => fetch(`${node.url}/ready`).then(({ ok }) => ok));
+
+    const { client, hello } = await enter({ session_id: 'ahead', since: 0 });
+    expect(hello).toMatchObject({ cursor: 4, resync_required: false });
+    await client.collect(4, { type: 'replay' });
+    const logReads = async () =>
+      Number(/cmdstat_xrange:calls=(\d+)/.exec(await redis.client().info('commandstats'))?.[1]);
+    await eventually(async () => {
+      const before = await logReads();
+      await sleep(200);
+      return (await logReads()) - before < 20;
+    });
   });
 
   it('E4 trimmed while it is being read: a snapshot, and on behind it', async () => {

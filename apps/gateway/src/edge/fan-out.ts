@@ -105,10 +105,14 @@ export class Feed {
     this.holeTimer = undefined;
     try {
       for (let full = true; full; ) {
-        const page = await this.page(this.position);
+        const heard = this.position;
+        const page = await this.page(heard);
         if (!page) return this.everybody((reader) => reader.gone());
         const [first] = page.events;
-        if (page.epoch !== this.epoch || (first && first.seq > this.position + 1)) {
+        const isTrimmed = first && first.seq > this.position + 1;
+        // Its tail was lost with a Redis. Whoever comes must not wait for what was heard of it.
+        const isCutBack = page.head < heard;
+        if (page.epoch !== this.epoch || isTrimmed || isCutBack) {
           return this.restart(page.epoch, page.head);
         }
         for (const event of page.events)
