@@ -4,20 +4,23 @@ import { monotonicMs } from '@sluice/runtime';
 const GIVE_UP_MS = 30_000;
 const TRACKED_MAX = 10_000;
 
-/** Remembers since when rings for agents that this node lacks have been going round. */
-export function makeMissingAgents() {
-  const since = new Map<string, number>();
+/** Remembers since when rings for agents that no node has have been going round. */
+export function makeMissingAgents(nowMs: () => number = monotonicMs) {
+  const rounds = new Map<string, { readonly sinceMs: number; lastMs: number }>();
   return {
     /** True once nobody came to have the agent for too long. */
     giveUp(id: string): boolean {
-      const first = since.get(id);
-      if (first === undefined) {
-        if (since.size >= TRACKED_MAX) since.clear();
-        since.set(id, monotonicMs());
+      const now = nowMs();
+      const round = rounds.get(id);
+      // A ring that stayed away for so long went to a node that had the agent meanwhile.
+      if (round === undefined || now - round.lastMs > GIVE_UP_MS) {
+        if (rounds.size >= TRACKED_MAX) rounds.clear();
+        rounds.set(id, { sinceMs: now, lastMs: now });
         return false;
       }
-      return monotonicMs() - first > GIVE_UP_MS;
+      round.lastMs = now;
+      return now - round.sinceMs > GIVE_UP_MS;
     },
-    forget: (id: string) => since.delete(id),
+    forget: (id: string) => rounds.delete(id),
   };
 }

@@ -144,7 +144,9 @@ type TakeOptions = {
 async function take(context: WorkerContext, ring: RingJob, { hasAgent, missing }: TakeOptions) {
   const taken = await takeSession(context, ring, (agent) => {
     if (context.agents.has(agent)) return true;
-    return !hasAgent(agent) && missing.giveUp(ring.id);
+    if (!hasAgent(agent)) return missing.giveUp(ring.id);
+    missing.forget(ring.id);
+    return false;
   });
   if (taken === 'not_here') {
     await passOn(context, ring.id, MISSING_AGENT_DELAY_MS);
