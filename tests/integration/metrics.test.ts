@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { failpointCalls, UNNAMED_CALL } from '@sluice/store';
-import { type GatewayProcess, startRedis } from '@sluice/testkit';
+import { eventually, type GatewayProcess, startRedis } from '@sluice/testkit';
 import { Cluster } from './cluster.js';
 import { type Sample, scrape } from './metric-samples.js';
 
@@ -56,6 +56,15 @@ describe('metrics', () => {
       ),
     ).toBe(true);
     expect(types.has('nodejs_eventloop_lag_p99_seconds')).toBe(true);
+  });
+
+  it('D4 are told also when somebody has deleted the stream of SESSION_END', async () => {
+    await cluster.redis.client().del(cluster.stream);
+    await eventually(async () => {
+      const { samples } = await scrape(node.url);
+      expect(samples.map(({ name }) => name)).toContain('sluice_cluster_pending_messages');
+      expect(samples.filter(({ labels }) => labels.group !== undefined)).toEqual([]);
+    }, 10_000);
   });
 
   it('X6 have no more series after 1,000 sessions of 20 principals, each with ids of its own', async () => {

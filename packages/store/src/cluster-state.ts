@@ -54,7 +54,7 @@ export function makeClusterState(
       (client) =>
         Promise.all([
           client.xrevrange(stream, '+', '-', 'COUNT', 1),
-          client.xinfo('GROUPS', stream) as Promise<(string | number | null)[][]>,
+          client.xinfo('GROUPS', stream).catch(noneOf) as Promise<(string | number | null)[][]>,
         ]),
       'cluster-read',
     );
@@ -113,6 +113,12 @@ export function makeClusterState(
       return undefined;
     }
   };
+}
+
+/** A stream that nobody has made, or somebody has deleted, has no groups. */
+function noneOf(error: Error): [] {
+  if (error.message.includes('no such key')) return [];
+  throw error;
 }
 
 const sum = (numbers: readonly number[]) => numbers.reduce((all, it) => all + it, 0);
