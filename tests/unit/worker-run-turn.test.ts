@@ -6,6 +6,36 @@ import { makeTurn } from './agents-turn.js';
 
 const KIB = 1024;
 
+describe('a turn whose agent does not look at its signal', () => {
+  it('T6 L5 is asked for nothing more, and gives back what it holds', async () => {
+    const stop = new AbortController();
+    let steps = 0;
+    let gaveBack = false;
+    const deaf: Agent = {
+      async *run() {
+        try {
+          for (; steps < 1_000; steps++) {
+            await sleep(1);
+            if (steps === 5) stop.abort({ kind: 'aborted', reason: 'user' });
+            yield { type: 'delta', content: 'x' };
+          }
+          return { content: 'never read' };
+        } finally {
+          gaveBack = true;
+        }
+      },
+    };
+    const result = await runTurn(deaf, makeTurn(), {
+      append: async () => true,
+      timeoutMs: 0,
+      maxReplyBytes: 2 ** 20,
+      stop,
+    });
+    expect(result).toMatchObject({ kind: 'ended', status: 'aborted', content: 'xxxxx' });
+    expect([steps, gaveBack]).toEqual([5, true]);
+  });
+});
+
 describe('a turn whose agent is faster than Redis', () => {
   it.each([
     ['reasoning', (text: string) => ({ type: 'reasoning' as const, content: text })],

@@ -60,7 +60,7 @@ export async function runTurn(agent: Agent, turn: Turn, options: TurnOptions): P
       : undefined;
   const run = { signal: stop.signal, traceparent };
   const ran = await untilStopped(
-    runAgent(() => agent.run(turn, run), onEvent),
+    runAgent(() => agent.run(turn, run), onEvent, stop.signal),
     stop.signal,
   );
   clearTimeout(timer);
@@ -85,12 +85,18 @@ export async function runTurn(agent: Agent, turn: Turn, options: TurnOptions): P
 async function runAgent(
   run: () => ReturnType<Agent['run']>,
   onEvent: (event: AgentEvent) => Promise<unknown> | undefined,
+  signal: AbortSignal,
 ): Promise<Ran> {
   try {
     const events = run();
     for (;;) {
       const step = await events.next();
       if (step.done) return { kind: 'replied', reply: step.value };
+      if (signal.aborted) {
+        // It does not look at its signal: nothing more is asked of it, and what it holds it gives back.
+        await events.return({ content: '' });
+        return { kind: 'stopped' };
+      }
       const isBehind = onEvent(step.value);
       if (isBehind) await isBehind;
     }
