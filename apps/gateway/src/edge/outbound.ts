@@ -1,5 +1,4 @@
 import { closes, type ServerFrame } from '@sluice/protocol';
-import { within } from '@sluice/runtime';
 import type { Socket } from './transport.js';
 
 export type OutboundLimits = {
@@ -16,7 +15,7 @@ const LOOK_MS = 100;
 export class Outbound {
   private queuedFrames = 0;
   private closing = false;
-  private waiters: (() => void)[] = [];
+  private readonly waiters = new Set<() => void>();
 
   constructor(
     private readonly socket: Socket,
@@ -67,8 +66,20 @@ export class Outbound {
   /** Resolves at once unless half of what may be buffered is: replays are paced by it. */
   async writable(): Promise<void> {
     while (!this.closing && this.isFull()) {
-      await within(new Promise<void>((resolve) => this.waiters.push(resolve)), LOOK_MS);
+      await this.wokenWithin(LOOK_MS);
     }
+  }
+
+  private wokenWithin(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.waiters.delete(done); // a reader may be slow for hours
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.waiters.add(done);
+    });
   }
 
   private isFull(): boolean {
@@ -91,8 +102,6 @@ export class Outbound {
   }
 
   private wake(): void {
-    const waiters = this.waiters;
-    this.waiters = [];
-    for (const waiter of waiters) waiter();
+    for (const waiter of this.waiters) waiter();
   }
 }

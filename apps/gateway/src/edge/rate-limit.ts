@@ -57,7 +57,11 @@ export function makeRateLimit({ bucket, draw, liveNodes, nowMs }: RateLimitOptio
     portion.left = tokens;
     portion.drawnMs = nowMs();
     portion.emptyUntilMs = nowMs() + waitMs;
-    portions.delete(subject); // and last in line again
+    putLast(subject, portion);
+  }
+
+  function putLast(subject: string, portion: Portion): void {
+    portions.delete(subject);
     portions.set(subject, portion);
     const [oldest] = portions.keys();
     if (portions.size > SUBJECTS_MAX && oldest !== undefined) portions.delete(oldest);
@@ -89,8 +93,9 @@ export function makeRateLimit({ bucket, draw, liveNodes, nowMs }: RateLimitOptio
   }
 
   return (subject) => {
-    const portion = portions.get(subject) ?? emptyPortion();
-    portions.set(subject, portion);
+    const known = portions.get(subject);
+    const portion = known ?? emptyPortion();
+    if (!known) putLast(subject, portion); // bounded also while nothing can be drawn
     count(portion, nowMs());
     return decide(portion) ?? ask(subject, portion);
   };
