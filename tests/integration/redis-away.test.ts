@@ -94,6 +94,16 @@ describe('while Redis is away', () => {
     expect(finals.map(({ message_id }) => message_id)).toEqual([...ids, 'lost']);
   });
 
+  it('B1 holds no more for a silent Redis than 16 of the largest frames of a connection', async () => {
+    const small = await cluster.start({ gateway: { max_payload: '64KiB' } });
+    const client = await cluster.attach(small, { session_id: 'large' });
+    await redis.pause();
+    const ids = Array.from({ length: 20 }, (_, i) => `m${i}`);
+    for (const id of ids) client.message('x'.repeat(60_000), { message_id: id });
+    const refused = await client.collect(3, { type: 'error', code: 'rate_limited' });
+    expect(refused.map(({ message_id }) => message_id)).toEqual(['m17', 'm18', 'm19']);
+  });
+
   it('C3 says so too when Redis is there and silent', async () => {
     const client = await cluster.attach(node, { session_id: 's' });
     await redis.pause();

@@ -17,6 +17,9 @@ export type Attached = {
   readonly markId: string | undefined;
 };
 
+/** A frame and the characters that it came in. */
+export type ReadFrame = { readonly frame: ClientFrame; readonly chars: number };
+
 /**
  * State of one socket.
  *
@@ -26,7 +29,7 @@ export type Attached = {
 export type ConnectionState =
   | { readonly kind: 'idle' }
   /** Frames that come meanwhile wait, in order. */
-  | { readonly kind: 'attaching'; readonly waiting: ClientFrame[] }
+  | { readonly kind: 'attaching'; readonly waiting: ReadFrame[]; chars: number }
   | Attached
   /** The session was ended (D9); another hello starts anew. */
   | { readonly kind: 'ended' }
@@ -38,7 +41,9 @@ export type Connection = {
   readonly outbound: Outbound;
   state: ConnectionState;
   /** Calls to Redis for this connection's frames, one after the other. */
-  readonly calls: { last: Promise<void>; waiting: number };
+  readonly calls: { last: Promise<void>; waiting: number; chars: number };
+  /** Of frames that wait: they do for as long as Redis is silent. */
+  readonly waitingCharsMax: number;
   /** Bad or unauthorized frames since the last good one (X4). */
   offences: number;
   /** Cursor last written to the resume mark. */
@@ -50,15 +55,15 @@ export type Connection = {
 export function makeConnection(
   socket: Socket,
   outbound: Outbound,
-  onBug: (error: unknown) => void,
+  options: Pick<Connection, 'onBug' | 'waitingCharsMax'>,
 ): Connection {
   return {
     socket,
     outbound,
     state: { kind: 'idle' },
-    calls: { last: Promise.resolve(), waiting: 0 },
+    calls: { last: Promise.resolve(), waiting: 0, chars: 0 },
     offences: 0,
     marked: -1,
-    onBug,
+    ...options,
   };
 }

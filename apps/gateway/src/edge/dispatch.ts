@@ -12,7 +12,7 @@ import { StoreUnavailable, whyUnavailable } from '@sluice/store';
 import type { Scope } from '../config-types.js';
 import { attach, replay } from './attach.js';
 import { allows } from './authenticate.js';
-import type { Attached, Connection } from './connection.js';
+import type { Attached, Connection, ReadFrame } from './connection.js';
 import type { EdgeContext } from './context.js';
 import { detach } from './detach.js';
 import { errorFrame } from './frames.js';
@@ -20,14 +20,13 @@ import { sendMessage } from './send-message.js';
 
 /** Bad or unauthorized frames in a row after which a connection is closed (X4). */
 const OFFENCES_MAX = 10;
-/** Frames that may wait: for an attach, or for the ones before them. */
+/** Frames of one connection that may wait, for an attach or for the ones before them. */
 const WAITING_MAX = 1_000;
-
 /** The text of one WebSocket message: decoded, then one switch over all client frames. */
 export function onText(context: EdgeContext, connection: Connection, text: string): void {
   const decoded = decode(text);
   if (decoded.kind === 'refused') return onRefused(context, connection, decoded);
-  onFrame(context, connection, decoded.frame);
+  onFrame(context, connection, { frame: decoded.frame, chars: text.length });
 }
 
 type Refused = {
@@ -57,8 +56,9 @@ function offend(connection: Connection): void {
   connection.outbound.close(closes.tooManyInvalidFrames.code, closes.tooManyInvalidFrames.reason);
 }
 
-function onFrame(context: EdgeContext, connection: Connection, frame: ClientFrame): void {
+function onFrame(context: EdgeContext, connection: Connection, read: ReadFrame): void {
   const { state, outbound } = connection;
+  const { frame } = read;
   if (state.kind === 'closed') return;
   if (frame.type === 'ping' || frame.type === 'pong') {
     connection.offences = 0;
@@ -72,8 +72,11 @@ function onFrame(context: EdgeContext, connection: Connection, frame: ClientFram
     outbound.json(errorFrame(code, text, { scope, messageId }));
   };
   if (state.kind === 'attaching') {
-    if (state.waiting.length < WAITING_MAX) state.waiting.push(frame);
-    else refuse('rate_limited', 'wait for hello_ok before sending so much');
+    if (!mayWait(connection, { frames: state.waiting.length, chars: state.chars }, read.chars)) {
+      return refuse('rate_limited', 'wait for hello_ok before sending so much');
+    }
+    state.waiting.push(read);
+    state.chars += read.chars;
     return;
   }
   const scope =
@@ -89,7 +92,7 @@ function onFrame(context: EdgeContext, connection: Connection, frame: ClientFram
     const why = ended ? 'the session was ended; say hello for a new one' : 'say hello first';
     return refuse(ended ? 'session_ended' : 'not_joined', why);
   }
-  onAttachedFrame(context, connection, { state, frame });
+  onAttachedFrame(context, connection, { state, frame, chars: read.chars });
 }
 
 type AttachedFrame = Exclude<ClientFrame, HelloFrame | JoinFrame | { type: 'ping' | 'pong' }>;
@@ -97,13 +100,13 @@ type AttachedFrame = Exclude<ClientFrame, HelloFrame | JoinFrame | { type: 'ping
 function onAttachedFrame(
   context: EdgeContext,
   connection: Connection,
-  { state, frame }: { state: Attached; frame: AttachedFrame },
+  { state, frame, chars }: { state: Attached; frame: AttachedFrame; chars: number },
 ): void {
   const { outbound } = connection;
   const session_id = state.ref.sessionId;
   switch (frame.type) {
     case 'message':
-      return onMessage(context, connection, { state, frame });
+      return onMessage(context, connection, { state, frame, chars });
     case 'abort':
       return inOrder(connection, async () => {
         const word = await context.inbox.abort(state.ref, frame.reason);
@@ -126,11 +129,12 @@ function onAttachedFrame(
 function onMessage(
   context: EdgeContext,
   connection: Connection,
-  { state, frame }: { state: Attached; frame: MessageFrame },
+  { state, frame, chars }: { state: Attached; frame: MessageFrame; chars: number },
 ): void {
   const readMs = monotonicMs();
   inOrder(connection, () => sendMessage(context, connection, { state, frame, readMs }), {
     messageId: frame.message_id,
+    chars,
     onError: context.metrics.message,
   });
 }
@@ -153,9 +157,18 @@ async function cancelMessage(
   }
 }
 
+/** Whether a frame may wait behind others; one that is alone always may. */
+function mayWait(
+  { waitingCharsMax }: Connection,
+  { frames, chars }: { frames: number; chars: number },
+  more: number,
+): boolean {
+  return frames === 0 || (frames < WAITING_MAX && chars + more <= waitingCharsMax);
+}
+
 /** Attaches; frames that came meanwhile are handled afterwards, in order. */
 function enter(context: EdgeContext, connection: Connection, frame: HelloFrame | JoinFrame): void {
-  const waiting: ClientFrame[] = [];
+  const waiting: ReadFrame[] = [];
   const entering = attach(context, connection, frame).then((attached) => {
     if (connection.state.kind === 'closed') {
       if (attached) {
@@ -169,13 +182,15 @@ function enter(context: EdgeContext, connection: Connection, frame: HelloFrame |
     if (attached) answer(connection, replay(context, attached, attached.reply));
     for (const next of waiting) onFrame(context, connection, next);
   });
-  connection.state = { kind: 'attaching', waiting };
+  connection.state = { kind: 'attaching', waiting, chars: 0 };
   answer(connection, entering);
 }
 
 /** What a call is made for: the message that it stores, and who is told when it cannot be made. */
 type About = {
   readonly messageId?: string | undefined;
+  /** Of the frame, where it may be a long one. */
+  readonly chars?: number;
   onError?(code: ErrorCode): void;
 };
 
@@ -185,18 +200,21 @@ type About = {
  */
 function inOrder(connection: Connection, call: () => Promise<unknown>, about: About = {}): void {
   const { calls } = connection;
-  if (calls.waiting >= WAITING_MAX) {
-    const text = `${WAITING_MAX} frames of this connection wait already; wait for their answers`;
+  const { chars = 0 } = about;
+  if (!mayWait(connection, { frames: calls.waiting, chars: calls.chars }, chars)) {
+    const text = `${calls.waiting} frames of this connection wait already; wait for their answers`;
     about.onError?.('rate_limited');
     connection.outbound.json(errorFrame('rate_limited', text, about));
     return;
   }
   const called = calls.waiting === 0 ? call() : calls.last.then(call);
   calls.waiting++;
-  calls.last = called.then(
-    () => void calls.waiting--,
-    () => void calls.waiting--,
-  );
+  calls.chars += chars;
+  const done = () => {
+    calls.waiting--;
+    calls.chars -= chars;
+  };
+  calls.last = called.then(done, done);
   answer(connection, called, about);
 }
 

@@ -29,6 +29,8 @@ import type { Route, Socket, SocketEvents } from './transport.js';
 /** Resume marks are written at most so often while events flow (E10). */
 const MARK_INTERVAL_MS = 1_000;
 const TOUCH_INTERVAL_MAX_MS = 60_000;
+/** Frames of a connection that wait for those before them have together so many times `max_payload`. */
+const WAITING_PAYLOADS_MAX = 16;
 /** A frame is a reply or a snapshot, and what JSON and the fields around it add. */
 const FRAME_OVERHEAD_BYTES = 64 * 1024;
 /** Metadata of one session: a title and tags. Every snapshot and every line of a listing has them. */
@@ -184,9 +186,10 @@ function socketEvents(context: EdgeContext): SocketEvents {
     open(socket) {
       const { limits, metrics } = context;
       const outbound = new Outbound(socket, { ...limits, onSlow: metrics.slowConsumer });
-      const connection = makeConnection(socket, outbound, (err) =>
-        context.log.error({ err }, 'connection failed inside the gateway'),
-      );
+      const connection = makeConnection(socket, outbound, {
+        waitingCharsMax: WAITING_PAYLOADS_MAX * limits.maxPayloadBytes,
+        onBug: (err) => context.log.error({ err }, 'connection failed inside the gateway'),
+      });
       bySocket.set(socket, connection);
       context.connections.add(connection);
       const { id, identity, remoteAddress: address } = socket;
