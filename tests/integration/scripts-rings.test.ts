@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Store } from '@sluice/store';
-import { startRedis } from '@sluice/testkit';
+import { startRedis, type TestRedis } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
 import {
   append,
@@ -13,11 +13,12 @@ import {
 } from './scripts-world.js';
 
 describe('who is told of work', () => {
+  let redis: TestRedis;
   let client: Redis;
   let store: Store;
 
   beforeAll(async () => {
-    const redis = await startRedis({ args: ['--appendfsync', 'no'] });
+    redis = await startRedis({ args: ['--appendfsync', 'no'] });
     client = redis.client();
     store = await openTestStore(redis.url);
   });
@@ -91,5 +92,29 @@ describe('who is told of work', () => {
     expect(await client.zscore(pending, lease.id)).toBe(await client.hget(state, 'lease_until'));
     await client.hset(state, 'lease_until', 1);
     expect(await sweepNow(lease.id)).toEqual([{ id: lease.id, ring: '2' }]);
+  });
+
+  it('T7 the sweep tells when the next session is due, and writes only where it found something', async () => {
+    const quiet = await openTestStore(redis.url, { prefix: 'quiet' });
+    const ref = await sessionWith(quiet, 'due', 'm1');
+    const { pending } = quiet.keys.session(idOf(ref));
+    const partition = quiet.keys.partitionOf(idOf(ref));
+    const { swept } = quiet.keys.partition(partition);
+    expect((await quiet.sweep((partition + 1) % quiet.keys.partitions)).nextDueMs).toBe(Infinity);
+    const rung = await quiet.sweep(partition); // a ring has 2 s to be answered
+    expect(rung).toMatchObject({ rings: [], nextDueMs: expect.any(Number) });
+    expect(rung.nextDueMs).toBeLessThanOrEqual(2_000);
+    const { lease } = await take(quiet, ref, 't1');
+    const until = Number(await client.hget(quiet.keys.session(lease.id).state, 'lease_until'));
+    const held = await quiet.sweep(partition);
+    expect(Math.abs(until - Date.now() - held.nextDueMs)).toBeLessThan(1_000);
+    expect(await client.exists(swept)).toBe(0);
+
+    await quiet.leases.release(lease, 'yield');
+    await client.zadd(pending, 1, lease.id);
+    const found = await quiet.sweep(partition);
+    expect(found.rings).toHaveLength(1);
+    expect(found.nextDueMs).toBeGreaterThan(1_000);
+    expect(await client.exists(swept)).toBe(1);
   });
 });

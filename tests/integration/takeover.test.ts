@@ -70,7 +70,7 @@ describe('a node that is gone', () => {
 
   it('C1 C2 L5 SIGKILL: another goes on with its sessions within the TTL and 2 s, without any client', async () => {
     const holder = await cluster.start({ gateway: { roles: ['worker'] } });
-    cluster.agent.behave(httpBehaviours.delayMs(3_000));
+    cluster.agent.behave(httpBehaviours.hang());
     await fill();
     await cluster.start({ gateway: { roles: ['worker'] } });
     cluster.agent.behave(httpBehaviours.delayMs(20));

@@ -2,7 +2,7 @@
 -- copied; strikes sessions that have expired off the listings, and deletes dead letters too old.
 -- KEYS: pending swept ends sessions dead paused_agents
 -- ARGV: session_prefix owned_prefix interval resume_window call
--- REPLY: early | swept <id ring ...> <SESSION_END records>
+-- REPLY: early | swept <id ring ...> <SESSION_END records> <in how many ms the next is due, '' for none>
 -- RULES: T7 C1 C2 D4 B1 P2 P3
 local BACKOFF_MAX, ENDS_AGE, MEMBERS, ANSWER_KEPT = 60000, 5000, 100, 5000
 local LETTER_KEPT = 30 * 24 * 3600 * 1000 -- a person had a month to look at it
@@ -15,9 +15,14 @@ local function overdue_ends()
   end
   return overdue
 end
+local function next_due()
+  local first = redis.call('ZRANGE', pending, 0, 0, 'WITHSCORES')
+  return first[2] and string.format('%.0f', math.max(0, first[2] - now)) or ''
+end
 local by, at, answer = string.match(redis.call('GET', swept) or '', '^(%S+) (%d+) (.*)$')
 if by == call then -- its reply was lost
-  return { 'swept', cjson.decode(answer), overdue_ends() }
+  local was = cjson.decode(answer)
+  return { 'swept', was[1], overdue_ends(), was[2] }
 end
 if at and now - at < interval / 2 then return { 'early' } end
 local rings = {}
@@ -55,6 +60,9 @@ for _, letter in ipairs(redis.call('ZRANGEBYSCORE', dead, '-inf', too_old, 'LIMI
   redis.call('ZREM', owned_prefix .. string.sub(letter, 1, 12) .. ':dead', letter)
   redis.call('ZREM', dead, letter)
 end
-local remembered = table.concat({ call, string.format('%.0f', now), cjson.encode(rings) }, ' ')
-redis.call('SET', swept, remembered, 'PX', math.floor(interval) + ANSWER_KEPT)
-return { 'swept', rings, overdue_ends() }
+local overdue, due = overdue_ends(), next_due()
+if #rings + #overdue > 0 then -- else a repeat finds as little, and an idle cluster writes nothing
+  local found = { call, string.format('%.0f', now), cjson.encode({ rings, due }) }
+  redis.call('SET', swept, table.concat(found, ' '), 'PX', math.floor(interval) + ANSWER_KEPT)
+end
+return { 'swept', rings, overdue, due }

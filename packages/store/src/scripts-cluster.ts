@@ -9,19 +9,27 @@ export const ringDraw = defineScript('ring-draw', {
 export type SweepReply = {
   readonly rings: readonly { readonly id: string; readonly ring: string }[];
   readonly overdueEnds: readonly string[];
+  /** Until the next session that is known now is due; Infinity: there is none. */
+  readonly nextDueMs: number;
 };
 
 export const pendingSweep = defineScript('pending-sweep', {
   keys: ['pending', 'swept', 'ends', 'sessions', 'dead', 'paused_agents'],
   args: ['session_prefix', 'owned_prefix', 'interval', 'resume_window', 'call'],
   decode(word, reply): SweepReply {
-    if (word === 'early') return { rings: [], overdueEnds: [] };
+    if (word === 'early') return { rings: [], overdueEnds: [], nextDueMs: 0 };
     const flat = reply.texts();
     const rings = [];
     for (let i = 0; i + 1 < flat.length; i += 2) {
       rings.push({ id: flat[i] ?? '', ring: flat[i + 1] ?? '' });
     }
-    return { rings, overdueEnds: reply.texts() };
+    const overdueEnds = reply.texts();
+    const nextDue = reply.text();
+    return {
+      rings,
+      overdueEnds,
+      nextDueMs: nextDue === '' ? Number.POSITIVE_INFINITY : Number(nextDue),
+    };
   },
 });
 

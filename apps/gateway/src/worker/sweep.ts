@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Logger } from '@sluice/runtime';
+import { type Logger, monotonicMs } from '@sluice/runtime';
 import {
   type PauseNumbers,
   type Pauses,
@@ -11,30 +11,38 @@ import {
 
 /** So many workers look at each partition: one may be about to die. */
 const SWEEPERS_PER_PARTITION = 2;
+/** What is added to a partition is due no sooner: 2 s for a ring, or with the lease of its holder. */
+const QUIET_MAX_MS = 2_000;
 
-type SweepingOptions = {
+type LooksOptions = {
+  readonly nodeId: string;
+  readonly partitions: number;
+  readonly leaseTtlMs: number;
+  liveWorkers(): readonly string[];
+};
+
+type SweepingOptions = LooksOptions & {
   readonly sweep: Sweep;
   readonly pauses: Pauses;
   readonly rings: Rings;
   readonly ends: SessionEnds;
-  readonly nodeId: string;
-  readonly partitions: number;
   readonly intervalMs: number;
   /** So many sessions had to be rung for. */
   onRung(sessions: number): void;
   readonly log: Logger;
-  liveWorkers(): readonly string[];
 };
 
 /** Rings for sessions with work and no live holder, and copies SESSION_END records left behind (T7). */
 export function startSweeping(options: SweepingOptions): { stop(): Promise<void> } {
   const { sweep, pauses, rings, ends, log, intervalMs } = options;
+  const looks = new Looks(options);
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
 
   async function sweepPartition(partition: number, numbers: PauseNumbers) {
     if (Object.keys(numbers).length > 0) await pauses.follow(partition, numbers);
-    const { rings: due, overdueEnds } = await sweep(partition);
+    const { rings: due, overdueEnds, nextDueMs } = await sweep(partition);
+    looks.looked(partition, nextDueMs);
     for (const { id, ring } of due) await rings.ring(id, ring);
     if (due.length > 0) {
       options.onRung(due.length);
@@ -45,8 +53,9 @@ export function startSweeping(options: SweepingOptions): { stop(): Promise<void>
 
   async function round() {
     try {
-      const numbers = await pauses.numbers();
-      await Promise.all(mine(options).map((partition) => sweepPartition(partition, numbers)));
+      const due = looks.due();
+      const numbers = due.length > 0 ? await pauses.numbers() : {};
+      await Promise.all(due.map((partition) => sweepPartition(partition, numbers)));
     } catch (err) {
       if (!(err instanceof StoreUnavailable)) log.error({ err }, 'sweep failed');
     }
@@ -67,9 +76,34 @@ export function startSweeping(options: SweepingOptions): { stop(): Promise<void>
   };
 }
 
+/** Which partitions this worker looks at, and when: only once something can be due there. */
+class Looks {
+  private workers = '';
+  private mine: readonly number[] = [];
+  private readonly nextMs = new Map<number, number>();
+
+  constructor(private readonly options: LooksOptions) {}
+
+  due(): number[] {
+    const workers = [...this.options.liveWorkers()].sort();
+    if (workers.join() !== this.workers) {
+      this.workers = workers.join();
+      this.mine = partitionsOf(this.options, workers);
+      this.nextMs.clear(); // nobody may have looked at those that it takes over now
+    }
+    const nowMs = monotonicMs();
+    return this.mine.filter((partition) => (this.nextMs.get(partition) ?? 0) <= nowMs);
+  }
+
+  /** An idle partition is looked at every 1 to 2 s, not always together with the same others. */
+  looked(partition: number, nextDueMs: number): void {
+    const quietMs = Math.min(QUIET_MAX_MS, this.options.leaseTtlMs) * (0.5 + Math.random() / 2);
+    this.nextMs.set(partition, monotonicMs() + Math.min(nextDueMs, quietMs));
+  }
+}
+
 /** Rendezvous hashing: each partition belongs to the workers that score highest for it. */
-function mine({ nodeId, partitions, liveWorkers }: SweepingOptions): number[] {
-  const workers = liveWorkers();
+function partitionsOf({ nodeId, partitions }: LooksOptions, workers: readonly string[]): number[] {
   const all = Array.from({ length: partitions }, (_, partition) => partition);
   if (workers.length <= SWEEPERS_PER_PARTITION) return all;
   return all.filter((partition) => {

@@ -81,6 +81,7 @@ export async function startWorker(options: WorkerOptions) {
     nodeId,
     partitions: store.keys.partitions,
     intervalMs: options.sweepIntervalMs,
+    leaseTtlMs: limits.leaseTtlMs,
     onRung: options.metrics.sweepRings,
     log,
     liveWorkers: options.liveWorkers,
