@@ -81,6 +81,12 @@ describe('while Redis is away', () => {
     expect(firstTries.map(({ turn }) => turn.message_id)).toEqual(ids);
     expect(await cluster.inbox('s')).toEqual([]);
 
+    const told = node.logs.filter(({ msg }) =>
+      /^redis (does not answer|answers again)/.test(`${msg}`),
+    );
+    expect(told.map(({ level }) => level)).toEqual(['warn', 'info']);
+    expect(node.logs.filter(({ err, msg }) => err && msg === 'ring failed')).toEqual([]);
+
     // The refused message was not stored: sent again it is a new one.
     client.message('again', { message_id: 'lost' });
     expect(await client.waitFor({ status: 'accepted', message_id: 'lost' })).not.toHaveProperty(

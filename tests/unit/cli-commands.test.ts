@@ -53,7 +53,7 @@ describe('sluice', () => {
     expect(exp).toBeGreaterThan(nowS + 7_000);
     expect(exp).toBeLessThan(nowS + 7_201);
 
-    const failures: [string[], Record<string, string>, RegExp][] = [
+    const failures: [string[], Record<string, string>, RegExp, number?][] = [
       [who, {}, /gateway\.auth\.jwt is not set; set gateway\.auth\.jwt\.secret.*openssl rand/],
       [
         who,
@@ -65,15 +65,27 @@ describe('sluice', () => {
         {},
         /jwks_url .*private key/,
       ],
-      [[...who, '--ttl', 'soon'], secret, /--ttl soon: give a duration/],
-      [[...who, '--scopes', 'read,all'], secret, /--scopes all: give some of read, write, admin/],
+      [[...who, '--ttl', 'soon'], secret, /--ttl soon: give a duration/, 2],
+      [
+        [...who, '--scopes', 'read,all'],
+        secret,
+        /--scopes all: give some of read, write, admin/,
+        2,
+      ],
     ];
-    for (const [args, env, message] of failures) {
+    for (const [args, env, message, status = 78] of failures) {
       expect(sluice(args, env)).toMatchObject({
-        ...{ status: 78, stdout: '' },
+        ...{ status, stdout: '' },
         stderr: expect.stringMatching(message),
       });
     }
+  });
+
+  it('X6 a token that cannot be sent is refused without being shown', () => {
+    const { status, stderr } = sluice(['nodes'], { SLUICE_TOKEN: 's3cr3t\nother' });
+    expect(stderr).toMatch(/^sluice: --token \(SLUICE_TOKEN\): holds other than visible ASCII/);
+    expect(stderr).not.toMatch(/s3cr3t|other\n/);
+    expect(status).toBe(2);
   });
 
   it('chat ends with 75 and a remedy when no gateway answers', () => {

@@ -32,4 +32,4 @@ function claimsOf({ principal, ttl, scopes }: Pick<TokenOptions, 'principal' | '
   return { principal, ttlMs, scopes: known.filter((scope) => named.includes(scope)) };
 }
 
-const wrong = (message: string) => new StartError(message, exitStatus.config);
+const wrong = (message: string) => new StartError(message, exitStatus.usage);

@@ -97,9 +97,10 @@ export async function openStore(options: StoreOptions) {
   }
   const bullConnection = connectPatiently(address, onError);
   const channels = makeChannels(connectPatiently(address, onError));
-  const rings = makeRings(bullConnection, keys.ringPrefix, (err) =>
-    log.warn({ err }, 'ring failed'),
-  );
+  const rings = makeRings(bullConnection, keys.ringPrefix, {
+    onFailed: (err) => log.warn({ err }, 'ring failed'),
+    onError,
+  });
   // A node that is started again under its id is another process, and has none of the connections.
   // Short, since it stands in every resume mark; no node has a `~` in its id.
   const processId = `~${randomBytes(6).toString('base64url')}`;
@@ -111,7 +112,11 @@ export async function openStore(options: StoreOptions) {
         )
       : log.info({ used_bytes, max_bytes }, 'redis has room again'),
   );
-  const pulse = watchPulse(connection, memory);
+  const pulse = watchPulse(connection, memory, (isBeating, silentMs) =>
+    isBeating
+      ? log.info({ ms: Math.round(silentMs) }, 'redis answers again')
+      : log.warn('redis does not answer: nothing is taken in and no turn begins until it does'),
+  );
   const leases = makeLeases(connection, keys, { nodeId, limits });
   const measure = makeMeasure(connection, keys);
   const pauses = makePauses(connection, keys, { rings, leases });

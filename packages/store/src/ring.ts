@@ -25,7 +25,13 @@ function jobId(id: string, ring: string): string {
 export function makeRings(
   connection: Redis,
   prefix: string,
-  onError: (error: unknown) => void,
+  {
+    onFailed,
+    onError,
+  }: {
+    onFailed(error: unknown): void /** Of the connection, which is tried again. */;
+    onError(error: unknown): void;
+  },
 ): Rings {
   const queue = new Queue<RingJob>(RING_QUEUE, {
     connection: connection as ConnectionOptions,
@@ -41,7 +47,7 @@ export function makeRings(
       const options = { jobId: jobId(id, ring), lifo, delay: delayMs };
       const added = betweenFailpoints(addCall, () =>
         queue.add(RING_QUEUE, { id, ring }, options),
-      ).then(() => undefined, onError);
+      ).then(() => undefined, onFailed);
       adding.add(added);
       return added.finally(() => adding.delete(added));
     },

@@ -36,7 +36,12 @@ export function gatewayOf({ url, token }: GatewayOptions): Gateway {
   if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol)) {
     throw new StartError(`--url: ${url} is no http:// or https:// URL`, exitStatus.usage);
   }
-  return { url: base, token: token || undefined };
+  // Said by us, since what refuses it otherwise shows it.
+  if (token && !/^[\x21-\x7e]+$/.test(token.trim())) {
+    const why = 'holds other than visible ASCII characters without blanks';
+    throw new StartError(`--token (SLUICE_TOKEN): ${why}; give one token`, exitStatus.usage);
+  }
+  return { url: base, token: token?.trim() || undefined };
 }
 
 export function parseCount(text: string): number {
