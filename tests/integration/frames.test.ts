@@ -23,7 +23,10 @@ describe('frames that are none', () => {
     const { url } = await startRedis();
     node = await startGateway({
       redisUrl: url,
-      config: { gateway: { max_payload: MAX_PAYLOAD }, agents: { echo: { kind: 'echo' } } },
+      config: {
+        gateway: { max_payload: MAX_PAYLOAD },
+        agents: { echo: { kind: 'echo' }, slow: { kind: 'echo', delay_ms: 60_000 } },
+      },
     });
   });
   afterAll(() => node.kill());
@@ -156,5 +159,30 @@ describe('frames that are none', () => {
     }
     expect(await post(text(MAX_PAYLOAD + 1))).toMatchObject({ status: 413 });
     expect((await fetch(`${node.url}/v1/sessions/http`)).status).toBe(404);
+  });
+
+  it('B1 of a snapshot fits max_payload: what is pending from its head, then the newest messages', async () => {
+    const contents = [1, 2, 3, 4, 5].map((n) => `${n}`.repeat(1_000));
+    const snapshotOf = async (agent_id: string) => {
+      const client = await FrameClient.connect(node.wsUrl);
+      await client.hello({ agent_id });
+      const ids = contents.map((content) => client.message(content));
+      await client.waitFor({ status: 'accepted', message_id: ids.at(-1) });
+      if (agent_id === 'echo') await client.final(String(ids.at(-1)));
+      client.send({ type: 'snapshot' });
+      const frame = await client.waitFor({ type: 'snapshot' });
+      expect(Buffer.byteLength(JSON.stringify(frame))).toBeLessThanOrEqual(MAX_PAYLOAD);
+      return Object(frame.state);
+    };
+    const waiting = await snapshotOf('slow');
+    expect(waiting).toMatchObject({ truncated: true, messages: [] });
+    expect(waiting.pending_inbox).toEqual(contents.slice(0, 3));
+    const told = await snapshotOf('echo');
+    expect(told).toMatchObject({ truncated: true, pending_inbox: [] });
+    expect(told.messages.map((message: object) => Object(message).content)).toEqual([
+      `echo: ${contents[3]}`,
+      contents[4],
+      `echo: ${contents[4]}`,
+    ]);
   });
 });

@@ -1,17 +1,36 @@
 import type { SessionState } from '@sluice/protocol';
 
-/** The persisted shape with the newest messages that fit `maxBytes` of JSON (B1). */
+const bytesOf = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
+
+/** How many of them, from the first, have room; each takes a comma too. */
+function countThatFits(items: readonly unknown[], room: number): { count: number; bytes: number } {
+  let bytes = 0;
+  let count = 0;
+  for (const item of items) {
+    const more = bytesOf(item) + 1;
+    if (bytes + more > room) break;
+    bytes += more;
+    count++;
+  }
+  return { count, bytes };
+}
+
+/**
+ * The persisted shape, such that its frame fits `maxBytes` (B1): what is pending, from its head, and then the
+ * newest messages.
+ */
 export function fitSnapshot(state: SessionState, maxBytes: number): SessionState {
   const { events: _, ...rest } = state;
-  const sizes = rest.messages.map((message) => Buffer.byteLength(JSON.stringify(message)) + 1);
-  const bare = Buffer.byteLength(JSON.stringify({ ...rest, messages: [], truncated: true }));
-  let kept = 0;
-  let bytes = bare;
-  while (kept < sizes.length) {
-    bytes += sizes[sizes.length - 1 - kept] ?? 0;
-    if (bytes > maxBytes) break;
-    kept++;
-  }
-  if (kept === sizes.length) return rest;
-  return { ...rest, messages: rest.messages.slice(sizes.length - kept), truncated: true };
+  const bare = { ...rest, messages: [], pending_inbox: [], truncated: true as const };
+  const room = maxBytes - bytesOf({ type: 'snapshot', state: bare });
+  const { pending_inbox, messages } = rest;
+  const pending = countThatFits(pending_inbox, room);
+  const isWhole = pending.count === pending_inbox.length;
+  const newest = isWhole ? countThatFits([...messages].reverse(), room - pending.bytes).count : 0;
+  if (isWhole && newest === messages.length) return rest;
+  return {
+    ...bare,
+    pending_inbox: pending_inbox.slice(0, pending.count),
+    messages: messages.slice(messages.length - newest),
+  };
 }
