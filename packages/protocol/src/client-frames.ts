@@ -24,6 +24,14 @@ function text(minLength: number, maxLength: number) {
 }
 const agentId = text(1, 128);
 
+/** A field that may be left out; clients of languages that have no "absent" write null for that. */
+function optional<T extends z.ZodType>(schema: T) {
+  return schema
+    .nullable()
+    .transform((value) => value ?? undefined)
+    .optional();
+}
+
 export const jsonObject = z.record(z.string(), z.unknown());
 const version = z.int().nonnegative();
 const cursor = z.int().nonnegative();
@@ -40,46 +48,43 @@ export type Mode = (typeof modes)[number];
 export const helloSchema = z.object({
   type: z.literal('hello'),
   agent_id: agentId,
-  protocol_min: version.optional(),
-  protocol_max: version.optional(),
-  protocol: z.object({ min: version.optional(), max: version.optional() }).optional(),
-  capabilities: z.array(z.string()).max(64).optional(),
-  caps: z.array(z.string()).max(64).optional(),
-  session_id: sessionIdSchema.optional(),
-  since: cursor.optional(),
-  epoch: text(0, 32).optional(),
-  metadata: jsonObject.optional(),
+  protocol_min: optional(version),
+  protocol_max: optional(version),
+  protocol: optional(z.object({ min: optional(version), max: optional(version) })),
+  capabilities: optional(z.array(z.string()).max(64)),
+  caps: optional(z.array(z.string()).max(64)),
+  session_id: optional(sessionIdSchema),
+  since: optional(cursor),
+  epoch: optional(text(0, 32)),
+  metadata: optional(jsonObject),
 });
 
 /** Legacy attach; `since` may be a string of digits. */
 export const joinSchema = z.object({
   type: z.literal('join'),
   agent_id: agentId,
-  min_version: version.optional(),
-  max_version: version.optional(),
-  session_id: sessionIdSchema.optional(),
-  since: z
-    .union([cursor, z.string().regex(/^\d{1,15}$/)])
-    .transform(Number)
-    .optional(),
+  min_version: optional(version),
+  max_version: optional(version),
+  session_id: optional(sessionIdSchema),
+  since: optional(z.union([cursor, z.string().regex(/^\d{1,15}$/)]).transform(Number)),
 });
 
 export const messageSchema = z.object({
-  type: z.literal('message').optional(),
+  type: optional(z.literal('message')),
   content: contentSchema,
-  message_id: messageIdSchema.optional(),
-  mode: z.enum(modes).optional(),
-  metadata: jsonObject.optional(),
-  in_reply_to: messageIdSchema.optional(),
+  message_id: optional(messageIdSchema),
+  mode: optional(z.enum(modes)),
+  metadata: optional(jsonObject),
+  in_reply_to: optional(messageIdSchema),
   /** W3C trace context of what the client does; one that is none is ignored. */
-  traceparent: text(0, 512).optional(),
+  traceparent: optional(text(0, 512)),
   /** Over HTTP only: starts the session when there is none. */
-  agent_id: agentId.optional(),
+  agent_id: optional(agentId),
 });
 
 const abortSchema = z.object({
   type: z.enum(['abort', 'message_abort']),
-  reason: text(0, 256).optional(),
+  reason: optional(text(0, 256)),
 });
 
 export type HelloFrame = z.infer<typeof helloSchema>;

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { type ClientFrame, schemas } from './client-frames.js';
+import { type ClientFrame, messageIdSchema, schemas } from './client-frames.js';
 import type { ErrorCode } from './errors.js';
 
 /** Objects and arrays within objects and arrays; deeper frames are refused (X4). */
@@ -41,10 +41,8 @@ export function decodeValue(value: unknown): Decoded {
   const raw = value as Record<string, unknown>;
   const type = raw.type ?? 'message';
   if (typeof type !== 'string' || !Object.hasOwn(schemas, type)) {
-    return refuse(
-      `unknown frame type ${quote(type)}; known: ${Object.keys(schemas).join(', ')}`,
-      'type',
-    );
+    const text = `unknown frame type ${quote(type)}; known: ${Object.keys(schemas).join(', ')}`;
+    return { ...refuse(text, 'type'), ...messageIdOf(raw) };
   }
   return type === 'message' ? decodeMessage(raw) : decodeTyped(type as keyof typeof schemas, raw);
 }
@@ -84,14 +82,12 @@ export function firstIssue(error: z.ZodError): { field: string; message: string 
 
 function fromIssues(error: z.ZodError, raw: Record<string, unknown>): Refusal {
   const { field, message } = firstIssue(error);
-  const messageId = schemas.message.shape.message_id.safeParse(raw.message_id);
-  return {
-    kind: 'refused',
-    code: 'invalid_frame',
-    message,
-    ...(field ? { field } : {}),
-    ...(messageId.success && messageId.data ? { messageId: messageId.data } : {}),
-  };
+  return { ...refuse(message, field), ...messageIdOf(raw) };
+}
+
+function messageIdOf(raw: Record<string, unknown>): { messageId?: string } {
+  const { success, data } = messageIdSchema.safeParse(raw.message_id);
+  return success ? { messageId: data } : {};
 }
 
 function refuse(message: string, field?: string): Refusal {

@@ -68,6 +68,20 @@ const hellos: ContractCase[] = [
     },
   },
   {
+    title: 'hello: null is as absent',
+    async run(target) {
+      const client = await open(target);
+      const version = { protocol: null, protocol_min: null, protocol_max: null };
+      const place = { session_id: null, since: null, epoch: null, metadata: null };
+      const hello = { type: 'hello', agent_id: 'echo', capabilities: null, ...version, ...place };
+      expect(await ask(client, hello)).toMatchObject({ type: 'hello_ok', resumed: false });
+      expect(await ask(client, { ...hello, agent_id: null })).toMatchObject({
+        code: 'invalid_frame',
+        field: 'agent_id',
+      });
+    },
+  },
+  {
     title: 'hello: a version that is not spoken is refused, and the socket stays open for another',
     async run(target) {
       const client = await open(target);

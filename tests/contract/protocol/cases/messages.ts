@@ -5,6 +5,8 @@ import { ask, attach, type ContractCase, isAlive, open, type Target } from '../t
 const whole = expect.any(Number);
 const finals = (frames: readonly Frame[]) => frames.filter(({ status }) => status === 'final');
 
+const nulls = { message_id: null, mode: null, metadata: null, in_reply_to: null };
+
 const accepted: ContractCase[] = [
   {
     title: 'message: every field of accepted and of final',
@@ -45,6 +47,7 @@ const accepted: ContractCase[] = [
         [{ type: 'message', text: 'as text' }, 'echo: as text'],
         [{ content: 'without a type' }, 'echo: without a type'],
         [{ type: 'message', content: { a: 1 } }, 'echo: {"a":1}'],
+        [{ type: null, content: null, text: 'null is absent', ...nulls }, 'echo: null is absent'],
       ] as const) {
         const { message_id } = await ask(client, frame, { status: 'accepted' });
         expect(message_id).toMatch(/^[\w.:-]{1,128}$/);
@@ -179,6 +182,8 @@ const misuses: ContractCase[] = [
       const { client } = await attach(target);
       const wrong = { type: 'message', message_id: 'm1', content: 7 };
       expect(await ask(client, wrong)).toMatchObject({ code: 'invalid_frame', message_id: 'm1' });
+      const unknown = { type: 'shout', message_id: 'm2' };
+      expect(await ask(client, unknown)).toMatchObject({ field: 'type', message_id: 'm2' });
     },
   },
   ...[
@@ -195,7 +200,7 @@ const misuses: ContractCase[] = [
         type: 'error',
         code: 'not_joined',
         retryable: false,
-        ...(frame.type === 'message' ? { message_id: 'm1' } : {}),
+        ...('message_id' in frame ? { message_id: 'm1' } : {}),
       });
     },
   })),
