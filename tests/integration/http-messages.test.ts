@@ -130,6 +130,14 @@ describe('a session over HTTP', () => {
       status: 200,
       body: { type: 'no_active_turn', session_id: 'stops' },
     });
+    await post('stops/messages', { content: 'again', message_id: 'm2' });
+    await eventually(() => turnsOf('stops').length === 2);
+    expect(await post('stops/messages', { text: 'stop' })).toMatchObject({
+      status: 200,
+      body: { type: 'aborted', session_id: 'stops' },
+    });
+    const nowhere = { text: '/stop', agent_id: 'slow' };
+    expect((await post('nowhere/messages', nowhere)).status).toBe(404);
   });
 
   it('D9 DELETE ends the session; its id then names a new one', async () => {

@@ -6,6 +6,7 @@ import { duplicateOutcome } from './duplicate.js';
 import { enterSession } from './enter-session.js';
 import { buildEvent, duplicateAccepted } from './frames.js';
 import { readMessage } from './read-message.js';
+import { abortSession } from './routes/abort-session.js';
 import { refusalOf, TOO_MANY_MESSAGES } from './send-message.js';
 import type { Exchange, HttpReply } from './transport.js';
 import { type FinalWait, waitForFinals } from './wait-for-final.js';
@@ -27,6 +28,7 @@ export async function postMessage(
   const waitMs = Math.min(waitS, WAIT_MAX_S) * 1_000;
   const message = await readMessage(exchange, context.limits.maxPayloadBytes);
   if (!message) return;
+  if (message.type === 'abort') return await abortSession(context, reply, ref);
   const admitted = await context.rates.message(ref.principal);
   if (admitted.kind === 'refused') {
     return reply.error('rate_limited', TOO_MANY_MESSAGES, retryAfter(admitted.retryAfterMs));
@@ -34,10 +36,10 @@ export async function postMessage(
   const agentId = await enter(context, reply, { ref, agentId: message.agent_id ?? '' });
   if (agentId === undefined) return;
 
-  waits.add(reply);
   let finals: FinalWait | undefined;
+  waits.add(reply);
   try {
-    finals = waitMs > 0 ? await waitForFinals(context, ref, agentId) : undefined;
+    if (waitMs > 0) finals = await waitForFinals(context, ref, agentId);
     reply.onAborted(() => finals?.stop());
     const traceparent = message.traceparent ?? exchange.request.header('traceparent');
     const sending = { ref, agentId, message, traceparent, finals, waitMs, readMs };

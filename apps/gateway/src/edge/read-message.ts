@@ -1,7 +1,7 @@
 import { decode } from '@sluice/protocol';
 import type { Exchange } from './transport.js';
 
-/** The body of a POST as a `message` frame, or undefined after the error was sent. */
+/** The body of a POST as a `message` frame, or the `abort` that its text is; undefined after the error was sent. */
 export async function readMessage({ request, reply }: Exchange, maxBytes: number) {
   const body = await request.body(maxBytes);
   if (body === 'aborted') return undefined;
@@ -14,9 +14,8 @@ export async function readMessage({ request, reply }: Exchange, maxBytes: number
     reply.error(decoded.code, decoded.message);
     return undefined;
   }
-  if (decoded.frame.type !== 'message') {
-    reply.error('invalid_frame', 'the body must be a message: {"content": ...}');
-    return undefined;
-  }
-  return decoded.frame;
+  const { frame } = decoded;
+  if (frame.type === 'message' || frame.type === 'abort') return frame;
+  reply.error('invalid_frame', 'the body must be a message: {"content": ...}');
+  return undefined;
 }

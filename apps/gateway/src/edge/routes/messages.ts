@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { EdgeContext } from '../context.js';
 import { postMessage, type Waits } from '../post-message.js';
 import { type OpenStreams, streamEvents } from '../sse.js';
+import { abortedShape } from './abort-session.js';
 import { type DescribedRoute, defineRoute } from './define-route.js';
 import { noSuchSession, refusesToBegin, sessionOf } from './guards.js';
 import { acceptedShape, finalShape, named, sessionParams } from './shapes.js';
@@ -34,7 +35,11 @@ export function messageRoutes(context: EdgeContext, { streams, waits }: Kept): D
       }),
       frame: clientFrames.message,
       answers: {
-        200: { description: 'The outcome', schema: finalShape },
+        200: {
+          description:
+            'The outcome; of a text that is /stop or stop: whether a turn is being stopped',
+          schema: z.union([finalShape, abortedShape]),
+        },
         202: { description: 'The message is accepted', schema: acceptedShape },
       },
       errors: [

@@ -3,6 +3,7 @@ import type { SessionWork } from '@sluice/store';
 import { z } from 'zod';
 import { allows } from '../authenticate.js';
 import type { EdgeContext } from '../context.js';
+import { abortedShape, abortSession } from './abort-session.js';
 import { encodeHistoryPlace, historyPlace } from './cursors.js';
 import { type DescribedRoute, defineRoute } from './define-route.js';
 import { endedAnswer, endSession } from './end-session.js';
@@ -101,23 +102,12 @@ const aborting = (context: EdgeContext) =>
     params: sessionParams,
     query: z.object(named),
     answers: {
-      200: {
-        description: 'It is being stopped, or none runs',
-        schema: z.object({
-          type: z.enum(['aborted', 'no_active_turn']),
-          session_id: z.string(),
-        }),
-      },
+      200: { description: 'It is being stopped, or none runs', schema: abortedShape },
     },
     errors: ['session_not_found', 'unavailable'],
     async run(exchange, { query }) {
       const ref = sessionOf(context, exchange, { action: 'session_abort', of: query.principal });
-      if (!ref) return;
-      const { reply } = exchange;
-      const word = await context.inbox.abort(ref, 'user');
-      if (word === 'not_found') return noSuchSession(reply);
-      const type = word === 'aborting' ? 'aborted' : 'no_active_turn';
-      reply.json(200, { type, session_id: ref.sessionId });
+      if (ref) await abortSession(context, exchange.reply, ref);
     },
   });
 
