@@ -66,7 +66,7 @@ function onFrame(context: EdgeContext, connection: Connection, read: ReadFrame):
     return;
   }
   const isMessage = frame.type === 'message';
-  const messageId = isMessage ? frame.message_id : undefined;
+  const messageId = isMessage || frame.type === 'cancel' ? frame.message_id : undefined;
   const refuse = (code: ErrorCode, text: string, scope?: Scope) => {
     if (isMessage) context.metrics.message(code);
     outbound.json(errorFrame(code, text, { scope, messageId }));
@@ -113,8 +113,10 @@ function onAttachedFrame(
         outbound.json({ type: word === 'aborting' ? 'aborted' : 'no_active_turn', session_id });
       });
     case 'cancel':
-      return inOrder(connection, () =>
-        cancelMessage(context, connection, { state, messageId: frame.message_id }),
+      return inOrder(
+        connection,
+        () => cancelMessage(context, connection, { state, messageId: frame.message_id }),
+        { messageId: frame.message_id },
       );
     case 'snapshot':
       return answer(connection, state.feed.snapshot(state.reader));

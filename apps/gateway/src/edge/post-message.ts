@@ -36,10 +36,10 @@ export async function postMessage(
   const agentId = await enter(context, reply, { ref, agentId: message.agent_id ?? '' });
   if (agentId === undefined) return;
 
-  let finals: FinalWait | undefined;
   waits.add(reply);
+  let finals: FinalWait | undefined;
   try {
-    if (waitMs > 0) finals = await waitForFinals(context, ref, agentId);
+    finals = waitMs > 0 ? await waitForFinals(context, ref, agentId) : undefined;
     reply.onAborted(() => finals?.stop());
     const traceparent = message.traceparent ?? exchange.request.header('traceparent');
     const sending = { ref, agentId, message, traceparent, finals, waitMs, readMs };
