@@ -1,4 +1,7 @@
+import { once } from 'node:events';
+import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { within } from '@sluice/runtime';
 import { sessionKeyId } from '@sluice/store';
 import {
   eventually,
@@ -6,11 +9,14 @@ import {
   freePort,
   type GatewayProcess,
   httpBehaviours,
+  startChild,
   startGateway,
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
 import { Cluster } from './cluster.js';
+
+const bin = resolve('bin/sluice');
 
 /** Whatever is secret carries this word, in all its shapes. */
 const TOKEN = 'swordfish-token-0123456789';
@@ -118,6 +124,21 @@ describe('logs', () => {
     for (const failure of await Promise.all(failures)) {
       expect(failure).toMatch(/did not become ready.*"code":75/);
       expect(failure).not.toMatch(/swordfish/);
+    }
+  }, 30_000);
+
+  it('C3 a node whose lines cannot be written serves, and ends when it is told to', async () => {
+    const port = await freePort();
+    const args = [`--gateway.port=${port}`, `--redis.url=${redis.url}`];
+    const child = startChild('sh', ['-c', 'exec "$@" > /dev/full', 'sh', bin, 'start', ...args]);
+    const ended = once(child, 'close');
+    const ready = async () => (await fetch(`http://127.0.0.1:${port}/ready`)).status;
+    try {
+      await eventually(async () => (await ready().catch(() => 0)) === 200, 15_000);
+      child.kill('SIGTERM');
+      expect(await within(ended, 10_000)).toEqual([0, null]);
+    } finally {
+      child.kill('SIGKILL');
     }
   }, 30_000);
 });

@@ -10,7 +10,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   // `sluice sessions list | head` closes our stdout: not an error of ours.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(exitStatus.ok);
-    throw error;
+    console.error(`sluice: cannot write to stdout: ${error.message}`);
+    process.exit(exitStatus.tempFail);
   });
   try {
     process.exit(await run(argv));

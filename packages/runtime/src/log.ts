@@ -1,4 +1,4 @@
-import { type Logger, pino } from 'pino';
+import { type Logger, type LoggerOptions, pino } from 'pino';
 
 export type { Logger } from 'pino';
 
@@ -9,22 +9,37 @@ export type LogOptions = { readonly level: string; readonly pretty: boolean };
  * fields. Contents and credentials are never passed to it; `redact` is the second line of defence (X6).
  */
 export function makeLog({ level, pretty }: LogOptions, base: Record<string, unknown> = {}): Logger {
-  return pino({
+  const options: LoggerOptions = {
     level,
     base,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: errorFields },
     redact: ['token', 'content', 'authorization', '*.token', '*.content', '*.authorization'],
-    ...(pretty
-      ? {
-          transport: {
-            target: 'pino-pretty',
-            options: { ignore: 'pid,hostname,node_id', translateTime: 'HH:MM:ss' },
-          },
-        }
-      : {}),
+  };
+  if (!pretty) return pino(options, stdoutLines());
+  const target = 'pino-pretty';
+  const format = { ignore: 'pid,hostname,node_id', translateTime: 'HH:MM:ss' };
+  return pino({ ...options, transport: { target, options: format } });
+}
+
+/** Lines that cannot be written are kept up to this, for when there is room again; then they are dropped. */
+const KEPT_BYTES_MAX = 2 ** 20;
+
+/**
+ * A full disk, or a terminal that is gone, must not stop a node: pino's own destination throws on the first
+ * such error, and then tries to write what is left for ever, at the exit of the process too.
+ */
+function stdoutLines() {
+  const lines = pino.destination({ dest: 1, sync: false, maxLength: KEPT_BYTES_MAX });
+  const flushSync = lines.flushSync.bind(lines);
+  lines.on('error', () => {
+    lines.flushSync = () => {};
   });
+  lines.on('write', () => {
+    lines.flushSync = flushSync;
+  });
+  return lines;
 }
 
 /**

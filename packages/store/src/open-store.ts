@@ -1,6 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { Durability } from '@sluice/protocol';
-import { exitStatus, type Logger, type RedisMetrics, StartError, sleep } from '@sluice/runtime';
+import {
+  exitStatus,
+  type Logger,
+  monotonicMs,
+  type RedisMetrics,
+  StartError,
+  sleep,
+} from '@sluice/runtime';
 import type { RedisAddress } from './address.js';
 import { makeChannels } from './channels.js';
 import { makeClusterState, makeMeasure } from './cluster-state.js';
@@ -69,9 +76,10 @@ export async function openStore(options: StoreOptions) {
     onReady: () => log.debug('redis connected'),
     calls: options.calls,
   });
-  for (let waited = 0; connection.serverId() === undefined; waited += 10) {
+  const untilMs = monotonicMs() + START_WAIT_MS;
+  while (connection.serverId() === undefined) {
     const isStopped = options.stop?.aborted === true;
-    if (waited >= START_WAIT_MS || isStopped || isRefusal(reason)) {
+    if (monotonicMs() >= untilMs || isStopped || isRefusal(reason)) {
       await connection.close();
       throw isStopped
         ? new StartError('told to stop before Redis answered', exitStatus.ok)

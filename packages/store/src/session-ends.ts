@@ -1,3 +1,4 @@
+import { exitStatus, StartError } from '@sluice/runtime';
 import type { Connection } from './connect.js';
 import type { Keys } from './keys.js';
 import { pairs } from './reply.js';
@@ -45,6 +46,7 @@ export function makeSessionEnds(
       for (const group of options.groups) {
         await connection.ask((client) =>
           client.xgroup('CREATE', options.stream, group, '0', 'MKSTREAM').catch((error: Error) => {
+            if (error.message.startsWith('WRONGTYPE')) throw noStream(options.stream);
             if (!error.message.startsWith('BUSYGROUP')) throw error;
           }),
         );
@@ -96,6 +98,12 @@ export function makeSessionEnds(
     },
   };
 }
+
+const noStream = (key: string) =>
+  new StartError(
+    `session_end.stream: ${key} holds something else than a stream; give another key`,
+    exitStatus.config,
+  );
 
 type EndsRequest = {
   readonly after?: string | undefined;

@@ -42,9 +42,9 @@ const remedies: readonly Remedy[] = [
     todo: 'that port speaks no TLS: set redis.url to redis://, or to its port with TLS',
   },
   {
-    reason: /^Protocol error|reading '|ECONNRESET|no answer|timed out/,
+    reason: /RESP|ECONNRESET|no answer|timed out/,
     status: tempFail,
-    todo: 'is it a Redis, is TLS right (redis:// or rediss://), and has it loaded its data?',
+    todo: 'look whether it is a Redis, with TLS (rediss://) or without, and has loaded its data',
   },
 ];
 

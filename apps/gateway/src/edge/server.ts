@@ -81,7 +81,7 @@ function listen(app: uWS.TemplatedApp, host: string, port: number): Promise<List
     const listening = (listener: uWS.us_listen_socket | false) => {
       if (listener !== false) return resolve(listeningOn(app, listener));
       app.close();
-      const message = `cannot listen on ${host}:${port}: another process has it, or the address is not ours`;
+      const message = `cannot listen on ${host}:${port}: another process has it, or the address is not ours; sluice doctor says which`;
       reject(new StartError(message, exitStatus.tempFail));
     };
     // The declared overloads lack host and options together. Exclusive, or a second process on the
