@@ -162,7 +162,7 @@ function makeContext(options: EdgeOptions, streams: OpenStreams): EdgeContext {
     durability: store.durability,
     ends: store.sessionEnds,
     nodes: store.nodes,
-    fanOut: makeFanOut({ channels, keys, sessions, log }),
+    fanOut: makeFanOut({ channels, keys, sessions }),
     tracing: options.tracing,
     limits,
     metrics: options.metrics,

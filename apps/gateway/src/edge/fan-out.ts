@@ -1,4 +1,4 @@
-import { type Logger, sleep, within } from '@sluice/runtime';
+import { sleep, within } from '@sluice/runtime';
 import {
   type Channels,
   decodePublished,
@@ -11,6 +11,7 @@ import {
   sessionKeyId,
 } from '@sluice/store';
 import { type BuiltEvent, buildEvent, type FrameSession } from './frames.js';
+import { RepairLine } from './repair-line.js';
 
 /** A hole in live events is waited for so long, then read from the log. */
 const HOLE_MS = 50;
@@ -42,7 +43,7 @@ export interface Reader {
 /** Where a log stands: its epoch and the seq of its newest event. */
 export type LogPosition = { readonly epoch: string; readonly head: number };
 
-type Deps = { readonly sessions: Sessions; readonly log: Logger };
+type Deps = { readonly sessions: Sessions; readonly repairs: RepairLine };
 
 /** One session's events on this node: puts them in order and hands them to the local readers. */
 export class Feed {
@@ -73,8 +74,12 @@ export class Feed {
     if (event.seq <= this.position) return;
     this.ahead.set(event.seq, event);
     this.advance();
-    if (this.ahead.size > AHEAD_MAX) void this.repair();
-    else if (this.ahead.size > 0) this.holeTimer ??= setTimeout(() => void this.repair(), HOLE_MS);
+    if (this.ahead.size > AHEAD_MAX) this.mustRepair();
+    else if (this.ahead.size > 0) this.holeTimer ??= setTimeout(() => this.mustRepair(), HOLE_MS);
+  }
+
+  private mustRepair(): void {
+    this.deps.repairs.add(this);
   }
 
   private advance(): void {
@@ -93,7 +98,7 @@ export class Feed {
     }
   }
 
-  /** Reads from the log what the channel did not bring, once for all local readers. */
+  /** Reads from the log what the channel did not bring, once for all local readers. Throws StoreUnavailable. */
   async repair(): Promise<void> {
     if (this.epoch === '') return;
     if (this.repairing) {
@@ -121,14 +126,11 @@ export class Feed {
         full = page.events.length === PAGE;
       }
       for (const seq of this.ahead.keys()) if (seq <= this.position) this.ahead.delete(seq);
-    } catch (err) {
-      if (!(err instanceof StoreUnavailable)) throw err;
-      this.holeTimer ??= setTimeout(() => void this.repair(), RETRY_MS);
     } finally {
       this.repairing = false;
       if (this.repairAgain) {
         this.repairAgain = false;
-        void this.repair();
+        this.mustRepair();
       }
     }
   }
@@ -181,7 +183,7 @@ export class Feed {
     if (this.epoch === '') {
       this.epoch = epoch;
       this.position = head;
-      if (this.heardEarly > head) void this.repair();
+      if (this.heardEarly > head) this.mustRepair();
     }
     while (!reader.closed) {
       try {
@@ -236,16 +238,19 @@ export class Feed {
 
 export type FanOut = ReturnType<typeof makeFanOut>;
 
+type FanOutOptions = {
+  readonly channels: Channels;
+  readonly keys: Keys;
+  readonly sessions: Sessions;
+};
+
 /** Session channel -> feed, reference-counted: one subscription per session and node. */
-export function makeFanOut({
-  channels,
-  keys,
-  ...deps
-}: Deps & { readonly channels: Channels; readonly keys: Keys }) {
+export function makeFanOut({ channels, keys, sessions }: FanOutOptions) {
+  const deps: Deps = { sessions, repairs: new RepairLine() };
   type Entry = { feed: Feed; users: number; subscribed: Promise<void> };
   const entries = new Map<string, Entry>();
   channels.onReconnect(() => {
-    for (const { feed } of entries.values()) void feed.repair();
+    for (const { feed } of entries.values()) deps.repairs.add(feed);
   });
   const idOf = (ref: SessionRef) => sessionKeyId(ref.principal, ref.sessionId);
 
