@@ -109,6 +109,17 @@ describe('exit statuses', () => {
     await node.stop();
   });
 
+  it('a second node under one node_id is warned of, and session_end.groups may be []', async () => {
+    const config = { gateway: { node_id: 'twin' }, session_end: { stream: 'ends', groups: [] } };
+    const first = await startGateway({ redisUrl: redis.url, config });
+    const second = await startGateway({ redisUrl: redis.url, config });
+    await Promise.all([first.stop(), second.stop()]);
+    const warned = ({ logs }: typeof first) => logs.filter(({ msg }) => /node_id/.test(`${msg}`));
+    expect([warned(first).length, warned(second).length]).toEqual([0, 1]);
+    expect(await redis.client().type('ends')).toBe('stream');
+    expect(await redis.client().xinfo('GROUPS', 'ends')).toEqual([]);
+  });
+
   it('D7 0 at once when it is told to stop while it still waits for Redis', async () => {
     await redis.pause();
     try {

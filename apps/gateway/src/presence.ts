@@ -44,6 +44,9 @@ export async function startPresence(options: PresenceOptions) {
     const status = draining ? 'draining' : roles.includes('worker') ? 'worker' : 'edge';
     beats = await nodes.beat(status, info());
   }
+  if (await nodes.isTaken()) {
+    log.warn('another process lives under this gateway.node_id: give each node its own');
+  }
   // One channel for what the node must hear, and one that nobody but this process listens to: that
   // subscription is a sign of life, and ends with the process (E10).
   let listener: (message: string) => void = () => {};

@@ -43,6 +43,13 @@ export function makeNodes(connection: Connection, keys: Keys, nodeId: string) {
       });
     },
 
+    /** Whether a living process listens under this node's id: `sluice:nodes` has one beat for both. */
+    async isTaken(): Promise<boolean> {
+      const channel = keys.nodeChannelPrefix(0) + nodeId;
+      const [, hearers] = await connection.ask((client) => client.pubsub('NUMSUB', channel));
+      return Number(hearers) > 0;
+    },
+
     /** Asks a node to drain as SIGTERM does; false: nobody hears. More than once changes nothing. */
     async askToDrain(node: string): Promise<boolean> {
       const channel = keys.nodeChannelPrefix(0) + node;

@@ -43,14 +43,12 @@ export function makeSessionEnds(
   return {
     /** Makes the stream and its consumer groups, so that no reader meets a missing key. */
     async prepare(): Promise<void> {
-      for (const group of options.groups) {
-        await connection.ask((client) =>
-          client.xgroup('CREATE', options.stream, group, '0', 'MKSTREAM').catch((error: Error) => {
-            if (error.message.startsWith('WRONGTYPE')) throw noStream(options.stream);
-            if (!error.message.startsWith('BUSYGROUP')) throw error;
-          }),
-        );
-      }
+      const { stream, groups } = options;
+      for (const group of groups) await makeGroup(connection, stream, group);
+      if (groups.length > 0) return;
+      // Redis has no other way to make a stream without an entry.
+      await makeGroup(connection, stream, PASSING_GROUP);
+      await connection.ask((client) => client.xgroup('DESTROY', stream, PASSING_GROUP));
     },
 
     /**
@@ -97,6 +95,17 @@ export function makeSessionEnds(
       );
     },
   };
+}
+
+const PASSING_GROUP = 'sluice-start';
+
+function makeGroup(connection: Connection, stream: string, group: string): Promise<unknown> {
+  return connection.ask((client) =>
+    client.xgroup('CREATE', stream, group, '0', 'MKSTREAM').catch((error: Error) => {
+      if (error.message.startsWith('WRONGTYPE')) throw noStream(stream);
+      if (!error.message.startsWith('BUSYGROUP')) throw error;
+    }),
+  );
 }
 
 const noStream = (key: string) =>
