@@ -42,6 +42,8 @@ export type Connection = {
   state: ConnectionState;
   /** Calls to Redis for this connection's frames, one after the other. */
   readonly calls: { last: Promise<void>; waiting: number; chars: number };
+  /** Frames that wait until these calls are answered; undefined: none does. */
+  settling: { readonly waiting: ReadFrame[]; chars: number } | undefined;
   /** Of frames that wait: they do for as long as Redis is silent. */
   readonly waitingCharsMax: number;
   /** Bad or unauthorized frames since the last good one (X4). */
@@ -62,6 +64,7 @@ export function makeConnection(
     outbound,
     state: { kind: 'idle' },
     calls: { last: Promise.resolve(), waiting: 0, chars: 0 },
+    settling: undefined,
     offences: 0,
     marked: -1,
     ...options,

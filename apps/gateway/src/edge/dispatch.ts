@@ -8,10 +8,10 @@ import {
   type MessageFrame,
 } from '@sluice/protocol';
 import { monotonicMs, unreachable } from '@sluice/runtime';
-import { StoreUnavailable, whyUnavailable } from '@sluice/store';
 import type { Scope } from '../config-types.js';
 import { attach, replay } from './attach.js';
 import { allows } from './authenticate.js';
+import { answer, inOrder, isOwed, mayWait, settled } from './calls.js';
 import type { Attached, Connection, ReadFrame } from './connection.js';
 import type { EdgeContext } from './context.js';
 import { detach } from './detach.js';
@@ -20,8 +20,9 @@ import { sendMessage } from './send-message.js';
 
 /** Bad or unauthorized frames in a row after which a connection is closed (X4). */
 const OFFENCES_MAX = 10;
-/** Frames of one connection that may wait, for an attach or for the ones before them. */
-const WAITING_MAX = 1_000;
+/** What binds a connection anew, or tells how its session stands, comes behind the frames before it. */
+const settling: ReadonlySet<string> = new Set(['hello', 'join', 'leave', 'snapshot']);
+
 /** The text of one WebSocket message: decoded, then one switch over all client frames. */
 export function onText(context: EdgeContext, connection: Connection, text: string): void {
   const decoded = decode(text);
@@ -71,14 +72,16 @@ function onFrame(context: EdgeContext, connection: Connection, read: ReadFrame):
     if (isMessage) context.metrics.message(code);
     outbound.json(errorFrame(code, text, { scope, messageId }));
   };
-  if (state.kind === 'attaching') {
-    if (!mayWait(connection, { frames: state.waiting.length, chars: state.chars }, read.chars)) {
+  const behind = state.kind === 'attaching' ? state : connection.settling;
+  if (behind !== undefined) {
+    if (!mayWait(connection, { frames: behind.waiting.length, chars: behind.chars }, read.chars)) {
       return refuse('rate_limited', 'wait for hello_ok before sending so much');
     }
-    state.waiting.push(read);
-    state.chars += read.chars;
+    behind.waiting.push(read);
+    behind.chars += read.chars;
     return;
   }
+  if (settling.has(frame.type) && isOwed(connection)) return settle(context, connection, read);
   const scope =
     frame.type === 'hello' || frame.type === 'join' || frame.type === 'snapshot' ? 'read' : 'write';
   if (frame.type !== 'leave' && !allows(connection.socket.identity, scope)) {
@@ -93,6 +96,17 @@ function onFrame(context: EdgeContext, connection: Connection, read: ReadFrame):
     return refuse(ended ? 'session_ended' : 'not_joined', why);
   }
   onAttachedFrame(context, connection, { state, frame, chars: read.chars });
+}
+
+/** Handles a frame, and what comes meanwhile, behind the answers to the frames before it. */
+function settle(context: EdgeContext, connection: Connection, read: ReadFrame): void {
+  const waiting = [read];
+  connection.settling = { waiting, chars: read.chars };
+  const settling = settled(connection).then(() => {
+    connection.settling = undefined;
+    for (const next of waiting) onFrame(context, connection, next);
+  });
+  answer(connection, settling);
 }
 
 type AttachedFrame = Exclude<ClientFrame, HelloFrame | JoinFrame | { type: 'ping' | 'pong' }>;
@@ -119,7 +133,7 @@ function onAttachedFrame(
         { messageId: frame.message_id },
       );
     case 'snapshot':
-      return answer(connection, state.feed.snapshot(state.reader));
+      return inOrder(connection, () => state.feed.snapshot(state.reader));
     case 'leave':
       detach(context, connection);
       return void outbound.json({ type: 'left', session_id });
@@ -159,15 +173,6 @@ async function cancelMessage(
   }
 }
 
-/** Whether a frame may wait behind others; one that is alone always may. */
-function mayWait(
-  { waitingCharsMax }: Connection,
-  { frames, chars }: { frames: number; chars: number },
-  more: number,
-): boolean {
-  return frames === 0 || (frames < WAITING_MAX && chars + more <= waitingCharsMax);
-}
-
 /** Attaches; frames that came meanwhile are handled afterwards, in order. */
 function enter(context: EdgeContext, connection: Connection, frame: HelloFrame | JoinFrame): void {
   const waiting: ReadFrame[] = [];
@@ -186,49 +191,4 @@ function enter(context: EdgeContext, connection: Connection, frame: HelloFrame |
   });
   connection.state = { kind: 'attaching', waiting, chars: 0 };
   answer(connection, entering);
-}
-
-/** What a call is made for: the message that it stores, and who is told when it cannot be made. */
-type About = {
-  readonly messageId?: string | undefined;
-  /** Of the frame, where it may be a long one. */
-  readonly chars?: number;
-  onError?(code: ErrorCode): void;
-};
-
-/**
- * One call after the other, in the order of the frames: a call whose script must be loaded, or whose
- * reply was lost, is sent again, and would else be overtaken by the next (T1).
- */
-function inOrder(connection: Connection, call: () => Promise<unknown>, about: About = {}): void {
-  const { calls } = connection;
-  const { chars = 0 } = about;
-  if (!mayWait(connection, { frames: calls.waiting, chars: calls.chars }, chars)) {
-    const text = `${calls.waiting} frames of this connection wait already; wait for their answers`;
-    about.onError?.('rate_limited');
-    connection.outbound.json(errorFrame('rate_limited', text, about));
-    return;
-  }
-  const called = calls.waiting === 0 ? call() : calls.last.then(call);
-  calls.waiting++;
-  calls.chars += chars;
-  const done = () => {
-    calls.waiting--;
-    calls.chars -= chars;
-  };
-  calls.last = called.then(done, done);
-  answer(connection, called, about);
-}
-
-/** What fails for lack of Redis is told to the client; anything else is a bug of ours. */
-function answer(connection: Connection, work: Promise<unknown>, about: About = {}): void {
-  work.catch((error) => {
-    if (connection.state.kind === 'attaching') connection.state = { kind: 'idle' };
-    const away = error instanceof StoreUnavailable;
-    const text = away ? `${whyUnavailable(error)}; send it again with the same message_id` : '';
-    const code = away ? 'unavailable' : 'internal';
-    about.onError?.(code);
-    connection.outbound.json(errorFrame(code, away ? text : 'internal error', about));
-    if (!away) connection.onBug(error);
-  });
 }

@@ -62,4 +62,5 @@ export function startRebalance(
 }
 
 /** A frame of it is being answered: closed now, its client would have to ask again. */
-const isBusy = ({ state, calls }: Connection) => state.kind === 'attaching' || calls.waiting > 0;
+const isBusy = ({ state, calls, settling }: Connection) =>
+  state.kind === 'attaching' || calls.waiting > 0 || settling !== undefined;

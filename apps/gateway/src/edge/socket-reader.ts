@@ -1,4 +1,5 @@
 import type { Durability } from '@sluice/protocol';
+import { within } from '@sluice/runtime';
 import type { LogEvent, SessionRef, Sessions } from '@sluice/store';
 import type { Reader } from './fan-out.js';
 import { type BuiltEvent, type FrameSession, replayFrame } from './frames.js';
@@ -46,6 +47,7 @@ export class SocketReader implements Reader {
   /** Messages being cancelled from here, whose outcome comes behind the answer. */
   private readonly cancelling = new Set<string>();
   private held: BuiltEvent[] = [];
+  private onAllTold: (() => void)[] = [];
   private toldEpoch: string;
   private replayUntil: number;
   private skipped = 0;
@@ -67,9 +69,27 @@ export class SocketReader implements Reader {
   /** What the acceptance of that message may name; undefined: there is none. */
   settle(messageId: string, durability: Durability | undefined): void {
     if (this.closed || !this.own.has(messageId)) return;
-    if (durability === undefined) this.own.delete(messageId);
+    if (durability === undefined) this.told(messageId);
     else this.own.set(messageId, durability);
     this.handHeld();
+  }
+
+  /** The acceptance of a message sent here was not handed out yet. */
+  get owes(): boolean {
+    return this.own.size > 0;
+  }
+
+  /** Resolves when it owes no acceptance, at the latest after `limitMs`: a snapshot may have told it. */
+  async allTold(limitMs: number): Promise<void> {
+    if (!this.owes) return;
+    await within(new Promise<void>((resolve) => this.onAllTold.push(resolve)), limitMs);
+    this.own.clear();
+  }
+
+  private told(messageId: string): boolean {
+    const wasOwed = this.own.delete(messageId);
+    if (!this.owes) for (const resolve of this.onAllTold.splice(0)) resolve();
+    return wasOwed;
   }
 
   /** The outcome of that message, and what comes behind it, waits until `handOutcome`. */
@@ -112,7 +132,7 @@ export class SocketReader implements Reader {
       return;
     }
     this.options.outbound.send(this.textOf(built));
-    if (event.kind === 'accepted' && this.own.delete(event.messageId) && event.position > 0) {
+    if (event.kind === 'accepted' && this.told(event.messageId) && event.position > 0) {
       this.tell(THINKING);
     }
     if (event.kind === 'session_end' && !event.data.continues) this.options.onEnded();

@@ -165,6 +165,25 @@ const others: ContractCase[] = [
     },
   },
   {
+    title: 'leave, snapshot, hello: come behind the answers to the messages sent before them',
+    async run(target) {
+      const { client, sessionId } = await attach(target);
+      client.message('one', { message_id: 'm1' });
+      client.send({ type: 'snapshot' });
+      client.message('two', { message_id: 'm2' });
+      client.send({ type: 'leave' });
+      client.message('three', { message_id: 'm3' });
+      await client.hello({ agent_id: 'echo', session_id: sessionId, since: 0 });
+      client.message('four', { message_id: 'm4' });
+      await client.hello({ agent_id: 'echo' });
+      const answers = client.frames.flatMap(({ type, status, message_id }) =>
+        type === 'replay' || status === 'final' ? [] : [message_id ?? type],
+      );
+      const order = ['m1', 'snapshot', 'm2', 'left', 'm3', 'hello_ok', 'm4', 'hello_ok'];
+      expect(answers.filter((it) => it !== 'status').slice(1)).toEqual(order);
+    },
+  },
+  {
     title: 'ping and pong: a pong, and nothing',
     async run(target) {
       const { client } = await attach(target);
