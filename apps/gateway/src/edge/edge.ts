@@ -24,6 +24,7 @@ import { metricsRoute } from './routes/metrics.js';
 import { makeRoutes } from './routes/routes.js';
 import { startServer } from './server.js';
 import type { OpenStreams } from './sse.js';
+import { startTouch } from './touch.js';
 import type { Route, Socket, SocketEvents } from './transport.js';
 
 /** Resume marks are written at most so often while events flow (E10). */
@@ -98,7 +99,7 @@ export async function startEdge(options: EdgeOptions) {
   const touchMs = Math.min(TOUCH_INTERVAL_MAX_MS, Math.max(100, config.session.resumeWindowMs / 3));
   const timers = [
     setInterval(() => writeMarks(context), MARK_INTERVAL_MS),
-    setInterval(() => touchSessions(context), touchMs),
+    startTouch(context, touchMs),
     startRevoke({ context, streams }, credentials),
     ...(gateway.maxConnectionAgeMs > 0
       ? [startRebalance({ context, streams }, gateway.maxConnectionAgeMs)]
@@ -225,12 +226,5 @@ function writeMarks({ connections, sessions, log }: EdgeContext): void {
     sessions
       .mark(state.ref, { attachId: state.markId, seq: handed, gone: false })
       .catch((err) => log.debug({ err }, 'resume mark not written'));
-  }
-}
-
-/** Sessions that somebody is attached to do not expire (C4). */
-function touchSessions({ fanOut, sessions, log }: EdgeContext): void {
-  for (const ref of fanOut.sessions()) {
-    sessions.touch(ref).catch((err) => log.debug({ err }, 'session not kept alive'));
   }
 }
