@@ -1,7 +1,18 @@
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { resolve } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { sleep } from '@sluice/runtime';
-import { eventually, httpBehaviours, startRedis, type TestRedis } from '@sluice/testkit';
+import { sleep, within } from '@sluice/runtime';
+import {
+  eventually,
+  httpBehaviours,
+  startChild,
+  startRedis,
+  type TestRedis,
+} from '@sluice/testkit';
 import { Cluster } from './cluster.js';
+
+const bin = resolve('bin/sluice');
 
 describe('signals', () => {
   let redis: TestRedis;
@@ -103,4 +114,26 @@ describe('signals', () => {
       await redis.start();
     }
   });
+
+  const isProcess1 = ['unshare', '--pid', '--fork', '--kill-child'] as const;
+  const [program, ...options] = isProcess1;
+  const mayUnshare = spawnSync(program, [...options, 'true']).status === 0;
+
+  (mayUnshare ? it : it.skip)(
+    'D7 of process 1 of a container no signal is lost while it loads',
+    async () => {
+      const signal = "setTimeout(() => process.kill(process.pid, 'SIGTERM'), 30)";
+      const { PATH } = process.env;
+      const env = {
+        PATH,
+        REDIS_URL: redis.url,
+        NODE_OPTIONS: `--import="data:text/javascript,${signal}"`,
+      };
+      const args = [...options, process.execPath, bin, 'start', '--gateway.port', '0'];
+      const child = startChild(program, args, { env });
+      const [status] = (await within(once(child, 'close'), 10_000)) ?? ['lives on'];
+      child.kill('SIGKILL');
+      expect(status).toBe(143);
+    },
+  );
 });
