@@ -89,6 +89,18 @@ describe('redis.durability replica', () => {
     );
   });
 
+  it('S1 S3 a message that is sent again at once is not acknowledged sooner', async () => {
+    const sender = await cluster.attach(node, { session_id: 'twice' });
+    for (let i = 0; i < 2; i += 1) sender.message('one', { message_id: 'm1' });
+    await sender.waitFor({ status: 'accepted', message_id: 'm1', duplicate: true });
+    expect(await sender.final('m1')).not.toHaveProperty('duplicate');
+    const acks = sender.frames.filter(({ status }) => status === 'accepted');
+    expect(acks.map(({ duplicate, durability }) => [duplicate, durability])).toEqual([
+      [undefined, 'replica'],
+      [true, 'replica'],
+    ]);
+  });
+
   it('S1 acknowledgements of many messages share their waits', async () => {
     const sender = await cluster.attach(node, { session_id: 'many' });
     const before = await waits();

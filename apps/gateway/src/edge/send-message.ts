@@ -40,7 +40,7 @@ export async function sendMessage(
     parent: frame.traceparent ?? socket.traceparent,
   });
   // Before the call: its published copy may come in before its reply.
-  reader.expect(messageId);
+  const isFirst = reader.expect(messageId);
   let appended: Appended;
   try {
     appended = await context.inbox.append(ref, {
@@ -54,7 +54,7 @@ export async function sendMessage(
     span.end(appended.kind);
   } catch (error) {
     span.end('unavailable', 'the message was not stored');
-    reader.settle(messageId, undefined);
+    if (isFirst) reader.settle(messageId, undefined);
     throw error;
   }
   if (appended.kind === 'accepted') {
@@ -69,7 +69,7 @@ export async function sendMessage(
     });
     return;
   }
-  reader.settle(messageId, undefined);
+  if (isFirst) reader.settle(messageId, undefined);
   if (appended.kind === 'duplicate') {
     metrics.message('duplicate');
     const names = { sessionId: ref.sessionId, durability: await durability.reached() };

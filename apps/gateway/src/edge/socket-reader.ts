@@ -60,10 +60,15 @@ export class SocketReader implements Reader {
     this.replayUntil = options.head;
   }
 
-  /** A message is being sent here: its acceptance is to be told apart from others. */
-  expect(messageId: string): void {
+  /**
+   * A message is being sent here: its acceptance is to be told apart from others. False: it was sent here
+   * before, and its acceptance still waits for its level.
+   */
+  expect(messageId: string): boolean {
+    if (this.own.has(messageId)) return false;
     const { durability } = this.options;
     this.own.set(messageId, durability === 'memory' ? durability : 'unknown');
+    return true;
   }
 
   /** What the acceptance of that message may name; undefined: there is none. */
