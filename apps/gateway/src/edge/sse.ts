@@ -102,7 +102,7 @@ type ServerSentEvent = { readonly id: string; readonly type: string; readonly da
 function send(context: EdgeContext, stream: HttpStream, { id, type, data }: ServerSentEvent): void {
   const text = `id: ${id}\nevent: ${type}\ndata: ${data}\n\n`;
   const buffered = stream.bufferedBytes();
-  if (buffered > 0 && buffered + text.length > context.limits.maxBufferedBytes) {
+  if (buffered > 0 && buffered + Buffer.byteLength(text) > context.limits.maxBufferedBytes) {
     context.metrics.slowConsumer();
     return stream.cut();
   }
