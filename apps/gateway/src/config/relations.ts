@@ -1,16 +1,10 @@
 import { PORT } from './defaults.js';
 import type { Given } from './schema.js';
 
-/** The renewal of a lease: a third of its TTL, at the latest every 2 s (L1). */
-export const renewIntervalMs = (ttlMs: number) => Math.min(ttlMs / 3, 2_000);
-
 /** Relations between values that were given; defaults adapt to them instead (defaults.ts). */
-export function relationFaults({ gateway = {}, lease = {} }: Given): string[] {
+export function relationFaults({ gateway = {} }: Given): string[] {
   const faults: string[] = [];
   const { close_spread, drain_timeout, max_buffered_bytes, max_payload, max_reply } = gateway;
-  if (lease.ttl !== undefined && lease.ttl < 3 * renewIntervalMs(lease.ttl)) {
-    faults.push(`lease.ttl: ${lease.ttl} ms is less than 3 times the interval of its renewal`);
-  }
   if (close_spread !== undefined && drain_timeout !== undefined && close_spread > drain_timeout) {
     faults.push(
       `gateway.close_spread: ${close_spread} ms is longer than gateway.drain_timeout ` +
