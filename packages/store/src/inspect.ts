@@ -3,6 +3,7 @@ import { monotonicMs, within } from '@sluice/runtime';
 import { Redis } from 'ioredis';
 import { redisOptions } from './address.js';
 import { wayTo } from './durability.js';
+import { isNearlyFull } from './memory.js';
 import { infoField, type Refusal, serverRefusal } from './server-check.js';
 
 const LIMIT_MS = 3_000;
@@ -16,6 +17,8 @@ export type RedisReport = {
   /** Why it cannot reach the level that is asked for; null: it can. */
   readonly durabilityFault: string | null;
   readonly maxmemoryPolicy: string;
+  /** No new message would be taken in. */
+  readonly isFull: boolean;
   readonly aof: boolean;
   /** Median of 20 round trips. */
   readonly latencyMs: number;
@@ -77,6 +80,7 @@ async function inspect(
             (error: unknown) => (error instanceof Error ? error.message : String(error)),
           ),
     maxmemoryPolicy: field('maxmemory_policy'),
+    isFull: isNearlyFull(info),
     aof: field('aof_enabled') === '1',
     latencyMs,
     clockSkewMs: await measureSkewMs(client),

@@ -14,6 +14,12 @@ export type MemoryWatch = {
 export const memoryNumber = (info: string, name: string) =>
   Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
 
+/** Whether a node that looks now for the first time takes in anything; `info` is the text of `INFO`. */
+export function isNearlyFull(info: string): boolean {
+  const maxBytes = memoryNumber(info, 'maxmemory');
+  return maxBytes > 0 && memoryNumber(info, 'used_memory') >= maxBytes * FULL_SHARE;
+}
+
 /** Judges how full Redis is; without `maxmemory` it never is. */
 export function makeMemoryWatch(
   onChange: (isFull: boolean, memory: { usedBytes: number; maxBytes: number }) => void,

@@ -42,9 +42,9 @@ const remedies: readonly Remedy[] = [
     todo: 'that port speaks no TLS: set redis.url to redis://, or to its port with TLS',
   },
   {
-    reason: /RESP|ECONNRESET|no answer|timed out/,
+    reason: /RESP|ECONNRESET|ETIMEDOUT|no answer|timed out/,
     status: tempFail,
-    todo: 'look whether it is a Redis, with TLS (rediss://) or without, and has loaded its data',
+    todo: 'look whether it is reachable, a Redis, with TLS (rediss://) or without, and has loaded its data',
   },
 ];
 
@@ -60,7 +60,7 @@ export function startFault({ url }: RedisAddress, error: unknown): unknown {
   const { cause } = error;
   const told = error instanceof StoreUnavailable && cause instanceof Error ? cause : error;
   // The arguments of a command are nobody's business (X6).
-  const why = told.message.split(', with args')[0] ?? '';
+  const why = (told.message.split(', with args')[0] ?? '').replace(/\.$/, '');
   const { status, todo } = redisRemedy(why);
   return new StartError(`Redis at ${withoutSecrets(url)}: ${why}; ${todo}`, status);
 }

@@ -48,6 +48,9 @@ export function judge(report: RedisReport, redis: Config['redis']): Finding[] {
       ? finding('ok', skew)
       : finding('warn', skew, 'set both by NTP, else times in logs and listings mislead'),
     judgeLayout(report, redis),
+    ...(report.isFull
+      ? [finding('FAIL', 'maxmemory is nearly used up', 'raise it, or delete data')]
+      : []),
     ...(report.durabilityFault ? [durabilityFinding(report.durabilityFault)] : []),
   ];
 }
