@@ -69,6 +69,7 @@ describe('while Redis is away', () => {
     await eventually(async () => expect(await failing()).toMatchObject(notReady), 3_000);
     expect(performance.now() - killedAt).toBeLessThan(1_000);
     await refusesEverywhere(client);
+    await node.waitForLog(({ msg }) => `${msg}`.startsWith('redis does not answer'));
 
     const returnsAt = performance.now();
     await redis.start();
@@ -81,6 +82,7 @@ describe('while Redis is away', () => {
     expect(firstTries.map(({ turn }) => turn.message_id)).toEqual(ids);
     expect(await cluster.inbox('s')).toEqual([]);
 
+    await node.waitForLog(({ msg }) => msg === 'redis answers again');
     const told = node.logs.filter(({ msg }) =>
       /^redis (does not answer|answers again)/.test(`${msg}`),
     );
