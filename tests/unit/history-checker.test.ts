@@ -175,16 +175,23 @@ describe('the history checker excuses', () => {
   });
 
   it('a turn that was cut at once and whose request arrived behind the next one', () => {
-    const swapped = (lateMs: number): History => {
+    const swapped = (lateMs: number, more: Partial<History['turns'][number]>): History => {
       const startMs = (second?.startMs ?? 0) + 1;
-      const late = { startMs, endMs: (second?.startMs ?? 0) + lateMs, closedByPeer: true };
+      const late = { startMs, endMs: (second?.startMs ?? 0) + lateMs, ...more };
       return {
         ...clean,
         turns: clean.turns.map((turn) => (turn === first ? { ...turn, ...late } : turn)),
       };
     };
-    expect(kinds(swapped(50))).toEqual([]);
-    expect(kinds(swapped(51))).toEqual(['overlap']);
+    const sameHolder = { node: second?.node, fence: second?.fence };
+    for (const [lateMs, more] of [
+      [50, { closedByPeer: true, fence: 99 }],
+      [50, { ...sameHolder, closedByPeer: false }],
+      [250, { ...sameHolder, closedByPeer: true }],
+    ] as const) {
+      expect(kinds(swapped(lateMs, more))).toEqual([]);
+      expect(kinds(swapped(lateMs + 1, more))).toEqual(['overlap']);
+    }
   });
 
   it('another event under the same number in a later epoch, when Redis may have lost its tail', () => {
