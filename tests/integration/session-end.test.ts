@@ -71,6 +71,7 @@ describe('ending a session', () => {
       cursor: String(end.cursor),
       epoch: before.epoch,
     });
+    expect(node.logs.filter(({ msg }) => msg === 'lease lost')).toEqual([]); // nobody need look
   });
 
   it('D9 leaves nothing behind that any path reaches', async () => {

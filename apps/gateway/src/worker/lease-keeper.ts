@@ -47,8 +47,12 @@ export function keepLease(
   function lose(why: 'fenced' | 'session ended' | 'not renewed in time') {
     if (stopped) return;
     stop();
-    if (why !== 'session ended') onLost();
-    log.warn({ session: lease.id, fence: lease.fence, why }, 'lease lost');
+    const { id: session, fence } = lease;
+    if (why === 'session ended') log.debug({ session, fence }, 'session ended under its holder');
+    else {
+      onLost();
+      log.warn({ session, fence, why }, 'lease lost');
+    }
     lost.abort();
   }
 
