@@ -22,16 +22,17 @@ function jobId(id: string, ring: string): string {
   return `r-${Buffer.from(id).toString('base64url')}-${ring}`;
 }
 
+type RingEvents = {
+  /** A ring could not be added. */
+  onFailed(error: unknown): void;
+  /** The connection broke; it is tried again. */
+  onError(error: unknown): void;
+};
+
 export function makeRings(
   connection: Redis,
   prefix: string,
-  {
-    onFailed,
-    onError,
-  }: {
-    onFailed(error: unknown): void /** Of the connection, which is tried again. */;
-    onError(error: unknown): void;
-  },
+  { onFailed, onError }: RingEvents,
 ): Rings {
   const queue = new Queue<RingJob>(RING_QUEUE, {
     connection: connection as ConnectionOptions,

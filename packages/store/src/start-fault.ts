@@ -16,7 +16,7 @@ const remedies: readonly Remedy[] = [
     todo: 'correct the user and the password of redis.url (REDIS_URL, redis.url_file)',
   },
   { reason: /^NOPERM/, status: config, todo: RIGHTS },
-  { reason: /^READONLY|^MASTERDOWN/, status: tempFail, todo: 'set redis.url to the master' },
+  { reason: /^READONLY|^MASTERDOWN/, status: tempFail, todo: 'set redis.url to the primary' },
   { reason: /^LOADING/, status: tempFail, todo: 'it serves when its data is loaded' },
   { reason: /^OOM|nearly used up/, status: tempFail, todo: 'raise its maxmemory, or delete data' },
   { reason: /^MISCONF/, status: tempFail, todo: 'its log says why it cannot write to its disk' },

@@ -21,7 +21,7 @@ import { sendMessage } from './send-message.js';
 /** Bad or unauthorized frames in a row after which a connection is closed (X4). */
 const OFFENCES_MAX = 10;
 /** What binds a connection anew, or tells how its session stands, comes behind the frames before it. */
-const settling: ReadonlySet<string> = new Set(['hello', 'join', 'leave', 'snapshot']);
+const comesBehind: ReadonlySet<string> = new Set(['hello', 'join', 'leave', 'snapshot']);
 
 /** The text of one WebSocket message: decoded, then one switch over all client frames. */
 export function onText(context: EdgeContext, connection: Connection, text: string): void {
@@ -81,7 +81,7 @@ function onFrame(context: EdgeContext, connection: Connection, read: ReadFrame):
     behind.chars += read.chars;
     return;
   }
-  if (settling.has(frame.type) && isOwed(connection)) return settle(context, connection, read);
+  if (comesBehind.has(frame.type) && isOwed(connection)) return settle(context, connection, read);
   const scope =
     frame.type === 'hello' || frame.type === 'join' || frame.type === 'snapshot' ? 'read' : 'write';
   if (frame.type !== 'leave' && !allows(connection.socket.identity, scope)) {

@@ -11,7 +11,10 @@ import {
 
 /** So many workers look at each partition: one may be about to die. */
 const SWEEPERS_PER_PARTITION = 2;
-/** What is added to a partition is due no sooner: 2 s for a ring, or with the lease of its holder. */
+/**
+ * A ring has 2 s to be answered, a new lease its TTL: what is added to a partition is due no sooner. Only a
+ * message for a lingering holder may be, and waits at most so long should that holder die of it.
+ */
 const QUIET_MAX_MS = 2_000;
 
 type LooksOptions = {
