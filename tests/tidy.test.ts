@@ -283,3 +283,24 @@ describe('docs/security.md', () => {
     expect(named.filter((path) => !testFiles.includes(path))).toEqual([]);
   });
 });
+
+describe('docs/faults.md', () => {
+  const rows = read('docs/faults.md')
+    .split('\n')
+    .filter((line) => /^\| (?!fault \||---)/.test(line))
+    .map((line) => line.split(' | '));
+
+  it('has four cells in each row', () => {
+    expect(rows.filter((cells) => cells.length !== 4).map(([fault]) => fault)).toEqual([]);
+  });
+
+  it('names tests that exist, by file and title', () => {
+    const named = rows.flatMap((cells) => [
+      ...(cells[3] ?? '').matchAll(/`(tests\/[\w./-]+)`(?:: "([^"]+)")?/g),
+    ]);
+    const isThere = (file: string, title = '') =>
+      files.includes(file) && read(file).replaceAll("\\'", "'").includes(title);
+    const missing = named.filter(([, file = '', title]) => !isThere(file, title));
+    expect(missing.map(([text]) => text)).toEqual([]);
+  });
+});
