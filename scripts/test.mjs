@@ -1,6 +1,7 @@
 /**
- * `npm test`: sets itself up as `npm start` does, then checks types and format, runs every test and a
- * short chaos run. What stands after `--` goes to jest, and there is no chaos run then. The last line is
+ * `npm test`: sets itself up as `npm start` does, then checks types and format, runs the tests and a
+ * short chaos run; with `CI=true` the long suites too. What stands after `--` goes to jest, and nothing
+ * else is run then. The last line is
  * `N passed, N failed`; a check that fails counts as a failed test, the chaos run as one test. Node's own
  * modules only: nothing else is there before `npm ci`.
  */
@@ -18,10 +19,18 @@ import { ensurePrometheus } from './lib/prometheus.mjs';
 import { ensureServer, waysToRedis } from './lib/redis-server.mjs';
 import { SetupError, say } from './lib/say.mjs';
 
-/** The whole run is meant to stay under a quarter of an hour; one that hangs ends here. */
+/** No suite takes longer; one that hangs ends here. */
 const jestMs = 15 * 60_000;
-/** They take half a minute and more: `npm run test:long` and `npm run failpoints` run them. */
-const longTests = '/tests/(long|failpoints)/';
+/**
+ * What takes half a minute and more. `npm test` has no time for them; with `CI=true` they follow the
+ * quick ones, each with as many workers as its waiting leaves room for.
+ */
+const longSuites = [
+  { name: 'tests/long', args: ['--runInBand'] },
+  { name: 'tests/failpoints', args: [], env: { SLUICE_WALK: 'all' } },
+  { name: 'tests/redis-faults', args: ['--maxWorkers=4'] },
+];
+const longTests = `/(${longSuites.map(({ name }) => name).join('|')})/`;
 const tool = (...path) => inRoot('node_modules', ...path);
 
 for (const name of ['SIGINT', 'SIGTERM']) process.on(name, endRunning);
@@ -77,13 +86,13 @@ function readCounts(file, status) {
   return counts;
 }
 
-async function runJest(args) {
+async function runJest(args, env = {}) {
   const file = join(tmpdir(), `sluice-test-${process.pid}.json`);
   const options = ['--json', `--outputFile=${file}`, ...args];
   const status = await run(
     process.execPath,
     ['--experimental-vm-modules', '--no-warnings', tool('jest', 'bin', 'jest.js'), ...options],
-    { timeoutMs: jestMs },
+    { timeoutMs: jestMs, env: { ...process.env, ...env } },
   );
   const counts = readCounts(file, status);
   rmSync(file, { force: true });
@@ -97,14 +106,13 @@ const repeatsMax = 2;
  * Real processes on a machine that others use too: a file that failed is run once more, alone, and
  * said so. What fails twice has failed.
  */
-async function runTests(args) {
-  say('\n== tests');
-  const first = await runJest(args);
+async function runTests(args, env) {
+  const first = await runJest(args, env);
   const files = first.failedFiles;
   if (files.length === 0 || files.length > repeatsMax) return first;
   const names = files.map(({ name }) => name);
   say(`\n== once more, alone: ${names.join(' ')}`);
-  const second = await runJest(['--runInBand', '--runTestsByPath', ...names]);
+  const second = await runJest(['--runInBand', '--runTestsByPath', ...names], env);
   const passedBefore = files.reduce((sum, { passed }) => sum + passed, 0);
   say(`${names.length} file(s) run twice; ${second.failed} test(s) failed both times`);
   return { passed: first.passed - passedBefore + second.passed, failed: second.failed };
@@ -128,8 +136,15 @@ async function test(args) {
   let failed = await check('build', ensureBuilt);
   failed += await check('types of the tests', () => runNode(tsc, '-p', inRoot('tests')));
   failed += await check('format and lint', () => runNode(biome, 'check', '.'));
+  say('\n== tests');
   const counts = await runTests(args.length > 0 ? args : ['--testPathIgnorePatterns', longTests]);
   if (args.length > 0) return { passed: counts.passed, failed: counts.failed + failed };
+  for (const suite of process.env.CI === 'true' ? longSuites : []) {
+    say(`\n== ${suite.name}`);
+    const { passed, failed } = await runTests([...suite.args, suite.name], suite.env);
+    counts.passed += passed;
+    counts.failed += failed;
+  }
   const chaosFailed = await check('chaos', runChaos);
   const passed = counts.passed + (1 - chaosFailed);
   return { passed, failed: counts.failed + failed + chaosFailed };
