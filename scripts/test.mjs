@@ -29,8 +29,10 @@ const longSuites = [
   { name: 'tests/long', args: ['--runInBand'] },
   { name: 'tests/failpoints', args: [], env: { SLUICE_WALK: 'all' } },
   { name: 'tests/redis-faults', args: ['--maxWorkers=4'] },
+  { name: 'tests/hostile', args: ['--runInBand'], env: { SLUICE_HOSTILE_SECONDS: '8' } },
 ];
-const longTests = `/(${longSuites.map(({ name }) => name).join('|')})/`;
+/** A short cut of a suite, in its `short.test.ts`, belongs to the quick ones. */
+const longTests = `/(${longSuites.map(({ name }) => name).join('|')})/(?!short\\.)`;
 const tool = (...path) => inRoot('node_modules', ...path);
 
 for (const name of ['SIGINT', 'SIGTERM']) process.on(name, endRunning);

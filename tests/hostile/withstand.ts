@@ -1,0 +1,154 @@
+import { fileURLToPath } from 'node:url';
+import { expect } from '@jest/globals';
+import { sleep } from '@sluice/runtime';
+import {
+  type GatewayProcess,
+  startChild,
+  startGateway,
+  startRedis,
+  stopLater,
+  type TestRedis,
+} from '@sluice/testkit';
+import { percentile, startConversations } from './bystander.js';
+import { memoryOf, processorOf, watch } from './watch.js';
+
+/** `npm run test:hostile` attacks for 60 s each; `npm test`, for a moment. */
+export const attackSeconds = Number(process.env.SLUICE_HOSTILE_SECONDS ?? 3);
+const WARM_UP_MS = 1_000;
+/** Memory above idle, in MiB, at any time and 30 s after the attack. */
+const MEMORY_MAX = 400;
+const MEMORY_BACK = 150;
+const BACK_WITHIN_MS = 30_000;
+const TURN_P99_MS = 100;
+/** Lines at `warn` and above that an attack of any length may cost. */
+const WARNINGS_MAX = 30;
+
+export const tokens = {
+  bystander: 'bystander-K7tqPz2mWx9cVb4nRj6d',
+  hostile: 'hostile-Qm3sYw8eLk5uHf2gTz7p',
+  operator: 'operator-Bn6vXc1oJr4iDa9yGe3h',
+} as const;
+
+const auth = {
+  tokens: [
+    { token: tokens.bystander, principal: 'bystander', scopes: ['read', 'write'] },
+    { token: tokens.hostile, principal: 'hostile', scopes: ['read', 'write'] },
+    { token: tokens.operator, principal: 'operator', scopes: ['read', 'write', 'admin'] },
+  ],
+};
+
+export type Target = { readonly node: GatewayProcess; readonly redis: TestRedis };
+
+export type Attack = {
+  /** A program of `attacks/`, without `.mjs`: it runs until it is killed. */
+  readonly program: string;
+  /** Sections of the node's configuration. */
+  readonly config?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly args?: readonly string[];
+  /** What the hostile principal has done before it begins; its result is given to the program. */
+  prepare?(target: Target): Promise<Readonly<Record<string, unknown>>>;
+  /** Beside what holds for every attack. */
+  afterwards?(target: Target): Promise<void> | void;
+  /** Where less is promised than in general. */
+  readonly turnP99Ms?: number;
+};
+
+const sections = (config: Attack['config'] = {}) => ({
+  ...config,
+  gateway: { auth, allowed_origins: [], ...config.gateway },
+  log: { level: 'info', ...config.log },
+});
+
+/**
+ * One hostile process at full speed, at the lowest priority since it shares the machine, against one
+ * node on which another principal talks: what holds during and after it, whatever the attack.
+ */
+export async function withstand(attack: Attack): Promise<void> {
+  const redis = await startRedis();
+  const node = await startGateway({ config: sections(attack.config), redisUrl: redis.url });
+  try {
+    await judge(attack, { node, redis });
+  } finally {
+    await node.stop();
+    await redis.stop();
+  }
+}
+
+async function judge(attack: Attack, target: Target): Promise<void> {
+  const { node } = target;
+  const conversations = await startConversations(node.wsUrl, tokens.bystander);
+  const prepared = (await attack.prepare?.(target)) ?? {};
+  await sleep(WARM_UP_MS);
+  const idleMemory = memoryOf(node.pid);
+  const before = { turns: conversations.turnsMs.length, processor: processorOf(node.pid) };
+  const watching = watch(node.url, node.pid);
+
+  const hostile = startHostile(attack, {
+    url: node.url,
+    wsUrl: node.wsUrl,
+    ...tokens,
+    ...prepared,
+  });
+  await sleep(attackSeconds * 1_000);
+  const { error, said } = await hostile.stop();
+  const processor = processorOf(node.pid) - before.processor;
+  const { notReady, probes, memoryMax } = await watching.stop();
+  await conversations.stop();
+  const backMs = await memoryBackMs(node.pid, idleMemory + MEMORY_BACK);
+
+  const turns = conversations.turnsMs.slice(before.turns);
+  const warnings = node.logs.filter(({ level }) => typeof level === 'number' && level >= 40);
+  const p99 = percentile(turns, 0.99);
+  const seen = {
+    attack: [attack.program, ...(attack.args ?? [])].join(' '),
+    turns: turns.length,
+    p50: percentile(turns, 0.5),
+    p99,
+    max: percentile(turns, 1),
+    processor: Math.round(processor),
+    memory: `${idleMemory} +${memoryMax - idleMemory} MiB, back after ${backMs} ms`,
+    notReady: `${notReady.length} of ${probes}`,
+    warnings: warnings.length,
+    hostile: said,
+  };
+  process.stderr.write(`${JSON.stringify(seen)}\n`);
+
+  expect(error).toBe('');
+  expect({ cut: conversations.cut.slice(0, 5) }).toEqual({ cut: [] });
+  expect({ notReady: notReady.slice(0, 5) }).toEqual({ notReady: [] });
+  expect(turns.length).toBeGreaterThan(0);
+  expect(p99).toBeLessThan(attack.turnP99Ms ?? TURN_P99_MS);
+  expect(memoryMax - idleMemory).toBeLessThan(MEMORY_MAX);
+  expect(backMs).toBeLessThan(BACK_WITHIN_MS);
+  expect(warnings.slice(WARNINGS_MAX)).toEqual([]);
+  await attack.afterwards?.(target);
+}
+
+async function memoryBackMs(pid: number, limit: number): Promise<number> {
+  const sinceMs = performance.now();
+  while (memoryOf(pid) > limit && performance.now() - sinceMs < BACK_WITHIN_MS) await sleep(250);
+  return Math.round(performance.now() - sinceMs);
+}
+
+function startHostile({ program, args = [] }: Attack, given: Record<string, unknown>) {
+  const file = fileURLToPath(new URL(`attacks/${program}.mjs`, import.meta.url));
+  const nice = ['-n', '19', process.execPath, file, JSON.stringify(given), ...args];
+  const child = startChild('nice', nice);
+  let said = '';
+  let error = '';
+  child.stdout.on('data', (text) => {
+    said = String(text).trim().split('\n').at(-1) ?? '';
+  });
+  child.stderr.on('data', (text) => {
+    error = (error + String(text)).slice(0, 2_000);
+  });
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const stop = async () => {
+    forget();
+    child.kill('SIGKILL');
+    await closed;
+    return { error, said };
+  };
+  const forget = stopLater(stop);
+  return { stop };
+}
