@@ -1,12 +1,14 @@
 import { exitStatus, StartError } from '@sluice/runtime';
 import { CommanderError } from 'commander';
 import { splitKeys } from './config-flags.js';
+import { outliveTerminal } from './lost-terminal.js';
 import { explainNativeLibrary } from './native-library.js';
 import { printable } from './output/printable.js';
 import { makeProgram } from './program.js';
 
 /** Runs the `sluice` command and ends the process with its status. */
 export async function main(argv: readonly string[]): Promise<void> {
+  outliveTerminal();
   // `sluice sessions list | head` closes our stdout: not an error of ours.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(exitStatus.ok);
