@@ -32,7 +32,11 @@ afterEach(async () => {
 });
 afterAll(() => rm(dir, { recursive: true }));
 
-async function start(script: string, given: Record<string, unknown> = {}): Promise<Agent> {
+async function start(
+  script: string,
+  given: Record<string, unknown> = {},
+  maxReplyBytes = 1_000,
+): Promise<Agent> {
   await writeFile(join(dir, 'agent.mjs'), PRELUDE + script);
   const config = agentSchema.parse({
     kind: 'command',
@@ -40,7 +44,7 @@ async function start(script: string, given: Record<string, unknown> = {}): Promi
     retry: { initial: '20ms' },
     ...given,
   });
-  const agent = await makeAgent('mine', config, { baseDir: dir, maxReplyBytes: 1_000 });
+  const agent = await makeAgent('mine', config, { baseDir: dir, maxReplyBytes });
   agents = [...agents, agent];
   return agent;
 }
@@ -162,12 +166,16 @@ describe('an agent that is a command', () => {
   });
 
   it('B1 is not read faster than its events are taken, and none is lost by it', async () => {
-    const agent = await start(`listen((turn) => {
+    const agent = await start(
+      `listen((turn) => {
       if (turn.type !== 'turn') return;
       for (let n = 0; n < 20_000; n++) say(turn, { type: 'reasoning', content: 'thought ' + n });
       say(turn, { type: 'final', content: 'done' });
       setTimeout(() => appendFileSync('left.txt', process.stdout.writableLength + '\\n'), 500);
-    });`);
+    });`,
+      {},
+      64 * 1_024,
+    );
     const signal = new AbortController().signal;
     const events = agent.run(makeTurn(), { signal });
     expect((await events.next()).value).toEqual({ type: 'reasoning', content: 'thought 0' });

@@ -80,6 +80,20 @@ describe('http agent: failures', () => {
     expect(failure).toEqual(retryable('connection to the agent failed: UND_ERR_SOCKET'));
   });
 
+  it.each([
+    ['', terminal('no such parcel')],
+    [',"retryable":true', retryable('no such parcel')],
+  ])('T5: an error event of its stream says itself what it is (%s)', async (more, failure) => {
+    for (const end of ['\n', '']) {
+      server.behave((_turn, { respond }) => {
+        const writer = respond.stream('ndjson');
+        writer.raw(`{"type":"error","message":"no such parcel"${more}}${end}`);
+        writer.end();
+      });
+      expect(await failureOf(await connect())).toEqual(failure);
+    }
+  });
+
   it.each<[string, Behaviour]>([
     [
       'ends without a final',

@@ -28,7 +28,6 @@ describe('a turn whose agent does not look at its signal', () => {
     const result = await runTurn(deaf, makeTurn(), {
       append: async () => true,
       timeoutMs: 0,
-      maxReplyBytes: 2 ** 20,
       stop,
     });
     expect(result).toMatchObject({ kind: 'ended', status: 'aborted', content: 'xxxxx' });
@@ -61,7 +60,6 @@ describe('a turn whose agent is faster than Redis', () => {
         return true;
       },
       timeoutMs: 0,
-      maxReplyBytes: 2 ** 20,
       stop: new AbortController(),
     });
     const trailing = result.kind === 'ended' ? JSON.stringify(result.trailing).length : 0;
@@ -69,5 +67,25 @@ describe('a turn whose agent is faster than Redis', () => {
     // What is being appended, what waits behind it, and the event in the agent's hand.
     expect(most).toBeLessThanOrEqual((2 * 256 + 2 * 16) * KIB);
     expect(appended + trailing).toBeGreaterThanOrEqual(200 * 16 * KIB);
+  });
+});
+
+describe('a turn whose stream cannot be appended', () => {
+  it('C3 stops its agent and fails with what the store said, once and where it is awaited', async () => {
+    const fault = new Error('NOPERM');
+    const stop = new AbortController();
+    const agent: Agent = {
+      async *run(_turn, { signal }) {
+        yield { type: 'delta', content: 'x' };
+        await sleep(60_000, signal);
+        return { content: 'never' };
+      },
+    };
+    const append = async () => {
+      throw fault;
+    };
+    const result = runTurn(agent, makeTurn(), { append, timeoutMs: 0, stop });
+    await expect(result).rejects.toBe(fault);
+    expect(stop.signal.reason).toEqual({ kind: 'append_failed' });
   });
 });

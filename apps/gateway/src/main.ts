@@ -236,7 +236,6 @@ function startWorkerRole(config: Config, role: WorkerRole): Promise<RunningWorke
       lingerMs: lease.lingerMs,
       maxLingering: lease.maxLingering,
       perTurnTimeoutMs: gateway.perTurnTimeoutMs,
-      maxReplyBytes: gateway.maxReplyBytes,
       maxMessages: session.maxMessages,
       maxLogBytes: session.maxLogBytes,
       maxAttempts: worker.maxAttempts,

@@ -4,9 +4,9 @@ import { exitStatus, StartError } from '@sluice/runtime';
 import { type CommandProcess, startCommand } from './command-process.js';
 import type { CommandConfig } from './config.js';
 import { startDeadline } from './deadline.js';
-import { decodeEvent, decodeFailure, decodeReply, hasType, maxItemBytes, take } from './events.js';
+import { decodeEvent, decodeReply, hasType, maxItemBytes, take, takeFailure } from './events.js';
 import { newestWithin } from './history.js';
-import { type Agent, RetryableError, TerminalError, type Turn } from './port.js';
+import { type Agent, RetryableError, type Turn } from './port.js';
 
 export type CommandAgentOptions = {
   readonly baseDir: string;
@@ -55,7 +55,7 @@ export async function makeCommand(
         for await (const [line] of incoming) {
           isOver = hasType(line, 'final') || hasType(line, 'error');
           if (hasType(line, 'final')) return take(decodeReply(line), 'its final');
-          if (hasType(line, 'error')) throw asFailure(line);
+          if (hasType(line, 'error')) throw takeFailure(line, 'its error');
           yield take(decodeEvent(line), 'an event of its output:');
         }
         throw new RetryableError('the answer ended without a final');
@@ -142,9 +142,4 @@ function lineOf(turn: Turn, historyBytes: number): string {
     ...turn,
     history: newestWithin(turn.history, historyBytes),
   });
-}
-
-function asFailure(line: unknown): Error {
-  const { message, retryable } = take(decodeFailure(line), 'its error');
-  return retryable ? new RetryableError(message) : new TerminalError(message);
 }

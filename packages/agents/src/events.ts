@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type AgentEvent, type Reply, TerminalError } from './port.js';
+import { type AgentEvent, type Reply, RetryableError, TerminalError } from './port.js';
 
 const usage = z.record(z.string(), z.unknown());
 const text = z.string({ error: 'must be a string' });
@@ -30,9 +30,10 @@ export function maxItemBytes(maxReplyBytes: number): number {
 
 const failureSchema = z.object({ message: text, retryable: z.boolean().default(false) });
 
-/** How foreign code says that a turn failed. */
-export function decodeFailure(value: unknown): Decoded<z.output<typeof failureSchema>> {
-  return decoded(failureSchema.safeParse(value));
+/** An `error` event: the agent says that the turn failed, and clients read what it says. */
+export function takeFailure(value: unknown, what: string): Error {
+  const { message, retryable } = take(decoded(failureSchema.safeParse(value)), what);
+  return retryable ? new RetryableError(message) : new TerminalError(message);
 }
 
 export function hasType(value: unknown, type: string): boolean {

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { createParser } from 'eventsource-parser';
-import { decodeEvent, decodeReply, hasType, take } from './events.js';
+import { decodeEvent, decodeReply, hasType, take, takeFailure } from './events.js';
 import { type Framer, lineFramer } from './line-framer.js';
 import { type AgentEvent, type Reply, RetryableError, TerminalError } from './port.js';
 
@@ -57,6 +57,7 @@ async function* readStream(
       const value = parse(item);
       if (value === undefined) throw new TerminalError('streamed a line of invalid JSON');
       if (hasType(value, 'final')) return take(decodeReply(value), 'its final');
+      if (hasType(value, 'error')) throw takeFailure(value, 'its error');
       yield take(decodeEvent(value), 'an event of its stream:');
     }
   }
@@ -64,8 +65,9 @@ async function* readStream(
   const last = framer
     .feed(framer.end)
     .map(parse)
-    .find((value) => hasType(value, 'final'));
+    .find((value) => hasType(value, 'final') || hasType(value, 'error'));
   if (last === undefined) throw broken();
+  if (hasType(last, 'error')) throw takeFailure(last, 'its error');
   return take(decodeReply(last), 'its final');
 }
 

@@ -13,6 +13,7 @@ import { makeEcho } from './echo.js';
 import { makeHttp } from './http.js';
 import { makeModule } from './module.js';
 import type { Agent } from './port.js';
+import { wellFormed } from './well-formed.js';
 
 export type MakeAgentOptions = {
   /** Relative paths (modules, secrets' files) start here: the directory of the configuration. */
@@ -33,7 +34,7 @@ export async function makeAgent(
 ): Promise<Agent> {
   const { maxReplyBytes = 2 ** 20 } = options;
   const agent = await makeKind(name, config, { ...options, maxReplyBytes });
-  return bounded(agent, { maxReplyBytes });
+  return bounded(wellFormed(agent), { maxReplyBytes });
 }
 
 type KindOptions = MakeAgentOptions & { readonly maxReplyBytes: number };

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { exitStatus, StartError } from '@sluice/runtime';
 import type { ModuleConfig } from './config.js';
-import { decodeEvent, decodeReply, take } from './events.js';
+import { decodeEvent, decodeReply, hasType, take, takeFailure } from './events.js';
 import { type Agent, RetryableError, TerminalError } from './port.js';
 
 export type ModuleOptions = {
@@ -75,6 +75,7 @@ async function* checked(run: AsyncGenerator<unknown, unknown, void>) {
     for (;;) {
       const step = await run.next();
       if (step.done) return take(decodeReply(step.value), 'what run() returned:');
+      if (hasType(step.value, 'error')) throw takeFailure(step.value, 'what run() yielded:');
       yield take(decodeEvent(step.value), 'what run() yielded:');
     }
   } finally {
@@ -84,7 +85,9 @@ async function* checked(run: AsyncGenerator<unknown, unknown, void>) {
 
 /** A module may bring its own copy of the error classes; their names tell. */
 function asOurs(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof RetryableError) return error;
+  if (!(error instanceof Error)) return error;
+  if (error instanceof RetryableError || error instanceof TerminalError) return error;
+  if (error.name === 'TerminalError') return new TerminalError(error.message, { cause: error });
   if (error.name !== 'RetryableError') return error;
   const ms = 'retryAfterMs' in error ? Number(error.retryAfterMs) : 0;
   return new RetryableError(error.message, Number.isFinite(ms) ? ms : 0);

@@ -18,7 +18,6 @@ export type WorkerLimits = {
   readonly lingerMs: number;
   readonly maxLingering: number;
   readonly perTurnTimeoutMs: number;
-  readonly maxReplyBytes: number;
   readonly maxMessages: number;
   readonly maxLogBytes: number;
   readonly maxAttempts: number;

@@ -1,20 +1,28 @@
 import type { AgentEvent } from '@sluice/agents';
 import type { StreamType } from '@sluice/protocol';
+import { monotonicMs } from '@sluice/runtime';
 import { streamFields } from '@sluice/store';
 
-/** Deltas wait for more, at the latest so long or until they are so large (protocol.md). */
+/** Deltas wait this long for more, or until they are this large (protocol.md). */
 const FLUSH_MS = 25;
 const FLUSH_BYTES = 4_096;
-/** While so much waits behind an append, the agent is not asked for more. */
+/** While this much waits behind an append, the agent is not asked for more. */
 const WAITING_BYTES_MAX = 256 * 1024;
+/** Progress of a tool call is logged at most once in this time; the newest stands for the rest. */
+const PROGRESS_MS = 100;
+/** Tool calls whose progress waits: with one more, the oldest goes. */
+const PROGRESS_CALLS_MAX = 16;
 
 /** Appends a numbered batch; false when the lease is gone. Must not give up before that. */
 export type Append = (number: number, batch: string[][]) => Promise<boolean>;
 
 export type DeltaBuffer = {
-  /** Answers what to wait for before the next event is taken, when Redis is behind the agent. */
+  /** Returns what to wait for before the next event is taken, when Redis is behind the agent. */
   push(event: AgentEvent): Promise<unknown> | undefined;
-  /** Waits for the batch under way; answers what was not yet sent, for the commit to carry. */
+  /**
+   * Waits for the batch under way; returns what was not yet sent, for the commit to carry. Throws the
+   * failure of an append.
+   */
   settle(): Promise<string[][]>;
   /** Whether anything was streamed. */
   readonly used: boolean;
@@ -30,13 +38,27 @@ const typeByEvent: Record<AgentEvent['type'], StreamType> = {
 
 type Waiting = { type: StreamType; content: string } | { type: 'encoded'; fields: string[] };
 
-/** Coalesces what an agent streams into few appends, one under way at a time. */
-export function makeDeltaBuffer(messageId: string, append: Append): DeltaBuffer {
+/**
+ * Coalesces what an agent streams into few appends, one under way at a time. An append that fails ends
+ * the buffer: nobody awaits it where it was made, so its failure is kept for `settle`, and `onFailed`
+ * stops the turn.
+ */
+export function makeDeltaBuffer(
+  messageId: string,
+  append: Append,
+  onFailed: () => void = () => {},
+): DeltaBuffer {
   let waiting: Waiting[] = [];
   let bytes = 0;
+  /** By tool call. It joins `waiting` when it is due, at the latest before the next call or result. */
+  const progress = new Map<string, string[]>();
+  let progressMs = Number.NEGATIVE_INFINITY;
   let number = 0;
   let timer: NodeJS.Timeout | undefined;
+  /** A timer has fired while an append was under way. */
+  let isDue = false;
   let sending: Promise<unknown> | undefined;
+  let ended: { readonly failure?: unknown } | undefined;
   let used = false;
 
   const encode = (w: Waiting) =>
@@ -45,55 +67,113 @@ export function makeDeltaBuffer(messageId: string, append: Append): DeltaBuffer 
   function take(): string[][] {
     clearTimeout(timer);
     timer = undefined;
+    isDue = false;
     const batch = waiting.map(encode);
     waiting = [];
     bytes = 0;
     return batch;
   }
 
-  function flush() {
-    if (sending || waiting.length === 0) return;
-    sending = append(++number, take()).finally(() => {
-      sending = undefined;
-      if (bytes >= FLUSH_BYTES) flush();
-    });
+  function addProgress(): void {
+    for (const fields of progress.values()) addEncoded(fields);
+    if (progress.size > 0) progressMs = monotonicMs();
+    progress.clear();
   }
 
-  function add(event: AgentEvent) {
+  function addEncoded(fields: string[]): void {
+    waiting.push({ type: 'encoded', fields });
+    bytes += sizeOf(fields);
+  }
+
+  function end(how: { readonly failure?: unknown }): void {
+    ended = how;
+    progress.clear();
+    take();
+  }
+
+  function flush(): void {
+    if (sending || ended) return;
+    if (monotonicMs() - progressMs >= PROGRESS_MS) addProgress();
+    if (waiting.length > 0) {
+      sending = append(++number, take())
+        .then((isOurs) => {
+          if (!isOurs) end({});
+        })
+        .catch((failure: unknown) => {
+          end({ failure });
+          onFailed();
+        })
+        .finally(() => {
+          sending = undefined;
+          if (isDue || bytes >= FLUSH_BYTES) flush();
+        });
+    }
+    if (progress.size > 0) flushLater();
+  }
+
+  function flushLater(): void {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      isDue = true;
+      flush();
+    }, FLUSH_MS);
+  }
+
+  function add(event: AgentEvent): void {
     const type = typeByEvent[event.type];
-    const last = waiting.at(-1);
     if (event.type === 'delta' || event.type === 'reasoning') {
+      const last = waiting.at(-1);
       if (last !== undefined && last.type !== 'encoded' && last.type === type) {
         last.content += event.content;
       } else waiting.push({ type, content: event.content });
       bytes += event.content.length;
-    } else {
-      const fields = streamFields(type, messageId, { tool_call: event.tool_call ?? null });
-      waiting.push({ type: 'encoded', fields });
-      // Rare, and worth showing at once, however small.
-      bytes += fields.reduce((sum, field) => sum + field.length, FLUSH_BYTES);
+      return;
     }
+    const fields = streamFields(type, messageId, { tool_call: event.tool_call ?? null });
+    if (event.type === 'tool_progress') {
+      const call = callOf(event.tool_call);
+      progress.delete(call);
+      progress.set(call, fields);
+      const [oldest] = progress.keys();
+      if (progress.size > PROGRESS_CALLS_MAX && oldest !== undefined) progress.delete(oldest);
+      // As large as this it must not wait beside what is bounded.
+      if (sizeOf(fields) >= WAITING_BYTES_MAX / PROGRESS_CALLS_MAX) addProgress();
+      return;
+    }
+    addProgress();
+    addEncoded(fields);
+    bytes += FLUSH_BYTES; // rare, and worth showing at once, however small
   }
 
   return {
     push(event) {
       used = true;
+      if (ended) return undefined;
       add(event);
       if (bytes >= FLUSH_BYTES) flush();
-      else
-        timer ??= setTimeout(() => {
-          timer = undefined;
-          flush();
-        }, FLUSH_MS);
+      else flushLater();
       return bytes >= WAITING_BYTES_MAX ? sending : undefined;
     },
     async settle() {
       clearTimeout(timer);
       while (sending) await sending;
+      if (ended && 'failure' in ended) throw ended.failure;
+      addProgress();
       return take();
     },
     get used() {
       return used;
     },
   };
+}
+
+function sizeOf(fields: readonly string[]): number {
+  return fields.reduce((sum, field) => sum + field.length, 0);
+}
+
+/** The usual names of what tells tool calls apart; '' where an agent names none. */
+function callOf(call: unknown): string {
+  if (typeof call !== 'object' || call === null) return '';
+  if ('id' in call) return String(call.id);
+  return 'tool_call_id' in call ? String(call.tool_call_id) : '';
 }

@@ -1,18 +1,29 @@
-import { type Agent, type AgentEvent, type Reply, RetryableError, type Turn } from '@sluice/agents';
+import {
+  type Agent,
+  type AgentEvent,
+  type Reply,
+  RetryableError,
+  TerminalError,
+  type Turn,
+} from '@sluice/agents';
 import type { OutcomeStatus } from '@sluice/protocol';
 import { streamFields } from '@sluice/store';
 import { type Append, makeDeltaBuffer } from './delta-buffer.js';
 
-/** Why a running turn is stopped. `lost`, `drain` and `ended` leave the message to others. */
+/**
+ * Why a running turn is stopped. `lost` and `drain` leave the message to others; after `append_failed`
+ * its buffer throws why.
+ */
 export type Stop =
   | { readonly kind: 'aborted'; readonly reason: string }
-  | { readonly kind: 'timeout' }
-  | { readonly kind: 'too_large' }
+  | { readonly kind: 'timeout' | 'append_failed' }
   | { readonly kind: 'lost' | 'drain' };
 
 /** An agent gets so long to heed its signal, so that its turn does not overlap the next (L5, T6). */
 const ABORT_GRACE_MS = 2_500;
 const REASON_CHARS_MAX = 1_000;
+/** The reason that clients read where an agent's code threw: what it said is for its operator. */
+const AGENT_FAILED = 'the agent failed';
 
 export type TurnResult =
   | {
@@ -30,9 +41,10 @@ export type TurnOptions = {
   readonly append: Append;
   /** 0: none. */
   readonly timeoutMs: number;
-  readonly maxReplyBytes: number;
   /** Of its span; '' when it is not traced. */
   readonly traceparent?: string;
+  /** The agent failed, and the turn ends with that. */
+  onFailed?(error: unknown): void;
   /** Aborted with a `Stop` as its reason. */
   readonly stop: AbortController;
 };
@@ -42,16 +54,20 @@ type Ran =
   | { readonly kind: 'failed'; readonly error: unknown }
   | { readonly kind: 'stopped' };
 
-/** One try of one turn: streams, watches the limits, and says how it ended. Never throws. */
+/**
+ * One try of one turn: streams, watches its time, and says how it ended. Throws what an append threw, and
+ * nothing else.
+ */
 export async function runTurn(agent: Agent, turn: Turn, options: TurnOptions): Promise<TurnResult> {
-  const { stop, timeoutMs, maxReplyBytes, traceparent = '' } = options;
-  const buffer = makeDeltaBuffer(turn.message_id, options.append);
+  const { stop, timeoutMs, traceparent = '' } = options;
+  const buffer = makeDeltaBuffer(turn.message_id, options.append, () =>
+    stop.abort({ kind: 'append_failed' } satisfies Stop),
+  );
   let streamed = '';
   const onEvent = (event: AgentEvent) => {
     if (stop.signal.aborted) return;
     const isBehind = buffer.push(event);
     if (event.type === 'delta') streamed += event.content;
-    if (streamed.length > maxReplyBytes) stop.abort({ kind: 'too_large' } satisfies Stop);
     return isBehind;
   };
   const timer =
@@ -71,7 +87,8 @@ export async function runTurn(agent: Agent, turn: Turn, options: TurnOptions): P
     await buffer.settle();
     return { kind: 'retry', afterMs: ran.error.retryAfterMs, reason: reasonOf(ran.error) };
   }
-  const outcome = stopped ? outcomeOfStop(stopped, streamed) : outcomeOf(ran, maxReplyBytes);
+  if (!stopped && ran.kind === 'failed') options.onFailed?.(ran.error);
+  const outcome = stopped ? outcomeOfStop(stopped, streamed) : outcomeOf(ran);
   const trailing = await buffer.settle();
   if (buffer.used) {
     if (outcome.status === 'error') {
@@ -129,26 +146,20 @@ type Outcome = { status: OutcomeStatus; reason: string; content: string; usage: 
 function outcomeOfStop(stop: Stop, streamed: string): Outcome {
   const base = { content: streamed, usage: '' };
   if (stop.kind === 'timeout') return { ...base, status: 'timeout', reason: 'per_turn_timeout' };
-  if (stop.kind === 'too_large') return tooLarge;
   return { ...base, status: 'aborted', reason: stop.kind === 'aborted' ? stop.reason : stop.kind };
 }
 
-const tooLarge: Outcome = { status: 'error', reason: 'reply_too_large', content: '', usage: '' };
-
-function outcomeOf(ran: Ran, maxReplyBytes: number): Outcome {
+function outcomeOf(ran: Ran): Outcome {
   if (ran.kind !== 'replied') {
     const reason = ran.kind === 'failed' ? reasonOf(ran.error) : 'stopped';
     return { status: 'error', reason, content: '', usage: '' };
   }
   const { content, usage } = ran.reply;
-  if (typeof content !== 'string') {
-    return { status: 'error', reason: 'the agent returned no content', content: '', usage: '' };
-  }
-  if (Buffer.byteLength(content) > maxReplyBytes) return tooLarge;
   return { status: 'ok', reason: '', content, usage: usage ? JSON.stringify(usage) : '' };
 }
 
+/** The two classes of the port are thrown to be read; any other exception may say anything (X6). */
 function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.slice(0, REASON_CHARS_MAX) || 'the agent failed';
+  const isSaid = error instanceof RetryableError || error instanceof TerminalError;
+  return (isSaid && error.message.slice(0, REASON_CHARS_MAX)) || AGENT_FAILED;
 }

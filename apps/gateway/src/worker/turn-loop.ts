@@ -6,6 +6,7 @@ import type { HeldSession } from './held-session.js';
 import { runTurn, type Stop, type TurnResult } from './run-turn.js';
 import { toTurn } from './to-turn.js';
 import { traceTurn } from './trace-turn.js';
+import { withoutContent } from './without-content.js';
 
 export type Begun = { readonly kind: 'begun' | 'exhausted'; readonly head: HeadReply };
 type Ended = TurnResult & { kind: 'ended' };
@@ -120,8 +121,15 @@ async function tryOnce(
         append,
         stop,
         timeoutMs: limits.perTurnTimeoutMs,
-        maxReplyBytes: limits.maxReplyBytes,
         traceparent,
+        onFailed: (error) =>
+          log.warn(
+            {
+              ...{ session: lease.id, turn_id: head.turnId, attempt: head.attempt },
+              ...{ agent: head.agent, err: withoutContent(error, turn.content) },
+            },
+            'agent failed',
+          ),
       }),
     );
   } catch (err) {
