@@ -126,6 +126,32 @@ describe.each([2, 3] as const)('the proxy, RESP%d', (protocol) => {
     expect(await client.ping().catch(() => client.ping())).toBe('PONG');
   });
 
+  it('silences and cuts connections by their name, also those made later', async () => {
+    const named = (part: string) => connect({ connectionName: `sluice:n1:${part}` });
+    const [commands, ring] = [named('commands'), named('ring')];
+    await Promise.all([commands.ping(), ring.ping()]);
+    expect(proxy.names()).toEqual(['sluice:n1:commands', 'sluice:n1:ring']);
+
+    proxy.silence('ring', true);
+    const later = named('ring').get('later');
+    const held = ring.set('held', '1');
+    expect(await commands.ping()).toBe('PONG');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(await redis.client().get('held')).toBeNull();
+    expect(proxy.commands.get('GET')).toBeUndefined();
+    proxy.silence('ring', false);
+    expect(await held).toBe('OK');
+    expect(await later).toBeNull();
+
+    proxy.reject(/commands$/, true);
+    await expect(commands.ping().catch(() => commands.ping())).rejects.toThrow();
+    expect(await ring.ping()).toBe('PONG');
+    expect(proxy.names()).not.toContain('sluice:n1:commands');
+    proxy.reject(/commands$/, false);
+    await new Promise((resolve) => commands.once('ready', resolve));
+    expect(await commands.ping()).toBe('PONG');
+  });
+
   it('lets no reply overtake another, whatever the latency was meanwhile', async () => {
     const client = connect();
     await client.ping();

@@ -1,6 +1,7 @@
 import { betweenFailpoints, monotonicMs, type RedisMetrics, sleep } from '@sluice/runtime';
-import { Redis } from 'ioredis';
-import { connectionOptions, type RedisAddress } from './address.js';
+import type { Redis } from 'ioredis';
+import type { RedisAddress } from './address.js';
+import { openImpatient } from './clients.js';
 import type { PlainCall } from './failpoints.js';
 import { decodeReply, type Script } from './script.js';
 import * as scripts from './scripts.js';
@@ -30,7 +31,9 @@ export type Connection = {
   close(): Promise<void>;
 };
 
-export type ConnectionEvents = {
+export type ConnectionOptions = {
+  /** What `CLIENT LIST` calls it (`connectionName`). */
+  readonly name?: string;
   /** How calls fare, by the name of their script or command; nobody is told when it is left out. */
   readonly calls?: RedisMetrics | undefined;
   onError(error: Error): void;
@@ -40,19 +43,12 @@ export type ConnectionEvents = {
 /** What the metrics call commands that have no name. */
 export const UNNAMED_CALL = 'other';
 
-/** Connection for commands: never queues while Redis is away, never resends by itself. */
-export function connect(address: RedisAddress, events: ConnectionEvents): Connection {
-  const options = connectionOptions(address);
-  const client = new Redis({
-    ...options,
-    enableOfflineQueue: false,
-    // 0: what was under way fails as the connection does. With 1 it waits for a second loss, which is
-    // its own timeout, and no lost reply is ever asked for again.
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    connectTimeout: COMMAND_TIMEOUT_MS,
-  });
+/**
+ * Connection for commands: never queues while Redis is away, never resends by itself. A second one keeps
+ * large replies from holding up small ones.
+ */
+export function connect(address: RedisAddress, events: ConnectionOptions): Connection {
+  const client = openImpatient(address, events.name, COMMAND_TIMEOUT_MS);
   let serverId: string | undefined;
   client.on('error', events.onError);
   client.on('close', () => {
@@ -100,7 +96,7 @@ export function connect(address: RedisAddress, events: ConnectionEvents): Connec
 
   return {
     client,
-    db: options.db ?? 0,
+    db: client.options.db ?? 0,
     serverId: () => serverId,
     async run(script, keys, args) {
       for (let tried = 1; ; tried++) {
@@ -155,17 +151,6 @@ export function connect(address: RedisAddress, events: ConnectionEvents): Connec
 }
 
 const untold: RedisMetrics = { answeredMs() {}, failed() {}, fenced() {} };
-
-/** For publish/subscribe and BullMQ: waits for Redis instead of failing, subscribes again by itself. */
-export function connectPatiently(address: RedisAddress, onError: (error: Error) => void): Redis {
-  const client = new Redis({
-    autoResubscribe: false, // channels.ts does it, to know when it is done
-    ...connectionOptions(address),
-    maxRetriesPerRequest: null,
-  });
-  client.on('error', onError);
-  return client;
-}
 
 /** Redis answered, but cannot take writes now; undefined: it is something else. */
 function refusalOf(error: unknown): StoreUnavailable | undefined {

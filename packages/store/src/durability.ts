@@ -1,7 +1,8 @@
 import type { Durability } from '@sluice/protocol';
 import { betweenFailpoints, exitStatus, StartError } from '@sluice/runtime';
-import { Redis } from 'ioredis';
-import { connectionOptions, type RedisAddress } from './address.js';
+import type { Redis } from 'ioredis';
+import type { RedisAddress } from './address.js';
+import { openImpatient } from './clients.js';
 import type { PlainCall } from './failpoints.js';
 import type { Keys } from './keys.js';
 import { infoField } from './server-check.js';
@@ -32,6 +33,7 @@ const nothing: DurabilityWait = {
 
 export type DurabilityOptions = {
   readonly address: RedisAddress;
+  readonly name: string;
   readonly level: Durability;
   readonly keys: Keys;
   onError(error: unknown): void;
@@ -44,17 +46,10 @@ export type DurabilityOptions = {
 export async function openDurability(options: DurabilityOptions): Promise<DurabilityWait> {
   const { address, level, keys, onError } = options;
   if (level === 'memory') return nothing;
-  const client = new Redis({
-    ...connectionOptions(address),
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    commandTimeout: 2 * WAIT_MS,
-    lazyConnect: true,
-  });
+  const client = openImpatient(address, options.name, 2 * WAIT_MS);
   client.on('error', onError);
   try {
-    await client.connect();
+    await whenReady(client);
     const wait = makeWait(client, await wayTo(level, client), { level, keys });
     // Behind the same address another Redis may answer by now, which can do less.
     client.on('ready', () =>
@@ -69,6 +64,14 @@ export async function openDurability(options: DurabilityOptions): Promise<Durabi
     if (error instanceof StartError) throw error;
     throw new StartError('Redis is not reachable', exitStatus.tempFail);
   }
+}
+
+/** Rejects when the first try fails. */
+function whenReady(client: Redis): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.once('ready', resolve);
+    client.once('close', () => reject(new Error('Connection is closed.')));
+  });
 }
 
 /** `replied`: Redis answers a write only when it is on disk, so that there is nothing to wait for. */

@@ -10,8 +10,9 @@ import {
 } from '@sluice/runtime';
 import type { RedisAddress } from './address.js';
 import { makeChannels } from './channels.js';
+import { type ConnectionPart, connectionName, openForRings, openPatient } from './clients.js';
 import { makeClusterState, makeMeasure } from './cluster-state.js';
-import { connect, connectPatiently } from './connect.js';
+import { connect } from './connect.js';
 import { makeDeadLetters } from './dead-letters.js';
 import { type DurabilityWait, openDurability } from './durability.js';
 import { type InboxLimits, makeInbox } from './inbox.js';
@@ -71,7 +72,9 @@ export async function openStore(options: StoreOptions) {
     reason = err;
     log.debug({ err }, 'redis connection failed');
   };
+  const named = (part: ConnectionPart) => connectionName(nodeId, part);
   const connection = connect(address, {
+    name: named('commands'),
     onError,
     onReady: () => log.debug('redis connected'),
     calls: options.calls,
@@ -95,6 +98,7 @@ export async function openStore(options: StoreOptions) {
     await sessionEnds.prepare();
     durability = await openDurability({
       address,
+      name: named('durability'),
       level: options.durability ?? 'memory',
       keys,
       onError,
@@ -103,8 +107,11 @@ export async function openStore(options: StoreOptions) {
     await connection.close();
     throw startFault(address, error);
   }
-  const bullConnection = connectPatiently(address, onError);
-  const channels = makeChannels(connectPatiently(address, onError));
+  const bullConnection = openForRings(address, nodeId, (blocking) => blocking.on('error', onError));
+  bullConnection.on('error', onError);
+  const subscriber = openPatient(address, named('subscriber'));
+  subscriber.on('error', onError);
+  const channels = makeChannels(subscriber);
   const rings = makeRings(bullConnection, keys.ringPrefix, {
     onFailed: (err) => log.warn({ err }, 'ring failed'),
     onError,

@@ -14,6 +14,10 @@ export type LinkRules = {
 };
 
 export type Link = {
+  /** What the connection called itself by CLIENT SETNAME; '' before it did. */
+  readonly name: string;
+  /** Called when it says its name, before that request is passed on. */
+  onName(fn: (link: Link) => void): void;
   /** Destroys both sides at once: whoever waits for a reply never learns what became of it. */
   cut(): void;
   hold(on: boolean): void;
@@ -57,17 +61,37 @@ export function makeLink(client: Socket, server: Socket, rules: LinkRules): Link
     }
   };
 
+  let name = '';
+  let tellName: (link: Link) => void = () => undefined;
+  /** What the client sent while the connection is held: `pause` stops what comes, not what came. */
+  let isHeld = false;
+  const kept: Buffer[] = [];
+
   const onRequest = (value: Buffer): boolean => {
     const request = requestWords(value);
+    const [command, sub, given] = request;
+    if (command?.toUpperCase() === 'CLIENT' && sub?.toUpperCase() === 'SETNAME') {
+      name = given ?? '';
+      tellName(link);
+      if (client.destroyed) return false;
+    }
+    if (isHeld) {
+      kept.push(value);
+      return true;
+    }
+    return pass(value, request);
+  };
+
+  const pass = (value: Buffer, request: Request): boolean => {
     const verdict = rules.onRequest(request);
     if (verdict === 'cut-request') {
       cut();
       return false;
     }
-    const name = request[0]?.toUpperCase() ?? '';
-    if (name === 'HELLO' && request[1] === '3') resp3 = true;
-    const subscribing = subscribes.has(name);
-    if (name === 'MONITOR' || (subscribing && !resp3)) counted = false;
+    const command = request[0]?.toUpperCase() ?? '';
+    if (command === 'HELLO' && request[1] === '3') resp3 = true;
+    const subscribing = subscribes.has(command);
+    if (command === 'MONITOR' || (subscribing && !resp3)) counted = false;
     if (counted && !subscribing) waiting.push({ request, cut: verdict === 'cut-reply' });
     server.write(value);
     return true;
@@ -97,10 +121,19 @@ export function makeLink(client: Socket, server: Socket, rules: LinkRules): Link
     from.on('end', () => to.end());
     from.on('close', () => to.destroy());
   }
-  return {
+  const link: Link = {
+    get name() {
+      return name;
+    },
+    onName: (fn) => {
+      tellName = fn;
+    },
     cut,
     hold: (on) => {
+      isHeld = on;
       for (const side of [client, server]) on ? side.pause() : side.resume();
+      if (!on) kept.splice(0).every((value) => pass(value, requestWords(value)));
     },
   };
+  return link;
 }

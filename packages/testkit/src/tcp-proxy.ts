@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { stopLater } from './cleanup.js';
+import { type ConnectionChoice, makeChosenFaults } from './proxy-chosen.js';
 import { type Link, makeLink, type Request } from './proxy-link.js';
 
 export type RequestMatcher = (request: Request) => boolean;
@@ -34,6 +35,16 @@ export type TcpProxy = {
   latency(ms: number): void;
   /** Nothing passes in either direction and nothing is closed; what was held passes afterwards. */
   blackhole(on: boolean): void;
+  /**
+   * The same for the chosen connections alone, also for those made later. They are told apart by the name
+   * that they give themselves with CLIENT SETNAME, `sluice:<node>:<part>`: a node sends it with its first
+   * bytes, before it may do anything. What was held passes afterwards.
+   */
+  silence(which: ConnectionChoice, on: boolean): void;
+  /** Cuts the chosen connections, and later ones as soon as they say their name. */
+  reject(which: ConnectionChoice, on: boolean): void;
+  /** Names of the connections that are open now, in the order in which they were made; '' before one is said. */
+  names(): string[];
   stop(): Promise<void>;
 };
 
@@ -142,6 +153,7 @@ async function listen(onConnection: (socket: Socket) => void) {
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const faults = new Faults();
   const links = new Set<Link>();
+  const chosen = makeChosenFaults(links);
   let held = false;
   let connections = 0;
 
@@ -151,6 +163,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     const link = makeLink(client, server, faults.rulesFor(connections));
     links.add(link);
     client.once('close', () => links.delete(link));
+    link.onName(chosen.named);
     if (held) link.hold(true);
   });
   const cutAll = () => {
@@ -185,8 +198,11 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     },
     blackhole: (on) => {
       held = on;
-      for (const link of links) link.hold(on);
+      for (const link of links) link.hold(on || chosen.isSilent(link));
     },
+    silence: chosen.silence,
+    reject: chosen.reject,
+    names: () => [...links].map(({ name }) => name),
     stop,
   };
 }

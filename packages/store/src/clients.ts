@@ -1,0 +1,68 @@
+import { Redis } from 'ioredis';
+import { connectionOptions, type RedisAddress } from './address.js';
+
+/** Parts of a node that have a connection of their own. */
+export type ConnectionPart =
+  | 'commands'
+  | 'bulk'
+  | 'subscriber'
+  | 'ring'
+  | 'blocking'
+  | 'durability';
+
+/** Names a connection in `CLIENT LIST`. */
+export function connectionName(nodeId: string, part: ConnectionPart): string {
+  return `sluice:${nodeId}:${part}`;
+}
+
+/** A silent peer gets so long to answer the end of a connection; then its socket is destroyed. */
+const DISCONNECT_MS = 100;
+/** Longest wait for a TCP connection. */
+const CONNECT_MS = 2_000;
+
+/** Fails at once while Redis is away, never sends a call again by itself. */
+export function openImpatient(
+  address: RedisAddress,
+  name: string | undefined,
+  commandTimeoutMs: number,
+): Redis {
+  return new Redis({
+    ...connectionOptions(address),
+    ...(name === undefined ? {} : { connectionName: name }),
+    enableOfflineQueue: false,
+    // 0: what was under way fails as the connection does. With 1 it waits for a second loss, which is
+    // its own timeout, and no lost reply is ever asked for again.
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    commandTimeout: commandTimeoutMs,
+    connectTimeout: CONNECT_MS,
+    disconnectTimeout: DISCONNECT_MS,
+  });
+}
+
+/** For publish/subscribe and BullMQ: waits for Redis instead of failing. */
+export function openPatient(address: RedisAddress, name: string): Redis {
+  return new Redis({
+    ...connectionOptions(address),
+    connectionName: name,
+    autoResubscribe: false, // channels.ts does it, to know when it is done
+    maxRetriesPerRequest: null,
+    connectTimeout: CONNECT_MS,
+    disconnectTimeout: DISCONNECT_MS,
+  });
+}
+
+/** BullMQ makes its blocking connection as a duplicate of the one that it is given. */
+export function openForRings(
+  address: RedisAddress,
+  nodeId: string,
+  onBlocking: (client: Redis) => void,
+): Redis {
+  const client = openPatient(address, connectionName(nodeId, 'ring'));
+  client.duplicate = () => {
+    const blocking = openPatient(address, connectionName(nodeId, 'blocking'));
+    onBlocking(blocking);
+    return blocking;
+  };
+  return client;
+}

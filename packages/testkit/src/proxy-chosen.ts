@@ -1,0 +1,47 @@
+import type { Link } from './proxy-link.js';
+
+/** Parts of a node that have a connection of their own; the last word of its name. */
+export type ConnectionPart =
+  | 'commands'
+  | 'bulk'
+  | 'subscriber'
+  | 'ring'
+  | 'blocking'
+  | 'durability';
+
+/** A part, of every node; all connections that have a name; or what a name must match. */
+export type ConnectionChoice = ConnectionPart | 'all' | RegExp;
+
+function matches(which: ConnectionChoice, name: string): boolean {
+  if (which instanceof RegExp) return which.test(name);
+  return which === 'all' ? name !== '' : name.endsWith(`:${which}`);
+}
+
+/** Faults of chosen connections, by their names. */
+export function makeChosenFaults(links: ReadonlySet<Link>) {
+  // By their text: two regular expressions that read alike are one choice.
+  const silent = new Map<string, ConnectionChoice>();
+  const rejected = new Map<string, ConnectionChoice>();
+  const isIn = (choices: ReadonlyMap<string, ConnectionChoice>, { name }: Link) =>
+    [...choices.values()].some((which) => matches(which, name));
+  const isSilent = (link: Link) => isIn(silent, link);
+
+  function named(link: Link): void {
+    if (isIn(rejected, link)) link.cut();
+    else if (isSilent(link)) link.hold(true);
+  }
+  return {
+    named,
+    isSilent,
+    silence(which: ConnectionChoice, on: boolean): void {
+      if (on) silent.set(String(which), which);
+      else silent.delete(String(which));
+      for (const link of links) if (matches(which, link.name)) link.hold(isSilent(link));
+    },
+    reject(which: ConnectionChoice, on: boolean): void {
+      if (on) rejected.set(String(which), which);
+      else rejected.delete(String(which));
+      for (const link of [...links]) if (isIn(rejected, link)) link.cut();
+    },
+  };
+}
