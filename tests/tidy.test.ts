@@ -199,6 +199,11 @@ describe('words', () => {
     expect(linesThat((line) => promise.test(line), code)).toEqual([]);
   });
 
+  it('of schemas are those of packages/protocol/src/sentences.ts, which alone applies them', () => {
+    const elsewhere = source.filter((file) => file !== 'packages/protocol/src/sentences.ts');
+    expect(linesThat((line) => /\.safeParse\(/.test(line), elsewhere)).toEqual([]);
+  });
+
   it('name no directory of the machine on which something was written', () => {
     const text = files.filter((file) => /\.(ts|mjs|lua|md|json|ya?ml|html)$/.test(file));
     const own = new RegExp(`(^|[\\s'"\`(=:])/${'(home|Users|root|work)'}/\\w`);

@@ -80,6 +80,15 @@ describe('frames that are none', () => {
     ],
     ['a negative cursor', '{"type":"hello","agent_id":"echo","since":-1}', 'since'],
     ['a cursor with a fraction', '{"type":"hello","agent_id":"echo","since":1.5}', 'since'],
+    ['a cursor that is no digits', '{"type":"hello","agent_id":"echo","since":"5a"}', 'since'],
+    [
+      'a session id of two dots',
+      '{"type":"hello","agent_id":"echo","session_id":".."}',
+      'session_id',
+    ],
+    ['a number of 64 bits', '{"content":{"order":{"id":9007199254740993}}}', 'content.order.id'],
+    ['a number beyond floats', '{"content":{"n":[1e999]}}', 'content.n.0'],
+    ['a key __proto__', '{"content":{"a":{"__proto__":1}}}', 'content.a.__proto__'],
     ['a binary frame', Buffer.from('{"type":"ping"}')],
     ['33 levels', nested(33)],
     ['many levels', '['.repeat(MAX_PAYLOAD - 100)],
@@ -109,6 +118,24 @@ describe('frames that are none', () => {
     const client = await attached();
     const answer = await errorFor(client, '{"content":7,"message_id":"m-1"}');
     expect(answer).toMatchObject({ code: 'invalid_frame', message_id: 'm-1' });
+  });
+
+  it('E4 S5 take a cursor as a number or as digits, in hello and in join, however large it is', async () => {
+    const client = await attached();
+    await client.final(client.message('hello'));
+    const { session_id } = await client.waitFor({ type: 'hello_ok' });
+    for (const since of [0, '0', '2', 9_007_199_254_740_991, '9007199254740991', '9'.repeat(32)]) {
+      for (const type of ['hello', 'join']) {
+        const other = await FrameClient.connect(node.wsUrl);
+        other.send({ type, agent_id: 'echo', session_id, since });
+        const entered = await other.waitFor({ type: type === 'join' ? 'joined' : 'hello_ok' });
+        const resync_required = Number(since) > 2;
+        expect({ since, ...entered }).toMatchObject({ since, session_id, resync_required });
+        if (resync_required) await other.waitFor({ type: 'snapshot' });
+        await other.close();
+      }
+    }
+    expect(node.logs.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
   it('X4 are taken up to 32 levels and to the last byte of max_payload', async () => {

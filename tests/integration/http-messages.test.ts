@@ -177,7 +177,8 @@ describe('a session over HTTP', () => {
       () => post('no/messages', { agent_id: 'slow', text: 'x'.repeat(70_000) }),
     ],
     ['GET', 404, 'session_not_found', () => call('GET', 'no')],
-    ['GET of no id', 404, 'session_not_found', () => call('GET', 'n%20o')],
+    ['GET of no id', 400, 'invalid_frame', () => call('GET', 'n%20o')],
+    ['POST to no id', 400, 'invalid_frame', () => post('n%20o/messages', { text: 'x' })],
     ['DELETE', 404, 'session_not_found', () => call('DELETE', 'no')],
     ['abort', 404, 'session_not_found', () => post('no/abort', {})],
     ['events', 404, 'session_not_found', () => call('GET', 'no/events')],
@@ -194,11 +195,31 @@ describe('a session over HTTP', () => {
     },
   );
 
-  it('X2 a session keeps its agent', async () => {
+  it('X2 a session keeps its agent: 409, which asks nobody to log in again', async () => {
     await post('owned/messages?wait=10', { agent_id: 'slow', content: 'hello' });
     const other = await post('owned/messages', { agent_id: 'echo', content: 'hello' });
-    expect(other).toMatchObject({ status: 401, body: { error: { code: 'auth_unauthorized' } } });
+    expect(other).toMatchObject({
+      status: 409,
+      body: { error: { code: 'wrong_agent', retryable: false } },
+    });
     expect((await readSession(node, 'owned')).messages).toHaveLength(2);
+  });
+
+  it('S2 ?wait names the outcome in a header, whatever became of the turn', async () => {
+    const outcomeOf = async (id: string) => {
+      const { status, headers, body } = await post('outcomes/messages?wait=10', {
+        agent_id: 'slow',
+        content: 'hello',
+        message_id: id,
+      });
+      expect(status).toBe(200);
+      expect(body).toMatchObject({ outcome: { status: headers.get('sluice-outcome') } });
+      return headers.get('sluice-outcome');
+    };
+    expect(await outcomeOf('m1')).toBe('ok');
+    cluster.agent.behave(httpBehaviours.fail({ status: 400 }));
+    expect(await outcomeOf('m2')).toBe('error');
+    expect(await outcomeOf('m1')).toBe('ok');
   });
 
   it('E7 reading a session changes nothing about it', async () => {

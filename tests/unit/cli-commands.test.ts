@@ -181,6 +181,9 @@ describe('the command line', () => {
       rest: ['--json'],
       flags: { 'metrics.public': 'true' },
     });
+    expect(splitKeys(['--agents', '{"a":{"kind":"echo"}}', '--agent', 'b']).flags).toEqual({
+      agents: '{"a":{"kind":"echo"}}',
+    });
     expect(splitKeys(['--url=http://a.b', '--', '--a.b', 'c']).flags).toEqual({});
   });
 

@@ -96,6 +96,20 @@ describe('replacements in the file', () => {
     expect(agents.a).toMatchObject({ instructions: 'use ${x}' });
   });
 
+  it('that lack their quotes within braces are one fault, which says so', () => {
+    const of = (yaml: string) => faultsOf(() => loadYaml(yaml));
+    const file =
+      'gateway: {auth: {tokens: [{token: ${TOKEN}, principal: a}]}}\nredis: {url: ${R}}\n';
+    expect(of(`${file}${'lease: {ttl: 5s}\n'.repeat(20)}`)).toEqual([
+      expect.stringMatching(/: line 1: \$\{TOKEN\} needs quotes .*; write "\$\{TOKEN\}"$/),
+    ]);
+    expect(of('log: {level: info}\nredis: {prefix: [${A:-b}]}')).toEqual([
+      expect.stringMatching(/: line 2: \$\{A:-b\} needs quotes/),
+    ]);
+    expect(of('a: {b: c}}\nd: e')).toHaveLength(1);
+    expect(of('log: {level: info}\nlog: {}\nlease: {}\nlease: {}')).toHaveLength(2);
+  });
+
   it('that cannot be made are faults that name the key', () => {
     // One fault each: what is missing now was not given as empty.
     const isOnly = (yaml: string, fault: RegExp) =>

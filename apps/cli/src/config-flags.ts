@@ -8,9 +8,9 @@ export type SplitArguments = {
 };
 
 /**
- * Takes the options whose names have a dot, which are configuration keys, out of the command line:
- * commander would have to know each of them, and agents have names of their own. One without a
- * value means `true`.
+ * Takes the options whose names have a dot, which are configuration keys, out of the command line, and
+ * `agents`, the only key without one: commander would have to know each of them, and agents have names of
+ * their own. One without a value means `true`.
  */
 export function splitKeys(argv: readonly string[]): SplitArguments {
   const rest: string[] = [];
@@ -21,7 +21,7 @@ export function splitKeys(argv: readonly string[]): SplitArguments {
       rest.push(...argv.slice(at));
       break;
     }
-    const match = /^--([A-Za-z_][^=.]*\.[^=]+)(?:=(.*))?$/s.exec(argument);
+    const match = /^--([A-Za-z_][^=.]*\.[^=]+|agents)(?:=(.*))?$/s.exec(argument);
     if (!match) {
       rest.push(argument);
       continue;

@@ -1,3 +1,4 @@
+import { checked, firstIssue } from '@sluice/protocol';
 import { z } from 'zod';
 import { type AgentEvent, type Reply, RetryableError, TerminalError } from './port.js';
 
@@ -32,7 +33,7 @@ const failureSchema = z.object({ message: text, retryable: z.boolean().default(f
 
 /** An `error` event: the agent says that the turn failed, and clients read what it says. */
 export function takeFailure(value: unknown, what: string): Error {
-  const { message, retryable } = take(decoded(failureSchema.safeParse(value)), what);
+  const { message, retryable } = take(decoded(checked(failureSchema, value)), what);
   return retryable ? new RetryableError(message) : new TerminalError(message);
 }
 
@@ -48,12 +49,12 @@ export function take<T>(result: Decoded<T>, what: string): T {
 
 /** An event as foreign code made it. */
 export function decodeEvent(value: unknown): Decoded<AgentEvent> {
-  return decoded(eventSchema.safeParse(value));
+  return decoded(checked(eventSchema, value));
 }
 
 /** A reply as foreign code made it; whatever else it carries is left out. */
 export function decodeReply(value: unknown): Decoded<Reply> {
-  const result = decoded(replySchema.safeParse(value));
+  const result = decoded(checked(replySchema, value));
   if (result.kind === 'wrong') return result;
   const { content, usage } = result.value;
   return { kind: 'ok', value: usage ? { content, usage } : { content } };
@@ -61,7 +62,5 @@ export function decodeReply(value: unknown): Decoded<Reply> {
 
 function decoded<T>(result: z.ZodSafeParseResult<T>): Decoded<T> {
   if (result.success) return { kind: 'ok', value: result.data };
-  const issue = result.error.issues[0];
-  const field = issue?.path.join('.');
-  return { kind: 'wrong', why: `${field ? `${field} ` : ''}${issue?.message ?? 'is invalid'}` };
+  return { kind: 'wrong', why: firstIssue(result.error).message };
 }

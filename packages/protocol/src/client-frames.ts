@@ -3,11 +3,12 @@ import { z } from 'zod';
 /** Version of the wire protocol that this release speaks. */
 export const PROTOCOL_VERSION = 1;
 
-export const sessionIdSchema = z.string().regex(/^[A-Za-z0-9._:@-]{1,128}$/, {
-  error: 'session_id must be 1 to 128 characters of A-Z a-z 0-9 . _ : @ -',
+/** `.` and `..` would never arrive: whoever reads a URL resolves them, escaped or not. */
+export const sessionIdSchema = z.string().regex(/^(?!\.{1,2}$)[A-Za-z0-9._:@-]{1,128}$/, {
+  error: 'must be 1 to 128 characters of A-Z a-z 0-9 . _ : @ -, and neither "." nor ".."',
 });
 export const messageIdSchema = z.string().regex(/^[A-Za-z0-9._:-]{1,128}$/, {
-  error: 'message_id must be 1 to 128 characters of A-Z a-z 0-9 . _ : -',
+  error: 'must be 1 to 128 characters of A-Z a-z 0-9 . _ : -',
 });
 
 /** Lengths are counted in characters, as JSON Schema does, not in the code units of JavaScript. */
@@ -34,11 +35,20 @@ function optional<T extends z.ZodType>(schema: T) {
 
 export const jsonObject = z.record(z.string(), z.unknown());
 const version = z.int().nonnegative();
-const cursor = z.int().nonnegative();
+
+/** No log comes near it, and scripts of Redis keep it exact: what is beyond is beyond every log alike (E4). */
+const CURSOR_MAX = 10 ** 15 - 1;
+
+/** The last `seq` that a reader has: a number, or its digits. */
+export const cursorSchema = z
+  .union([z.int().nonnegative(), z.string().regex(/^\d{1,32}$/)], {
+    error: 'must be a whole number from 0 on',
+  })
+  .transform((since) => Math.min(Number(since), CURSOR_MAX));
 
 /** `content` of a message: a non-empty string or an object (S5). */
 export const contentSchema = z.union([z.string().min(1), jsonObject], {
-  error: 'content must be a non-empty string or an object',
+  error: 'must be a non-empty string or an object',
 });
 export type Content = z.infer<typeof contentSchema>;
 
@@ -54,19 +64,19 @@ export const helloSchema = z.object({
   capabilities: optional(z.array(z.string()).max(64)),
   caps: optional(z.array(z.string()).max(64)),
   session_id: optional(sessionIdSchema),
-  since: optional(cursor),
+  since: optional(cursorSchema),
   epoch: optional(text(0, 32)),
   metadata: optional(jsonObject),
 });
 
-/** Legacy attach; `since` may be a string of digits. */
+/** Legacy attach. */
 export const joinSchema = z.object({
   type: z.literal('join'),
   agent_id: agentId,
   min_version: optional(version),
   max_version: optional(version),
   session_id: optional(sessionIdSchema),
-  since: optional(z.union([cursor, z.string().regex(/^\d{1,15}$/)]).transform(Number)),
+  since: optional(cursorSchema),
 });
 
 export const messageSchema = z.object({

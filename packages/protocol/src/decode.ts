@@ -1,9 +1,8 @@
 import type { z } from 'zod';
 import { type ClientFrame, messageIdSchema, schemas } from './client-frames.js';
 import type { ErrorCode } from './errors.js';
-
-/** Objects and arrays within objects and arrays; deeper frames are refused (X4). */
-export const MAX_NESTING = 32;
+import { parseExactJson } from './exact-json.js';
+import { checked, firstIssue } from './sentences.js';
 
 export type Refusal = {
   readonly kind: 'refused';
@@ -17,26 +16,15 @@ export type Decoded = { readonly kind: 'frame'; readonly frame: ClientFrame } | 
 
 /** Text of one WebSocket frame -> a client frame, or why it is none. Never throws. */
 export function decode(text: string): Decoded {
-  const parsed = parseJson(text);
-  return parsed.kind === 'json' ? decodeValue(parsed.value) : parsed;
-}
-
-/** JSON of a bounded depth, or why it is none. Never throws. */
-export function parseJson(text: string): { readonly kind: 'json'; value: unknown } | Refusal {
-  if (nestsDeeperThan(text, MAX_NESTING)) {
-    return refuse(`frames may nest at most ${MAX_NESTING} levels deep`);
-  }
-  try {
-    return { kind: 'json', value: JSON.parse(text) };
-  } catch {
-    return refuse('frame is not valid JSON; send one JSON object per text frame');
-  }
+  const parsed = parseExactJson(text);
+  if (parsed.kind === 'json') return decodeValue(parsed.value);
+  return { ...refuse(parsed.message, parsed.field), ...messageIdOf(Object(parsed.value)) };
 }
 
 /** As `decode`, for a value already parsed (HTTP bodies). */
 export function decodeValue(value: unknown): Decoded {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return refuse('frame must be a JSON object');
+    return refuse('a frame must be one JSON object');
   }
   const raw = value as Record<string, unknown>;
   const type = raw.type ?? 'message';
@@ -49,7 +37,7 @@ export function decodeValue(value: unknown): Decoded {
 
 function decodeMessage(raw: Record<string, unknown>): Decoded {
   const content = raw.content ?? raw.text;
-  const result = schemas.message.safeParse({ ...raw, content });
+  const result = checked(schemas.message, { ...raw, content });
   if (!result.success) return fromIssues(result.error, raw);
   const { type: _type, ...message } = result.data;
   if (message.content === '/stop' || message.content === 'stop') {
@@ -59,7 +47,7 @@ function decodeMessage(raw: Record<string, unknown>): Decoded {
 }
 
 function decodeTyped(type: keyof typeof schemas, raw: Record<string, unknown>): Decoded {
-  const result = schemas[type].safeParse(raw);
+  const result = checked(schemas[type], raw);
   if (!result.success) {
     const refusal = fromIssues(result.error, raw);
     const isVersion = type === 'join' && /^(min|max)_version$/.test(refusal.field ?? '');
@@ -72,21 +60,13 @@ function decodeTyped(type: keyof typeof schemas, raw: Record<string, unknown>): 
   return { kind: 'frame', frame: result.data as ClientFrame };
 }
 
-/** The first thing that is wrong, and where. */
-export function firstIssue(error: z.ZodError): { field: string; message: string } {
-  const issue = error.issues[0];
-  const field = issue?.path.join('.') ?? '';
-  const text = issue?.message ?? 'invalid';
-  return { field, message: field ? `${field}: ${text}` : text };
-}
-
 function fromIssues(error: z.ZodError, raw: Record<string, unknown>): Refusal {
   const { field, message } = firstIssue(error);
   return { ...refuse(message, field), ...messageIdOf(raw) };
 }
 
 function messageIdOf(raw: Record<string, unknown>): { messageId?: string } {
-  const { success, data } = messageIdSchema.safeParse(raw.message_id);
+  const { success, data } = checked(messageIdSchema, raw.message_id);
   return success ? { messageId: data } : {};
 }
 
@@ -96,21 +76,4 @@ function refuse(message: string, field?: string): Refusal {
 
 function quote(value: unknown): string {
   return typeof value === 'string' ? `"${value.slice(0, 40)}"` : `of type ${typeof value}`;
-}
-
-/** Counts brackets outside strings, so that JSON.parse never sees a hostile depth. */
-function nestsDeeperThan(text: string, limit: number): boolean {
-  let depth = 0;
-  let inString = false;
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (inString) {
-      if (c === 0x5c) i++;
-      else if (c === 0x22) inString = false;
-    } else if (c === 0x22) inString = true;
-    else if (c === 0x7b || c === 0x5b) {
-      if (++depth > limit) return true;
-    } else if (c === 0x7d || c === 0x5d) depth--;
-  }
-  return false;
 }

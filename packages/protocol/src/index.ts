@@ -2,6 +2,8 @@ export * from './client-frames.js';
 export * from './close-codes.js';
 export * from './decode.js';
 export * from './errors.js';
+export * from './exact-json.js';
 export * from './logged-frames.js';
+export * from './sentences.js';
 export * from './server-frames.js';
 export * from './session-state.js';

@@ -32,7 +32,8 @@ export function framesJsonSchema() {
       'Written by `npm run frames-schema` from the zod schemas in packages/protocol. ' +
       '`#/$defs/client` is what a client may send (fields that it does not name are ignored), ' +
       '`#/$defs/server` all that this release sends: a client ignores fields and types that it does ' +
-      'not know. Not said here: frames nest at most 32 levels deep and hold at most max_payload bytes.',
+      'not know. Not said here: frames nest at most 32 levels deep, hold at most max_payload bytes, no key ' +
+      '`__proto__` and no whole number that a 64-bit float would round.',
     anyOf: [{ $ref: '#/$defs/client' }, { $ref: '#/$defs/server' }],
     $defs: { ...define('client', clientFrames), ...define('server', serverFrames) },
   };

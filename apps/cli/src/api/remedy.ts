@@ -21,6 +21,8 @@ export function remedyOf({ status, code, path, hasToken }: Refusal): string {
       return "sluice sessions list shows them; --principal names somebody else's";
     case 'agent_not_found':
       return 'sluice agents list shows those there are';
+    case 'wrong_agent':
+      return 'name another session, or end this one';
     case 'draining':
       return 'try again, or give another node with --url';
     case 'unavailable':

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type AgentConfig, agentKeys, agentSchema } from '@sluice/agents';
+import { checked } from '@sluice/protocol';
 import type { z } from 'zod';
 import { unknownKey } from './known-keys.js';
 import { NAME } from './schema.js';
@@ -17,7 +18,7 @@ export function agentsOf(entries: Tree, faults: string[]): Agents {
   for (const [name, entry] of Object.entries(entries)) {
     if (!NAME.test(name)) {
       faults.push(
-        `agents: the name ${JSON.stringify(name)} is not allowed; give 1 to 128 of A-Z a-z 0-9 . _ -`,
+        `agents: the name ${JSON.stringify(name)} is not allowed; give 1 to 128 of A-Z a-z 0-9 . _ -, and neither "." nor ".."`,
       );
     }
     const result = parse(entry);
@@ -49,7 +50,7 @@ export function agentFrom(given: string, cwd: string): { entry: Tree } | { fault
 
 /** Text from flags, environment and `${NAME}` is read once more where a number or a yes is due. */
 function parse(entry: unknown): z.ZodSafeParseResult<AgentConfig> {
-  const first = agentSchema.safeParse(entry);
+  const first = checked(agentSchema, entry);
   if (first.success || !isTree(entry)) return first;
   const read = first.error.issues.reduce<Tree>((tree, { code, path }) => {
     const value = valueAt(tree, path.filter(isKey));
@@ -57,7 +58,7 @@ function parse(entry: unknown): z.ZodSafeParseResult<AgentConfig> {
     if (code !== 'invalid_type' || !isPlain) return tree;
     return withValue(tree, path.map(String), readPlain(value)) ?? tree;
   }, entry);
-  return agentSchema.safeParse(read);
+  return checked(agentSchema, read);
 }
 
 const readPlain = (text: string) => (/^[tf]/.test(text) ? text === 'true' : Number(text));
@@ -66,6 +67,8 @@ function explain(issue: z.core.$ZodIssue, name: string, entry: unknown): string[
   const path: Path = ['agents', name, ...issue.path.filter(isKey)];
   if (issue.code !== 'unrecognized_keys') return [`${showPath(path)}: ${issue.message}`];
   const kind = isTree(entry) && typeof entry.kind === 'string' ? entry.kind : 'openai';
-  const known = (agentKeys[kind] ?? []).map((key) => `agents.${name}.${key}`);
-  return issue.keys.map((key) => unknownKey([...path, key], known));
+  const keys = agentKeys[kind] ?? [];
+  const known = keys.map((key) => `agents.${name}.${key}`);
+  const all = `an agent of kind ${kind} takes ${keys.join(', ')} (docs/agents.md)`;
+  return issue.keys.map((key) => unknownKey([...path, key], known, all));
 }

@@ -1,3 +1,4 @@
+import { checked } from '@sluice/protocol';
 import type { z } from 'zod';
 import { keyPaths, unknownKey } from './known-keys.js';
 import { type Given, schema } from './schema.js';
@@ -13,7 +14,7 @@ export function check({ tree, from }: Gathered, faults: string[]): Given {
   let rest: Tree = tree;
   // Each round removes what it found; a second one finds what a first fault had hidden.
   for (let round = 0; round < 8; round++) {
-    const result = schema.safeParse(rest);
+    const result = checked(schema, rest);
     if (result.success) return result.data;
     for (const issue of result.error.issues) {
       const path = issue.path.filter(isKey);

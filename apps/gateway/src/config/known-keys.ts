@@ -22,12 +22,16 @@ function withSections(known: readonly string[]): string[] {
 }
 
 /** `unknown key gateway.drain_timout; did you mean gateway.drain_timeout?` */
-export function unknownKey(path: Path, known: readonly string[]): string {
+export function unknownKey(
+  path: Path,
+  known: readonly string[],
+  elsewhere = 'docs/configuration.md lists all keys',
+): string {
   const shown = showPath(path);
   const index = /\[\d+\]/.exec(shown)?.[0] ?? '';
   const nearest = nearestKey(shown.replace(/\[\d+\]/g, '[]'), withSections(known));
   if (nearest) return `unknown key ${shown}; did you mean ${nearest.replace('[]', index)}?`;
-  return `unknown key ${shown}; docs/configuration.md lists all keys`;
+  return `unknown key ${shown}; ${elsewhere}`;
 }
 
 /**

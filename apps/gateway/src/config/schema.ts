@@ -22,8 +22,9 @@ const FRAME_MAX = 256 * 2 ** 20;
 /** uWebSockets.js takes 32 bits for the buffer plus two of the largest frames. */
 const BUFFER_MAX = 2 ** 31;
 
-export const NAME = /^[A-Za-z0-9._-]{1,128}$/;
-const name = text('1 to 128 characters of A-Z a-z 0-9 . _ -', NAME);
+/** `.` and `..` would never arrive in a path: whoever reads a URL resolves them, escaped or not. */
+export const NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,128}$/;
+const name = text('1 to 128 characters of A-Z a-z 0-9 . _ -, and neither "." nor ".."', NAME);
 const line = text('text', /^[^\n\r]+$/);
 const path = text('the path of a file', /^[^\0]+$/);
 /** Visible ASCII, since it travels in a header, a subprotocol and a query. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { parseDocument } from 'yaml';
+import { parseDocument, type YAMLParseError } from 'yaml';
 import { interpolate, type Surroundings, unreadable } from './interpolate.js';
 import { isTree, type Path, showPath, type Tree, withoutNulls, withValue } from './tree.js';
 
@@ -71,9 +71,10 @@ function readTree(file: string, around: Surroundings): Tree | undefined {
 
 function parse(text: string): { errors: string[]; source?: unknown } {
   const document = parseDocument(text);
-  const errors = document.errors.map(({ code, message }) =>
-    code === 'MULTIPLE_DOCS' ? 'holds several documents (---); give one' : message,
-  );
+  // What follows the first error in the syntax follows from it; keys that stand twice are told all.
+  const broken = document.errors.findIndex(({ code }) => code !== 'DUPLICATE_KEY');
+  const told = broken < 0 ? document.errors : document.errors.slice(0, broken + 1);
+  const errors = told.map((error) => yamlFault(error, text));
   if (errors.length > 0) return { errors };
   try {
     return { errors, source: document.toJS() ?? {} };
@@ -81,6 +82,15 @@ function parse(text: string): { errors: string[]; source?: unknown } {
     // References that grow without end.
     return { errors: [error instanceof Error ? error.message : String(error)] };
   }
+}
+
+/** Within braces or brackets of YAML the brace of a `${NAME}` begins a mapping. */
+function yamlFault({ code, message, pos: [at] }: YAMLParseError, text: string): string {
+  if (code === 'MULTIPLE_DOCS') return 'holds several documents (---); give one';
+  const reference = /^\$\{[^}\n]*\}/.exec(text.slice(Math.max(0, at - 1)))?.[0];
+  if (reference === undefined) return message;
+  const line = text.slice(0, at).split('\n').length;
+  return `line ${line}: ${reference} needs quotes within braces or brackets; write "${reference}"`;
 }
 
 const sections = 'gateway redis lease worker session session_end metrics log telemetry agents';

@@ -1,4 +1,4 @@
-import type { AcceptedFrame, Durability, MessageFrame } from '@sluice/protocol';
+import type { AcceptedFrame, Durability, FinalFrame, MessageFrame } from '@sluice/protocol';
 import { makeId, monotonicMs } from '@sluice/runtime';
 import type { Appended, SessionRef } from '@sluice/store';
 import type { EdgeContext } from './context.js';
@@ -71,7 +71,7 @@ async function enter(
     return undefined;
   }
   if (attached.kind === 'wrong_agent') {
-    reply.error('auth_unauthorized', 'the session belongs to another agent');
+    reply.error('wrong_agent', 'the session belongs to another agent; start a new session');
   } else {
     reply.error('session_not_found', 'no such session; name its agent_id to start one');
   }
@@ -125,14 +125,17 @@ async function send(
   context.metrics.message(appended.kind);
   if (appended.kind === 'duplicate') {
     const outcome = duplicateOutcome(appended, messageId, ref.sessionId);
-    if (outcome) return reply.json(200, outcome);
+    if (outcome) return reply.json(200, outcome, outcomeHeader(outcome));
   }
   const final = await finals?.result(messageId, waitMs);
-  if (final) return reply.json(200, final);
+  if (final) return reply.json(200, final, outcomeHeader(final));
   const durability = await context.durability.reached();
   if (waitMs === 0) context.metrics.ackMs(monotonicMs() - readMs);
   reply.json(202, acknowledgement(ref, messageId, { appended, durability }));
 }
+
+/** A turn that failed is no failure of the request: 200 all the same, and this tells what became of it. */
+const outcomeHeader = ({ outcome }: FinalFrame) => ({ 'sluice-outcome': outcome.status });
 
 type Acknowledged = Appended & { kind: 'accepted' | 'duplicate' };
 

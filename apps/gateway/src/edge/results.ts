@@ -32,6 +32,7 @@ export const messageResults: readonly MessageResult[] = [
   'session_ended',
   'agent_not_found',
   'auth_unauthorized',
+  'wrong_agent',
   'busy',
   'inbox_full',
   'rate_limited',

@@ -35,7 +35,7 @@ function corsHeaders(cors: string | undefined): Record<string, string> {
   return {
     ...always,
     'access-control-allow-origin': cors,
-    'access-control-expose-headers': 'retry-after',
+    'access-control-expose-headers': 'retry-after, sluice-outcome',
   };
 }
 

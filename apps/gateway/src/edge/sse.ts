@@ -1,3 +1,4 @@
+import { checked, cursorSchema } from '@sluice/protocol';
 import { sleep } from '@sluice/runtime';
 import { type SessionRef, StoreUnavailable } from '@sluice/store';
 import type { EdgeContext } from './context.js';
@@ -19,7 +20,7 @@ export type OpenStreams = Set<{
 export async function streamEvents(
   context: EdgeContext,
   exchange: Exchange,
-  { ref, streams, since }: { ref: SessionRef; streams: OpenStreams; since: string },
+  { ref, streams, since }: { ref: SessionRef; streams: OpenStreams; since: number },
 ): Promise<'not_found' | 'no_room' | undefined> {
   const { reply, request } = exchange;
   const position = positionOf(request.header('last-event-id'), since);
@@ -110,7 +111,8 @@ function send(context: EdgeContext, stream: HttpStream, { id, type, data }: Serv
 }
 
 /** `Last-Event-ID` (`epoch:seq`) wins over `?since=`; without either the whole log is sent. */
-function positionOf(lastEventId: string, since: string): { since: number; epoch: string } {
-  const [, epoch = '', seq] = /^(\d+):(\d{1,15})$/.exec(lastEventId) ?? [];
-  return seq === undefined ? { since: Number(since), epoch: '' } : { since: Number(seq), epoch };
+function positionOf(lastEventId: string, since: number): { since: number; epoch: string } {
+  const [, epoch = '', seq] = /^(\d+):(\d+)$/.exec(lastEventId) ?? [];
+  const named = checked(cursorSchema, seq);
+  return named.success ? { since: named.data, epoch } : { since, epoch: '' };
 }

@@ -1,4 +1,4 @@
-import { type ErrorCode, firstIssue, parseJson } from '@sluice/protocol';
+import { checked, type ErrorCode, firstIssue, parseExactJson } from '@sluice/protocol';
 import { StoreUnavailable, whyUnavailable } from '@sluice/store';
 import { z } from 'zod';
 import { allows } from '../authenticate.js';
@@ -60,7 +60,7 @@ export function defineRoute<
   const errors = new Set<ErrorCode>([
     ...always,
     ...(access === 'public' ? [] : guarded),
-    ...(query || body || frame ? (['invalid_frame'] as const) : []),
+    ...(params || query || body || frame ? (['invalid_frame'] as const) : []),
     ...(body || frame ? (['payload_too_large'] as const) : []),
     ...(definition.errors ?? []),
   ]);
@@ -73,7 +73,8 @@ export function defineRoute<
     if (given.includes('principal') && !allows(identity, 'admin')) {
       return reply.error('insufficient_scope', '?principal= needs the scope "admin".');
     }
-    const asked = (query ?? nothing).safeParse(
+    const asked = checked(
+      query ?? nothing,
       Object.fromEntries(given.map((name) => [name, request.query.get(name)])),
     );
     if (!asked.success) return reply.error('invalid_frame', firstIssue(asked.error).message);
@@ -101,12 +102,12 @@ async function readJson({ request, reply }: Exchange, schema: z.ZodType) {
     reply.error('payload_too_large', 'the body exceeds gateway.max_payload');
     return undefined;
   }
-  const parsed = parseJson(text);
+  const parsed = parseExactJson(text);
   if (parsed.kind === 'refused') {
-    reply.error(parsed.code, 'the body must be one JSON object that nests at most 32 levels deep');
+    reply.error('invalid_frame', parsed.message);
     return undefined;
   }
-  const decoded = schema.safeParse(parsed.value);
+  const decoded = checked(schema, parsed.value);
   if (decoded.success) return decoded;
   reply.error('invalid_frame', firstIssue(decoded.error).message);
   return undefined;

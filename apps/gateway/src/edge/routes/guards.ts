@@ -1,4 +1,4 @@
-import { sessionIdSchema } from '@sluice/protocol';
+import { checked, firstIssue, sessionIdSchema } from '@sluice/protocol';
 import type { SessionRef } from '@sluice/store';
 import type { EdgeContext } from '../context.js';
 import type { Exchange, HttpReply } from '../transport.js';
@@ -17,9 +17,9 @@ export function sessionOf(
   { action, of }: { action: string; of: string | undefined },
 ): SessionRef | undefined {
   const { params, identity, reply } = exchange;
-  const sessionId = sessionIdSchema.safeParse(params.id);
+  const sessionId = checked(sessionIdSchema, params.id);
   if (!sessionId.success) {
-    noSuchSession(reply);
+    reply.error('invalid_frame', `the session id ${firstIssue(sessionId.error).message}`);
     return undefined;
   }
   if (of !== undefined) logAct(context, exchange, { action, target: sessionId.data, of });

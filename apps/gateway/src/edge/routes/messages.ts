@@ -1,3 +1,4 @@
+import { cursorSchema } from '@sluice/protocol';
 import { clientFrames } from '@sluice/protocol/json-schema';
 import { z } from 'zod';
 import type { EdgeContext } from '../context.js';
@@ -15,10 +16,12 @@ export type Kept = {
 };
 
 const wait = z.coerce.number().nonnegative().default(0);
+/** `?since=` is the same as none. */
 const since = z
   .string()
-  .regex(/^\d{0,15}$/, { error: 'must be a number of at most 15 digits' })
-  .default('');
+  .regex(/^\d{0,32}$/, { error: 'must be a whole number from 0 on' })
+  .default('')
+  .transform((digits) => cursorSchema.parse(digits === '' ? 0 : digits));
 
 /** Messages into a session and its events out of it. */
 export function messageRoutes(context: EdgeContext, { streams, waits }: Kept): DescribedRoute[] {
@@ -37,7 +40,8 @@ export function messageRoutes(context: EdgeContext, { streams, waits }: Kept): D
       answers: {
         200: {
           description:
-            'The outcome; of a text that is /stop or stop: whether a turn is being stopped',
+            'The outcome, and its status in the header Sluice-Outcome; of a text that is /stop or stop: ' +
+            'whether a turn is being stopped',
           schema: z.union([finalShape, abortedShape]),
         },
         202: { description: 'The message is accepted', schema: acceptedShape },
@@ -46,6 +50,7 @@ export function messageRoutes(context: EdgeContext, { streams, waits }: Kept): D
         'session_not_found',
         'session_ended',
         'agent_not_found',
+        'wrong_agent',
         'busy',
         'inbox_full',
         'rate_limited',
