@@ -83,6 +83,6 @@ const ending = (context: EdgeContext) =>
 
 /** Nothing when somebody else wrote it into the stream. */
 function toJson({ entryId, record }: EndEntry): z.infer<typeof endShape>[] {
-  const read = endShape.safeParse({ ...JSON.parse(record), id: entryId });
+  const read = checked(endShape, { ...JSON.parse(record), id: entryId });
   return read.success ? [read.data] : [];
 }
