@@ -1,4 +1,4 @@
-import { count } from '@sluice/protocol';
+import { checked, count } from '@sluice/protocol';
 import type { EndEntry } from '@sluice/store';
 import { z } from 'zod';
 import type { EdgeContext } from '../context.js';
