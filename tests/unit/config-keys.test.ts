@@ -44,6 +44,7 @@ const values: Readonly<Record<string, string>> = {
   'gateway.rate_limit.messages_per_second': '1',
   'gateway.rate_limit.burst': '1',
   'gateway.rate_limit.sessions_per_minute': '1',
+  'gateway.rate_limit.frames_per_second': '0',
   'gateway.console': 'false',
   'redis.url': 'unix:///run/redis.sock',
   'redis.prefix': 'other',

@@ -47,6 +47,7 @@ describe('rate limits', () => {
       messagesPerSecond: 50,
       burst: 100,
       sessionsPerMinute: 60,
+      framesPerSecond: 1_000,
     });
     expect(limitsOf('gateway: {rate_limit: {messages_per_second: 7}}')).toMatchObject({
       messagesPerSecond: 7,

@@ -73,6 +73,8 @@ export async function started(
     maxBufferedBytes: 4_000_000,
     maxFrameBytes: 1_000_000,
     heartbeatIntervalMs: 30_000,
+    framesPerSecond: 1_000,
+    onFlood: () => true,
     isDraining: () => false,
     onUpgrade: () => {},
     hasRoom: () => true,

@@ -55,6 +55,8 @@ export type Config = {
       readonly messagesPerSecond: number;
       readonly burst: number;
       readonly sessionsPerMinute: number;
+      /** Of one connection, of any kind. */
+      readonly framesPerSecond: number;
     };
     readonly console: boolean;
   };

@@ -6,6 +6,7 @@ export const closes = {
   credentialsExpired: { code: 4001, reason: 'credentials_expired' },
   livenessTimeout: { code: 4002, reason: 'liveness_timeout' },
   tooManyUpgrades: { code: 4008, reason: 'rate_limited' },
+  tooManyFrames: { code: 4008, reason: 'rate_limited' },
   tooManyInvalidFrames: { code: 4028, reason: 'too_many_invalid_frames' },
   tooManyUnauthenticated: { code: 4029, reason: 'rate_limited' },
 } as const;

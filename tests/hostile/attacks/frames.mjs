@@ -1,4 +1,4 @@
-// Small frames without end over eight sockets: `ping` in JSON, WebSocket pings or pongs, empty, no JSON.
+// Small frames without end over eight sockets: `ping` in JSON, pings or pongs of the WebSocket, empty ones.
 import { flood, given, keepGoing, openWebSocket, webSocketFrame } from './raw-socket.mjs';
 
 const [, , , kind, who] = process.argv;
@@ -8,5 +8,11 @@ const pieces = {
   pong: webSocketFrame(10, ''),
   empty: webSocketFrame(1, ''),
 };
+const hello = webSocketFrame(1, JSON.stringify({ type: 'hello', agent_id: 'echo' }));
 const token = who === 'nobody' ? '' : given.hostile;
-keepGoing(8, async () => flood(await openWebSocket(token), pieces[kind]));
+
+keepGoing(8, async () => {
+  const socket = await openWebSocket(token);
+  if (who === 'greeting') socket.write(hello);
+  await flood(socket, pieces[kind]);
+});

@@ -7,7 +7,7 @@ const { hostname, port } = new URL(given.url);
 
 /** A TCP connection to the node. Its end is no error: that is what the node is there for. */
 export function openTcp() {
-  const socket = connect({ host: hostname, port: Number(port) });
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
   socket.on('error', () => undefined);
   return socket;
 }

@@ -75,6 +75,8 @@ function rateLimitOf({ gateway = {} }: Given): Section<'gateway'>['rateLimit'] {
     burst: own.burst ?? Math.max(1, 2 * messagesPerSecond),
     // 60: one new session per second.
     sessionsPerMinute: own.sessions_per_minute ?? (isOpen ? 0 : 60),
+    // 1,000: no client has so much to say; at some microseconds each, 1 % of a processor.
+    framesPerSecond: own.frames_per_second ?? 1_000,
   };
 }
 

@@ -80,6 +80,7 @@ const gateway = section({
     messages_per_second: whole(0).optional(),
     burst: whole(1).optional(),
     sessions_per_minute: whole(0).optional(),
+    frames_per_second: whole(0).optional(),
   }).optional(),
   console: yesNo.optional(),
 });

@@ -46,9 +46,14 @@ export function onRefused(
   connection: Connection,
   refused: Refused,
 ): void {
-  const { field, messageId } = refused;
-  metrics.message(refused.code);
-  connection.outbound.json(errorFrame(refused.code, refused.message, { field, messageId }));
+  const { code, field, messageId } = refused;
+  const answer = errorFrame(code, refused.message, { field, messageId });
+  if (code === 'rate_limited') {
+    metrics.rateLimited('frames');
+    return void connection.outbound.json(answer);
+  }
+  metrics.message(code);
+  connection.outbound.json(answer);
   offend(connection);
 }
 
@@ -175,6 +180,7 @@ async function cancelMessage(
 
 /** Attaches; frames that came meanwhile are handled afterwards, in order. */
 function enter(context: EdgeContext, connection: Connection, frame: HelloFrame | JoinFrame): void {
+  connection.socket.saidHello();
   const waiting: ReadFrame[] = [];
   const entering = attach(context, connection, frame).then((attached) => {
     if (connection.state.kind === 'closed') {

@@ -22,10 +22,11 @@ import type { Info } from './routes/about.js';
 import type { DescribedRoute } from './routes/define-route.js';
 import { metricsRoute } from './routes/metrics.js';
 import { makeRoutes } from './routes/routes.js';
+import { seldom } from './seldom.js';
 import { startServer } from './server.js';
 import type { OpenStreams } from './sse.js';
 import { startTouch } from './touch.js';
-import type { Route, Socket, SocketEvents } from './transport.js';
+import type { Route, ServerOptions, Socket, SocketEvents } from './transport.js';
 
 /** Resume marks are written at most so often while events flow (E10). */
 const MARK_INTERVAL_MS = 1_000;
@@ -34,6 +35,8 @@ const TOUCH_INTERVAL_MAX_MS = 60_000;
 const WAITING_PAYLOADS_MAX = 16;
 /** A frame is a reply or a snapshot, and what JSON and the fields around it add. */
 const FRAME_OVERHEAD_BYTES = 64 * 1024;
+const FLOOD_TOLD_MS = 10_000;
+const FLOODS_TOLD_MAX = 4;
 /** Metadata of one session: a title and tags. Every snapshot and every line of a listing has them. */
 const METADATA_BYTES_MAX = 16 * 1024;
 
@@ -80,6 +83,8 @@ export async function startEdge(options: EdgeOptions) {
     maxFrameBytes:
       2 * Math.max(gateway.maxReplyBytes, gateway.maxPayloadBytes) + FRAME_OVERHEAD_BYTES,
     heartbeatIntervalMs: gateway.heartbeatIntervalMs,
+    framesPerSecond: gateway.rateLimit.framesPerSecond,
+    onFlood: floodsOf(context),
     // A node without the role has nothing to offer a client either.
     isDraining: () => !serves || options.isDraining(),
     hasRoom: context.hasRoom,
@@ -123,6 +128,21 @@ function placeRoutes(
   return {
     routes: [...probes, ...(config.metrics.public ? [metrics] : []), ...others],
     admin: { port: adminPort, routes: [...probes, metrics, ...forOperators] },
+  };
+}
+
+/** The log has a line of the first, and how many there were, every 10 s at most; so many are told why. */
+function floodsOf({ metrics, log }: EdgeContext): ServerOptions['onFlood'] {
+  let told = 0;
+  const tell = seldom<Parameters<ServerOptions['onFlood']>[0]>(FLOOD_TOLD_MS, (peer, more) => {
+    told = 0;
+    log.warn({ ...peer, more }, 'connection closed: it sent more frames than it may');
+  });
+  return (peer) => {
+    metrics.rateLimited('frames');
+    tell(peer);
+    told += 1;
+    return told <= FLOODS_TOLD_MAX;
   };
 }
 

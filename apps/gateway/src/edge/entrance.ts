@@ -5,8 +5,17 @@ import type { ServerOptions } from './transport.js';
 
 /** When a client may find room that there is none of now. */
 const NO_ROOM_RETRY_MS = 5_000;
+/** When it is decided about fewer clients. */
+const UNDECIDED_RETRY_MS = 1_000;
 /** Some clients send their `hello` and what follows it without waiting for anything. */
 const EARLY_FRAMES_MAX = 64;
+/** More than one address may bring in the 3 s for which an issuer of keys is waited for. */
+const UNDECIDED_MAX = 1_000;
+/** Of all sockets together: as nobody knows yet who sent it, one limit has to do. */
+const EARLY_BYTES_MAX = 16 * 2 ** 20;
+
+/** What a node keeps for sockets of which it is not decided whether they may stay. */
+export type Undecided = { sockets: number; bytes: number };
 
 type Frame = { readonly message: ArrayBuffer; readonly isBinary: boolean };
 
@@ -18,20 +27,29 @@ type Frame = { readonly message: ArrayBuffer; readonly isBinary: boolean };
 export class Entrance {
   readonly #raw: RawSocket;
   readonly #options: ServerOptions;
+  readonly #undecided: Undecided;
   #early: Frame[] = [];
   #earlyBytes = 0;
+  /** Pings and pongs of the WebSocket itself are not kept, but are no way around the limit. */
+  #earlyFrames = 0;
   #socket: LiveSocket | undefined;
   #isOver = false;
 
-  constructor(raw: RawSocket, options: ServerOptions) {
+  constructor(raw: RawSocket, options: ServerOptions, undecided: Undecided) {
     this.#raw = raw;
     this.#options = options;
+    this.#undecided = undecided;
   }
 
   /** Lets the client in or turns it away; `sockets` gets it when it is in. */
   async decide(request: UpgradeRequest, sockets: Set<LiveSocket>): Promise<void> {
-    const { socketEvents: events, maxPayloadBytes, log } = this.#options;
+    const { socketEvents: events, maxPayloadBytes, framesPerSecond, log } = this.#options;
     const { hasRoom, isDraining, onUpgrade } = this.#options;
+    if (this.#undecided.sockets >= UNDECIDED_MAX) {
+      onUpgrade('full');
+      return this.#refuse(noRoom(UNDECIDED_RETRY_MS));
+    }
+    this.#undecided.sockets += 1;
     try {
       const admission = await admit(this.#options, request);
       if (this.#isOver) return;
@@ -56,32 +74,52 @@ export class Entrance {
         events,
         sockets,
         maxPayloadBytes,
+        framesPerSecond,
+        onFlood: () =>
+          this.#options.onFlood({ principal: identity.principal, address: remoteAddress }),
         log,
       });
-      for (const { message, isBinary } of this.#early.splice(0)) {
+      for (const { message, isBinary } of this.#forgetEarly()) {
         this.#socket.arrived(message, isBinary);
       }
     } catch (err) {
       log.error({ err }, 'an upgrade failed');
       if (!this.#isOver) this.#raw.close();
+    } finally {
+      this.#undecided.sockets -= 1;
     }
   }
 
   arrived(message: ArrayBuffer, isBinary: boolean): void {
     if (this.#socket) return this.#socket.arrived(message, isBinary);
-    if (this.#isOver) return;
-    this.#earlyBytes += message.byteLength;
+    if (this.#isOver || !this.#mayWait(message.byteLength)) return;
     // The library's memory is its own again after this call.
     this.#early.push({ message: message.slice(0), isBinary });
-    const isTooMuch =
-      this.#early.length > EARLY_FRAMES_MAX || this.#earlyBytes > this.#options.maxPayloadBytes * 2;
-    if (!isTooMuch) return;
-    this.#options.onUpgrade('invalid');
-    this.#end(closes.tooManyUpgrades.code, 'too much was sent before admission');
   }
 
   heard(): void {
-    this.#socket?.heard();
+    if (this.#socket) this.#socket.heard();
+    else if (!this.#isOver) this.#mayWait(0);
+  }
+
+  #mayWait(bytes: number): boolean {
+    this.#earlyFrames += 1;
+    this.#earlyBytes += bytes;
+    this.#undecided.bytes += bytes;
+    const isTooMuch =
+      this.#earlyFrames > EARLY_FRAMES_MAX ||
+      this.#earlyBytes > this.#options.maxPayloadBytes * 2 ||
+      this.#undecided.bytes > EARLY_BYTES_MAX;
+    if (!isTooMuch) return true;
+    this.#options.onUpgrade('invalid');
+    this.#end(closes.tooManyUpgrades.code, 'too much was sent before admission');
+    return false;
+  }
+
+  #forgetEarly(): Frame[] {
+    this.#undecided.bytes -= this.#earlyBytes;
+    this.#earlyBytes = 0;
+    return this.#early.splice(0);
   }
 
   drained(): void {
@@ -90,7 +128,7 @@ export class Entrance {
 
   gone(): void {
     this.#isOver = true;
-    this.#early = [];
+    this.#forgetEarly();
     this.#socket?.gone();
   }
 
@@ -102,7 +140,7 @@ export class Entrance {
 
   #end(code: number, reason: string): void {
     this.#isOver = true;
-    this.#early = [];
+    this.#forgetEarly();
     this.#raw.end(code, reason);
   }
 }

@@ -2,7 +2,7 @@ import uWS from 'uWebSockets.js';
 import { exitStatus, StartError } from '@sluice/runtime';
 import type { UpgradeRequest } from './admit.js';
 import { offersSubprotocol, SUBPROTOCOL } from './authenticate.js';
-import { Entrance } from './entrance.js';
+import { Entrance, type Undecided } from './entrance.js';
 import { Reply } from './http-exchange.js';
 import { startLiveness } from './liveness.js';
 import { pageRoutes } from './page.js';
@@ -134,6 +134,7 @@ function webSocketBehavior(
   options: ServerOptions,
   sockets: Set<LiveSocket>,
 ): uWS.WebSocketBehavior<UserData> {
+  const undecided: Undecided = { sockets: 0, bytes: 0 };
   return {
     maxPayloadLength: PAYLOAD_ANSWERED_FACTOR * options.maxPayloadBytes,
     // Above what is ever buffered on purpose, so that the close frame of a slow reader still fits.
@@ -145,7 +146,7 @@ function webSocketBehavior(
     upgrade: (res, req, context) => upgrade(options, res, { req, context }),
     open: (ws) => {
       const data = ws.getUserData();
-      data.entrance = new Entrance(ws, options);
+      data.entrance = new Entrance(ws, options, undecided);
       data.entrance.decide(data.request, sockets);
     },
     message: (ws, message, isBinary) => ws.getUserData().entrance?.arrived(message, isBinary),

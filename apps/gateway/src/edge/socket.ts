@@ -1,5 +1,7 @@
+import { closes } from '@sluice/protocol';
 import { type Logger, monotonicMs } from '@sluice/runtime';
 import { nanoid } from 'nanoid';
+import { FramePace } from './frame-pace.js';
 import type { Identity, Socket, SocketEvents } from './transport.js';
 
 /** What of a uWebSockets.js WebSocket a socket needs. Every call after its close throws. */
@@ -15,6 +17,9 @@ export type RawSocket = {
 const CLOSE_GRACE_MS = 2_000;
 /** RFC 6455, 7.4.1: the server met an unexpected condition. */
 const INTERNAL_ERROR_CODE = 1011;
+/** A peer that floods and has not read so much is cut: it would not read its close either. */
+const FLOOD_UNREAD_MAX = 64 * 1024;
+const TOO_MANY_FRAMES = 'This connection sends more frames than it may; send them more slowly.';
 /** Of a close frame's payload, two bytes are the code (RFC 6455, 5.5). */
 const REASON_BYTES_MAX = 123;
 
@@ -32,6 +37,8 @@ export type SocketContext = {
   readonly events: SocketEvents;
   readonly sockets: Set<LiveSocket>;
   readonly maxPayloadBytes: number;
+  readonly framesPerSecond: number;
+  onFlood(): boolean;
   readonly log: Logger;
 };
 
@@ -52,6 +59,7 @@ export class LiveSocket implements Socket {
   nextPingMs = 0;
   readonly #raw: RawSocket;
   readonly #context: SocketContext;
+  readonly #pace: FramePace;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #closing: { code: number; reason: string; timer: NodeJS.Timeout } | undefined;
 
@@ -61,6 +69,7 @@ export class LiveSocket implements Socket {
     this.identity = context.identity;
     this.remoteAddress = context.remoteAddress;
     this.traceparent = context.traceparent;
+    this.#pace = new FramePace(context.framesPerSecond, monotonicMs);
     context.sockets.add(this);
     this.#tell((events) => events.open(this));
   }
@@ -101,8 +110,8 @@ export class LiveSocket implements Socket {
 
   /** From the library: a message came. The buffer dies when this returns. */
   arrived(message: ArrayBuffer, isBinary: boolean): void {
-    if (this.#state !== 'open') return;
-    this.heard();
+    if (!this.#mayRead(message.byteLength)) return;
+    this.#heard();
     const { maxPayloadBytes } = this.#context;
     if (isBinary) {
       this.#tell((events) => events.refused(this, 'invalid_frame', 'Binary frames are not read.'));
@@ -115,11 +124,36 @@ export class LiveSocket implements Socket {
     }
   }
 
-  /** From the library: any sign of life. */
+  /** From the library: a ping or a pong of the WebSocket itself. */
   heard(): void {
-    if (this.#state !== 'open') return;
+    if (this.#mayRead(0)) this.#heard();
+  }
+
+  saidHello(): void {
+    this.#pace.saidHello();
+  }
+
+  #heard(): void {
     this.lastInboundMs = monotonicMs();
     this.#tell((events) => events.inbound(this));
+  }
+
+  /** Frames that wait already in this process are the first thing to get rid of: no grace here. */
+  #mayRead(bytes: number): boolean {
+    if (this.#state !== 'open') return false;
+    const paced = this.#pace.take(bytes);
+    if (paced === 'ok') return true;
+    if (paced === 'refused') {
+      this.#tell((events) => events.refused(this, 'rate_limited', TOO_MANY_FRAMES));
+      return false;
+    }
+    const isTold = this.#context.onFlood();
+    if (!isTold || this.#raw.getBufferedAmount() > FLOOD_UNREAD_MAX) this.cut();
+    else {
+      this.#leave('closed');
+      this.#raw.end(closes.tooManyFrames.code, closes.tooManyFrames.reason);
+    }
+    return false;
   }
 
   /**

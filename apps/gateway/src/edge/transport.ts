@@ -122,13 +122,19 @@ export type Socket = {
   close(code: number, reason: string): void;
   /** Breaks the connection off: the peer sees 1006. */
   cut(): void;
+  /** From now on its frames have the whole limit of a connection. */
+  saidHello(): void;
 };
 
 export type SocketEvents = {
   open(socket: Socket): void;
   message(socket: Socket, text: string): void;
-  /** A binary or oversized message: it is gone, the connection stays. */
-  refused(socket: Socket, code: 'invalid_frame' | 'payload_too_large', message: string): void;
+  /** A binary or oversized message, or one too many: it is gone, the connection stays. */
+  refused(
+    socket: Socket,
+    code: 'invalid_frame' | 'payload_too_large' | 'rate_limited',
+    message: string,
+  ): void;
   /** Part of what was buffered has gone out. */
   drained(socket: Socket): void;
   /** Any sign of life, pongs included; comes before `message` and `refused`. */
@@ -146,6 +152,8 @@ export type ServerOptions = {
   /** The largest frame that the node sends. */
   readonly maxFrameBytes: number;
   readonly heartbeatIntervalMs: number;
+  /** Of one connection; 0: no limit. */
+  readonly framesPerSecond: number;
   isDraining(): boolean;
   /** Whether this node may have another connection (max_connections). */
   hasRoom(): boolean;
@@ -153,6 +161,11 @@ export type ServerOptions = {
   readonly checkOrigin: CheckOrigin;
   readonly clientAddress: ClientAddress;
   readonly rates: Pick<EdgeRates, 'upgrade' | 'unauthenticated'>;
+  /**
+   * A connection sent more frames than it may. True: it is closed with a code, though the library goes on
+   * reading what it sends, for up to 16 s. False: it is cut.
+   */
+  onFlood(peer: { readonly principal: string; readonly address: string }): boolean;
   /** A request for a WebSocket was answered. */
   onUpgrade(result: UpgradeResult): void;
   readonly routes: readonly Route[];

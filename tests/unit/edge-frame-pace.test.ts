@@ -1,0 +1,123 @@
+import { once } from 'node:events';
+import { connect, type Socket as TcpSocket } from 'node:net';
+import { describe, expect, it } from '@jest/globals';
+import { FramePace } from '../../apps/gateway/src/edge/frame-pace.js';
+import { connected, started, until } from './edge-started.js';
+
+/** An open WebSocket to write anything to, and the close code that it is sent in the end. */
+async function rawSocket(port: number): Promise<{ tcp: TcpSocket; code: Promise<number> }> {
+  const tcp = connect(port, '127.0.0.1');
+  tcp.write(
+    'GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+  );
+  await once(tcp, 'data');
+  let read = Buffer.alloc(0);
+  tcp.on('data', (data) => {
+    read = Buffer.concat([read, data]);
+  });
+  tcp.on('error', () => undefined);
+  const code = new Promise<void>((resolve) => tcp.once('end', resolve)).then(() => {
+    const at = read.lastIndexOf(Buffer.from('rate_limited'));
+    tcp.destroy();
+    return at < 2 ? 0 : read.readUInt16BE(at - 2);
+  });
+  return { tcp, code };
+}
+
+const frame = (opcode: number, text = '') =>
+  Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
+const many = (count: number, piece: Buffer) => Buffer.concat(Array(count).fill(piece));
+
+describe('what one connection may send', () => {
+  it('B1 before hello is little, behind it the whole limit, and a long frame costs more', () => {
+    let now = 0;
+    const pace = new FramePace(1_000, () => now);
+    const allowed = (bytes = 0) => {
+      let count = 0;
+      while (pace.take(bytes) === 'ok') count += 1;
+      return count;
+    };
+    expect(allowed()).toBe(100);
+    now += 1_000;
+    expect(allowed()).toBe(10);
+    pace.saidHello();
+    expect(allowed()).toBe(1_900);
+    pace.saidHello();
+    expect(allowed()).toBe(0);
+    now += 10_000;
+    expect(allowed(1024 * 1024)).toBe(31);
+  });
+
+  it('B1 over it is refused ten times, then is over; who slows down is refused anew', () => {
+    let now = 0;
+    const pace = new FramePace(10, () => now);
+    const taken = () => Array.from({ length: 31 }, () => pace.take(0));
+    const expected = [...Array(20).fill('ok'), ...Array(10).fill('refused'), 'over'];
+    expect(taken()).toEqual(expected);
+    now += 60_000;
+    pace.saidHello();
+    expect(taken()).toEqual(expected);
+  });
+
+  it('B1 0 is no limit', () => {
+    const pace = new FramePace(0, () => 0);
+    expect(Array.from({ length: 10_000 }, () => pace.take(100_000)).includes('refused')).toBe(
+      false,
+    );
+  });
+
+  it.each([
+    ['pings of the WebSocket', frame(9)],
+    ['pongs of the WebSocket', frame(10)],
+    ['empty frames', frame(1)],
+    ['pings as frames', frame(1, '{"type":"ping"}')],
+  ])('B1 a burst of %s ends its connection, at once and with 4008', async (_what, piece) => {
+    const floods: unknown[] = [];
+    const { server, told, wsUrl } = await started({ onFlood: (peer) => floods.push(peer) > 0 });
+    const other = await connected(wsUrl);
+    const { tcp, code } = await rawSocket(server.port);
+    tcp.write(many(30_000, piece));
+    expect(await code).toBe(4008);
+    expect(floods).toEqual([{ principal: 'local', address: '127.0.0.1' }]);
+    expect(told.filter(({ what }) => what === 'inbound').length).toBeLessThan(120);
+    expect(told.filter(({ detail }) => detail === 'rate_limited')).toHaveLength(10);
+    other.ws.send('unharmed');
+    await until(() => told.some(({ detail }) => detail === 'unharmed'), 'the other connection');
+  });
+
+  it('B1 cuts one of many that flood: reading on what it sends is what they are after', async () => {
+    const { server, told } = await started({ onFlood: () => false });
+    const { tcp } = await rawSocket(server.port);
+    const cut = new Promise((resolve) => tcp.once('close', resolve));
+    tcp.write(many(30_000, frame(9)));
+    await cut;
+    expect(told.filter(({ what }) => what === 'inbound').length).toBeLessThan(120);
+    expect(told.at(-1)).toEqual({ what: 'closed' });
+  });
+
+  it('B1 pings count before it is decided whether a socket may stay', async () => {
+    const { server, told } = await started({ authenticate: () => new Promise(() => undefined) });
+    const { tcp } = await rawSocket(server.port);
+    tcp.write(many(65, frame(9)));
+    await once(tcp, 'end');
+    expect(told).toEqual([]);
+  });
+
+  it('B1 what waits for such decisions has a limit for the whole node', async () => {
+    const { wsUrl, server } = await started({
+      authenticate: () => new Promise(() => undefined),
+      maxPayloadBytes: 1_000_000,
+    });
+    const early = await Promise.all(Array.from({ length: 18 }, () => connected(wsUrl)));
+    const closed: number[] = [];
+    for (const { ws, closed: over } of early) {
+      over.then(({ code }) => closed.push(code));
+      ws.send('x'.repeat(999_999));
+    }
+    await until(() => closed.length > 0, 'one that is too much');
+    expect(closed).toEqual(closed.map(() => 4008));
+    expect(closed.length).toBeLessThan(4);
+    expect(server.port).toBeGreaterThan(0);
+  });
+});
