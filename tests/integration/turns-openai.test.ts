@@ -13,7 +13,7 @@ describe('an agent of kind openai behind the gateway', () => {
   let server: OpenAiServer;
   let node: GatewayProcess;
   beforeAll(async () => {
-    server = await startOpenAiServer({ everyMs: 100 });
+    server = await startOpenAiServer({ everyMs: 100, alternating: true, window: 20_000 });
     cluster = await Cluster.open(await startRedis());
     node = await cluster.start({
       agents: {
@@ -86,6 +86,27 @@ describe('an agent of kind openai behind the gateway', () => {
       attempt: 1,
     });
     expect(gaps(client.logged())).toEqual([]);
+  });
+
+  it('T5 B1 a turn that failed, or a message too long for the model, spoils no later turn', async () => {
+    const client = await attach('spoiled');
+    const outcomeOf = async (content: string) => {
+      const { outcome } = await client.final(client.message(content));
+      return Object(outcome);
+    };
+    server.fault({ kind: 'status', status: 403 });
+    expect(await outcomeOf('refused')).toMatchObject({ status: 'error' });
+    expect(await outcomeOf('hi')).toEqual({ status: 'ok' });
+    expect(await outcomeOf('x'.repeat(20_001))).toEqual({
+      status: 'error',
+      reason: "the message is longer than the model's context (context_length_exceeded)",
+    });
+    expect(await outcomeOf('hi again')).toEqual({ status: 'ok' });
+    // The conversation grows past the window: question and reply are 12,000 characters each time.
+    for (const letter of 'abcd') {
+      expect(await outcomeOf(letter.repeat(6_000))).toEqual({ status: 'ok' });
+    }
+    expect(await outcomeOf('and hi')).toEqual({ status: 'ok' });
   });
 
   it('T6 its request is closed by an abort', async () => {

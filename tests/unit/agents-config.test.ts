@@ -36,6 +36,10 @@ describe('agents of a configuration', () => {
     });
   });
 
+  it('B1 sends a model as much history as common ones take', () => {
+    expect(agentSchema.parse({ model: 'gpt-4o-mini' })).toMatchObject({ historyBytes: 262_144 });
+  });
+
   it.each([{ model: 'gpt-4o-mini' }, { model: 'gpt-4o-mini', instructions: 'Be brief.' }])(
     'is an openai agent without a kind: %j',
     (entry) => {

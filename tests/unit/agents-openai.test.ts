@@ -62,18 +62,19 @@ describe('openai agent', () => {
         { role: 'system', content: 'Be brief.' },
         { role: 'user', content: 'first' },
         { role: 'assistant', content: 'reply' },
-        { role: 'user', content: 'failed' },
         { role: 'user', content: '{"a":1}' },
       ],
     });
   });
 
-  it('B1: cuts the history to the newest messages that fit', async () => {
-    const history = ['first', 'second', 'third'].map((text) => said('user', text));
-    const fits = Buffer.byteLength(JSON.stringify(history.slice(2))) + 1;
+  it('B1: cuts the history to the newest pairs that fit', async () => {
+    const pair = (n: number) => [said('user', `question ${n}`), said('assistant', `answer ${n}`)];
+    const history = [pair(1), pair(2), pair(3)].flat();
+    const sent = pair(3).map(({ role, content }) => ({ role, content }));
+    const fits = Buffer.byteLength(JSON.stringify(sent)) + 3;
     await run(await connect({ history: fits }), makeTurn({ history }));
     const messages = server.requests[0]?.request.messages.map(({ content }) => content);
-    expect(messages).toEqual(['third', 'hello there']);
+    expect(messages).toEqual(['question 3', 'answer 3', 'hello there']);
   });
 
   it('takes the key from the environment or from a file that may rotate', async () => {

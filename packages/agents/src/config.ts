@@ -62,6 +62,12 @@ const remote = {
   history: bytes.default(2 ** 20),
 };
 
+/**
+ * Of what a model is sent: half the 128,000 tokens of today's common models in English (4 bytes to a token),
+ * nearly all of them in scripts of 2 bytes a token. One that takes less says so, and is sent less.
+ */
+const MODEL_HISTORY_BYTES = 256 * 1024;
+
 const echo = z.strictObject({
   kind: z.literal('echo'),
   ...common,
@@ -75,6 +81,7 @@ const openai = z.strictObject({
   kind: z.literal('openai'),
   ...common,
   ...remote,
+  history: bytes.default(MODEL_HISTORY_BYTES),
   model: text,
   instructions: z.string().optional(),
   base_url: httpUrl.optional(),

@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
-import { createParser } from 'eventsource-parser';
 import { decodeEvent, decodeReply, hasType, take, takeFailure } from './events.js';
 import { type Framer, lineFramer } from './line-framer.js';
 import { type AgentEvent, type Reply, RetryableError, TerminalError } from './port.js';
+import { sseFramer } from './sse-framer.js';
 
 type Answer = {
   readonly body: Readable;
@@ -69,19 +69,6 @@ async function* readStream(
   if (last === undefined) throw broken();
   if (hasType(last, 'error')) throw takeFailure(last, 'its error');
   return take(decodeReply(last), 'its final');
-}
-
-function sseFramer(): Framer {
-  let items: string[] = [];
-  const parser = createParser({ onEvent: ({ data }) => items.push(data) });
-  return {
-    end: '\n\n',
-    feed: (chunk) => {
-      items = [];
-      parser.feed(chunk);
-      return items;
-    },
-  };
 }
 
 function parse(text: string): unknown {

@@ -48,7 +48,7 @@ async function makeKind(name: string, config: AgentConfig, options: KindOptions)
       const key = apiKey(name, config, options);
       // Its library takes a tenth of a start: nobody else waits for it.
       const { makeOpenAi } = await import('./openai.js');
-      return makeOpenAi(config, key);
+      return makeOpenAi(config, { apiKey: key, maxReplyBytes });
     }
     case 'http': {
       const secret = signingSecret(name, config, options);

@@ -1,22 +1,21 @@
-import type { HistoryMessage } from '@sluice/protocol';
 import type { Secret } from '@sluice/runtime';
-import OpenAI, { APIError } from 'openai';
 import type { OpenAiConfig } from './config.js';
 import { startDeadline } from './deadline.js';
-import { newestWithin } from './history.js';
-import type { Turn } from './port.js';
-import { type Agent, type AgentEvent, type Reply, RetryableError, TerminalError } from './port.js';
-import { isPassing, retryAfterMs } from './retry-after.js';
-
-type Message = OpenAI.ChatCompletionMessageParam;
-type Chunk = OpenAI.ChatCompletionChunk;
+import { maxItemBytes } from './events.js';
+import { readAnswer } from './openai-answer.js';
+import { asFailure, Client, refusalOf, tooLong } from './openai-failure.js';
+import { type Prompt, promptOf } from './openai-messages.js';
+import { makeRoom } from './openai-room.js';
+import type { Agent, AgentEvent, Reply, Turn } from './port.js';
 
 /** The client must have some limit; without one of ours only `per_turn_timeout` counts. */
 const NO_TIMEOUT_MS = 2 ** 31 - 1;
 
+export type OpenAiOptions = { readonly apiKey: Secret; readonly maxReplyBytes: number };
+
 /** Any endpoint that speaks OpenAI's chat completions: streams, and sends the history as messages. */
-export function makeOpenAi(config: OpenAiConfig, apiKey: Secret): Agent {
-  const client = new OpenAI({
+export function makeOpenAi(config: OpenAiConfig, { apiKey, maxReplyBytes }: OpenAiOptions): Agent {
+  const client = new Client({
     apiKey: apiKey(),
     ...(config.baseUrl === undefined ? {} : { baseURL: config.baseUrl }),
     // Retries are the worker's: each is an attempt of the message (T5).
@@ -25,6 +24,44 @@ export function makeOpenAi(config: OpenAiConfig, apiKey: Secret): Agent {
     // It would print what it cannot parse, which is content (X6).
     logLevel: 'off',
   });
+  const maxBytes = maxItemBytes(maxReplyBytes);
+  const room = makeRoom();
+  let takesStreamOptions = true;
+
+  async function post({ messages }: Prompt, { signal, key }: { signal: AbortSignal; key: string }) {
+    const chunks = client.chat.completions.create(
+      {
+        model: config.model,
+        messages: [...messages],
+        stream: true,
+        ...(takesStreamOptions ? { stream_options: { include_usage: true } } : {}),
+      },
+      { signal, headers: { 'Idempotency-Key': key } },
+    );
+    return await chunks.asResponse();
+  }
+
+  /** Asks until the request is one that the endpoint takes. */
+  async function* ask(turn: Turn, signal: AbortSignal): AsyncGenerator<AgentEvent, Reply, void> {
+    const asking = room.start();
+    for (let tries = 1; ; tries++) {
+      const prompt = promptOf(turn, { ...config, mostBytes: asking.mostBytes });
+      // Another request than the first may not have its key.
+      const key = tries === 1 ? turn.idempotency_key : `${turn.idempotency_key}:${tries}`;
+      try {
+        const reply = yield* readAnswer(await post(prompt, { signal, key }), maxBytes);
+        asking.taken(prompt.isCut);
+        return reply;
+      } catch (error) {
+        const refusal = refusalOf(error);
+        if (refusal === 'too_long' && prompt.exchanges === 0) throw tooLong(error);
+        if (refusal === 'too_long') asking.refused(prompt.bytes);
+        else if (refusal === 'stream_options' && takesStreamOptions) takesStreamOptions = false;
+        else throw error;
+      }
+    }
+  }
+
   return {
     usesHistory: config.historyBytes > 0,
     retry: config.retry,
@@ -32,18 +69,7 @@ export function makeOpenAi(config: OpenAiConfig, apiKey: Secret): Agent {
       const deadline = startDeadline(signal, config.timeoutMs);
       try {
         client.apiKey = apiKey();
-        const chunks = await client.chat.completions.create(
-          {
-            model: config.model,
-            messages: messagesOf(turn, config),
-            stream: true,
-            stream_options: { include_usage: true },
-          },
-          { signal: deadline.signal, headers: { 'Idempotency-Key': turn.idempotency_key } },
-        );
-        const reply = yield* readChunks(chunks);
-        if (reply === undefined) throw new RetryableError('the stream ended before the reply did');
-        return reply;
+        return yield* ask(turn, deadline.signal);
       } catch (error) {
         throw deadline.explain(asFailure(error));
       } finally {
@@ -51,67 +77,4 @@ export function makeOpenAi(config: OpenAiConfig, apiKey: Secret): Agent {
       }
     },
   };
-}
-
-function messagesOf(turn: Turn, { instructions, historyBytes }: OpenAiConfig): Message[] {
-  const system: Message[] = instructions ? [{ role: 'system', content: instructions }] : [];
-  return [
-    ...system,
-    ...newestWithin(turn.history, historyBytes).flatMap(asMessage),
-    { role: 'user', content: asText(turn.content) },
-  ];
-}
-
-/** Turns that failed left empty replies behind, which endpoints refuse. */
-function asMessage({ role, content }: HistoryMessage): Message[] {
-  const text = asText(content);
-  return text === '' ? [] : [{ role, content: text }];
-}
-
-function asText(content: HistoryMessage['content']): string {
-  return typeof content === 'string' ? content : JSON.stringify(content);
-}
-
-/** Undefined: the stream ended before the model did; the client ends an aborted one like that. */
-async function* readChunks(
-  chunks: AsyncIterable<Chunk>,
-): AsyncGenerator<AgentEvent, Reply | undefined, void> {
-  let content = '';
-  let isFinished = false;
-  let usage: Reply['usage'];
-  for await (const { choices, usage: counted } of chunks) {
-    if (counted) usage = { ...counted };
-    const choice = choices?.[0];
-    if (!choice) continue;
-    if (choice.finish_reason) isFinished = true;
-    const { delta } = choice;
-    const thought = reasoningOf(delta);
-    if (thought) yield { type: 'reasoning', content: thought };
-    const piece = delta?.content || delta?.refusal;
-    if (!piece) continue;
-    content += piece;
-    yield { type: 'delta', content: piece };
-  }
-  if (!isFinished) return undefined;
-  return usage ? { content, usage } : { content };
-}
-
-/** Not in OpenAI's own answers, but in those of several compatible endpoints. */
-function reasoningOf(delta: object | undefined): string {
-  const found = delta && 'reasoning_content' in delta ? delta.reasoning_content : undefined;
-  return typeof found === 'string' ? found : '';
-}
-
-/** Statuses 409 and the usual ones pass, as do errors without a status: broken connections. */
-function asFailure(error: unknown): unknown {
-  if (error instanceof RetryableError) return error;
-  const code = error instanceof APIError ? (error.code ?? error.type) : undefined;
-  if (!(error instanceof APIError) || error.status === undefined) {
-    return new RetryableError(
-      code ? `the model failed: ${code}` : 'connection to the model failed',
-    );
-  }
-  const message = `the model answered with status ${error.status}${code ? ` (${code})` : ''}`;
-  if (!isPassing(error.status, [409])) return new TerminalError(message);
-  return new RetryableError(message, retryAfterMs(error.headers?.get('retry-after')));
 }

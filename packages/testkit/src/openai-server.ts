@@ -35,7 +35,14 @@ export type OpenAiFault =
   /** Ends the body properly, but before the model had finished. */
   | { readonly kind: 'end'; readonly afterChunks: number }
   /** An error object in the stream, as the API sends when a model fails in mid-answer. */
-  | { readonly kind: 'stream_error'; readonly afterChunks: number };
+  | { readonly kind: 'stream_error'; readonly afterChunks: number }
+  /** Exactly this answer, of an endpoint that is nearly OpenAI's. */
+  | {
+      readonly kind: 'answer';
+      readonly body: string;
+      readonly status?: number;
+      readonly contentType?: string;
+    };
 
 export type OpenAiServerOptions = {
   /** Default `test-key`. */
@@ -44,6 +51,12 @@ export type OpenAiServerOptions = {
   readonly reply?: (request: CompletionRequest) => readonly string[];
   /** Pause before each chunk; default none. */
   readonly everyMs?: number;
+  /** Characters that all messages may have together; default as many as there are. */
+  readonly window?: number;
+  /** Refuses two messages of one role in a row, and a last one that is not the user's. */
+  readonly alternating?: boolean;
+  /** Refuses requests with this parameter. */
+  readonly refuses?: 'stream_options' | '';
   readonly faults?: readonly OpenAiFault[];
 };
 
@@ -68,6 +81,9 @@ export async function startOpenAiServer(options: OpenAiServerOptions = {}): Prom
     apiKey: options.apiKey ?? 'test-key',
     reply: options.reply ?? repeatBack,
     everyMs: options.everyMs ?? 0,
+    window: options.window ?? Number.POSITIVE_INFINITY,
+    alternating: options.alternating ?? false,
+    refuses: options.refuses ?? '',
     faults: [...(options.faults ?? [])],
     requests: [],
   };
@@ -114,7 +130,34 @@ async function serve(request: IncomingMessage, response: ServerResponse, state: 
   const fault = state.faults.shift();
   if (fault?.kind === 'hang') return;
   if (fault?.kind === 'status') return refuse(response, { ...fault, code: 'test_fault' });
+  if (fault?.kind === 'answer') {
+    const { status = 200, contentType = 'text/event-stream', body: answer } = fault;
+    response.writeHead(status, { 'content-type': contentType }).end(answer);
+    return;
+  }
+  const refusal = refusalOf(completion, state);
+  if (refusal) return refuse(response, { status: 400, ...refusal });
   await stream(response, completion, { state, fault, signal: gone.signal });
+}
+
+function refusalOf(
+  { messages, stream_options }: CompletionRequest,
+  { window, alternating, refuses }: State,
+): Pick<Refusal, 'code' | 'message'> | undefined {
+  const length = messages.reduce((sum, { content }) => sum + content.length, 0);
+  if (length > window) {
+    const message = `This model's maximum context length is ${window} tokens, not ${length}.`;
+    return { code: 'context_length_exceeded', message };
+  }
+  const roles = messages.map(({ role }) => role).filter((role) => role !== 'system');
+  const isInTurn = roles.every((role, at) => role === (at % 2 === 0 ? 'user' : 'assistant'));
+  if (alternating && !(isInTurn && roles.at(-1) === 'user')) {
+    return { code: 'invalid_request', message: 'roles must alternate user/assistant' };
+  }
+  if (refuses !== '' && stream_options !== undefined) {
+    return { code: 'unknown_parameter', message: `Unrecognized request argument: ${refuses}` };
+  }
+  return undefined;
 }
 
 /** Responses that this server cut itself. */
@@ -122,7 +165,7 @@ const cut = new WeakSet<ServerResponse>();
 
 type Streaming = {
   readonly state: State;
-  readonly fault: Exclude<OpenAiFault, { kind: 'hang' | 'status' }> | undefined;
+  readonly fault: Exclude<OpenAiFault, { kind: 'hang' | 'status' | 'answer' }> | undefined;
   readonly signal: AbortSignal;
 };
 
