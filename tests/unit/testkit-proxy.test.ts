@@ -152,6 +152,19 @@ describe.each([2, 3] as const)('the proxy, RESP%d', (protocol) => {
     expect(await commands.ping()).toBe('PONG');
   });
 
+  it('abandons connections for ever, and leads new ones elsewhere', async () => {
+    const heir = await startRedis();
+    const first = connect({ connectionName: 'sluice:n1:ring', commandTimeout: 200 });
+    await first.set('of', 'the first');
+    proxy.abandon('ring');
+    proxy.target(heir.port);
+    await expect(first.ping()).rejects.toThrow('timed out');
+    proxy.silence('ring', false);
+    await expect(first.ping()).rejects.toThrow('timed out');
+    expect(await connect({ connectionName: 'sluice:n1:ring' }).get('of')).toBeNull();
+    await heir.stop();
+  });
+
   it('lets no reply overtake another, whatever the latency was meanwhile', async () => {
     const client = connect();
     await client.ping();

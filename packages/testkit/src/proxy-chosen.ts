@@ -24,7 +24,8 @@ export function makeChosenFaults(links: ReadonlySet<Link>) {
   const rejected = new Map<string, ConnectionChoice>();
   const isIn = (choices: ReadonlyMap<string, ConnectionChoice>, { name }: Link) =>
     [...choices.values()].some((which) => matches(which, name));
-  const isSilent = (link: Link) => isIn(silent, link);
+  const abandoned = new WeakSet<Link>();
+  const isSilent = (link: Link) => abandoned.has(link) || isIn(silent, link);
 
   function named(link: Link): void {
     if (isIn(rejected, link)) link.cut();
@@ -37,6 +38,13 @@ export function makeChosenFaults(links: ReadonlySet<Link>) {
       if (on) silent.set(String(which), which);
       else silent.delete(String(which));
       for (const link of links) if (matches(which, link.name)) link.hold(isSilent(link));
+    },
+    abandon(which: ConnectionChoice): void {
+      for (const link of links) {
+        if (!matches(which, link.name)) continue;
+        abandoned.add(link);
+        link.hold(true);
+      }
     },
     reject(which: ConnectionChoice, on: boolean): void {
       if (on) rejected.set(String(which), which);

@@ -31,6 +31,8 @@ export type TcpProxy = {
   cutAll(): void;
   /** New connections are refused, existing ones go on. */
   refuse(on: boolean): Promise<void>;
+  /** New connections lead to this port of loopback; existing ones stay where they are. */
+  target(port: number): void;
   /** Holds each reply back by `ms`. */
   latency(ms: number): void;
   /** Nothing passes in either direction and nothing is closed; what was held passes afterwards. */
@@ -41,6 +43,8 @@ export type TcpProxy = {
    * bytes, before it may do anything. What was held passes afterwards.
    */
   silence(which: ConnectionChoice, on: boolean): void;
+  /** The chosen connections that are open now are never answered again, nor closed: their peer is gone. */
+  abandon(which: ConnectionChoice): void;
   /** Cuts the chosen connections, and later ones as soon as they say their name. */
   reject(which: ConnectionChoice, on: boolean): void;
   /** Names of the connections that are open now, in the order in which they were made; '' before one is said. */
@@ -156,10 +160,11 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const chosen = makeChosenFaults(links);
   let held = false;
   let connections = 0;
+  let port = targetPort;
 
   const listener = await listen((client) => {
     connections += 1;
-    const server = connect({ port: targetPort, host: '127.0.0.1', noDelay: true });
+    const server = connect({ port, host: '127.0.0.1', noDelay: true });
     const link = makeLink(client, server, faults.rulesFor(connections));
     links.add(link);
     client.once('close', () => links.delete(link));
@@ -193,6 +198,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     cutRequest: (matches, times = 1) => add(faults.requests, matches, times),
     cutAll,
     refuse: listener.refuse,
+    target: (to) => {
+      port = to;
+    },
     latency: (ms) => {
       faults.latencyMs = ms;
     },
@@ -201,6 +209,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       for (const link of links) link.hold(on || chosen.isSilent(link));
     },
     silence: chosen.silence,
+    abandon: chosen.abandon,
     reject: chosen.reject,
     names: () => [...links].map(({ name }) => name),
     stop,
