@@ -118,6 +118,20 @@ export const plans: Readonly<Record<string, Plan>> = {
     },
     outcomes: (side) => ({ m1: side === 'after' ? 'aborted' : 'ok' }),
   },
+  'an abort of what waits': {
+    calls: ['turn-abort'],
+    holds: true,
+    act: async (stage) => {
+      await holdThree(stage);
+      const stop = { type: 'abort', message_id: 'm2', abort_id: 'a1' };
+      (await stage.attach(stage.armed)).send(stop);
+    },
+    repeat: async (stage) => {
+      const stop = { type: 'abort', message_id: 'm2', abort_id: 'a1' };
+      (await stage.attach(stage.lane.healthy)).send(stop);
+    },
+    outcomes: () => ({ m2: 'aborted' }),
+  },
   'a cancellation': {
     calls: ['message-cancel'],
     holds: true,

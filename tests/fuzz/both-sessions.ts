@@ -18,11 +18,11 @@ export type Step = { readonly twice: boolean } & (
   /** The agent's; `old`: a copy that comes late. */
   | { readonly kind: 'copy'; readonly old: boolean }
   /** A call that was repeated for its lost reply, and overtaken by whatever came since. */
-  | { readonly kind: 'late_append' | 'late_end' | 'late_pause' }
+  | { readonly kind: 'late_append' | 'late_end' | 'late_pause' | 'late_abort' }
   /** More messages than a batch takes. */
   | { readonly kind: 'burst' }
   | { readonly kind: 'append'; readonly mode: Mode }
-  | { readonly kind: 'again' | 'cancel'; readonly which: number }
+  | { readonly kind: 'again' | 'cancel' | 'stop'; readonly which: number }
   | { readonly kind: 'take' | 'peek' | 'begin'; readonly node: number }
   | { readonly kind: 'retry' | 'delta' | 'renew'; readonly node: number }
   | { readonly kind: 'commit'; readonly node: number; readonly fetch: boolean }
@@ -37,6 +37,7 @@ type Holding = {
   deltas: number;
 };
 
+type Aborting = { readonly call: string; readonly target?: string | undefined };
 type Appending = { readonly id: string; readonly mode: Mode; readonly call?: string };
 
 /** Who turns a pause has read its number before. */
@@ -60,6 +61,7 @@ export class BothSessions {
   }));
   readonly #messages: string[] = [];
   #lastAppend: Appending | undefined;
+  #lastAbort: Aborting | undefined;
   #lastEnd: string | undefined;
   #lastPause: Pausing | undefined;
   #made = 0;
@@ -129,11 +131,13 @@ export class BothSessions {
         );
       }
       case 'abort':
-        return this.#both(
-          step,
-          () => model.abort(),
-          () => real.abort(),
-        );
+        return this.#abort(step, { call: this.#name('call') });
+      case 'stop': {
+        const target = this.#messages[step.which % Math.max(1, this.#messages.length)] ?? 'unknown';
+        return this.#abort(step, { call: this.#name('call'), target });
+      }
+      case 'late_abort':
+        return this.#lastAbort && this.#abort(step, this.#lastAbort);
       case 'end': {
         this.#lastEnd = this.#name('call');
         return this.#end(step, this.#lastEnd);
@@ -188,6 +192,15 @@ export class BothSessions {
       step,
       () => model.append(id, { mode, call }),
       () => real.append(id, { mode, call }),
+    );
+  }
+
+  #abort(step: Step, { call, target }: Aborting): Promise<void> {
+    this.#lastAbort = { call, target };
+    return this.#both(
+      step,
+      () => this.model.abort(call, target),
+      () => this.real.abort(call, target),
     );
   }
 

@@ -192,10 +192,13 @@ export class RealSession {
     return { word: await this.#run(scripts.messageCancel, this.#keys, given) };
   }
 
-  async abort(): Promise<Answer> {
+  async abort(call: string, target: string | undefined): Promise<Answer> {
     const { scripts } = this.options;
-    const given = { ...this.#channels, reason: 'user' };
-    return { word: await this.#run(scripts.turnAbort, this.#keys, given) };
+    const limits = { max_messages: 10, max_seen: 1_000, resume_window: TTL_MS };
+    const given = { ...this.#channels, call, message_id: target ?? '', reason: 'user', ...limits };
+    const reply = await this.#run(scripts.turnAbort, this.#keys, given);
+    if (reply.kind === 'not_found') return { word: reply.kind };
+    return { word: reply.kind, id: reply.messageId, ring: reply.ring };
   }
 
   async end(call: string): Promise<Answer> {

@@ -66,6 +66,30 @@ export const mutations: readonly ScriptMutation[] = [
     to: "'batch', 'attempt', 'hand_overs'",
   },
   {
+    name: 'an abort that is sent again stops another message',
+    script: 'turnAbort',
+    from: 'if by == call then',
+    to: 'if false then',
+  },
+  {
+    name: 'an abort by name stops the head',
+    script: 'turnAbort',
+    from: 'if entry_id(entry) == message_id then at = i end',
+    to: 'at = 1',
+  },
+  {
+    name: 'a head that nobody runs is stopped without a ring',
+    script: 'turnAbort',
+    from: 'if not leave_done() and begun',
+    to: 'if not leave_done() and false',
+  },
+  {
+    name: 'a stopped head keeps its holder',
+    script: 'turnAbort',
+    from: "'pause', 'first_at', 'holder', 'token')",
+    to: "'pause', 'first_at')",
+  },
+  {
     name: 'an abort is forgotten by the commit',
     script: 'turnCommit',
     from: "if s[5] and status ~= 'aborted' then",

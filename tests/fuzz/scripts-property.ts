@@ -25,7 +25,7 @@ const steps = fc.oneof(
     kind: kind('append'),
     mode: fc.constantFrom('enqueue', 'collect', 'collect', 'interrupt', 'reject'),
   }),
-  step(3, { kind: kind('again', 'cancel'), which }),
+  step(3, { kind: kind('again', 'cancel', 'stop', 'stop'), which }),
   step(7, { kind: kind('take', 'take', 'peek', 'begin'), node }),
   step(6, { kind: kind('retry', 'delta', 'renew'), node }),
   step(6, { kind: kind('commit'), node, fetch: fc.boolean() }),
@@ -39,7 +39,7 @@ const steps = fc.oneof(
   step(2, { kind: kind('end', 'attach', 'attach', 'burst') }),
   step(3, { kind: kind('pause'), on: fc.boolean() }),
   step(1, { kind: kind('copy'), old: fc.boolean() }),
-  step(1, { kind: kind('late_pause') }),
+  step(1, { kind: kind('late_pause', 'late_abort', 'late_abort') }),
 ) as fc.Arbitrary<Step>;
 
 /** A Redis for the sessions of a run; one node hears what is published to it. */

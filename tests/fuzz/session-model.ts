@@ -1,61 +1,26 @@
-export type Mode = 'enqueue' | 'collect' | 'interrupt' | 'reject';
-export type How = 'idle' | 'yield' | 'hand_over' | 'force';
+import {
+  type Answer,
+  type Answered,
+  fenced,
+  fresh,
+  HEARING_NODE,
+  type How,
+  type Known,
+  type Mode,
+  modelLimits,
+  type Presented,
+} from './model-state.js';
 
-type Entry = { readonly id: string; readonly mode: Mode };
-
-/** An event of the log: its letter, the message, and how that ended. */
-export type ModelEvent = readonly string[];
-
-/** What a call answers: its word, and what of the rest can be foretold. */
-export type Answer = { readonly word: string; readonly [field: string]: unknown };
-
-/** What a holder presents; `fence` counts leases from 1. */
-export type Presented = { readonly token: string; readonly fence: number };
-
-export const modelLimits = { maxAttempts: 3, maxHandOvers: 2, batchMax: 32 } as const;
-
-/** Hears what is published to it; every other node is deaf. */
-export const HEARING_NODE = 'n0';
-
-type Answered = { readonly call: string; readonly answer: Answer };
-
-/** Fields of a session that a new one under the same id does not inherit. */
-const fresh = () => ({
-  inbox: [] as Entry[],
-  /** Messages of the started head; 0: none is started. */
-  started: 0,
-  attempt: 0,
-  word: '',
-  turnId: undefined as string | undefined,
-  lastTurn: undefined as string | undefined,
-  delta: 0,
-  abort: '',
-  isHanded: false,
-  handOvers: 0,
-  token: undefined as string | undefined,
-  holder: undefined as string | undefined,
-  fence: 0,
-  /** `lease_until` has not passed. */
-  isLive: false,
-  leaseKey: undefined as string | undefined,
-  released: undefined as (Presented & { readonly answer: Answer }) | undefined,
-  ring: 0,
-  ringMark: undefined as number | undefined,
-  /** Accepted ids, with the outcome or '' while they wait. */
-  seen: new Map<string, string>(),
-  events: [] as ModelEvent[],
-  isEnded: false,
-  /** Pauses and their ends: odd while one holds. */
-  pauses: 0,
-  /** The call that was accepted last, and the one that drew a ring. */
-  accepted: undefined as Answered | undefined,
-  drawn: undefined as Answered | undefined,
-});
-
-const fenced: Answer = { word: 'fenced' };
-
-/** Which session was seen, and how often it was paused and resumed. */
-export type Known = { readonly s: object; readonly pauses: number };
+export {
+  type Answer,
+  HEARING_NODE,
+  type How,
+  type Known,
+  type Mode,
+  type ModelEvent,
+  modelLimits,
+  type Presented,
+} from './model-state.js';
 
 /** One session as the rules have it, in plain values: what each script must answer and leave. */
 export class SessionModel {
@@ -248,8 +213,8 @@ export class SessionModel {
     if (s.turnId !== turnId || s.started === 0) return fenced;
     const status = s.abort === '' ? 'ok' : 'aborted';
     for (const { id } of s.inbox.splice(0, s.started)) this.finish(id, status);
-    Object.assign(s, { started: 0, attempt: 0, abort: '', handOvers: 0, isHanded: false });
-    Object.assign(s, { lastTurn: turnId, turnId: undefined, word: '' });
+    this.clearHead();
+    s.lastTurn = turnId;
     if (s.inbox.length === 0) s.ringMark = undefined;
     else if (fetch && !this.standsStill) {
       this.startHead();
@@ -340,12 +305,46 @@ export class SessionModel {
     return { word: 'cancelled' };
   }
 
-  abort(): Answer {
+  /** Stops the message `target`, or the head when that is undefined. */
+  abort(call: string, target: string | undefined): Answer {
     const { s } = this;
+    const answered = s.aborts.find((abort) => abort.call === call);
+    if (this.exists && answered) return answered.answer;
     if (!this.exists || s.isEnded) return { word: 'not_found' };
-    if (s.started === 0) return { word: 'no_active_turn' };
-    s.abort ||= 'user';
-    return { word: 'aborting' };
+    const answer = this.stop(target);
+    s.aborts = [{ call, answer }, ...s.aborts].slice(0, modelLimits.abortsKept);
+    return answer;
+  }
+
+  private stop(target: string | undefined): Answer {
+    const { s } = this;
+    const at = target === undefined ? 0 : s.inbox.findIndex(({ id }) => id === target);
+    const id = target ?? s.inbox[Math.max(s.started, 1) - 1]?.id ?? '';
+    if (s.inbox[at] === undefined) {
+      const outcome = s.seen.get(id);
+      if (id === '' || outcome === undefined)
+        return { word: id ? 'unknown' : 'idle', id, ring: '' };
+      return { word: outcome === 'aborted' ? 'aborted' : 'ended', id, ring: '' };
+    }
+    const isBegun = at < s.started;
+    if (isBegun && this.hasLiveHolder) {
+      s.abort ||= 'user';
+      return { word: 'aborting', id, ring: '' };
+    }
+    const stopped = isBegun ? s.inbox.splice(0, s.started) : s.inbox.splice(at, 1);
+    for (const entry of stopped) this.finish(entry.id, 'aborted');
+    if (isBegun) {
+      this.clearHead();
+      this.vacate();
+    }
+    if (s.inbox.length === 0) s.ringMark = undefined;
+    const isDue = isBegun && s.inbox.length > 0 && !this.standsStill;
+    return { word: 'aborted', id, ring: isDue ? this.drawRing() : '' };
+  }
+
+  private clearHead(): void {
+    const none = { started: 0, attempt: 0, abort: '', handOvers: 0, isHanded: false };
+    Object.assign(this.s, none, { turnId: undefined, word: '' });
   }
 
   end(call: string): Answer {

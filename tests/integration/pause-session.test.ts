@@ -99,12 +99,13 @@ describe('a session that is paused', () => {
     expect(await talk.final('m3')).toMatchObject({ outcome: { status: 'cancelled' } });
     for (const message_id of ['m5', 'm6']) talk.message('x', { message_id, mode: 'collect' });
     talk.send({ type: 'abort' });
-    await talk.waitFor({ type: 'no_active_turn' });
-    await stands('m2', 'm5', 'm6');
+    expect(await talk.waitFor({ type: 'aborted' })).toMatchObject({ message_id: 'm2' });
+    expect(await talk.final('m2')).toMatchObject({ outcome: { status: 'aborted' } });
+    await stands('m5', 'm6');
     answer();
     await set(node, 'resume');
     expect(await talk.final('m5')).toMatchObject({ merged_into: 'm6' });
-    expect(turns().map(([id]) => id)).toEqual(['m1', 'm2', 'm6']);
+    expect(turns().map(([id]) => id)).toEqual(['m1', 'm6']);
   });
 
   it('P1 T6 the abort of a turn that died with its node is kept, though nothing begins', async () => {

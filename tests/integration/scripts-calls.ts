@@ -1,5 +1,6 @@
 import { type Store, streamFields } from '@sluice/store';
 import type { Redis } from 'ioredis';
+import { abortCalls } from './scripts-calls-aborts.js';
 import { letterCalls } from './scripts-calls-letters.js';
 import { limitCalls } from './scripts-calls-limits.js';
 import { pauseCalls } from './scripts-calls-pause.js';
@@ -184,14 +185,6 @@ const sending: ScriptCall[] = [
     },
   },
   {
-    script: 'turn-abort',
-    when: 'a turn runs',
-    prepare: async (store) => {
-      await running(store);
-      return () => store.inbox.abort(ref, 'user');
-    },
-  },
-  {
     script: 'session-end',
     when: 'a turn runs and messages wait',
     prepare: async (store) => {
@@ -313,7 +306,7 @@ const ending: ScriptCall[] = [
     when: 'a turn runs that is to be aborted',
     prepare: async (store) => {
       const { lease, claim } = await running(store);
-      await store.inbox.abort(ref, 'user');
+      await store.inbox.abort(ref, { reason: 'user', callId: 'a1' });
       return () => store.leases.renew(lease, claim).then(({ reply }) => reply);
     },
   },
@@ -371,6 +364,7 @@ const repairing: ScriptCall[] = [
 ];
 
 export const scriptCalls: readonly ScriptCall[] = [
+  ...abortCalls,
   ...attaching,
   ...reading,
   ...sending,

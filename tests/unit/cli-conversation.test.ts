@@ -183,8 +183,27 @@ describe('a conversation', () => {
     conversation.say('one');
     conversation.say('/stop');
     const [first] = sent(conversation.receive(accepted('m1', 1)));
-    expect(first).toMatchObject({ type: 'abort' });
-    expect(sent(conversation.say('/stop'))).toEqual([{ type: 'abort', reason: 'user' }]);
+    expect(first).toEqual({ type: 'abort', reason: 'user', abort_id: 'm2' });
+    const answer = { type: 'aborted', message_id: 'm1', abort_id: 'm2' };
+    expect(conversation.receive(answer)).toEqual([]);
+    expect(conversation.unsent).toBe(0);
+  });
+
+  it('T6 stops the reply that is shown, and sends a stop without an answer again', () => {
+    const conversation = attached();
+    conversation.say('one');
+    conversation.receive(accepted('m1', 1));
+    conversation.receive(token('m1', 2, 'a beginning'));
+    const stop = { type: 'abort', reason: 'user', abort_id: 'm2', message_id: 'm1' };
+    expect(sent(conversation.say('/stop'))).toEqual([stop]);
+    conversation.detached();
+    expect(sent(conversation.receive(resumed))).toEqual([stop]);
+    const answer = { type: 'no_active_turn', message_id: 'm1', reason: 'ended', abort_id: 'm2' };
+    expect(conversation.receive(answer)).toEqual([{ do: 'notice', text: 'It had ended already.' }]);
+    // A gateway of an earlier release names no abort in its answer.
+    conversation.say('/stop');
+    conversation.receive({ type: 'no_active_turn' });
+    expect(conversation.unsent).toBe(0);
   });
 
   it('E6: shows status lines, and D6: stays away as long as it was asked to', () => {

@@ -95,8 +95,19 @@ export const messageSchema = z.object({
 const abortSchema = z.object({
   type: z.enum(['abort', 'message_abort']),
   reason: optional(text(0, 256)),
+  /** Which message is stopped; without it, the head. */
+  message_id: optional(messageIdSchema),
+  /** The client's own name of this abort: a repeat gets the first answer. */
+  abort_id: optional(messageIdSchema),
 });
 
+/** As dispatch sees it: aliases resolved, and the word `stop` with its `message_id` as `abort_id`. */
+export type AbortFrame = {
+  type: 'abort';
+  reason: string;
+  message_id?: string | undefined;
+  abort_id?: string | undefined;
+};
 export type HelloFrame = z.infer<typeof helloSchema>;
 export type JoinFrame = z.infer<typeof joinSchema>;
 export type MessageFrame = z.infer<typeof messageSchema>;
@@ -119,7 +130,7 @@ export type ClientFrame =
   | HelloFrame
   | JoinFrame
   | (Omit<MessageFrame, 'type'> & { type: 'message' })
-  | { type: 'abort'; reason: string }
+  | AbortFrame
   | { type: 'cancel'; message_id: string }
   | { type: 'snapshot' }
   | { type: 'leave' }

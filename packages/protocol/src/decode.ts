@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { type ClientFrame, messageIdSchema, schemas } from './client-frames.js';
+import { type AbortFrame, type ClientFrame, messageIdSchema, schemas } from './client-frames.js';
 import type { ErrorCode } from './errors.js';
 import { parseExactJson } from './exact-json.js';
 import { checked, firstIssue } from './sentences.js';
@@ -41,7 +41,8 @@ function decodeMessage(raw: Record<string, unknown>): Decoded {
   if (!result.success) return fromIssues(result.error, raw);
   const { type: _type, ...message } = result.data;
   if (message.content === '/stop' || message.content === 'stop') {
-    return { kind: 'frame', frame: { type: 'abort', reason: 'user' } };
+    const frame = { type: 'abort', reason: 'user', abort_id: message.message_id } as const;
+    return { kind: 'frame', frame };
   }
   return { kind: 'frame', frame: { type: 'message', ...message } };
 }
@@ -54,8 +55,9 @@ function decodeTyped(type: keyof typeof schemas, raw: Record<string, unknown>): 
     return isVersion ? { ...refusal, code: 'invalid_protocol_hello' } : refusal;
   }
   if (type === 'abort' || type === 'message_abort') {
-    const { reason } = result.data as { reason?: string };
-    return { kind: 'frame', frame: { type: 'abort', reason: reason ?? 'user' } };
+    const { reason, message_id, abort_id } = result.data as Partial<AbortFrame>;
+    const frame = { type: 'abort', reason: reason ?? 'user', message_id, abort_id } as const;
+    return { kind: 'frame', frame };
   }
   return { kind: 'frame', frame: result.data as ClientFrame };
 }

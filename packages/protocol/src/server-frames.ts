@@ -74,6 +74,26 @@ export type ErrorFrame = z.infer<typeof errorSchema>;
 
 const session_id = z.string();
 
+const abortedSchema = z.strictObject({
+  type: z.literal('aborted'),
+  session_id,
+  /** The message that is stopped. */
+  message_id: z.string(),
+  abort_id: z.string().optional(),
+});
+const noActiveTurnSchema = z.strictObject({
+  type: z.literal('no_active_turn'),
+  session_id,
+  /** The message that was to be stopped, when the abort named one. */
+  message_id: z.string().optional(),
+  /** `ended`: it has an outcome. `unknown`: no such message was accepted, or is remembered. */
+  reason: z.enum(['ended', 'unknown']).optional(),
+  abort_id: z.string().optional(),
+});
+/** What an abort is answered with. */
+export const abortAnswerSchema = z.discriminatedUnion('type', [abortedSchema, noActiveTurnSchema]);
+export type AbortAnswer = z.infer<typeof abortAnswerSchema>;
+
 /** Every frame that a node sends, but the stream events. A client ignores fields that it does not know. */
 export const serverSchemas = {
   hello_ok: helloOkSchema,
@@ -83,8 +103,8 @@ export const serverSchemas = {
   snapshot: z.strictObject({ type: z.literal('snapshot'), state: sessionStateSchema }),
   status: z.strictObject({ type: z.literal('status'), source: z.string(), message: z.string() }),
   response: responseSchema,
-  aborted: z.strictObject({ type: z.literal('aborted'), session_id }),
-  no_active_turn: z.strictObject({ type: z.literal('no_active_turn'), session_id }),
+  aborted: abortedSchema,
+  no_active_turn: noActiveTurnSchema,
   left: z.strictObject({ type: z.literal('left'), session_id }),
   cancelled: z.strictObject({
     type: z.literal('cancelled'),

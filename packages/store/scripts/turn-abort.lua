@@ -1,15 +1,78 @@
--- Marks the started head for abortion and tells its holder, or the sweep; never touches a later turn.
--- KEYS: state pending
--- ARGV: node_channel id reason
--- REPLY: not_found | no_active_turn | aborting <turn_id>
--- RULES: T6
+-- Stops one message: the one that is named, else the head. A started head that a live holder runs is
+-- marked, and its holder told; every other message gets its outcome `aborted` here, without the agent.
+-- A call that is repeated gets its first answer, and stops nothing else.
+-- KEYS: state inbox events messages seen pending paused_agents
+-- ARGV: server channel node_channel id call message_id reason max_events max_log_bytes max_messages
+--       max_seen resume_window
+-- REPLY: not_found | idle | unknown <message_id> | ended <message_id> | aborting <message_id>
+--        | aborted <message_id> <ring>, '' for none
+-- RULES: S2 S3 T1 T6 T7 C4
+local CALLS_KEPT = 16 -- `<call> <word> <ring> <message_id>` each, the newest first
 --@include clock
-local s = redis.call('HMGET', state, 'batch', 'holder', 'turn_id', 'ended', 'cursor', 'lease_until')
-if not s[5] or s[4] then return { 'not_found' } end
-if not s[1] then return { 'no_active_turn' } end
-redis.call('HSETNX', state, 'abort', reason)
-if not s[2] or tonumber(s[6] or 0) <= now then -- also of a session that is paused: the sweep rings
-  redis.call('ZADD', pending, 'XX', now, id)
+--@include log
+--@include head
+--@include seen
+--@include expiry
+--@include history
+--@include leave
+--@include pause
+if not cursor then return { 'not_found' } end
+local s = redis.call('HMGET', state, 'ended', 'batch', 'holder', 'lease_until', 'turn_id', 'attempt',
+  'aborts')
+local kept = {}
+for line in string.gmatch(s[7] or '', '[^\n]+') do
+  local by, word, ring, stopped = string.match(line, '^(%S+) (%S+) (%d*) (%S*)$')
+  if by == call then return { word, stopped, ring } end
+  if #kept < CALLS_KEPT - 1 then table.insert(kept, line) end
 end
-if s[2] then redis.call('PUBLISH', node_channel .. s[2], 'abort ' .. id) end
-return { 'aborting', s[3] }
+if s[1] then return { 'not_found' } end
+local function answer(word, stopped, ring)
+  table.insert(kept, 1, table.concat({ call, word, ring, stopped }, ' '))
+  redis.call('HSET', state, 'aborts', table.concat(kept, '\n'))
+  return { word, stopped, ring }
+end
+
+local started = tonumber(s[2] or 0)
+local names_one = message_id ~= ''
+local entries = redis.call('LRANGE', inbox, 0, names_one and -1 or math.max(started, 1) - 1)
+local at = names_one and 0 or #entries
+for i, entry in ipairs(entries) do
+  if entry_id(entry) == message_id then at = i end
+end
+if at == 0 and not names_one then return answer('idle', '', '') end
+if at == 0 then
+  local word = redis.call('ZSCORE', seen, message_id) and 'ended' or 'unknown'
+  return answer(outcome_of(message_id) == 'aborted' and 'aborted' or word, message_id, '')
+end
+local stopped, begun = entry_id(entries[at]), at <= started
+if begun and s[3] and tonumber(s[4] or 0) > now then
+  redis.call('HSETNX', state, 'abort', reason)
+  redis.call('PUBLISH', node_channel .. s[3], 'abort ' .. id)
+  return answer('aborting', stopped, '')
+end
+
+local first, last = begun and 1 or at, begun and started or at -- a batch is one turn, and ends as one
+local outcome = { 's', 'aborted', 'r', reason }
+if begun then outcome = { 'u', s[5], 'a', s[6], unpack(outcome) } end
+local last_id = entry_id(entries[last])
+for i = first, last do
+  local merged = i < last and { 'i', last_id, unpack(outcome) }
+  leave(entries[i], merged or outcome)
+  history_append('u ' .. entries[i])
+end
+history_append(table.concat({ 'a', last_id, now, begun and s[5] or '', 'aborted',
+  cjson.encode({ content = '', reason = reason, usage = '', attempt = tonumber(begun and s[6] or 0) }) },
+  ' '))
+history_save()
+redis.call('HSET', state, 'last_activity', now, 'committed_at', now)
+if begun then -- its last holder is gone, and finds its fence refused should it come back
+  redis.call('HDEL', state, 'batch', 'attempt', 'abort', 'hand_overs', 'handed', 'turn_id', 'turn_word',
+    'pause', 'first_at', 'holder', 'token')
+end
+local ring = ''
+if not leave_done() and begun and not stands_still() then
+  ring = redis.call('HINCRBY', state, 'ring', 1)
+  redis.call('HSET', state, 'ring_mark', ring)
+  redis.call('ZADD', pending, now + 2000, id)
+end
+return answer('aborted', stopped, ring)

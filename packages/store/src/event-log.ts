@@ -6,7 +6,13 @@ import { pairs, type Value } from './reply.js';
 
 /** An event as logged: short fields, no frame; the edge builds the frame once per node. */
 export type LogEvent = { readonly seq: number; readonly epoch: string; readonly atMs: number } & (
-  | { readonly kind: 'accepted'; readonly messageId: string; readonly position: number }
+  | {
+      readonly kind: 'accepted';
+      readonly messageId: string;
+      readonly position: number;
+      /** The session, or its agent, was paused. */
+      readonly isPaused: boolean;
+    }
   | {
       readonly kind: 'final';
       readonly messageId: string;
@@ -57,7 +63,10 @@ type Position = { readonly seq: number; readonly epoch: string; readonly atMs: n
 
 function decodeFields(f: Record<string, string>, position: Position): LogEvent {
   const messageId = f.m ?? '';
-  if (f.t === 'a') return { ...position, kind: 'accepted', messageId, position: Number(f.p) };
+  if (f.t === 'a') {
+    const isPaused = f.w === '1';
+    return { ...position, kind: 'accepted', messageId, position: Number(f.p), isPaused };
+  }
   if (f.t === 'e') {
     return { ...position, kind: 'session_end', data: JSON.parse(f.d ?? '{}') as SessionEndData };
   }

@@ -23,14 +23,19 @@ export type NewMessage = {
   readonly traceparent?: string | undefined;
 };
 
+export type Abort = {
+  readonly reason: string;
+  readonly messageId?: string | undefined;
+  readonly callId?: string | undefined;
+};
+
 export type Appended =
   | { readonly kind: 'gone' | 'ended' | 'busy' }
   | { readonly kind: 'full'; readonly limit: string }
   | {
       readonly kind: 'accepted';
+      /** While it is paused it waits until its session, or its agent, goes on. */
       readonly event: LogEvent & { kind: 'accepted' };
-      /** It waits until its session, or its agent, is no longer paused. */
-      readonly isPaused: boolean;
     }
   | ({ readonly kind: 'duplicate' } & Kept);
 
@@ -39,6 +44,7 @@ export type InboxLimits = {
   readonly maxInboxBytes: number;
   readonly maxEvents: number;
   readonly maxLogBytes: number;
+  readonly maxMessages: number;
   readonly maxSeen: number;
   readonly resumeWindowMs: number;
 };
@@ -77,7 +83,7 @@ export function makeInbox(
         max_events: limits.maxEvents,
         max_log_bytes: limits.maxLogBytes,
         wakes_counted: 1,
-        call: randomBytes(CALL_BYTES).toString('base64url'),
+        call: makeCallId(),
       });
       if (reply.kind === 'duplicate') {
         if (reply.ring !== '') rings.ring(id, reply.ring);
@@ -93,8 +99,7 @@ export function makeInbox(
       const { messageId } = message;
       return {
         kind: 'accepted',
-        event: { kind: 'accepted', seq, epoch, atMs, messageId, position },
-        isPaused,
+        event: { kind: 'accepted', seq, epoch, atMs, messageId, position, isPaused },
       };
     },
 
@@ -112,13 +117,32 @@ export function makeInbox(
       });
     },
 
-    abort(ref: SessionRef, reason: string): Promise<'not_found' | 'no_active_turn' | 'aborting'> {
+    /**
+     * Stops the message that is named, else the head (T6). `callId` is the client's own name of the abort:
+     * a repeat gets the first answer.
+     */
+    async abort(
+      ref: SessionRef,
+      { reason, messageId = '', callId = makeCallId() }: Abort,
+    ): Promise<scripts.AbortReply> {
       const id = sessionKeyId(ref.principal, ref.sessionId);
-      return connection.run(scripts.turnAbort, keys.session(id), {
+      const reply = await connection.run(scripts.turnAbort, keys.session(id), {
+        channel: keys.channel(id),
         node_channel: keys.nodeChannelPrefix(keys.partitionOf(id)),
         id,
+        call: callId,
+        message_id: messageId,
         reason,
+        max_events: limits.maxEvents,
+        max_log_bytes: limits.maxLogBytes,
+        max_messages: limits.maxMessages,
+        max_seen: limits.maxSeen,
+        resume_window: limits.resumeWindowMs,
       });
+      if (reply.kind === 'aborted' && reply.ring !== '') rings.ring(id, reply.ring);
+      return reply;
     },
   };
 }
+
+const makeCallId = () => randomBytes(CALL_BYTES).toString('base64url');

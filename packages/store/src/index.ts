@@ -26,7 +26,7 @@ export {
   type PlainCall,
   scriptNames,
 } from './failpoints.js';
-export type { Appended, Inbox, NewMessage } from './inbox.js';
+export type { Abort, Appended, Inbox, NewMessage } from './inbox.js';
 export { inspectRedis, type RedisReport } from './inspect.js';
 export { type Keys, makeKeys, principalHash, type RateKind, sessionKeyId } from './keys.js';
 export { LAYOUT_VERSION } from './layout.js';

@@ -7,6 +7,8 @@ import type { Keys } from './keys.js';
 export type Kept = {
   /** As it was acknowledged; 0 when that is no longer kept. */
   readonly position: number;
+  /** It was acknowledged while no turn could begin, as far as the log still tells. */
+  readonly isPaused: boolean;
   /** `waiting`: it has none yet. `not_kept`: it had one that neither log nor history holds now. */
   readonly outcome: 'waiting' | 'not_kept' | (LogEvent & { readonly kind: 'final' });
 };
@@ -14,7 +16,8 @@ export type Kept = {
 /** From the event that the log has of it: its outcome, else its acceptance. */
 export function keptInLog(event: LogEvent): Kept {
   const position = 'position' in event ? event.position : 0;
-  return { position, outcome: event.kind === 'final' ? event : 'waiting' };
+  const isPaused = event.kind === 'accepted' && event.isPaused;
+  return { position, isPaused, outcome: event.kind === 'final' ? event : 'waiting' };
 }
 
 /** Looks into inbox and history for a message whose events were trimmed from the log (S3). */
@@ -30,7 +33,9 @@ export async function readKept(
   );
   const [waiting, history] = (replies ?? []).map(([, lines]) => lines as string[]);
   const entry = waiting?.find((line) => line.startsWith(`${messageId} `));
-  if (entry !== undefined) return { position: decodeEntry(entry).position, outcome: 'waiting' };
+  if (entry !== undefined) {
+    return { position: decodeEntry(entry).position, isPaused: false, outcome: 'waiting' };
+  }
   return keptInHistory(history ?? [], messageId);
 }
 
@@ -41,10 +46,14 @@ function keptInHistory(history: readonly string[], messageId: string): Kept {
   const end = history.slice(at + 1).find((next) => next.startsWith('a '));
   if (line === undefined || end === undefined) {
     const alone = history.find((next) => next.startsWith(`a ${messageId} `));
-    return { position: 0, outcome: alone ? toFinal(alone, messageId, 0) : 'not_kept' };
+    return {
+      position: 0,
+      isPaused: false,
+      outcome: alone ? toFinal(alone, messageId, 0) : 'not_kept',
+    };
   }
   const { position } = decodeEntry(line.slice(2));
-  return { position, outcome: toFinal(end, messageId, position) };
+  return { position, isPaused: false, outcome: toFinal(end, messageId, position) };
 }
 
 function toFinal(line: string, messageId: string, position: number): Kept['outcome'] {

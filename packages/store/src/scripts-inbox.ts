@@ -66,11 +66,46 @@ export const messageCancel = defineScript('message-cancel', {
   },
 });
 
+export type AbortReply =
+  | { readonly kind: 'not_found' }
+  | {
+      /**
+       * `aborting`: its holder stops the turn. `aborted`: it has that outcome. `ended`: it has another one.
+       * `idle`: no message was named, and none waits.
+       */
+      readonly kind: 'aborting' | 'aborted' | 'ended' | 'unknown' | 'idle';
+      /** '' when there is none. */
+      readonly messageId: string;
+      readonly ring: string;
+    };
+
 export const turnAbort = defineScript('turn-abort', {
-  keys: ['state', 'pending'],
-  args: ['node_channel', 'id', 'reason'],
-  decode(word): 'not_found' | 'no_active_turn' | 'aborting' {
-    if (word === 'not_found' || word === 'no_active_turn' || word === 'aborting') return word;
-    return unexpected(word);
+  keys: ['state', 'inbox', 'events', 'messages', 'seen', 'pending', 'paused_agents'],
+  args: [
+    'server',
+    'channel',
+    'node_channel',
+    'id',
+    'call',
+    'message_id',
+    'reason',
+    'max_events',
+    'max_log_bytes',
+    'max_messages',
+    'max_seen',
+    'resume_window',
+  ],
+  decode(word, reply): AbortReply {
+    if (word === 'not_found') return { kind: word };
+    switch (word) {
+      case 'aborting':
+      case 'aborted':
+      case 'ended':
+      case 'unknown':
+      case 'idle':
+        return { kind: word, messageId: reply.text(), ring: reply.text() };
+      default:
+        return unexpected(word);
+    }
   },
 });

@@ -12,6 +12,8 @@ export type Call = {
   readonly path: string;
   /** Parameters without a value are left out. */
   readonly query?: Readonly<Record<string, string | number | undefined>>;
+  /** Sent as JSON. */
+  readonly body?: Frame;
 };
 
 /** The gateway answered, and the answer is no. */
@@ -29,7 +31,7 @@ export class Refused extends StartError {
 /** One call of the HTTP API. Throws StartError (75) without an answer, Refused when it is no. */
 export async function ask(gateway: Gateway, call: Call): Promise<Frame> {
   const target = targetOf(gateway, call);
-  const { response, body } = await send(gateway, { method: call.method, target });
+  const { response, body } = await send(gateway, { method: call.method, target, body: call.body });
   if (response.ok && isFrame(body)) return body;
   throw refusalOf(gateway, { call, target, status: response.status, body });
 }
@@ -44,12 +46,13 @@ function targetOf({ url }: Gateway, { path, query = {} }: Call): string {
 
 async function send(
   { url, token }: Gateway,
-  { method, target }: { method: string; target: string },
+  { method, target, body }: { method: string; target: string; body: Frame | undefined },
 ): Promise<{ response: Response; body: unknown }> {
   try {
     const response = await fetch(target, {
       method,
       signal: AbortSignal.timeout(LIMIT_MS),
+      ...(body ? { body: JSON.stringify(body) } : {}),
       ...(token ? { headers: { authorization: `Bearer ${token}` } } : {}),
     });
     const text = await response.text();

@@ -1,9 +1,8 @@
 import { type Effect, onHelloError } from './effects.js';
 import { type Frame, numberOf, objectOf, textOf } from './frame.js';
+import { frameOf, type Item, type Outgoing } from './outgoing.js';
 
 export type Position = { readonly epoch: string; readonly cursor: number };
-type Item = { readonly kind: 'message'; readonly id: string; readonly content: string };
-type Outgoing = Item | { readonly kind: 'abort' };
 
 export type ConversationOptions = {
   readonly agentId: string;
@@ -67,8 +66,9 @@ export class Conversation {
   }
 
   say(content: string): Effect[] {
-    if (content === '/stop') this.#outbox.push({ kind: 'abort' });
-    else this.#outbox.push({ kind: 'message', id: this.options.makeMessageId(), content });
+    const id = this.options.makeMessageId();
+    if (content !== '/stop') this.#outbox.push({ kind: 'message', id, content });
+    else this.#outbox.push({ kind: 'abort', id, of: this.#streamed.id });
     return this.#pump();
   }
 
@@ -151,8 +151,9 @@ export class Conversation {
       case 'going_away':
         this.#reconnectAfterMs = numberOf(frame, 'reconnect_after_ms');
         return [{ do: 'notice', text: `The node goes away (${textOf(frame, 'reason')}).` }];
+      case 'aborted':
       case 'no_active_turn':
-        return [{ do: 'notice', text: 'Nothing is running.' }];
+        return this.#onStopped(frame);
       case 'error':
         return this.#onError(frame);
       case 'ping':
@@ -182,7 +183,7 @@ export class Conversation {
   #onAccepted(frame: Frame): Effect[] {
     const id = textOf(frame, 'message_id');
     const item = this.#take(id);
-    if (item) this.#waiting.set(id, item);
+    if (item?.kind === 'message') this.#waiting.set(id, item);
     if (this.#inFlight === id) this.#inFlight = undefined;
     this.#tries = 0;
     return this.#pump();
@@ -208,6 +209,17 @@ export class Conversation {
         },
       },
     ];
+  }
+
+  /** The answer to the abort that was sent last; its id makes a repeat harmless. */
+  #onStopped(frame: Frame): Effect[] {
+    const isAbort = this.#outbox.some((it) => it.kind === 'abort' && it.id === this.#inFlight);
+    const id = textOf(frame, 'abort_id') || (isAbort && this.#inFlight) || '';
+    this.#take(id);
+    if (this.#inFlight === id) this.#inFlight = undefined;
+    const text = frame.reason === 'ended' ? 'It had ended already.' : 'Nothing is running.';
+    const notice: Effect[] = frame.type === 'aborted' ? [] : [{ do: 'notice', text }];
+    return [...notice, ...this.#pump()];
   }
 
   #onToken(data: Frame): Effect[] {
@@ -236,10 +248,9 @@ export class Conversation {
     return [...discard, ...this.#pump()];
   }
 
-  #take(id: string): Item | undefined {
-    const at = this.#outbox.findIndex((item) => item.kind === 'message' && item.id === id);
-    const [item] = at < 0 ? [] : this.#outbox.splice(at, 1);
-    return item?.kind === 'message' ? item : undefined;
+  #take(id: string): Outgoing | undefined {
+    const at = this.#outbox.findIndex((item) => item.id === id);
+    return at < 0 ? undefined : this.#outbox.splice(at, 1)[0];
   }
 
   #sayAgain(): void {
@@ -260,8 +271,7 @@ export class Conversation {
       return [...first, { do: 'retry', tries: this.#tries }];
     }
     this.#inFlight = undefined;
-    this.#take(id);
-    this.refused++;
+    if (this.#take(id)?.kind === 'message') this.refused++;
     return [{ do: 'notice', text: `Not accepted: ${text}` }, ...this.#pump()];
   }
 
@@ -270,14 +280,8 @@ export class Conversation {
     while (this.#attached && this.#inFlight === undefined) {
       const head = this.#outbox[0];
       if (!head) break;
-      if (head.kind === 'abort') {
-        this.#outbox.shift();
-        effects.push({ do: 'send', frame: { type: 'abort', reason: 'user' } });
-        continue;
-      }
       this.#inFlight = head.id;
-      const { id, content } = head;
-      effects.push({ do: 'send', frame: { type: 'message', message_id: id, content } });
+      effects.push({ do: 'send', frame: frameOf(head) });
     }
     return effects;
   }

@@ -17,12 +17,30 @@ type Request = {
   readonly act: Act;
   readonly id: string;
   readonly principal?: string | undefined;
+  /** Which message an abort stops; without it, the head. */
+  readonly message?: string | undefined;
 };
 
-export async function actOn(gateway: Gateway, { act, id, principal }: Request): Promise<number> {
+export async function actOn(
+  gateway: Gateway,
+  { act, id, principal, message }: Request,
+): Promise<number> {
   const path = `/v1/sessions/${encodeURIComponent(id)}/${act}`;
-  const answer = await ask(gateway, { method: 'POST', path, query: { principal } });
+  const answer = await ask(gateway, {
+    method: 'POST',
+    path,
+    query: { principal },
+    ...(message === undefined ? {} : { body: { message_id: message } }),
+  });
   const type = textOf(answer, 'type');
+  if (message !== undefined) {
+    const isStopped = type === 'aborted';
+    const why = answer.reason === 'ended' ? 'has ended already' : 'is not known';
+    await writeLines([
+      `${id} ${isStopped ? `stops ${message}` : `stops nothing: ${message} ${why}`}`,
+    ]);
+    return isStopped ? exitStatus.ok : exitStatus.refused;
+  }
   const text = Object.entries(said).find(([name]) => name === type)?.[1] ?? type;
   const isHeldUp = act === 'resume' && answer.paused === true;
   await writeLines([`${id} ${isHeldUp ? 'waits for its agent, which is paused' : text}`]);

@@ -18,10 +18,11 @@ export function addSessions(program: Command, line: CommandLine): void {
     .description('look at sessions, stop turns, pause and end sessions');
   addList(sessions, line);
   addShow(sessions, line);
-  addAct(sessions, line, {
+  const abort = addAct(sessions, line, {
     act: 'abort',
-    description: 'stop the running turn; what waits then runs',
+    description: 'stop the message at the head, begun or not; what waits then runs',
   });
+  abort.option('--message <id>', 'stop this message, begun or waiting, and no other');
   addAct(sessions, line, {
     act: 'end',
     description: 'end a session: the running turn is aborted, what waits is cancelled',
@@ -66,12 +67,16 @@ function addAct(
   sessions: Command,
   line: CommandLine,
   { act, description }: { act: Act; description: string },
-): void {
+): Command {
   const command = takesPrincipal(takesGateway(sessions.command(`${act} <id>`)))
     .description(description)
-    .action(async (id: string, options: GatewayOptions & { principal?: string }) => {
-      const { actOn } = await import('./act.js');
-      line.end(await actOn(gatewayOf(options), { act, id, principal: options.principal }));
-    });
+    .action(
+      async (id: string, options: GatewayOptions & { principal?: string; message?: string }) => {
+        const { actOn } = await import('./act.js');
+        const { principal, message } = options;
+        line.end(await actOn(gatewayOf(options), { act, id, principal, message }));
+      },
+    );
   exampleOf(command, `sluice sessions ${act} ses-1 --principal alice`);
+  return command;
 }

@@ -9,6 +9,7 @@ import {
 } from '@sluice/protocol';
 import { monotonicMs, unreachable } from '@sluice/runtime';
 import type { Scope } from '../config-types.js';
+import { abortOnSocket } from './abort.js';
 import { attach, replay } from './attach.js';
 import { allows } from './authenticate.js';
 import { answer, inOrder, isOwed, mayWait, settled } from './calls.js';
@@ -72,7 +73,7 @@ function onFrame(context: EdgeContext, connection: Connection, read: ReadFrame):
     return;
   }
   const isMessage = frame.type === 'message';
-  const messageId = isMessage || frame.type === 'cancel' ? frame.message_id : undefined;
+  const messageId = idOf(frame);
   const refuse = (code: ErrorCode, text: string, scope?: Scope) => {
     if (isMessage) context.metrics.message(code);
     outbound.json(errorFrame(code, text, { scope, messageId }));
@@ -103,6 +104,12 @@ function onFrame(context: EdgeContext, connection: Connection, read: ReadFrame):
   onAttachedFrame(context, connection, { state, frame, chars: read.chars });
 }
 
+/** What an error about this frame names: its own id, else the message that it is about. */
+function idOf(frame: ClientFrame): string | undefined {
+  if (frame.type === 'abort') return frame.abort_id ?? frame.message_id;
+  return frame.type === 'message' || frame.type === 'cancel' ? frame.message_id : undefined;
+}
+
 /** Handles a frame, and what comes meanwhile, behind the answers to the frames before it. */
 function settle(context: EdgeContext, connection: Connection, read: ReadFrame): void {
   const waiting = [read];
@@ -127,9 +134,8 @@ function onAttachedFrame(
     case 'message':
       return onMessage(context, connection, { state, frame, chars });
     case 'abort':
-      return inOrder(connection, async () => {
-        const word = await context.inbox.abort(state.ref, frame.reason);
-        outbound.json({ type: word === 'aborting' ? 'aborted' : 'no_active_turn', session_id });
+      return inOrder(connection, () => abortOnSocket(context, connection, { state, frame }), {
+        messageId: idOf(frame),
       });
     case 'cancel':
       return inOrder(

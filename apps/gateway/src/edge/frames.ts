@@ -55,13 +55,13 @@ function unlogged(event: LogEvent, session: FrameSession): LoggedFrame {
 }
 
 function acceptedFrame(
-  { messageId, position }: { messageId: string; position: number },
+  { messageId, position, isPaused }: { messageId: string; position: number; isPaused: boolean },
   sessionId: string,
 ): AcceptedFrame {
   return {
     type: 'response',
     status: 'accepted',
-    content: position === 0 ? 'Started processing.' : 'Message queued.',
+    content: position === 0 && !isPaused ? 'Started processing.' : 'Message queued.',
     session_id: sessionId,
     message_id: messageId,
     position,
@@ -87,10 +87,10 @@ function finalFrame(event: LogEvent & { kind: 'final' }, sessionId: string): Fin
 /** The acknowledgement of a message that was accepted before: not logged, to its sender alone (S3). */
 export function duplicateAccepted(
   messageId: string,
-  position: number,
+  { position, isPaused }: { readonly position: number; readonly isPaused: boolean },
   { sessionId, durability }: { sessionId: string; durability: Durability },
 ): AcceptedFrame {
-  const frame = acceptedFrame({ messageId, position }, sessionId);
+  const frame = acceptedFrame({ messageId, position, isPaused }, sessionId);
   return { ...frame, durability, duplicate: true };
 }
 

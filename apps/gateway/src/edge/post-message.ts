@@ -28,7 +28,7 @@ export async function postMessage(
   const waitMs = Math.min(waitS, WAIT_MAX_S) * 1_000;
   const message = await readMessage(exchange, context.limits.maxPayloadBytes);
   if (!message) return;
-  if (message.type === 'abort') return await abortSession(context, reply, ref);
+  if (message.type === 'abort') return await abortSession(context, reply, { ref, frame: message });
   const admitted = await context.rates.message(ref.principal);
   if (admitted.kind === 'refused') {
     return reply.error('rate_limited', TOO_MANY_MESSAGES, retryAfter(admitted.retryAfterMs));
@@ -146,7 +146,7 @@ function acknowledgement(
 ): AcceptedFrame {
   if (appended.kind === 'duplicate') {
     const { sessionId } = ref;
-    return duplicateAccepted(messageId, appended.position, { sessionId, durability });
+    return duplicateAccepted(messageId, appended, { sessionId, durability });
   }
   const { frame } = buildEvent(appended.event, { sessionId: ref.sessionId, agentId: '' });
   return { ...(frame as AcceptedFrame), durability };

@@ -60,7 +60,7 @@ export async function sendMessage(
   if (appended.kind === 'accepted') {
     metrics.message('accepted');
     feed.offer(appended.event);
-    if (appended.isPaused) reader.tell(PAUSED);
+    if (appended.event.isPaused) reader.tell(PAUSED);
     if (durability.level === 'memory') return metrics.ackMs(monotonicMs() - readMs);
     // Not waited for here: the next message of this connection may be stored meanwhile.
     void durability.reached().then((level) => {
@@ -74,7 +74,7 @@ export async function sendMessage(
     metrics.message('duplicate');
     const names = { sessionId: ref.sessionId, durability: await durability.reached() };
     metrics.ackMs(monotonicMs() - readMs);
-    outbound.json(duplicateAccepted(messageId, appended.position, names));
+    outbound.json(duplicateAccepted(messageId, appended, names));
     const outcome = duplicateOutcome(appended, messageId, ref.sessionId);
     if (outcome) outbound.json(outcome);
     return;

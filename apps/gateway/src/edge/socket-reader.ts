@@ -34,7 +34,7 @@ const HELD_MAX = 1_000;
 /**
  * One attached WebSocket as a reader of its session's log. Above durability `memory` the acceptance of a
  * message that was sent here, and what comes behind it, waits until its level is known (S1), as the outcome
- * of one that is cancelled from here does until that is answered.
+ * of one that is cancelled or stopped from here does until that is answered.
  */
 export class SocketReader implements Reader {
   cursor: number;
@@ -46,6 +46,8 @@ export class SocketReader implements Reader {
   private readonly own = new Map<string, Durability | 'unknown'>();
   /** Messages being cancelled from here, whose outcome comes behind the answer. */
   private readonly cancelling = new Set<string>();
+  /** Aborts under way from here: what they stop at once comes behind the answer. */
+  private aborting = 0;
   private held: BuiltEvent[] = [];
   private onAllTold: (() => void)[] = [];
   private toldEpoch: string;
@@ -107,6 +109,16 @@ export class SocketReader implements Reader {
     if (!this.closed) this.handHeld();
   }
 
+  /** Outcomes `aborted`, and what comes behind them, wait until `handAborted`. */
+  holdAborted(): void {
+    this.aborting++;
+  }
+
+  handAborted(): void {
+    this.aborting = Math.max(0, this.aborting - 1);
+    if (!this.closed) this.handHeld();
+  }
+
   take(built: BuiltEvent): void {
     this.cursor = built.event.seq;
     if (this.held.length === 0 && !this.mustWait(built.event)) return this.hand(built);
@@ -114,11 +126,16 @@ export class SocketReader implements Reader {
     if (this.held.length <= HELD_MAX) return;
     const event = this.held[0]?.event;
     if (event?.kind === 'accepted') this.settle(event.messageId, 'memory');
-    if (event?.kind === 'final') this.handOutcome(event.messageId);
+    if (event?.kind !== 'final') return;
+    this.aborting = 0;
+    this.handOutcome(event.messageId);
   }
 
   private mustWait(event: LogEvent): boolean {
-    if (event.kind === 'final') return this.cancelling.has(event.messageId);
+    if (event.kind === 'final') {
+      const isStopped = this.aborting > 0 && event.status === 'aborted';
+      return isStopped || this.cancelling.has(event.messageId);
+    }
     return event.kind === 'accepted' && this.own.get(event.messageId) === 'unknown';
   }
 

@@ -45,7 +45,7 @@ export class HeldSession {
   async readHistory(leases: Leases): Promise<readonly HistoryMessage[]> {
     if (!this.history) {
       const lines = await leases.history(this.lease.id);
-      this.history = lines.map(decodeHistory);
+      this.history = begun(lines.map(decodeHistory));
       this.historyBytes = lines.reduce((sum, line) => sum + Buffer.byteLength(line), 0);
     }
     return this.history.slice();
@@ -68,6 +68,15 @@ export class HeldSession {
       if (oldest) this.historyBytes -= bytesOf(oldest);
     }
   }
+}
+
+/**
+ * Without messages that were stopped before their turn began: other nodes write those, also while this one
+ * has the lease, so that every holder leaves them out.
+ */
+function begun(messages: readonly HistoryMessage[]): HistoryMessage[] {
+  const stopped = new Set(messages.filter((it) => it.turn_id === '').map((it) => it.message_id));
+  return messages.filter((it) => !stopped.has(it.message_id));
 }
 
 /** Nearly what its line in Redis takes, which is what is limited there. */

@@ -16,13 +16,16 @@ local function inbox_put(message_id, position, mode, entry)
   local next_entry = position < waiting and redis.call('LINDEX', inbox, position)
   if next_entry then redis.call('LINSERT', inbox, 'BEFORE', next_entry, entry)
   else redis.call('RPUSH', inbox, entry) end
-  local seq = log_append({ 't', 'a', 'm', message_id, 'p', position })
+  local paused = is_paused()
+  local accepted = { 't', 'a', 'm', message_id, 'p', position }
+  if paused then accepted[7], accepted[8] = 'w', 1 end -- it waits: no turn begins
+  local seq = log_append(accepted)
   log_save()
   redis.call('HINCRBY', state, 'bytes', #entry)
   redis.call('HSET', state, 'accepted', 1, 'last_activity', now)
   redis.call('ZADD', seen, string.format('%.0f', WAITING + seq), message_id)
   expiry_remove()
-  local ring, paused = '', is_paused()
+  local ring = ''
   if live and started > 0 and mode == 'interrupt' then
     redis.call('HSETNX', state, 'abort', 'interrupt')
     redis.call('PUBLISH', node_channel .. s[4], 'abort ' .. id)

@@ -17,6 +17,8 @@ export type RouteDoc = {
   readonly params?: z.ZodObject | undefined;
   readonly query?: z.ZodObject | undefined;
   readonly body?: z.ZodType | undefined;
+  /** No body is as `{}`. */
+  readonly isBodyOptional: boolean;
   readonly answers: Readonly<Record<number, Answer>>;
   /** Codes of the errors that it answers with. */
   readonly errors: readonly ErrorCode[];
@@ -38,6 +40,8 @@ type Definition<Q extends z.ZodObject, B extends z.ZodType> = Pick<
   readonly params?: z.ZodObject;
   readonly query?: Q;
   readonly body?: B;
+  /** No body is as `{}`. */
+  readonly isBodyOptional?: true;
   /** In place of `body`: `run` reads a frame, which has this schema. */
   readonly frame?: z.ZodType;
   readonly answers: Readonly<Record<number, Answer>>;
@@ -57,6 +61,7 @@ export function defineRoute<
   B extends z.ZodType = z.ZodUndefined,
 >(definition: Definition<Q, B>): DescribedRoute {
   const { method, path, access, summary, params, query, body, frame, answers } = definition;
+  const { isBodyOptional = false } = definition;
   const errors = new Set<ErrorCode>([
     ...always,
     ...(access === 'public' ? [] : guarded),
@@ -64,7 +69,8 @@ export function defineRoute<
     ...(body || frame ? (['payload_too_large'] as const) : []),
     ...(definition.errors ?? []),
   ]);
-  const doc = { summary, params, query, body: body ?? frame, answers, errors: [...errors] };
+  const sent = { body: body ?? frame, isBodyOptional };
+  const doc = { summary, params, query, ...sent, answers, errors: [...errors] };
 
   async function run(exchange: Exchange): Promise<void> {
     const { request, reply, identity } = exchange;
@@ -78,7 +84,9 @@ export function defineRoute<
       Object.fromEntries(given.map((name) => [name, request.query.get(name)])),
     );
     if (!asked.success) return reply.error('invalid_frame', firstIssue(asked.error).message);
-    const sent = body ? await readJson(exchange, body) : undefined;
+    const sent = body
+      ? await readJson(exchange, { schema: body, isOptional: isBodyOptional })
+      : undefined;
     if (body && !sent) return;
     try {
       const input = { query: asked.data, body: sent?.data } as Input<Q, B>;
@@ -94,7 +102,10 @@ export function defineRoute<
 const nothing = z.object({});
 
 /** The body as its schema has it, or undefined after the error was sent. */
-async function readJson({ request, reply }: Exchange, schema: z.ZodType) {
+async function readJson(
+  { request, reply }: Exchange,
+  { schema, isOptional }: { schema: z.ZodType; isOptional: boolean },
+) {
   // What exceeds `gateway.max_payload` was not kept by the server.
   const text = await request.body(Number.MAX_SAFE_INTEGER);
   if (text === 'aborted') return undefined;
@@ -102,7 +113,7 @@ async function readJson({ request, reply }: Exchange, schema: z.ZodType) {
     reply.error('payload_too_large', 'the body exceeds gateway.max_payload');
     return undefined;
   }
-  const parsed = parseExactJson(text);
+  const parsed = parseExactJson(text === '' && isOptional ? '{}' : text);
   if (parsed.kind === 'refused') {
     reply.error('invalid_frame', parsed.message);
     return undefined;

@@ -61,14 +61,13 @@ function describe(routes: readonly DescribedRoute[]) {
 }
 
 function operation({ access, doc }: DescribedRoute): ZodOpenApiOperationObject {
-  const { summary, params, query, body } = doc;
+  const { summary, params, query, body, isBodyOptional } = doc;
+  const content = { 'application/json': { schema: body ?? z.unknown() } };
   return {
     summary,
     security: access === 'public' ? [] : [{ bearer: [access] }],
     requestParams: { ...(params ? { path: params } : {}), ...(query ? { query } : {}) },
-    ...(body
-      ? { requestBody: { required: true, content: { 'application/json': { schema: body } } } }
-      : {}),
+    ...(body ? { requestBody: { required: !isBodyOptional, content } } : {}),
     responses: { ...refusals(doc), ...answers(doc.answers) },
   };
 }

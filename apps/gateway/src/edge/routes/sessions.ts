@@ -1,4 +1,4 @@
-import { jsonObject } from '@sluice/protocol';
+import { jsonObject, schemas } from '@sluice/protocol';
 import type { SessionWork } from '@sluice/store';
 import { z } from 'zod';
 import { allows } from '../authenticate.js';
@@ -93,21 +93,28 @@ const patching = (context: EdgeContext) =>
     },
   });
 
+/** An `abort` frame without its type. */
+const abortBody = schemas.abort.omit({ type: true });
+
 const aborting = (context: EdgeContext) =>
   defineRoute({
     method: 'POST',
     path: '/v1/sessions/:id/abort',
     access: 'write',
-    summary: 'Stop the running turn',
+    summary: 'Stop the message that the body names, else the head: begun or waiting',
     params: sessionParams,
     query: z.object(named),
+    body: abortBody,
+    isBodyOptional: true,
     answers: {
-      200: { description: 'It is being stopped, or none runs', schema: abortedShape },
+      200: { description: 'Which message is stopped, or that none is', schema: abortedShape },
     },
     errors: ['session_not_found', 'unavailable'],
-    async run(exchange, { query }) {
+    async run(exchange, { query, body }) {
       const ref = sessionOf(context, exchange, { action: 'session_abort', of: query.principal });
-      if (ref) await abortSession(context, exchange.reply, ref);
+      if (!ref) return;
+      const frame = { ...body, reason: body.reason ?? 'user' };
+      await abortSession(context, exchange.reply, { ref, frame });
     },
   });
 

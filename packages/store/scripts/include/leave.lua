@@ -1,0 +1,24 @@
+-- Leaving the inbox without a commit: the outcome of one entry, and the end of the session's work.
+local function outcome_of(message_id) -- as long as the log holds it
+  local at = string.format('%.0f-0', tonumber(redis.call('ZSCORE', seen, message_id) or 0))
+  local fields = (redis.call('XRANGE', events, at, at)[1] or {})[2] or {}
+  for i = 1, #fields, 2 do
+    if fields[i] == 's' then return fields[i + 1] end
+  end
+end
+local function leave(entry, outcome)
+  redis.call('LREM', inbox, 1, entry)
+  redis.call('HINCRBY', state, 'bytes', -#entry)
+  local message_id, position = string.match(entry, '^(%S+) %d+ (%d+)')
+  redis.call('ZADD', seen, log_append({ 't', 'f', 'm', message_id, 'p', position, unpack(outcome) }),
+    message_id)
+end
+local function leave_done() -- true: nothing waits any more
+  log_save()
+  seen_trim(max_seen)
+  if redis.call('LLEN', inbox) > 0 then return false end
+  redis.call('ZREM', pending, id)
+  redis.call('HDEL', state, 'ring_mark', 'handed_at')
+  expiry_set(now + resume_window)
+  return true
+end
