@@ -39,8 +39,8 @@ export function checkOutcomes(log: SessionLog, { sent, acknowledged }: SessionMe
 
 /**
  * Outcomes come in the order of acceptance; `interrupt` goes behind the started head (one turn, which may
- * be a batch) and behind earlier `interrupt` messages, before all others (T1). Cancelled messages leave
- * the inbox from anywhere.
+ * be a batch) and behind earlier `interrupt` messages, before all others (T1). Messages that are cancelled,
+ * or stopped before their turn began, leave the inbox from anywhere.
  */
 export function checkOrder(log: SessionLog, messages: SessionMessages): Finding[] {
   const done = doneMessages(log, messages);
@@ -64,7 +64,8 @@ function doneMessages(log: SessionLog, { sent, acknowledged }: SessionMessages):
   const done = [...log.events.values()].flatMap((event): Done[] => {
     const { status, messageId = '', outcome, seq, turnId } = event;
     const at = accepted.get(messageId);
-    if (status !== 'final' || outcome === 'cancelled' || at === undefined) return [];
+    const isTakenOut = outcome === 'cancelled' || (outcome === 'aborted' && !turnId);
+    if (status !== 'final' || isTakenOut || at === undefined) return [];
     const mode = modes.get(messageId) ?? 'enqueue';
     return [{ messageId, mode, accepted: at, final: seq, turnId }];
   });
