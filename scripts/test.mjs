@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureBrowser } from './lib/browser.mjs';
 import { ensureBuilt } from './lib/build.mjs';
+import { ensureCompiler } from './lib/compiler.mjs';
 import { findEngine } from './lib/container-redis.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { ensureHaproxy } from './lib/haproxy.mjs';
@@ -49,6 +50,9 @@ async function setUp() {
   const haproxy = await ensureHaproxy();
   if (haproxy) process.env.SLUICE_HAPROXY = haproxy;
   else say('no HAProxy was found, and none could be installed: its configuration is not tested');
+  const compiler = await ensureCompiler();
+  if (compiler) process.env.SLUICE_CC = compiler;
+  else say('no C compiler was found, and none could be installed: Redis with a wrong clock fails');
   const prometheus = await ensurePrometheus();
   if (prometheus) process.env.SLUICE_PROMETHEUS = prometheus;
   else

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { eventually, startRedis, type TestRedis } from '@sluice/testkit';
+import { canMoveClocks, eventually, startRedis, type TestRedis } from '@sluice/testkit';
 
 describe('the Redis of a test file', () => {
   let redis: TestRedis;
@@ -48,5 +48,24 @@ describe('the Redis of a test file', () => {
     await client.ping();
     await other.stop();
     await eventually(() => client.status === 'end');
+  });
+
+  const where = canMoveClocks() ? it : it.skip;
+  where('has a clock that is moved while it runs and between two runs', async () => {
+    const moved = await startRedis({ movableClock: true });
+    const client = moved.client();
+    const behindMs = async () => Date.now() - Number((await client.time())[0]) * 1_000;
+    expect(Math.abs(await behindMs())).toBeLessThan(5_000);
+    await client.set('short', 'lived', 'PX', 30_000);
+    moved.moveClock(-90_000);
+    expect(Math.abs((await behindMs()) - 90_000)).toBeLessThan(5_000);
+    expect(await client.pttl('short')).toBeGreaterThan(100_000);
+    await moved.shutdown();
+    moved.moveClock(60_000.5);
+    await moved.start();
+    await eventually(() => client.status === 'ready');
+    expect(Math.abs((await behindMs()) + 60_000)).toBeLessThan(5_000);
+    expect(await client.get('short')).toBeNull();
+    await moved.stop();
   });
 });

@@ -13,6 +13,7 @@ export * from './http-behaviours.js';
 export { type DocumentedLine, documentedLines, undocumentedIn } from './log-docs.js';
 export type { LogLine } from './log-lines.js';
 export * from './log-search.js';
+export { canMoveClocks } from './movable-clock.js';
 export * from './openai-server.js';
 export * from './redis.js';
 export * from './tcp-proxy.js';

@@ -13,7 +13,8 @@ export type RedisEngine =
 /** Pulling the image may take as long as this, once per run. */
 const pullMs = 20_000;
 
-function installedServer(): string {
+/** The program of this machine. Throws when there is none. */
+export function installedServer(): string {
   const candidates = [process.env.SLUICE_REDIS_SERVER, 'redis-server', 'valkey-server'];
   for (const server of candidates) {
     if (!server) continue;

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { within } from '@sluice/runtime';
 import { freePort, startChild } from './children.js';
+import { type MovableClock, makeMovableClock } from './movable-clock.js';
 import { type RedisBackend, redisArguments } from './redis-backend.js';
 
 const startMs = 10_000;
@@ -12,9 +13,16 @@ const stopMs = 5_000;
 type Child = ReturnType<typeof startChild>;
 const alive = (child: Child) => child.exitCode === null && child.signalCode === null;
 
+type Program = {
+  readonly server: string;
+  readonly dir: string;
+  readonly env?: NodeJS.ProcessEnv | undefined;
+};
+
 /** Resolves once it accepts connections; rejects with its output when it ends before. */
-async function launch(server: string, dir: string, args: readonly string[]): Promise<Child> {
-  const child = startChild(server, ['--dir', dir, '--bind', '127.0.0.1', ...args]);
+async function launch({ server, dir, env }: Program, args: readonly string[]): Promise<Child> {
+  const options = env ? { env: { ...process.env, ...env } } : {};
+  const child = startChild(server, ['--dir', dir, '--bind', '127.0.0.1', ...args], options);
   let output = '';
   const ready = new Promise<true>((resolve, reject) => {
     const read = (chunk: Buffer) => {
@@ -31,25 +39,32 @@ async function launch(server: string, dir: string, args: readonly string[]): Pro
   throw new Error(`${server} not ready after ${startMs} ms: ${output.slice(-500)}`);
 }
 
-async function launchOnFreePort(server: string, dir: string, extra: readonly string[]) {
+async function launchOnFreePort(program: Program, extra: readonly string[]) {
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
     const args = ['--port', String(port), ...redisArguments(extra)];
     try {
-      return { port, args, child: await launch(server, dir, args) };
+      return { port, args, child: await launch(program, args) };
     } catch (error) {
       if (attempt === 5 || !/bind|in use/i.test(String(error))) throw error;
     }
   }
 }
 
+export type OnMachineOptions = {
+  readonly args?: readonly string[] | undefined;
+  readonly movableClock?: boolean | undefined;
+};
+
 /** A Redis of this machine, in a directory of its own. */
 export async function startOnMachine(
   server: string,
-  extra: readonly string[] = [],
-): Promise<RedisBackend> {
+  { args: extra = [], movableClock = false }: OnMachineOptions = {},
+): Promise<RedisBackend & { readonly clock: MovableClock | undefined }> {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-redis-'));
-  const { port, args, child: first } = await launchOnFreePort(server, dir, extra);
+  const clock = movableClock ? await makeMovableClock(join(dir, 'clock')) : undefined;
+  const program = { server, dir, env: clock?.env };
+  const { port, args, child: first } = await launchOnFreePort(program, extra);
   let child = first;
 
   const stop = async (signal: 'SIGTERM' | 'SIGKILL') => {
@@ -64,9 +79,10 @@ export async function startOnMachine(
   };
   return {
     port,
+    clock,
     stop,
     start: async () => {
-      if (!alive(child)) child = await launch(server, dir, args);
+      if (!alive(child)) child = await launch(program, args);
     },
     pause: async () => void child.kill('SIGSTOP'),
     resume: async () => void child.kill('SIGCONT'),

@@ -3,7 +3,7 @@ import { stopLater } from './cleanup.js';
 import { eventually } from './eventually.js';
 import type { RedisBackend } from './redis-backend.js';
 import { startContainer } from './redis-container.js';
-import { chooseEngine, type RedisEngine } from './redis-engine.js';
+import { chooseEngine, installedServer, type RedisEngine } from './redis-engine.js';
 import { startOnMachine } from './redis-machine.js';
 
 export type StartRedisOptions = {
@@ -11,6 +11,8 @@ export type StartRedisOptions = {
   readonly args?: readonly string[];
   /** This program of the machine, without a word; default: what is chosen for the whole run. */
   readonly server?: string;
+  /** It runs on this machine, never in a container, and `moveClock` works. Needs `canMoveClocks()`. */
+  readonly movableClock?: boolean;
 };
 
 /** A real Redis for one test file. */
@@ -29,6 +31,13 @@ export type TestRedis = {
   /** SIGSTOP: connections stay open and nothing answers, until `resume`. */
   pause(): Promise<void>;
   resume(): Promise<void>;
+  /**
+   * Sets the clock of this Redis to the machine's plus `offsetMs` (-90_000: 90 s behind), while it runs or
+   * between `shutdown` and `start`; it keeps that through restarts. The monotonic clock stays right, as on a
+   * machine whose time is set. Redis itself hears of it at once: TIME, the scripts' clock, every expiry.
+   * Throws without `movableClock`.
+   */
+  moveClock(offsetMs: number): void;
   stop(): Promise<void>;
 };
 
@@ -67,13 +76,13 @@ async function answering(backend: RedisBackend): Promise<void> {
 
 /** Starts a Redis with AOF (`appendfsync always`), empty, on a port of its own. */
 export async function startRedis(options: StartRedisOptions = {}): Promise<TestRedis> {
-  const { server } = options;
+  const server = options.server ?? (options.movableClock ? installedServer() : undefined);
   const engine: RedisEngine = server ? { kind: 'machine', server } : await chooseEngine();
   if (!server) tell(engine);
   const backend =
     engine.kind === 'machine'
-      ? await startOnMachine(engine.server, options.args)
-      : await startContainer(options.args);
+      ? await startOnMachine(engine.server, options)
+      : { ...(await startContainer(options.args)), clock: undefined };
   const clients: Redis[] = [];
 
   const stop = async () => {
@@ -101,6 +110,10 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<TestR
     start: () => answering(backend),
     pause: () => backend.pause(),
     resume: () => backend.resume(),
+    moveClock: (offsetMs) => {
+      if (!backend.clock) throw new Error('start this Redis with movableClock: true');
+      backend.clock.set(offsetMs);
+    },
     stop,
   };
 }
