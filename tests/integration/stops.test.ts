@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   eventually,
-  type Frame,
   type FrameClient,
   type GatewayProcess,
   gaps,
@@ -10,6 +9,7 @@ import {
   type TestRedis,
 } from '@sluice/testkit';
 import { Cluster, readSession } from './cluster.js';
+import { isStopAnswer, stopInSession, wrongWith } from './stopping.js';
 
 const stopped = { outcome: { status: 'aborted', reason: 'user' } };
 
@@ -33,8 +33,7 @@ describe('stops', () => {
   });
   afterAll(() => Promise.all([cluster.stop(), idle.stop()]));
 
-  const isAnswer = ({ type }: Frame) => type === 'aborted' || type === 'no_active_turn';
-  const answersOf = (client: FrameClient) => client.frames.filter(isAnswer);
+  const answersOf = (client: FrameClient) => client.frames.filter(isStopAnswer);
   const turnsOf = (session_id: string) =>
     cluster.agent.turns.filter(({ turn }) => turn.session_id === session_id);
 
@@ -45,18 +44,29 @@ describe('stops', () => {
       client.message('too soon', { message_id: `m${n}` });
       client.send({ type: 'abort' });
       const answer = await client.waitFor(
-        (frame) => isAnswer(frame) && answersOf(client).length > n,
+        (frame) => isStopAnswer(frame) && answersOf(client).length > n,
       );
       expect(answersOf(client)[n]).toMatchObject({ type: 'aborted', message_id: `m${n}` });
       expect(answer).toMatchObject({ session_id: 'together' });
       expect(await client.final(`m${n}`)).toMatchObject(stopped);
     }
     // An outcome never comes before the answer to the stop that caused it.
-    const order = client.frames.filter((frame) => isAnswer(frame) || frame.status === 'final');
+    const order = client.frames.filter((frame) => isStopAnswer(frame) || frame.status === 'final');
     expect(order.map(({ message_id }) => message_id)).toEqual(
       Array.from({ length: 20 }, (_, n) => [`m${n}`, `m${n}`]).flat(),
     );
     expect(gaps(client.logged())).toEqual([]);
+  });
+
+  it('T6 stops at random moments stop what they were meant for, or nothing', async () => {
+    cluster.agent.behave(httpBehaviours.delayMs(10));
+    const second = await cluster.start();
+    const sessions = Array.from({ length: 4 }, (_, at) =>
+      stopInSession(cluster, [node, second], { session_id: `r${at}`, rounds: 5, seed: at }),
+    );
+    const rounds = (await Promise.all(sessions)).flat();
+    await second.kill();
+    expect(rounds.map(wrongWith).filter(Boolean)).toEqual([]);
   });
 
   it('T6 a message that waits for a permit or a slot is stopped, and its agent never asked', async () => {
