@@ -1,3 +1,4 @@
+import './header-room.js';
 import uWS from 'uWebSockets.js';
 import { exitStatus, StartError } from '@sluice/runtime';
 import type { UpgradeRequest } from './admit.js';
