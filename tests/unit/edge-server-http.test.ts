@@ -130,7 +130,7 @@ describe('CORS', () => {
     const answer = await fetch(`${url}/v1/sessions/s`, { headers });
     expect(answer.status).toBe(401);
     expect(answer.headers.get('access-control-allow-origin')).toBe('https://app.example');
-    expect(answer.headers.get('access-control-expose-headers')).toBe('retry-after');
+    expect(answer.headers.get('access-control-expose-headers')).toBe('retry-after, sluice-outcome');
     expect(answer.headers.get('vary')).toBe('origin');
   });
 });

@@ -84,6 +84,18 @@ function tokensInForce({ tokens }: Auth, live: LiveSecrets) {
   return { entries, inForce: new Set(entries.map(({ identity }) => nameOf(identity))) };
 }
 
+/** With a port for operators, nobody is one on the other port: scope `admin` is there what its principal may do. */
+export function withoutAdmin(authenticate: Authenticate): Authenticate {
+  const reduced = (who: AuthenticateOutcome): AuthenticateOutcome => {
+    if (who.kind !== 'ok' || !who.identity.scopes.includes('admin')) return who;
+    return { kind: 'ok', identity: { ...who.identity, scopes: ['read', 'write'] } };
+  };
+  return (credential) => {
+    const who = authenticate(credential);
+    return who instanceof Promise ? who.then(reduced) : reduced(who);
+  };
+}
+
 /** The subprotocol a browser names beside its credential; the only one that is ever selected. */
 export const SUBPROTOCOL = 'sluice.v1';
 

@@ -114,7 +114,8 @@ export async function startEdge(options: EdgeOptions) {
 }
 
 /**
- * With an admin port, what only operators may do is reached there and nowhere else; probes on both.
+ * With an admin port, what only operators may do is reached there and nowhere else; probes on both. The paths
+ * of sessions are on both too: an operator asks there for those of others, and a client here for its own.
  * Metrics go with the operators, whom that port needs no credentials from for them, unless they are public.
  */
 function placeRoutes(
@@ -123,7 +124,9 @@ function placeRoutes(
 ) {
   const { adminPort } = config.gateway;
   if (adminPort === null) return { routes: [...probes, metrics, ...routes], admin: null };
-  const forOperators = routes.filter(({ access }) => access === 'admin');
+  const forOperators = routes.map(
+    (route): Route => (route.access === 'public' ? route : { ...route, access: 'admin' }),
+  );
   const others = routes.filter(({ access }) => access !== 'admin');
   return {
     routes: [...probes, ...(config.metrics.public ? [metrics] : []), ...others],

@@ -2,7 +2,7 @@ import './header-room.js';
 import uWS from 'uWebSockets.js';
 import { exitStatus, StartError } from '@sluice/runtime';
 import type { UpgradeRequest } from './admit.js';
-import { offersSubprotocol, SUBPROTOCOL } from './authenticate.js';
+import { offersSubprotocol, SUBPROTOCOL, withoutAdmin } from './authenticate.js';
 import { Entrance, type Undecided } from './entrance.js';
 import { Reply } from './http-exchange.js';
 import { startLiveness } from './liveness.js';
@@ -32,14 +32,16 @@ const ownRoutes: readonly Route[] = [
 ];
 
 /** Binds the ports; rejects when another process has one of them. */
-export async function startServer(options: ServerOptions): Promise<Server> {
+export async function startServer(all: ServerOptions): Promise<Server> {
+  const authenticate = all.admin === null ? all.authenticate : withoutAdmin(all.authenticate);
+  const options = { ...all, authenticate };
   const app = uWS.App();
   const sockets = new Set<LiveSocket>();
   app.ws<UserData>('/ws', webSocketBehavior(options, sockets));
   const page = options.publicFile === null ? [] : pageRoutes(options.publicFile);
   serve(app, options, [...options.routes, ...ownRoutes, ...page]);
   const main = await listen(app, options.host, options.port);
-  const admin = await startAdmin(options).catch((error) => {
+  const admin = await startAdmin(all).catch((error) => {
     main.close();
     throw error;
   });

@@ -77,7 +77,9 @@ export function defineRoute<
     const names = Object.keys(query?.shape ?? {});
     const given = names.filter((name) => request.query.has(name));
     if (given.includes('principal') && !allows(identity, 'admin')) {
-      return reply.error('insufficient_scope', '?principal= needs the scope "admin".');
+      const text =
+        '?principal= needs the scope "admin"; where gateway.admin_port is set, ask at that port';
+      return reply.error('insufficient_scope', text);
     }
     const asked = checked(
       query ?? nothing,
