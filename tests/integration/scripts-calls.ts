@@ -56,7 +56,7 @@ const attaching: ScriptCall[] = [
       await attach(store, ref, { attachId: 'left' });
       await append(store, ref, 'm1');
       await append(store, ref, 'm2');
-      await store.sessions.mark(ref, { attachId: 'left', seq: 1, gone: true });
+      await store.sessions.mark(ref, { lowest: 'none', detached: 1 });
       return () => attach(store, ref, { attachId: 'a' });
     },
   },
@@ -121,7 +121,7 @@ const reading: ScriptCall[] = [
     when: 'events flow',
     prepare: async (store) => {
       await waiting(store);
-      return () => store.sessions.mark(ref, { attachId: 'a', seq: 2, gone: false });
+      return () => store.sessions.mark(ref, { lowest: 2, detached: 1 });
     },
   },
   {

@@ -72,7 +72,7 @@ describe('how long a session is kept', () => {
       ['attached', () => attach(store, ref)],
       ['attached with a cursor', () => attach(store, ref, { since: 1 })],
       ['touched', () => store.sessions.touch(ref)],
-      ['marked', () => store.sessions.mark(ref, { attachId: 'a', seq: 1, gone: true })],
+      ['marked', () => store.sessions.mark(ref, { detached: 1 })],
       ['read', () => store.sessions.read(ref, { count: 10 })],
       ['aborted', () => store.inbox.abort(ref, { reason: 'user' })],
       ['committed, one waits', () => store.leases.commit(lease, commitOf('t1'))],
@@ -99,7 +99,7 @@ describe('how long a session is kept', () => {
       ['committed', () => store.leases.commit(lease, commitOf('after-t1')), 'moves'],
       ['renewed', () => store.leases.renew(lease, claim), 'stays'],
       ['released', () => store.leases.release(lease, 'idle'), 'stays'],
-      ['marked', () => store.sessions.mark(ref, { attachId: 'a', seq: 1, gone: true }), 'stays'],
+      ['marked', () => store.sessions.mark(ref, { detached: 1 }), 'stays'],
       ['read', () => store.sessions.read(ref, { count: 10 }), 'stays'],
       ['aborted in vain', () => store.inbox.abort(ref, { reason: 'user' }), 'stays'],
       ['peeked', () => store.leases.peek(id, '1'), 'stays'],
@@ -138,7 +138,7 @@ describe('how long a session is kept', () => {
       await step();
       await expectExpiring('unused', UNUSED_WINDOW_MS, since);
     }
-    await store.sessions.mark(ref, { attachId: 'a', seq: 0, gone: true });
+    await store.sessions.mark(ref, { detached: 0 });
     expect(await expiries()).not.toContain(-1);
   });
 

@@ -161,7 +161,7 @@ export function withoutTimes(value: unknown, prefix: string): unknown {
     .replace(/\b[0-9a-f]{32,}\b/g, 'token')
     .replace(/("pauseMs":|"leaseLeftMs":|"pause",")\d+/g, '$15')
     .replace(/(?<![\w-])[\w-]{7}(?=:\d+:\d*[ "])/g, 'call')
-    .replace(/~[\w-]{8}(?= )/g, 'process')
+    .replace(/~[\w-]{8}(?=[ "])/g, 'process')
     .replace(/\b(draw|sweep|retry|drop)_[\w-]{22}/g, '$1');
   return JSON.parse(text);
 }

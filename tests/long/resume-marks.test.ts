@@ -73,7 +73,7 @@ describe('a client that never sends since', () => {
     expect(await replayed(third)).toEqual([]);
     second.cut();
     third.cut();
-    await eventually(async () => expect(await marks('used')).toEqual([6, 6]));
+    await eventually(async () => expect(await marks('used')).toEqual([6]));
     const fourth = await open('used');
     expect(await replayed(fourth)).toEqual([]);
     expect(await marks('used')).toHaveLength(1);
@@ -88,7 +88,7 @@ describe('a client that never sends since', () => {
     second.cut();
     const tracking = await cluster.attach(node, { session_id: 'two', since: 4 });
     await say(tracking, 'three');
-    await eventually(async () => expect((await marks('two')).sort()).toEqual([2, 4]));
+    await eventually(async () => expect(await marks('two')).toEqual([2]));
     const third = await open('two');
     await third.collect(4, { type: 'replay' });
     expect(await replayed(third)).toEqual([3, 4, 5, 6]);
@@ -105,7 +105,7 @@ describe('a client that never sends since', () => {
     expect(await replayed(other)).toEqual([]);
     await say(other, 'four');
     expect(gaps(attached.logged())).toEqual([]);
-    expect(await marks('live')).toHaveLength(2);
+    expect(await marks('live')).toHaveLength(1); // both are of one node
   });
 
   it('E10 works for join and after leave', async () => {
@@ -150,7 +150,7 @@ describe('a client that never sends since', () => {
     await dying.kill();
     await safe.final(safe.message('three'), 10_000);
     const left = await marks('killed', dying);
-    expect(left).toHaveLength(2);
+    expect(left).toHaveLength(1);
     const third = await open('killed');
     const missed = upTo(6, Math.min(...left));
     await third.collect(missed.length, { type: 'replay' });

@@ -1,11 +1,15 @@
--- Notes how far a connection that tracks no cursor has been served.
+-- Notes how far the connections of a process that track no cursor have been served: the `lowest` of those
+-- that are attached ('': stays as it is, 'none': there are none), and the one that has just detached.
 -- KEYS: state
--- ARGV: connection process seq gone
+-- ARGV: process lowest detached
 -- REPLY: not_found | marked
 -- RULES: E10
 --@include clock
+--@include marks
 local s = redis.call('HMGET', state, 'cursor', 'ended')
 if not s[1] or s[2] then return { 'not_found' } end
-redis.call('HSET', state, 'mark:' .. connection,
-  table.concat({ process, seq, gone, now }, ' '))
+local own = 'mark:' .. process
+if lowest == 'none' then redis.call('HDEL', state, own)
+elseif lowest ~= '' then mark_set(own, process, lowest, 0) end
+if detached ~= '' then mark_lower('mark:gone', '-', detached, 1) end
 return { 'marked' }

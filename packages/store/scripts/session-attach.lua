@@ -9,6 +9,7 @@
 --@include head
 --@include expiry
 --@include pause
+--@include marks
 local s = redis.call('HMGET', state, 'agent', 'ended')
 if not s[1] or s[2] then
   if create == '0' then return { 'not_found' } end
@@ -26,37 +27,11 @@ local f = redis.call('HMGET', state, 'epoch_before', 'epoch_from', 'creator', 'a
   'lease_until', 'batch', 'agent')
 local pending = redis.call('LLEN', inbox)
 local from, resync = cursor, 0
--- A killed process loses its subscription at once, its beat is believed for seconds more. One that was
--- stopped, or whose machine is gone, keeps it and beats no more, but may have a beat that is not known
--- here yet while its mark is young.
-local KNOWN_MS = 3000
-local function is_gone(by, marked_at)
-  local ping = node_channel .. by
-  if wakes_counted == '1' and redis.call('PUBLISH', ping, 'ping') == 0 then return true end
-  local beats = string.find(live_processes, ' ' .. by .. ' ', 1, true)
-  return not beats and now - (tonumber(marked_at) or 0) >= KNOWN_MS
-end
-local function from_marks() -- E10: behind the lowest mark of the connections that are gone
-  local own, mine = 'mark:' .. connection, nil
-  local fields = redis.call('HGETALL', state)
-  local lowest
-  for i = 1, #fields, 2 do
-    if fields[i] == own then
-      mine = tonumber(string.match(fields[i + 1], '^%S+ (%d+)'))
-    elseif string.sub(fields[i], 1, 5) == 'mark:' then
-      local by, seq, gone, at = string.match(fields[i + 1], '^(%S+) (%d+) (%d) ?(%d*)$')
-      if gone == '1' or is_gone(by, at) then
-        lowest = math.min(lowest or cursor, tonumber(seq))
-        redis.call('HDEL', state, fields[i])
-      end
-    end
-  end
-  return mine or lowest or cursor
-end
+--@include marks-gone
 
 if since == '' then
   from = from_marks()
-  redis.call('HSET', state, 'mark:' .. connection, process .. ' ' .. from .. ' 0 ' .. now)
+  mark_lower('mark:' .. process, process, from, 0)
 else
   from = tonumber(since)
   if known_epoch ~= '' and known_epoch ~= epoch then

@@ -46,7 +46,14 @@ export type {
   SweepReply,
 } from './scripts.js';
 export { type Refusal, serverRefusal } from './server-check.js';
-export type { AttachRequest, SessionRef, Sessions, SessionView, SessionWork } from './session.js';
+export type {
+  AttachRequest,
+  ResumeMark,
+  SessionRef,
+  Sessions,
+  SessionView,
+  SessionWork,
+} from './session.js';
 export type { EndEntry, SessionEnds } from './session-ends.js';
 export type { SessionCursor, SessionList, SessionSummary } from './session-list.js';
 export type { Patched } from './session-metadata.js';

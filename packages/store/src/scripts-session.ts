@@ -169,6 +169,6 @@ export const sessionEnd = defineScript('session-end', {
 
 export const resumeMark = defineScript('resume-mark', {
   keys: ['state'],
-  args: ['connection', 'process', 'seq', 'gone'],
+  args: ['process', 'lowest', 'detached'],
   decode: (word) => word,
 });

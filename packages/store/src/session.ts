@@ -14,6 +14,14 @@ const UNUSED_WINDOW_MS = 5 * 60_000;
 
 export type SessionRef = { readonly principal: string; readonly sessionId: string };
 
+/** Seqs of connections that track no cursor. */
+export type ResumeMark = {
+  /** Of those that are attached here; absent: what was noted before stays. */
+  readonly lowest?: number | 'none';
+  /** Of one that has detached. */
+  readonly detached?: number;
+};
+
 export type AttachRequest = SessionRef & {
   /** '' accepts the session's own agent (a reader that does not name one). */
   readonly agent: string;
@@ -150,14 +158,13 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
       return connection.run(scripts.sessionTouch, keys.session(id), { id, ...windows });
     },
 
-    /** Notes that `attachId`, which tracks no cursor, was served up to `seq` (E10). */
-    mark(ref: SessionRef, mark: { attachId: string; seq: number; gone: boolean }): Promise<string> {
+    /** Notes how far the connections of this process that track no cursor were served (E10). */
+    mark(ref: SessionRef, { lowest, detached }: ResumeMark): Promise<string> {
       const id = sessionKeyId(ref.principal, ref.sessionId);
       return connection.run(scripts.resumeMark, keys.session(id), {
-        connection: mark.attachId,
         process: options.processId,
-        seq: mark.seq,
-        gone: mark.gone ? 1 : 0,
+        lowest: lowest ?? '',
+        detached: detached ?? '',
       });
     },
 

@@ -24,6 +24,7 @@ import { detach } from './detach.js';
 import { type EnterReply, enterSession } from './enter-session.js';
 import type { Feed } from './fan-out.js';
 import { errorFrame } from './frames.js';
+import type { MarkPart } from './marks.js';
 import { SocketReader } from './socket-reader.js';
 
 type AttachedReply = AttachReply & { kind: 'attached' };
@@ -47,6 +48,7 @@ export async function attach(
     sessionId: frame.session_id ?? makeId('ses'),
   };
   let feed: Feed | undefined;
+  let mark: MarkPart | undefined;
   try {
     feed = await context.fanOut.acquire(ref, frame.agent_id);
     const attachId = makeId('att');
@@ -60,20 +62,23 @@ export async function attach(
       metadata: frame.type === 'hello' ? frame.metadata : undefined,
     };
     const isNamed = frame.session_id !== undefined;
+    mark = frame.since === undefined ? context.marks.enter(feed, ref) : undefined;
     const reply = await enterSession(context, request, { isNamed });
     if (reply.kind !== 'attached') {
+      mark?.leave();
       context.fanOut.release(ref);
       connection.outbound.json(
         reply.kind === 'rate_limited' ? rateLimited(frame, reply) : wrongAgent(frame, ref),
       );
       return undefined;
     }
-    const attached = bind(context, connection, { frame, ref, feed, reply, attachId });
+    const attached = bind(context, connection, { frame, ref, feed, reply, attachId, mark });
     connection.outbound.json(
       frame.type === 'hello' ? helloOk(context, ref, reply) : joined(ref, reply),
     );
     return attached;
   } catch (error) {
+    mark?.leave();
     if (feed) context.fanOut.release(ref);
     if (!(error instanceof StoreUnavailable)) throw error;
     connection.outbound.json(unavailable(frame, whyUnavailable(error)));
@@ -102,12 +107,13 @@ type Binding = {
   readonly feed: Feed;
   readonly reply: AttachedReply;
   readonly attachId: string;
+  readonly mark: MarkPart | undefined;
 };
 
 function bind(
   context: EdgeContext,
   connection: Connection,
-  { frame, ref, feed, reply, attachId }: Binding,
+  { frame, ref, feed, reply, attachId, mark }: Binding,
 ): Entered {
   const session = { sessionId: ref.sessionId, agentId: reply.agent };
   const capabilities = frame.type === 'hello' ? (frame.capabilities ?? frame.caps) : undefined;
@@ -132,13 +138,14 @@ function bind(
     },
     onGone: () => outbound.close(1012, 'service_restart'),
   });
+  mark?.bind(reader);
   return {
     kind: 'attached',
     ref,
     session,
     reader,
     feed,
-    markId: frame.since === undefined ? attachId : undefined,
+    mark,
     reply,
   };
 }

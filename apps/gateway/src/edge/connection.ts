@@ -2,6 +2,7 @@ import type { ClientFrame } from '@sluice/protocol';
 import type { SessionRef } from '@sluice/store';
 import type { Feed } from './fan-out.js';
 import type { FrameSession } from './frames.js';
+import type { MarkPart } from './marks.js';
 import type { Outbound } from './outbound.js';
 import type { SocketReader } from './socket-reader.js';
 import type { Socket } from './transport.js';
@@ -13,8 +14,8 @@ export type Attached = {
   readonly session: FrameSession;
   readonly reader: SocketReader;
   readonly feed: Feed;
-  /** Identifies this attach in the session's resume marks; undefined: the client tracks its cursor. */
-  readonly markId: string | undefined;
+  /** Of a client that tracks no cursor: its part in the session's resume mark. */
+  readonly mark: MarkPart | undefined;
 };
 
 /** A frame and the characters that it came in. */
@@ -48,8 +49,6 @@ export type Connection = {
   readonly waitingCharsMax: number;
   /** Bad or unauthorized frames since the last good one (X4). */
   offences: number;
-  /** Cursor last written to the resume mark. */
-  marked: number;
   /** A failure that is no expected outcome: logged, the client got `internal`. */
   onBug(error: unknown): void;
 };
@@ -66,7 +65,6 @@ export function makeConnection(
     calls: { last: Promise.resolve(), waiting: 0, chars: 0 },
     settling: undefined,
     offences: 0,
-    marked: -1,
     ...options,
   };
 }

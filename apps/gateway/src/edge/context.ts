@@ -14,6 +14,7 @@ import type {
 import type { Tracing } from '../tracing.js';
 import type { Connection } from './connection.js';
 import type { FanOut } from './fan-out.js';
+import type { Marks } from './marks.js';
 import type { EdgeRates } from './rates.js';
 import type { EdgeCounts } from './results.js';
 
@@ -48,8 +49,7 @@ export type EdgeContext = {
   readonly metrics: EdgeCounts;
   readonly log: Logger;
   readonly connections: Set<Connection>;
-  /** Resume marks being written. */
-  readonly marking: Set<Promise<unknown>>;
+  readonly marks: Marks;
   /** Whether some live node has the agent. */
   hasAgent(agent: string): boolean;
   isDraining(): boolean;

@@ -24,7 +24,7 @@ export async function drainConnections(
     await sleep(gapMs, deadline);
     close();
   }
-  await Promise.all(context.marking);
+  await context.marks.written();
   // Their turns may run on other nodes: only the deadline ends the waiting.
   while (waits.size > 0 && !deadline.aborted) await sleep(WAIT_LOOK_MS, deadline);
 }
@@ -43,6 +43,6 @@ export async function closeEdge({
   for (const connection of context.connections) closeMoved(context, connection);
   for (const stream of streams) stream.end(reconnectAfterMs());
   for (const reply of waits) reply.cut();
-  await Promise.all(context.marking);
+  await context.marks.written();
   server.closeListener();
 }

@@ -11,6 +11,7 @@ import { detach } from './detach.js';
 import { onRefused, onText } from './dispatch.js';
 import { makeFanOut } from './fan-out.js';
 import { followSecrets } from './live-secrets.js';
+import { makeMarks } from './marks.js';
 import { makeCheckOrigin } from './origin.js';
 import { Outbound } from './outbound.js';
 import type { Waits } from './post-message.js';
@@ -103,7 +104,7 @@ export async function startEdge(options: EdgeOptions) {
   });
   const touchMs = Math.min(TOUCH_INTERVAL_MAX_MS, Math.max(100, config.session.resumeWindowMs / 3));
   const timers = [
-    setInterval(() => writeMarks(context), MARK_INTERVAL_MS),
+    context.marks.start(MARK_INTERVAL_MS),
     startTouch(context, touchMs),
     startRevoke({ context, streams }, credentials),
     ...(gateway.maxConnectionAgeMs > 0
@@ -192,7 +193,7 @@ function makeContext(options: EdgeOptions, streams: OpenStreams): EdgeContext {
     metrics: options.metrics,
     log,
     connections,
-    marking: new Set(),
+    marks: makeMarks(sessions, log),
     hasAgent,
     isDraining,
     hasRoom: () => connections.size + streams.size < gateway.maxConnections,
@@ -236,18 +237,4 @@ function socketEvents(context: EdgeContext): SocketEvents {
         context.log.debug({ connection: socket.id }, 'connection closed');
       }),
   };
-}
-
-/** One timer for all connections: marks those that moved and track no cursor of their own. */
-function writeMarks({ connections, sessions, log }: EdgeContext): void {
-  for (const connection of connections) {
-    const { state } = connection;
-    if (state.kind !== 'attached' || state.markId === undefined) continue;
-    const { handed } = state.reader;
-    if (handed === connection.marked) continue;
-    connection.marked = handed;
-    sessions
-      .mark(state.ref, { attachId: state.markId, seq: handed, gone: false })
-      .catch((err) => log.debug({ err }, 'resume mark not written'));
-  }
 }
