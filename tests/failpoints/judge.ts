@@ -9,7 +9,7 @@ const copiedMs = 12_000;
 /** What is wrong with the session of a failpoint, when all is said and done: nothing. */
 export async function judge(stage: Stage, plan: Plan, side: Side): Promise<string[]> {
   const { recording, session, lane } = stage;
-  if (!plan.isUnread && !plan.ends) await audit([session], lane.healthy.wsUrl, recording);
+  if (!plan.ends) await audit([session], lane.healthy.wsUrl, recording);
   const { sent, acknowledged, views } = recording;
   const turns = lane.agent.turns
     .filter(({ turn }) => turn.session_id === session)

@@ -22,8 +22,6 @@ export type Plan = {
   repeat?(stage: Stage): Promise<unknown>;
   /** Outcomes that show on which side of the call the node died; `ok` where nothing is said. */
   outcomes?(side: Side): Readonly<Record<string, string>>;
-  /** The log is no longer there to be read from its beginning. */
-  readonly isUnread?: boolean;
   /** The session is ended, and leaves a tombstone. */
   readonly ends?: boolean;
 };
@@ -189,16 +187,6 @@ export const plans: Readonly<Record<string, Plan>> = {
     calls: ['session-touch'],
     settings: { session: { resume_window: '6s' } },
     act: talked,
-  },
-  'a repeat of what the log has lost': {
-    calls: ['kept-read'],
-    act: async (stage) => {
-      await talked(stage);
-      const client = await stage.attach(stage.armed, { since: 8 });
-      await stage.lane.client.xtrim(stage.keys.events, 'MAXLEN', 0);
-      client.message('say m1', { message_id: 'm1' });
-    },
-    isUnread: true,
   },
   'a durable message': {
     calls: ['durability-wait'],

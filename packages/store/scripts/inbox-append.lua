@@ -2,7 +2,8 @@
 -- KEYS: state inbox events messages seen lease pending paused_agents
 -- ARGV: server channel node_channel id message_id body mode max_inbox max_inbox_bytes max_events max_log_bytes
 --       wakes_counted call
--- REPLY: gone | ended | busy | full <limit> | duplicate <accepted seq> <ring> <its event>
+-- REPLY: gone | ended | busy | full <limit>
+--        | duplicate <waiting> <ring> <its event> <kept position> <kept reply>
 --        | accepted <epoch> <seq> <now> <position> <ring> <paused>
 -- RULES: S1 S3 S4 T1 T6 T7 C4 P1
 --@include clock
@@ -11,6 +12,7 @@
 --@include seen
 --@include expiry
 --@include pause
+--@include kept
 if not cursor then return { 'gone' } end
 --@include inbox
 --@include calls
@@ -20,10 +22,13 @@ if answered then return answered end
 if s[1] then return { 'ended' } end
 if known then
   local seq = tonumber(known)
-  local at = string.format('%.0f-0', seq >= WAITING and seq - WAITING or seq)
-  local ring = seq >= WAITING and not live and s[6] or ''
-  return { 'duplicate', string.format('%.0f', seq >= WAITING and seq - WAITING or 0), ring,
-    redis.call('XRANGE', events, at, at)[1] or '' }
+  local is_waiting = seq >= WAITING
+  local at = string.format('%.0f-0', is_waiting and seq - WAITING or seq)
+  local ring = is_waiting and not live and s[6] or ''
+  local event, position, reply = redis.call('XRANGE', events, at, at)[1], '0', ''
+  if not event and is_waiting then position = kept_position()
+  elseif not event then position, reply = kept_reply() end
+  return { 'duplicate', is_waiting and 1 or 0, ring, event or '', position, reply }
 end
 if mode == 'reject' and waiting > 0 then return { 'busy' } end
 local position = waiting

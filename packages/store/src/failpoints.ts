@@ -10,7 +10,6 @@ const plainCalls = [
   'channel-subscribe',
   'log-read',
   'history-read',
-  'kept-read',
   'durability-wait',
   'session-end-copy',
   'node-leave',

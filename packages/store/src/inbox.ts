@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { Content, Mode } from '@sluice/protocol';
 import type { Connection } from './connect.js';
 import { encodeBody } from './entry.js';
-import { decodeLogged, type LogEvent } from './event-log.js';
-import { type Kept, keptInLog, readKept } from './kept.js';
+import type { LogEvent } from './event-log.js';
+import { type Kept, keptOf } from './kept.js';
 import { type Keys, sessionKeyId } from './keys.js';
 import type { MemoryWatch } from './memory.js';
 import type { Rings } from './ring.js';
@@ -87,11 +87,7 @@ export function makeInbox(
       });
       if (reply.kind === 'duplicate') {
         if (reply.ring !== '') rings.ring(id, reply.ring);
-        const event = reply.event && decodeLogged(reply.event, '');
-        const kept = event
-          ? keptInLog(event)
-          : await readKept(connection, keys, { id, messageId: message.messageId });
-        return { kind: 'duplicate', ...kept };
+        return { kind: 'duplicate', ...keptOf(reply, message.messageId) };
       }
       if (reply.kind !== 'accepted') return reply;
       if (reply.ring !== '') rings.ring(id, reply.ring);

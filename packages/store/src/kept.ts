@@ -1,7 +1,6 @@
-import type { Connection } from './connect.js';
-import { decodeEntry, decodeOutcome } from './entry.js';
-import type { LogEvent } from './event-log.js';
-import type { Keys } from './keys.js';
+import { decodeOutcome } from './entry.js';
+import { decodeLogged, type LogEvent } from './event-log.js';
+import type { AppendReply } from './scripts-inbox.js';
 
 /** What is known of a message that was accepted before. */
 export type Kept = {
@@ -9,51 +8,22 @@ export type Kept = {
   readonly position: number;
   /** It was acknowledged while no turn could begin, as far as the log still tells. */
   readonly isPaused: boolean;
-  /** `waiting`: it has none yet. `not_kept`: it had one that neither log nor history holds now. */
+  /** `waiting`: it has none yet. `not_kept`: log and the near history do not hold it any more. */
   readonly outcome: 'waiting' | 'not_kept' | (LogEvent & { readonly kind: 'final' });
 };
 
-/** From the event that the log has of it: its outcome, else its acceptance. */
-export function keptInLog(event: LogEvent): Kept {
-  const position = 'position' in event ? event.position : 0;
-  const isPaused = event.kind === 'accepted' && event.isPaused;
-  return { position, isPaused, outcome: event.kind === 'final' ? event : 'waiting' };
-}
-
-/** Looks into inbox and history for a message whose events were trimmed from the log (S3). */
-export async function readKept(
-  connection: Connection,
-  keys: Keys,
-  { id, messageId }: { id: string; messageId: string },
-): Promise<Kept> {
-  const { inbox, messages } = keys.session(id);
-  const replies = await connection.ask(
-    (client) => client.multi().lrange(inbox, 0, -1).lrange(messages, 0, -1).exec(),
-    'kept-read',
-  );
-  const [waiting, history] = (replies ?? []).map(([, lines]) => lines as string[]);
-  const entry = waiting?.find((line) => line.startsWith(`${messageId} `));
-  if (entry !== undefined) {
-    return { position: decodeEntry(entry).position, isPaused: false, outcome: 'waiting' };
+/** From the event that the log has of the message, else from what the script found beside the log (S3). */
+export function keptOf(found: AppendReply & { kind: 'duplicate' }, messageId: string): Kept {
+  const event = found.event && decodeLogged(found.event, '');
+  if (event) {
+    const position = 'position' in event ? event.position : 0;
+    const isPaused = event.kind === 'accepted' && event.isPaused;
+    return { position, isPaused, outcome: event.kind === 'final' ? event : 'waiting' };
   }
-  return keptInHistory(history ?? [], messageId);
-}
-
-/** A turn stands in the history as its messages (`u`) and then the reply to the last of them (`a`). */
-function keptInHistory(history: readonly string[], messageId: string): Kept {
-  const at = history.findIndex((line) => line.startsWith(`u ${messageId} `));
-  const line = history[at];
-  const end = history.slice(at + 1).find((next) => next.startsWith('a '));
-  if (line === undefined || end === undefined) {
-    const alone = history.find((next) => next.startsWith(`a ${messageId} `));
-    return {
-      position: 0,
-      isPaused: false,
-      outcome: alone ? toFinal(alone, messageId, 0) : 'not_kept',
-    };
-  }
-  const { position } = decodeEntry(line.slice(2));
-  return { position, isPaused: false, outcome: toFinal(end, messageId, position) };
+  const { position } = found;
+  if (found.isWaiting) return { position, isPaused: false, outcome: 'waiting' };
+  if (found.reply === '') return { position: 0, isPaused: false, outcome: 'not_kept' };
+  return { position, isPaused: false, outcome: toFinal(found.reply, messageId, position) };
 }
 
 function toFinal(line: string, messageId: string, position: number): Kept['outcome'] {

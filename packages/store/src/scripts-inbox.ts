@@ -7,11 +7,14 @@ export type AppendReply =
   | FullReply
   | {
       readonly kind: 'duplicate';
-      /** Seq of the acceptance while the message waits; 0 once it has an outcome. */
-      readonly acceptedSeq: number;
+      /** It has no outcome yet. */
+      readonly isWaiting: boolean;
       readonly ring: string;
       /** The acceptance, or the outcome, as long as the log keeps it: [id, fields]. */
       readonly event: readonly Value[] | undefined;
+      /** Without the event: the position and the line of the reply, as far as they were found. */
+      readonly position: number;
+      readonly reply: string;
     }
   | AcceptedReply;
 
@@ -38,9 +41,11 @@ export const inboxAppend = defineScript('inbox-append', {
     if (word === 'duplicate') {
       return {
         kind: 'duplicate',
-        acceptedSeq: reply.int(),
+        isWaiting: reply.flag(),
         ring: reply.text(),
         event: reply.optionalList(),
+        position: reply.int(),
+        reply: reply.text(),
       };
     }
     if (word !== 'accepted') return unexpected(word);
