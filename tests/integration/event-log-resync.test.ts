@@ -240,7 +240,7 @@ describe('a cursor that the log cannot continue', () => {
     const at = client.frames.findIndex(({ type }) => type === 'snapshot');
     const replayed = client.frames.slice(0, at).flatMap((frame) => loggedFrame(frame) ?? []);
     const live = client.frames.slice(at).flatMap((frame) => loggedFrame(frame) ?? []);
-    expect(replayed.length).toBeGreaterThan(50);
+    expect(replayed.length).toBeGreaterThan(10);
     expect(gaps(replayed)).toEqual([]);
     expect(gaps(live, Object(state).event_cursor)).toEqual([]);
     await own.stop();

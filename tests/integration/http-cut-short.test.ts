@@ -38,13 +38,13 @@ describe('requests that lose Redis half-way', () => {
       body: '{"content":"x"}',
     });
 
-  /** Breaks the connection where the log is read, once its session is subscribed to. */
+  /** Breaks the connection where the place of the log is asked, once its session is subscribed to. */
   function cutBehindSubscription(): Cut {
     let isSubscribed = false;
     const unwatch = proxy.watch(([name]) => {
       isSubscribed ||= nameIs('SUBSCRIBE', name);
     });
-    const cut = proxy.cutRequest(([name]) => isSubscribed && nameIs('XRANGE', name));
+    const cut = proxy.cutRequest(([name]) => isSubscribed && nameIs('HMGET', name));
     void cut.done.then(unwatch);
     return cut;
   }

@@ -6,7 +6,14 @@ import { addressSubject, makeEdgeRates } from '../../apps/gateway/src/edge/rates
 import { client, started } from '../unit/edge-started.js';
 import { openTestStore } from './scripts-world.js';
 
-const none = { messagesPerSecond: 0, burst: 1, sessionsPerMinute: 0, framesPerSecond: 0 };
+const none = {
+  messagesPerSecond: 0,
+  burst: 1,
+  sessionsPerMinute: 0,
+  requestsPerSecond: 0,
+  requestBurst: 1,
+  framesPerSecond: 0,
+};
 const limits = { ...none, upgradesPerMinute: 20, unauthenticatedPerMinute: 6 };
 
 describe('X5 upgrades of one address', () => {

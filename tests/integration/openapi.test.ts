@@ -31,7 +31,7 @@ describe('the OpenAPI document', () => {
   let described: Described;
   beforeAll(async () => {
     cluster = await Cluster.open(await startRedis(), {
-      gateway: { auth: { tokens } },
+      gateway: { auth: { tokens }, rate_limit: { requests_per_second: 0 } },
       worker: { max_attempts: 1 },
       agents: { echo: { kind: 'echo' } },
     });

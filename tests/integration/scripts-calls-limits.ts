@@ -57,4 +57,13 @@ export const limitCalls: ScriptCall[] = [
       return () => store.sessions.countOf(ref.principal, 1);
     },
   },
+  {
+    script: 'bytes-measure',
+    when: 'messages wait',
+    prepare: async (store) => {
+      const ref = await sessionWith(store, 's', 'm1');
+      const partition = store.keys.partitionOf(idOf(ref));
+      return () => store.bytes.measureIn(partition, ref.principal);
+    },
+  },
 ];

@@ -81,6 +81,22 @@ const reading: ScriptCall[] = [
     },
   },
   {
+    script: 'log-read',
+    when: 'a turn runs',
+    prepare: async (store) => {
+      await running(store);
+      return () => store.sessions.log(ref, { after: 0, count: 10 });
+    },
+  },
+  {
+    script: 'history-read',
+    when: 'there is none',
+    prepare: async (store) => {
+      await running(store);
+      return () => store.leases.history(id, 1_000);
+    },
+  },
+  {
     script: 'session-describe',
     when: 'a turn runs',
     prepare: async (store) => {

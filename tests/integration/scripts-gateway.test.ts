@@ -45,7 +45,11 @@ describe('scripts below a running gateway', () => {
       redis: { url: proxy.url },
       // Long enough that cuts in a row cost no lease: a turn would then rightly be tried again.
       lease: { ttl: '4s', linger: '100ms' },
-      session: { resume_window: '3s', max_sessions_per_principal: GONE },
+      session: {
+        resume_window: '3s',
+        max_sessions_per_principal: GONE,
+        max_bytes_per_principal: '4MiB',
+      },
       worker: { sweep_interval: '200ms', max_turns_per_principal: 100 },
       // A portion is one token: there is a draw for each message.
       gateway: {

@@ -194,7 +194,7 @@ describe('the event log', () => {
     const before = await dump(client, 'sluice');
     await store.sessions.read(ref, { count: 10 });
     await whole();
-    await store.leases.history(id);
+    await store.leases.history(id, 1_000_000);
     await attach(store, refOf('nowhere'), { create: false });
     await attach(store, ref, { agent: 'another' });
     expect(await store.sessions.read(refOf('nowhere'), { count: 10 })).toBeUndefined();

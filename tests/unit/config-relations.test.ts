@@ -39,7 +39,11 @@ describe('rate limits', () => {
   const limitsOf = (yaml: string) => loadYaml(yaml).gateway.rateLimit;
 
   it('X5: of principals hold where there are principals, or where they are asked for', () => {
-    expect(limitsOf('{}')).toMatchObject({ messagesPerSecond: 0, sessionsPerMinute: 0 });
+    expect(limitsOf('{}')).toMatchObject({
+      messagesPerSecond: 0,
+      sessionsPerMinute: 0,
+      requestsPerSecond: 0,
+    });
     const auth = 'auth: {tokens: [{token: t, principal: a}]}';
     expect(limitsOf(`gateway: {${auth}}`)).toEqual({
       upgradesPerMinute: 600,
@@ -48,6 +52,8 @@ describe('rate limits', () => {
       burst: 100,
       sessionsPerMinute: 60,
       framesPerSecond: 1_000,
+      requestsPerSecond: 100,
+      requestBurst: 200,
     });
     expect(limitsOf('gateway: {rate_limit: {messages_per_second: 7}}')).toMatchObject({
       messagesPerSecond: 7,

@@ -79,7 +79,12 @@ export async function started(
     onUpgrade: () => {},
     hasRoom: () => true,
     clientAddress: (peer) => peer,
-    rates: { upgrade: () => ({ kind: 'admitted' }), unauthenticated: () => ({ kind: 'admitted' }) },
+    rates: {
+      upgrade: () => ({ kind: 'admitted' }),
+      unauthenticated: () => ({ kind: 'admitted' }),
+      guessWaitMs: () => 0,
+      request: () => ({ kind: 'admitted' }),
+    },
     authenticate: credentialsOf(auth ? tokens : []).authenticate,
     checkOrigin: makeCheckOrigin({
       allowedOrigins: ['https://app.example'],

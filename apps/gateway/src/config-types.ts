@@ -36,6 +36,10 @@ export type Config = {
     /** 0: they stay as long as they like. */
     readonly maxConnectionAgeMs: number;
     readonly maxConnections: number;
+    /** 0: no limit. */
+    readonly maxConnectionsPerPrincipal: number;
+    /** 0: a connection may stay without a session. */
+    readonly helloTimeoutMs: number;
     readonly maxPayloadBytes: number;
     readonly maxReplyBytes: number;
     readonly maxBufferedBytes: number;
@@ -57,6 +61,8 @@ export type Config = {
       readonly sessionsPerMinute: number;
       /** Of one connection, of any kind. */
       readonly framesPerSecond: number;
+      readonly requestsPerSecond: number;
+      readonly requestBurst: number;
     };
     readonly console: boolean;
   };
@@ -93,6 +99,8 @@ export type Config = {
     readonly maxDead: number;
     /** 0: no limit. */
     readonly maxSessionsPerPrincipal: number;
+    /** 0: no limit. */
+    readonly maxBytesPerPrincipal: number;
     readonly resumeWindowMs: number;
     readonly onBusy: Mode;
   };

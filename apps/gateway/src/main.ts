@@ -78,6 +78,7 @@ export async function startGateway(
     durability: config.redis.durability,
     nodeId: gateway.nodeId,
     limits: storeLimits(config),
+    maxBytesPerPrincipal: config.session.maxBytesPerPrincipal,
     sweepIntervalMs: config.worker.sweepIntervalMs,
     sessionEnd: config.sessionEnd,
     liveProcesses: () => presence?.liveProcesses() ?? [],

@@ -38,6 +38,7 @@ export async function makeCommand(
   });
   return {
     usesHistory: config.historyBytes > 0,
+    historyBytes: config.historyBytes,
     retry: config.retry,
     close: () => command.stop(),
     async *run(turn, { signal }) {

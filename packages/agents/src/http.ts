@@ -24,6 +24,7 @@ export function makeHttp(config: HttpConfig, { maxReplyBytes, secret }: HttpOpti
   const pool = new HttpPool({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 10_000 } });
   return {
     usesHistory: config.historyBytes > 0,
+    historyBytes: config.historyBytes,
     retry: config.retry,
     close: () => pool.destroy(),
     async *run(turn, { signal, traceparent }) {

@@ -18,6 +18,7 @@ export async function makeModule(config: ModuleConfig, options: ModuleOptions): 
   const retry = config.retry ?? agent.retry;
   return {
     ...(agent.usesHistory === undefined ? {} : { usesHistory: agent.usesHistory }),
+    ...(agent.historyBytes === undefined ? {} : { historyBytes: agent.historyBytes }),
     ...(retry === undefined ? {} : { retry }),
     close: async () => agent.close?.(),
     async *run(turn, options) {

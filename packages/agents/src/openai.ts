@@ -64,6 +64,7 @@ export function makeOpenAi(config: OpenAiConfig, { apiKey, maxReplyBytes }: Open
 
   return {
     usesHistory: config.historyBytes > 0,
+    historyBytes: config.historyBytes,
     retry: config.retry,
     async *run(turn, { signal }) {
       const deadline = startDeadline(signal, config.timeoutMs);

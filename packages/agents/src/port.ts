@@ -43,6 +43,8 @@ export type Agent = {
   run(turn: Turn, options: RunOptions): AsyncGenerator<AgentEvent, Reply, void>;
   /** False when `turn.history` is never looked at: it is then not read from Redis. Default true. */
   readonly usesHistory?: boolean;
+  /** How much of the history it takes at most, counted from the newest; no more is read. Default: all. */
+  readonly historyBytes?: number;
   readonly retry?: Partial<RetryPolicy>;
   /** Releases what the agent holds (sockets, child processes). */
   close?(): Promise<void>;

@@ -4,6 +4,7 @@ export const closes = {
   slowConsumer: { code: 1013, reason: 'slow_consumer' },
   credentialsRotated: { code: 4001, reason: 'credentials_rotated' },
   credentialsExpired: { code: 4001, reason: 'credentials_expired' },
+  helloTimeout: { code: 4004, reason: 'hello_timeout' },
   livenessTimeout: { code: 4002, reason: 'liveness_timeout' },
   tooManyUpgrades: { code: 4008, reason: 'rate_limited' },
   tooManyFrames: { code: 4008, reason: 'rate_limited' },

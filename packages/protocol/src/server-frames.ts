@@ -69,6 +69,7 @@ const errorSchema = z.strictObject({
   message_id: z.string().optional(),
   field: z.string().optional(),
   required_scope: z.string().optional(),
+  retry_after_ms: z.number().int().nonnegative().optional(),
 });
 export type ErrorFrame = z.infer<typeof errorSchema>;
 

@@ -1,16 +1,43 @@
--- A session at one moment, with the newest page of its history or one further back; changes nothing
--- (run as EVALSHA_RO).
+-- A session at one moment, with the head of its inbox and the newest page of its history or one further
+-- back; changes nothing (run as EVALSHA_RO).
 -- KEYS: state inbox events messages paused_agents
--- ARGV: before count max_bytes
+-- ARGV: before count max_bytes inbox_bytes
 -- REPLY: not_found | read <now> <state: field value ...> <inbox> <messages> <older> <oldest>
---        <paused>
+--        <paused> <inbox length>
 -- RULES: E4 E7 B1
-local BLOCK = 64
+local BLOCK = 16
+local FIELDS = { 'principal', 'holder', 'lease_until', 'hand_overs', 'abort', 'ring_mark', 'session_id',
+  'agent', 'created_at', 'last_activity', 'epoch', 'metadata', 'cursor', 'batch', 'fence', 'attempt' }
 --@include clock
 --@include pause
-local fields = redis.call('HGETALL', state)
-if #fields == 0 or redis.call('HEXISTS', state, 'ended') == 1 then return { 'not_found' } end
+local s = redis.call('HMGET', state, 'ended', unpack(FIELDS))
+if not s[8] or s[1] then return { 'not_found' } end
+local fields = {} -- by name: there may be thousands of resume marks beside them
+for i, name in ipairs(FIELDS) do
+  if s[i + 1] then
+    table.insert(fields, name)
+    table.insert(fields, s[i + 1])
+  end
+end
 local first = redis.call('XRANGE', events, '-', '+', 'COUNT', 1)[1]
+
+-- The first entry always, then as many as fit.
+local pending, length, inbox_taken = {}, redis.call('LLEN', inbox), 0
+local function take_entry(entry)
+  inbox_taken = inbox_taken + #entry
+  if #pending > 0 and inbox_taken > tonumber(inbox_bytes) then return false end
+  table.insert(pending, entry)
+  return true
+end
+local function take_entries(entries)
+  for _, entry in ipairs(entries) do
+    if not take_entry(entry) then return false end
+  end
+  return true
+end
+for from = 0, length - 1, BLOCK do
+  if not take_entries(redis.call('LRANGE', inbox, from, from + BLOCK - 1)) then break end
+end
 
 -- Walks back from the newest, in blocks: `before` is how a line begins, the page ends in front of it.
 local taken, bytes, older, found = {}, 0, 0, before == ''
@@ -37,5 +64,5 @@ while to >= 0 do
 end
 local page = {}
 for i = #taken, 1, -1 do table.insert(page, taken[i]) end
-return { 'read', now, fields, redis.call('LRANGE', inbox, 0, -1), page, older,
-  first and string.match(first[1], '^%d+') or '0', is_paused() and 1 or 0 }
+return { 'read', now, fields, pending, page, older,
+  first and string.match(first[1], '^%d+') or '0', is_paused() and 1 or 0, length }

@@ -51,7 +51,7 @@ export type DeadLetters = ReturnType<typeof makeDeadLetters>;
 export function makeDeadLetters(
   connection: Connection,
   keys: Keys,
-  { rings, limits, memory }: InboxOptions,
+  { rings, limits, memory }: Omit<InboxOptions, 'bytes'>,
 ) {
   /** A letter's id in its parts; undefined: no id of a letter, or not one of `principal`. */
   function parse(letterId: string, principal: string | undefined) {

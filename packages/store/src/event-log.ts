@@ -3,6 +3,7 @@ import { assert } from '@sluice/runtime';
 import type { Connection } from './connect.js';
 import type { Keys } from './keys.js';
 import { pairs, type Value } from './reply.js';
+import * as scripts from './scripts-session.js';
 
 /** An event as logged: short fields, no frame; the edge builds the frame once per node. */
 export type LogEvent = { readonly seq: number; readonly epoch: string; readonly atMs: number } & (
@@ -121,32 +122,23 @@ export type LogPage = {
   readonly epochBefore: string;
   readonly epochFrom: number;
   readonly events: readonly LogEvent[];
+  /** Of the events, as the log holds them. */
+  readonly bytes: number;
 };
 
-/** Reads up to `count` events behind `after`; undefined when the session is gone. */
+/** Events behind `after`: up to `count`, and a page that fits a frame or one event. */
+export type LogRange = { readonly after: number; readonly count: number };
+
+const PAGE_BYTES = 2 ** 20;
+
+/** undefined: the session is gone. */
 export async function readLog(
   connection: Connection,
   keys: Keys,
-  id: string,
-  { after, count }: { after: number; count: number },
+  { id, after, count }: LogRange & { readonly id: string },
 ): Promise<LogPage | undefined> {
-  const { state, events } = keys.session(id);
-  return await connection.ask(async (client) => {
-    // One transaction: epoch and events belong together.
-    const replies = await client
-      .multi()
-      .hmget(state, 'epoch', 'cursor', 'epoch_before', 'epoch_from')
-      .xrange(events, `${after + 1}-0`, '+', 'COUNT', count)
-      .exec();
-    const [[, position] = [], [, entries] = []] = replies ?? [];
-    const [epoch, head, epochBefore, epochFrom] = (position ?? []) as (string | null)[];
-    if (!epoch) return undefined;
-    return {
-      epoch,
-      head: Number(head),
-      epochBefore: epochBefore ?? '',
-      epochFrom: Number(epochFrom ?? 0),
-      events: ((entries ?? []) as Value[][]).map((entry) => decodeLogged(entry, epoch)),
-    };
-  }, 'log-read');
+  const range = { after, count, max_bytes: PAGE_BYTES };
+  const page = await connection.run(scripts.logRead, keys.session(id), range);
+  if (!page) return undefined;
+  return { ...page, events: page.events.map((entry) => decodeLogged(entry, page.epoch)) };
 }

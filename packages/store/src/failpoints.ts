@@ -8,8 +8,6 @@ const plainCalls = [
   'ring-add',
   'ring-done',
   'channel-subscribe',
-  'log-read',
-  'history-read',
   'durability-wait',
   'session-end-copy',
   'node-leave',

@@ -6,6 +6,7 @@ import type { LogEvent } from './event-log.js';
 import { type Kept, keptOf } from './kept.js';
 import { type Keys, sessionKeyId } from './keys.js';
 import type { MemoryWatch } from './memory.js';
+import type { PrincipalBytes } from './principal-bytes.js';
 import type { Rings } from './ring.js';
 import * as scripts from './scripts.js';
 import type { SessionRef } from './session.js';
@@ -53,6 +54,7 @@ export type InboxOptions = {
   readonly rings: Rings;
   readonly limits: InboxLimits;
   readonly memory: Pick<MemoryWatch, 'isFull'>;
+  readonly bytes: PrincipalBytes;
 };
 
 export type Inbox = ReturnType<typeof makeInbox>;
@@ -61,7 +63,7 @@ export type Inbox = ReturnType<typeof makeInbox>;
 export function makeInbox(
   connection: Connection,
   keys: Keys,
-  { rings, limits, memory }: InboxOptions,
+  { rings, limits, memory, bytes }: InboxOptions,
 ) {
   return {
     /**
@@ -71,12 +73,16 @@ export function makeInbox(
     async append(ref: SessionRef, message: NewMessage): Promise<Appended> {
       if (memory.isFull()) throw new StoreFull();
       const id = sessionKeyId(ref.principal, ref.sessionId);
+      const body = encodeBody(message.content, message);
+      if (await bytes.isFull(ref.principal, body.length)) {
+        return { kind: 'full', limit: 'max_bytes_per_principal' };
+      }
       const reply = await connection.run(scripts.inboxAppend, keys.session(id), {
         channel: keys.channel(id),
         node_channel: keys.nodeChannelPrefix(keys.partitionOf(id)),
         id,
         message_id: message.messageId,
-        body: encodeBody(message.content, message),
+        body,
         mode: message.mode,
         max_inbox: limits.maxInbox,
         max_inbox_bytes: limits.maxInboxBytes,

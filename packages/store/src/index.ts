@@ -1,4 +1,5 @@
 export { type RedisAddress, withoutSecrets } from './address.js';
+export type { Reading } from './bulk-reads.js';
 export type { Channels } from './channels.js';
 export { UNNAMED_CALL } from './connect.js';
 export type { DeadLetter, DeadLetters, LetterCursor, Retried } from './dead-letters.js';
@@ -19,7 +20,13 @@ export {
   type InboxEntry,
   userMessage,
 } from './entry.js';
-export { decodePublished, type LogEvent, type LogPage, streamFields } from './event-log.js';
+export {
+  decodePublished,
+  type LogEvent,
+  type LogPage,
+  type LogRange,
+  streamFields,
+} from './event-log.js';
 export {
   failpointCalls,
   fencedScriptNames,
@@ -48,6 +55,7 @@ export type {
 export { type Refusal, serverRefusal } from './server-check.js';
 export type {
   AttachRequest,
+  HistoryPage,
   ResumeMark,
   SessionRef,
   Sessions,
@@ -59,4 +67,10 @@ export type { SessionCursor, SessionList, SessionSummary } from './session-list.
 export type { Patched } from './session-metadata.js';
 export { redisRemedy } from './start-fault.js';
 export type { Sweep } from './sweep.js';
-export { StoreFull, StoreUnavailable, whyUnavailable } from './unavailable.js';
+export {
+  CallerGone,
+  StoreBusy,
+  StoreFull,
+  StoreUnavailable,
+  whyUnavailable,
+} from './unavailable.js';

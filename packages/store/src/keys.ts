@@ -25,8 +25,8 @@ export function sessionKeyId(principal: string, sessionId: string): string {
   return `${principalHash(principal)}.${sessionId}`;
 }
 
-/** What is limited: messages and new sessions of a principal, upgrades and refused credentials of an address. */
-export type RateKind = 'messages' | 'sessions' | 'upgrades' | 'unauthenticated';
+/** What is limited: messages, new sessions and requests of a principal; upgrades and guesses of an address. */
+export type RateKind = 'messages' | 'sessions' | 'requests' | 'upgrades' | 'unauthenticated';
 
 export type Keys = ReturnType<typeof makeKeys>;
 

@@ -1,5 +1,6 @@
 import { betweenFailpoints, makeId, monotonicMs } from '@sluice/runtime';
 import { type Lock, Redlock } from 'redlock';
+import type { BulkReads } from './bulk-reads.js';
 import type { Connection } from './connect.js';
 import type { PlainCall } from './failpoints.js';
 import type { Keys } from './keys.js';
@@ -47,7 +48,7 @@ export type Leases = ReturnType<typeof makeLeases>;
 export function makeLeases(
   connection: Connection,
   keys: Keys,
-  { nodeId, limits }: { nodeId: string; limits: LeaseLimits },
+  { bulk, nodeId, limits }: { bulk: BulkReads; nodeId: string; limits: LeaseLimits },
 ) {
   const redlock = new Redlock([connection.client], { retryCount: 0, db: connection.db });
   redlock.on('error', () => {}); // every failure also reaches the caller
@@ -189,10 +190,12 @@ export function makeLeases(
         call: makeId('draw'), // made before the first try: a repeat gets the same number
       }),
 
-    /** The lines of the history list, oldest first; only the holder calls it. */
-    async history(id: string): Promise<string[]> {
-      const { messages } = keys.session(id);
-      return await connection.ask((client) => client.lrange(messages, 0, -1), 'history-read');
+    /** The newest lines of the history list that fit, oldest first; only the holder calls it. */
+    history(id: string, maxBytes: number): Promise<string[]> {
+      // A line of its own: its principal's reads do not delay its turns, nor the other way round.
+      return bulk.run(`${id} turn`, (connection) =>
+        connection.run(scripts.historyRead, keys.session(id), { max_bytes: maxBytes }),
+      );
     },
   };
 }

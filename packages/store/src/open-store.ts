@@ -9,6 +9,7 @@ import {
   sleep,
 } from '@sluice/runtime';
 import type { RedisAddress } from './address.js';
+import { makeBulkReads } from './bulk-reads.js';
 import { makeChannels } from './channels.js';
 import { type ConnectionPart, connectionName, openForRings, openPatient } from './clients.js';
 import { makeClusterState, makeMeasure } from './cluster-state.js';
@@ -23,6 +24,7 @@ import { makeMemoryWatch } from './memory.js';
 import { makeNodes } from './nodes.js';
 import { makePauses } from './pauses.js';
 import { makePermits } from './permits.js';
+import { makePrincipalBytes } from './principal-bytes.js';
 import { watchPulse } from './pulse.js';
 import { makeRates } from './rates.js';
 import { makeRings } from './ring.js';
@@ -43,6 +45,8 @@ export type StoreOptions = {
   readonly durability?: Durability;
   readonly nodeId: string;
   readonly limits: InboxLimits & LeaseLimits;
+  /** Of all sessions of one principal; 0, the default: no limit. */
+  readonly maxBytesPerPrincipal?: number;
   readonly sweepIntervalMs: number;
   readonly sessionEnd: { stream: string; maxLength: number; groups: readonly string[] };
   /** Processes that beat, this one included (`Store.processId`). */
@@ -61,7 +65,8 @@ const isRefusal = (error: unknown) =>
 export type Store = Awaited<ReturnType<typeof openStore>>;
 
 /**
- * Connects to Redis, checks the layout and builds the parts, which share one command connection.
+ * Connects to Redis, checks the layout and builds the parts. They share one connection for commands; large
+ * reads have another one.
  * Throws StartError: 75 when Redis cannot be reached, 78 when its data does not fit.
  */
 export async function openStore(options: StoreOptions) {
@@ -79,11 +84,20 @@ export async function openStore(options: StoreOptions) {
     onReady: () => log.debug('redis connected'),
     calls: options.calls,
   });
+  const forBulk = connect(address, {
+    name: named('bulk'),
+    onError,
+    onReady: () => {},
+    calls: options.calls,
+  });
+  const closeBoth = async () => {
+    await Promise.all([connection.close(), forBulk.close()]);
+  };
   const untilMs = monotonicMs() + START_WAIT_MS;
-  while (connection.serverId() === undefined) {
+  while (connection.serverId() === undefined || forBulk.serverId() === undefined) {
     const isStopped = options.stop?.aborted === true;
     if (monotonicMs() >= untilMs || isStopped || isRefusal(reason)) {
-      await connection.close();
+      await closeBoth();
       throw isStopped
         ? new StartError('told to stop before Redis answered', exitStatus.ok)
         : startFault(address, reason);
@@ -104,9 +118,10 @@ export async function openStore(options: StoreOptions) {
       onError,
     });
   } catch (error) {
-    await connection.close();
+    await closeBoth();
     throw startFault(address, error);
   }
+  const bulk = makeBulkReads(forBulk);
   const bullConnection = openForRings(address, nodeId, (blocking) => blocking.on('error', onError));
   bullConnection.on('error', onError);
   const subscriber = openPatient(address, named('subscriber'));
@@ -132,7 +147,11 @@ export async function openStore(options: StoreOptions) {
       ? log.info({ ms: Math.round(silentMs) }, 'redis answers again')
       : log.warn('redis does not answer: nothing is taken in and no turn begins until it does'),
   );
-  const leases = makeLeases(connection, keys, { nodeId, limits });
+  const bytes = makePrincipalBytes(connection, keys, {
+    maxBytes: options.maxBytesPerPrincipal ?? 0,
+    liveNodes: () => options.liveProcesses?.().length ?? 1,
+  });
+  const leases = makeLeases(connection, keys, { bulk, nodeId, limits });
   const measure = makeMeasure(connection, keys);
   const pauses = makePauses(connection, keys, { rings, leases });
   const nodes = makeNodes(connection, keys, nodeId);
@@ -152,9 +171,10 @@ export async function openStore(options: StoreOptions) {
       liveProcesses: options.liveProcesses ?? (() => [processId]),
       maxLogBytes: limits.maxLogBytes,
       memory,
+      bulk,
     }),
     sessionList: makeSessionList(connection, keys),
-    inbox: makeInbox(connection, keys, { rings, limits, memory }),
+    inbox: makeInbox(connection, keys, { rings, limits, memory, bytes }),
     deadLetters: makeDeadLetters(connection, keys, { rings, limits, memory }),
     leases,
     pauses,
@@ -163,6 +183,7 @@ export async function openStore(options: StoreOptions) {
       intervalMs: options.sweepIntervalMs,
       resumeWindowMs: limits.resumeWindowMs,
     }),
+    bytes,
     permits: makePermits(connection, keys, { nodeId, ttlMs: limits.ttlMs }),
     rates: makeRates(connection, keys),
     measure,
@@ -181,7 +202,7 @@ export async function openStore(options: StoreOptions) {
       await rings.close();
       channels.close();
       bullConnection.disconnect();
-      await connection.close();
+      await closeBoth();
     },
   };
 }

@@ -14,6 +14,13 @@ export const sessionsCount = defineScript('sessions-count', {
   decode: (_word, reply): number => reply.int(),
 });
 
+export const bytesMeasure = defineScript('bytes-measure', {
+  keys: ['owned'],
+  args: ['session_prefix'],
+  readOnly: true,
+  decode: (_word, reply): number => reply.int(),
+});
+
 export type TakeReply =
   | { readonly kind: 'taken' }
   | { readonly kind: 'full'; readonly waiting: number };

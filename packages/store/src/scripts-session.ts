@@ -68,6 +68,7 @@ export const sessionAttach = defineScript('session-attach', {
 export type ReadReply = {
   readonly nowMs: number;
   readonly fields: readonly Value[];
+  /** Its head, as far as it fits. */
   readonly inbox: readonly string[];
   readonly messages: readonly string[];
   /** The history has messages before these. */
@@ -75,11 +76,13 @@ export type ReadReply = {
   /** Seq of the oldest retained event; 0 when there is none. */
   readonly oldest: number;
   readonly isPaused: boolean;
+  /** Length of the whole inbox. */
+  readonly pending: number;
 };
 
 export const sessionRead = defineScript('session-read', {
   keys: ['state', 'inbox', 'events', 'messages', 'paused_agents'],
-  args: ['before', 'count', 'max_bytes'],
+  args: ['before', 'count', 'max_bytes', 'inbox_bytes'],
   readOnly: true,
   decode(word, reply): ReadReply | undefined {
     if (word === 'not_found') return undefined;
@@ -91,6 +94,34 @@ export const sessionRead = defineScript('session-read', {
       older: reply.flag(),
       oldest: reply.int(),
       isPaused: reply.flag(),
+      pending: reply.int(),
+    };
+  },
+});
+
+export type LogReply = {
+  readonly epoch: string;
+  readonly head: number;
+  readonly epochBefore: string;
+  readonly epochFrom: number;
+  readonly bytes: number;
+  /** [id, fields] each. */
+  readonly events: readonly (readonly Value[])[];
+};
+
+export const logRead = defineScript('log-read', {
+  keys: ['state', 'events'],
+  args: ['after', 'count', 'max_bytes'],
+  readOnly: true,
+  decode(word, reply): LogReply | undefined {
+    if (word === 'not_found') return undefined;
+    return {
+      epoch: reply.text(),
+      head: reply.int(),
+      epochBefore: reply.text(),
+      epochFrom: reply.int(),
+      bytes: reply.int(),
+      events: reply.list().map((event) => (Array.isArray(event) ? event : [])),
     };
   },
 });

@@ -172,3 +172,10 @@ export const leaseRenew = defineScript('lease-renew', {
     return { kind: 'renewed', abort: reply.text() };
   },
 });
+
+export const historyRead = defineScript('history-read', {
+  keys: ['messages'],
+  args: ['max_bytes'],
+  readOnly: true,
+  decode: (_word, reply) => reply.texts(),
+});

@@ -3,9 +3,9 @@ import type { Keys } from './keys.js';
 import { newestPlaces, type Place } from './newest.js';
 import * as scripts from './scripts.js';
 
-/** Sessions of one batch, and looked at for one page: a rare state must not read all of Redis. */
-const BATCH = 100;
-const LOOKED_AT_MAX = 500;
+/** Sessions that are looked at for one page, and described at once: a rare state must not cost all of Redis. */
+const LOOKED_AT_MAX = 200;
+const AT_ONCE = 50;
 
 export type SessionSummary = {
   readonly sessionId: string;
@@ -56,26 +56,24 @@ export function makeSessionList(connection: Connection, keys: Keys) {
       (agent === undefined || it.agent === agent) && (state === undefined || it.state === state);
     const isFiltered = agent !== undefined || state !== undefined;
     const sessions: SessionSummary[] = [];
-    let last = request.after && toPlace(request.after);
-    for (let lookedAt = 0; lookedAt < LOOKED_AT_MAX; ) {
-      const { places, hasMore } = await newestPlaces(connection, keys, {
-        keyIn: (partition) => keys.sessionsIn(partition, principal),
-        after: last,
-        count: isFiltered ? BATCH : count,
-      });
-      const described = await Promise.all(places.map(({ member }) => describe(member)));
-      for (const [at, place] of places.entries()) {
-        last = place;
+    const { places, hasMore } = await newestPlaces(connection, keys, {
+      keyIn: (partition) => keys.sessionsIn(partition, principal),
+      after: request.after && toPlace(request.after),
+      count: isFiltered ? LOOKED_AT_MAX : count,
+    });
+    for (let from = 0; from < places.length; from += AT_ONCE) {
+      const batch = places.slice(from, from + AT_ONCE);
+      const described = await Promise.all(batch.map(({ member }) => describe(member)));
+      for (const [at, place] of batch.entries()) {
         const session = described[at]; // undefined: expired, and not yet struck off by the sweep
         if (session && isWanted(session)) sessions.push(session);
-        const isEnd = at + 1 === places.length && !hasMore;
-        if (sessions.length === count)
-          return { sessions, next: isEnd ? undefined : cursorOf(last) };
+        if (sessions.length < count) continue;
+        const isEnd = from + at + 1 === places.length && !hasMore;
+        return { sessions, next: isEnd ? undefined : cursorOf(place) };
       }
-      if (!hasMore) return { sessions, next: undefined };
-      lookedAt += places.length;
     }
-    return { sessions, next: last && cursorOf(last) };
+    const last = places.at(-1);
+    return { sessions, next: hasMore && last ? cursorOf(last) : undefined };
   }
 
   const toPlace = ({ score, id }: SessionCursor): Place => ({

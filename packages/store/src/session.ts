@@ -1,7 +1,8 @@
 import type { Content, SessionState } from '@sluice/protocol';
+import type { BulkReads, Reading } from './bulk-reads.js';
 import type { Connection } from './connect.js';
 import { decodeEntry, decodeHistory, type HistoryPlace, lineStart, placeOf } from './entry.js';
-import { type LogPage, readLog } from './event-log.js';
+import { type LogPage, type LogRange, readLog } from './event-log.js';
 import { type Keys, sessionKeyId } from './keys.js';
 import type { MemoryWatch } from './memory.js';
 import { pairs } from './reply.js';
@@ -11,6 +12,8 @@ import { StoreFull } from './unavailable.js';
 
 /** A session that nobody ever sent a message to goes this long after its last connection. */
 const UNUSED_WINDOW_MS = 5 * 60_000;
+/** Of a page, unless it is asked for less: a few of the largest replies. */
+const PAGE_BYTES_MAX = 4 * 2 ** 20;
 
 export type SessionRef = { readonly principal: string; readonly sessionId: string };
 
@@ -39,7 +42,12 @@ export type HistoryPage = {
   readonly count: number;
   readonly before?: HistoryPlace | undefined;
   readonly maxBytes?: number;
+  /** How much of the inbox, from its head; default: a quarter of `maxBytes`. */
+  readonly inboxBytes?: number;
 };
+
+/** Where a log stands: its epoch and the seq of its newest event; and whose it is. */
+export type LogPlace = { readonly epoch: string; readonly head: number; readonly agent: string };
 
 /** Everything a reader of the persisted shape gets, and where its log stands. */
 export type SessionView = {
@@ -48,6 +56,8 @@ export type SessionView = {
   /** Where the page of messages begins when there are older ones; else undefined. */
   readonly older: HistoryPlace | undefined;
   readonly work: SessionWork;
+  /** Of what was read of inbox and history. */
+  readonly bytes: number;
 };
 
 /** What an operator asks of a session that does not go on. */
@@ -74,6 +84,7 @@ export type SessionOptions = {
   readonly maxEvents: number;
   readonly maxLogBytes: number;
   readonly memory: Pick<MemoryWatch, 'isFull'>;
+  readonly bulk: BulkReads;
   /** Processes that beat, this one included. */
   liveProcesses(): readonly string[];
 };
@@ -109,20 +120,40 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
     /** The persisted shape with one page of messages; undefined: no such session. */
     async read(
       ref: SessionRef,
-      { count, before, maxBytes }: HistoryPage,
+      { count, before, maxBytes = PAGE_BYTES_MAX, inboxBytes = maxBytes / 4 }: HistoryPage,
+      reading: Reading = {},
     ): Promise<SessionView | undefined> {
       const id = sessionKeyId(ref.principal, ref.sessionId);
-      const reply = await connection.run(scripts.sessionRead, keys.session(id), {
+      const args = {
         before: before === undefined ? '' : lineStart(before),
         count,
-        max_bytes: maxBytes ?? Number.MAX_SAFE_INTEGER,
-      });
+        max_bytes: maxBytes,
+        inbox_bytes: Math.ceil(inboxBytes),
+      };
+      const reply = await options.bulk.run(
+        reading.by ?? ref.principal,
+        (bulk) => bulk.run(scripts.sessionRead, keys.session(id), args),
+        reading,
+      );
       return reply && toView(reply);
     },
 
-    /** Up to `count` events behind `after`; undefined: no such session. */
-    log(ref: SessionRef, range: { after: number; count: number }): Promise<LogPage | undefined> {
-      return readLog(connection, keys, sessionKeyId(ref.principal, ref.sessionId), range);
+    /** Events behind `after`; undefined: no such session. */
+    log(ref: SessionRef, range: LogRange, reading: Reading = {}): Promise<LogPage | undefined> {
+      const id = sessionKeyId(ref.principal, ref.sessionId);
+      const read = (bulk: Connection) => readLog(bulk, keys, { ...range, id });
+      return options.bulk.run(reading.by ?? ref.principal, read, reading);
+    },
+
+    /** Without reading any of it; undefined: no such session. */
+    async place(ref: SessionRef): Promise<LogPlace | undefined> {
+      const { state } = keys.session(sessionKeyId(ref.principal, ref.sessionId));
+      const fields = ['ended', 'epoch', 'cursor', 'agent'] as const;
+      const [ended, epoch, head, agent] = await connection.ask((client) =>
+        client.hmget(state, ...fields),
+      );
+      if (!epoch || ended) return undefined;
+      return { epoch, head: Number(head), agent: agent ?? '' };
     },
 
     /** Merges a patch (RFC 7396) into the metadata of a session. */
@@ -195,6 +226,7 @@ function toView(reply: scripts.ReadReply): SessionView {
   const live = f.holder !== undefined && Number(f.lease_until ?? 0) > reply.nowMs;
   const entries = reply.inbox.map(decodeEntry);
   const contents: (Content | string)[] = entries.map(({ content }) => content);
+  const isCut = entries.length < reply.pending;
   // A message of mode `interrupt` stands before older ones.
   const [oldest] = [...entries].sort((a, b) => a.atMs - b.atMs);
   return {
@@ -207,6 +239,7 @@ function toView(reply: scripts.ReadReply): SessionView {
       isRung: f.ring_mark !== undefined,
     },
     oldest: reply.oldest,
+    bytes: [...reply.inbox, ...reply.messages].reduce((sum, line) => sum + line.length, 0),
     older: reply.older ? placeOf(reply.messages[0] ?? '') : undefined,
     state: {
       session_id: f.session_id ?? '',
@@ -219,6 +252,7 @@ function toView(reply: scripts.ReadReply): SessionView {
       events: [],
       event_cursor: Number(f.cursor),
       pending_inbox: contents,
+      ...(isCut ? { truncated: true as const } : {}),
       is_executing: live && f.batch !== undefined,
       paused: reply.isPaused,
       holder: live ? (f.holder ?? null) : null,

@@ -13,8 +13,22 @@ export class StoreFull extends StoreUnavailable {
 /** Redis answers, but others changed the same thing at each try. */
 export class StoreContended extends StoreUnavailable {}
 
+/** Redis answers, but too many reads of the same principal wait: that principal alone must slow down. */
+export class StoreBusy extends StoreUnavailable {
+  constructor(readonly retryAfterMs: number) {
+    super('too many large reads of this principal');
+  }
+}
+
+/** Whoever asked has gone: nothing was sent to Redis. */
+export class CallerGone extends StoreUnavailable {
+  constructor() {
+    super('nobody waits for this read any more');
+  }
+}
+
 /** For the client, who learns nothing of hosts and commands. */
 export function whyUnavailable(error: StoreUnavailable): string {
-  const isTold = error instanceof StoreFull || error instanceof StoreContended;
+  const isTold = [StoreFull, StoreContended, StoreBusy].some((kind) => error instanceof kind);
   return isTold ? error.message : 'Redis does not answer';
 }

@@ -36,6 +36,12 @@ export function gatewayOf(given: Given): Omit<Section<'gateway'>, 'auth'> {
     maxConnectionAgeMs: own.max_connection_age ?? 0,
     // 100,000 connections: at about 10 KiB each they take 1 GiB.
     maxConnections: own.max_connections ?? 100_000,
+    // A tenth of the above: nobody takes all of them; a backend that speaks for all its users says more.
+    maxConnectionsPerPrincipal:
+      own.max_connections_per_principal ??
+      (isOpen(given) ? 0 : Math.max(1, Math.floor((own.max_connections ?? 100_000) / 10))),
+    // 10 s: a client says hello as soon as it is connected.
+    helloTimeoutMs: own.hello_timeout ?? 10 * SECOND,
     // 1 MiB: a long document; larger things belong into an object store.
     maxPayloadBytes,
     // 1 MiB: as a payload.
@@ -59,11 +65,13 @@ export function gatewayOf(given: Given): Omit<Section<'gateway'>, 'auth'> {
   };
 }
 
-/** Without `auth` everybody is the one principal `local`: what is told apart nowhere has no limit. */
-function rateLimitOf({ gateway = {} }: Given): Section<'gateway'>['rateLimit'] {
-  const own = gateway.rate_limit ?? {};
-  const isOpen = gateway.auth === undefined;
-  const messagesPerSecond = own.messages_per_second ?? (isOpen ? 0 : 50);
+/** Without `auth` everybody is the one principal `local`, who has no limit. */
+const isOpen = ({ gateway }: Given) => gateway?.auth === undefined;
+
+function rateLimitOf(given: Given): Section<'gateway'>['rateLimit'] {
+  const own = given.gateway?.rate_limit ?? {};
+  const messagesPerSecond = own.messages_per_second ?? (isOpen(given) ? 0 : 50);
+  const requestsPerSecond = own.requests_per_second ?? (isOpen(given) ? 0 : 100);
   return {
     // 600: ten reconnects per second behind one office address.
     upgradesPerMinute: own.upgrades_per_minute ?? 600,
@@ -74,7 +82,11 @@ function rateLimitOf({ gateway = {} }: Given): Section<'gateway'>['rateLimit'] {
     // Two seconds of the above at once.
     burst: own.burst ?? Math.max(1, 2 * messagesPerSecond),
     // 60: one new session per second.
-    sessionsPerMinute: own.sessions_per_minute ?? (isOpen ? 0 : 60),
+    sessionsPerMinute: own.sessions_per_minute ?? (isOpen(given) ? 0 : 60),
+    // 100 per second: 50 clients that come back, or 6 MiB of history.
+    requestsPerSecond,
+    // Two seconds of the above at once.
+    requestBurst: own.requests_burst ?? Math.max(1, 2 * requestsPerSecond),
     // 1,000: no client has so much to say; at some microseconds each, 1 % of a processor.
     framesPerSecond: own.frames_per_second ?? 1_000,
   };
@@ -120,7 +132,8 @@ export function workerOf({ worker = {} }: Given): Section<'worker'> {
   };
 }
 
-export function sessionOf({ session = {} }: Given): Section<'session'> {
+export function sessionOf(given: Given): Section<'session'> {
+  const { session = {} } = given;
   const maxInbox = session.max_inbox ?? 256;
   return {
     // 256 messages: hours of turns; more waiting means that something is wrong.
@@ -139,6 +152,8 @@ export function sessionOf({ session = {} }: Given): Section<'session'> {
     maxDead: session.max_dead ?? 100,
     // 0: no limit; idle ones expire.
     maxSessionsPerPrincipal: session.max_sessions_per_principal ?? 0,
+    // 1 GiB: forty sessions at all their limits, or 100,000 short ones; a quarter of a Redis of 4 GiB.
+    maxBytesPerPrincipal: session.max_bytes_per_principal ?? (isOpen(given) ? 0 : 1024 * MiB),
     // 24 h: come back tomorrow at the same time.
     resumeWindowMs: session.resume_window ?? 24 * 60 * MINUTE,
     // Nothing said while the agent works is lost or interrupts it.

@@ -65,6 +65,8 @@ const gateway = section({
   close_spread: duration(0).optional(),
   max_connection_age: duration(0).optional(),
   max_connections: whole(1).optional(),
+  max_connections_per_principal: whole(0).optional(),
+  hello_timeout: duration(0).optional(),
   max_payload: size(FRAME_MAX).optional(),
   max_reply: size(FRAME_MAX).optional(),
   max_buffered_bytes: size(BUFFER_MAX).optional(),
@@ -81,6 +83,8 @@ const gateway = section({
     burst: whole(1).optional(),
     sessions_per_minute: whole(0).optional(),
     frames_per_second: whole(0).optional(),
+    requests_per_second: whole(0).optional(),
+    requests_burst: whole(1).optional(),
   }).optional(),
   console: yesNo.optional(),
 });
@@ -123,6 +127,7 @@ const session = section({
   max_seen: whole(1).optional(),
   max_dead: whole(1).optional(),
   max_sessions_per_principal: whole(0).optional(),
+  max_bytes_per_principal: size(Number.MAX_SAFE_INTEGER, 0).optional(),
   resume_window: duration(1, YEARS_10_MS).optional(),
   on_busy: choice(modes).optional(),
 });

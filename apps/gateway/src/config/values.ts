@@ -57,10 +57,11 @@ export function duration(minMs: number, maxMs = TIMER_MAX_MS) {
 }
 
 /** -> bytes. */
-export function size(max = Number.MAX_SAFE_INTEGER) {
+export function size(max = Number.MAX_SAFE_INTEGER, min: 0 | 1 = 1) {
   const upper = max === Number.MAX_SAFE_INTEGER ? '' : ` and at most ${max / 2 ** 20} MiB`;
-  return leaf(`a size of at least 1 byte${upper}: bytes or "64KiB", "1MiB", "2GiB"`, (value) =>
-    inRange(parseBytes(value), 1, max),
+  return leaf(
+    `a size of at least ${min} byte${min === 1 ? '' : 's'}${upper}: bytes or "64KiB", "1MiB", "2GiB"`,
+    (value) => inRange(parseBytes(value), min, max),
   );
 }
 

@@ -1,8 +1,7 @@
 import { closes, type HelloErrorFrame, type NextStep, REFUSED_CODE } from '@sluice/protocol';
-import { StoreUnavailable } from '@sluice/store';
 import { presentedCredential } from './authenticate.js';
 import type { Admittance } from './rate-limit.js';
-import type { EdgeRates } from './rates.js';
+import { type EdgeRates, unlessAway } from './rates.js';
 import type { Authenticate, CheckOrigin, Identity } from './transport.js';
 
 /** What of an upgrade request decides; copied, since the request is gone after the first await. */
@@ -39,7 +38,7 @@ const UNAVAILABLE_RETRY_S = 1;
 export async function admit(options: AdmitOptions, request: UpgradeRequest): Promise<Admission> {
   const origin = options.checkOrigin(request.origin, request.host);
   if (origin.kind === 'refused') return refused(origin, 'do_not_retry');
-  const upgrade = await isWithin(options.rates.upgrade(request.address));
+  const upgrade = await unlessAway(options.rates.upgrade(request.address));
   if (upgrade.kind === 'refused') {
     return tooMany(closes.tooManyUpgrades.code, 'Too many connections from this address.', upgrade);
   }
@@ -53,26 +52,16 @@ export async function admit(options: AdmitOptions, request: UpgradeRequest): Pro
   if (who.code === 'unavailable') {
     return refused({ ...who, retry_after_seconds: UNAVAILABLE_RETRY_S }, 'wait_then_retry');
   }
-  const unauthenticated = await isWithin(options.rates.unauthenticated(request.address));
+  const unauthenticated = await unlessAway(options.rates.unauthenticated(request.address));
   if (unauthenticated.kind === 'admitted') return refused(who, 'reauthenticate');
   const message = 'Too many connections without valid credentials from this address.';
   return tooMany(closes.tooManyUnauthenticated.code, message, unauthenticated);
 }
 
-/** This node has as many connections as it may; another one may have room. */
+/** This node has as many connections as it may, in all or of this principal; another one may have room. */
 export function noRoom(retryAfterMs: number): Refusal {
-  const message = 'This node has as many connections as it may.';
+  const message = 'This node has as many connections as it may, in all or of this principal.';
   return tooMany(closes.tooManyUpgrades.code, message, { kind: 'refused', retryAfterMs });
-}
-
-/** Without Redis everybody may connect: `hello` then says `unavailable`, and max_connections holds. */
-async function isWithin(asked: Admittance | Promise<Admittance>): Promise<Admittance> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (!(error instanceof StoreUnavailable)) throw error;
-    return { kind: 'admitted' };
-  }
 }
 
 type Told = Pick<HelloErrorFrame, 'code' | 'message' | 'retry_after_seconds'>;

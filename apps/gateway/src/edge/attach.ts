@@ -20,11 +20,14 @@ import {
 } from '@sluice/store';
 import type { Attached, Connection } from './connection.js';
 import type { EdgeContext } from './context.js';
+import { costs } from './costs.js';
 import { detach } from './detach.js';
 import { type EnterReply, enterSession } from './enter-session.js';
 import type { Feed } from './fan-out.js';
 import { errorFrame } from './frames.js';
 import type { MarkPart } from './marks.js';
+import { TOO_MANY_REQUESTS } from './paid-calls.js';
+import { unlessAway } from './rates.js';
 import { SocketReader } from './socket-reader.js';
 
 type AttachedReply = AttachReply & { kind: 'attached' };
@@ -41,6 +44,14 @@ export async function attach(
   const refusal = refuse(context, frame) ?? tooMuchMetadata(context, frame);
   if (refusal) {
     connection.outbound.json(refusal);
+    return undefined;
+  }
+  const admitted = await unlessAway(
+    context.rates.request(connection.socket.identity.principal, costs.attach),
+  );
+  if (admitted.kind === 'refused') {
+    const { retryAfterMs } = admitted;
+    connection.outbound.json(rateLimited(frame, { why: TOO_MANY_REQUESTS, retryAfterMs }));
     return undefined;
   }
   const ref: SessionRef = {
@@ -128,7 +139,7 @@ function bind(
     streaming: capabilities === undefined || capabilities.includes('streaming'),
     compactBut: capabilities?.includes('compact_replay') ? reply.headMessageId : undefined,
     outbound,
-    sessions: context.sessions,
+    reads: context.reads,
     maxPayloadBytes: context.limits.maxPayloadBytes,
     maxMessages: context.limits.maxMessages,
     durability: context.durability.level,
@@ -197,9 +208,9 @@ function wrongAgent(frame: Entering, ref: SessionRef): ServerFrame {
 
 function rateLimited(
   frame: Entering,
-  { why, retryAfterMs }: EnterReply & { kind: 'rate_limited' },
+  { why, retryAfterMs }: Pick<EnterReply & { kind: 'rate_limited' }, 'why' | 'retryAfterMs'>,
 ): ServerFrame {
-  if (frame.type === 'join') return errorFrame('rate_limited', why);
+  if (frame.type === 'join') return errorFrame('rate_limited', why, { retryAfterMs });
   const retry_after_seconds = Math.ceil(retryAfterMs / 1_000);
   return helloError('rate_limited', why, { next_step: 'wait_then_retry', retry_after_seconds });
 }

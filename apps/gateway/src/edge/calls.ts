@@ -1,5 +1,5 @@
 import type { ErrorCode } from '@sluice/protocol';
-import { StoreUnavailable, whyUnavailable } from '@sluice/store';
+import { StoreBusy, StoreUnavailable, whyUnavailable } from '@sluice/store';
 import type { Connection } from './connection.js';
 import { errorFrame } from './frames.js';
 
@@ -57,6 +57,12 @@ export function inOrder(
 export function answer(connection: Connection, work: Promise<unknown>, about: About = {}): void {
   work.catch((error) => {
     if (connection.state.kind === 'attaching') connection.state = { kind: 'idle' };
+    if (error instanceof StoreBusy) {
+      const { retryAfterMs } = error;
+      about.onError?.('rate_limited');
+      const busy = errorFrame('rate_limited', whyUnavailable(error), { ...about, retryAfterMs });
+      return void connection.outbound.json(busy);
+    }
     const away = error instanceof StoreUnavailable;
     const text = away ? `${whyUnavailable(error)}; send it again with the same message_id` : '';
     const code = away ? 'unavailable' : 'internal';

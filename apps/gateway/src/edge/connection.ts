@@ -1,4 +1,5 @@
 import type { ClientFrame } from '@sluice/protocol';
+import { monotonicMs } from '@sluice/runtime';
 import type { SessionRef } from '@sluice/store';
 import type { Feed } from './fan-out.js';
 import type { FrameSession } from './frames.js';
@@ -47,6 +48,9 @@ export type Connection = {
   settling: { readonly waiting: ReadFrame[]; chars: number } | undefined;
   /** Of frames that wait: they do for as long as Redis is silent. */
   readonly waitingCharsMax: number;
+  readonly openedMs: number;
+  /** It was attached to a session once. */
+  hasEntered: boolean;
   /** Bad or unauthorized frames since the last good one (X4). */
   offences: number;
   /** A failure that is no expected outcome: logged, the client got `internal`. */
@@ -64,6 +68,8 @@ export function makeConnection(
     state: { kind: 'idle' },
     calls: { last: Promise.resolve(), waiting: 0, chars: 0 },
     settling: undefined,
+    openedMs: monotonicMs(),
+    hasEntered: false,
     offences: 0,
     ...options,
   };

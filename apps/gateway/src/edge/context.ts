@@ -15,6 +15,7 @@ import type { Tracing } from '../tracing.js';
 import type { Connection } from './connection.js';
 import type { FanOut } from './fan-out.js';
 import type { Marks } from './marks.js';
+import type { PaidReads } from './paid-reads.js';
 import type { EdgeRates } from './rates.js';
 import type { EdgeCounts } from './results.js';
 
@@ -35,6 +36,8 @@ export type EdgeLimits = {
 export type EdgeContext = {
   readonly nodeId: string;
   readonly sessions: Sessions;
+  /** What clients read of sessions, and pay for. */
+  readonly reads: PaidReads;
   readonly sessionList: SessionList;
   readonly inbox: Inbox;
   readonly deadLetters: DeadLetters;
@@ -53,7 +56,7 @@ export type EdgeContext = {
   /** Whether some live node has the agent. */
   hasAgent(agent: string): boolean;
   isDraining(): boolean;
-  /** Whether this node may have another connection (max_connections). */
-  hasRoom(): boolean;
+  /** Whether this node may have another connection of this principal. */
+  hasRoom(principal: string): boolean;
   partitionOf(ref: SessionRef): number;
 };

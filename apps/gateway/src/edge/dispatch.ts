@@ -15,8 +15,10 @@ import { allows } from './authenticate.js';
 import { answer, inOrder, isOwed, mayWait, settled } from './calls.js';
 import type { Attached, Connection, ReadFrame } from './connection.js';
 import type { EdgeContext } from './context.js';
+import { costs } from './costs.js';
 import { detach } from './detach.js';
 import { errorFrame } from './frames.js';
+import { paid } from './paid-calls.js';
 import { sendMessage } from './send-message.js';
 
 /** Bad or unauthorized frames in a row after which a connection is closed (X4). */
@@ -133,18 +135,22 @@ function onAttachedFrame(
   switch (frame.type) {
     case 'message':
       return onMessage(context, connection, { state, frame, chars });
-    case 'abort':
-      return inOrder(connection, () => abortOnSocket(context, connection, { state, frame }), {
-        messageId: idOf(frame),
-      });
-    case 'cancel':
+    case 'abort': {
+      const about = { messageId: idOf(frame), cost: costs.call };
+      const abort = () => abortOnSocket(context, connection, { state, frame });
+      return inOrder(connection, paid(context, connection, about, abort), about);
+    }
+    case 'cancel': {
+      const messageId = frame.message_id;
+      const cancel = () => cancelMessage(context, connection, { state, messageId });
+      const about = { messageId, cost: costs.call };
+      return inOrder(connection, paid(context, connection, about, cancel), about);
+    }
+    case 'snapshot':
       return inOrder(
         connection,
-        () => cancelMessage(context, connection, { state, messageId: frame.message_id }),
-        { messageId: frame.message_id },
+        paid(context, connection, { cost: costs.read }, () => state.feed.snapshot(state.reader)),
       );
-    case 'snapshot':
-      return inOrder(connection, () => state.feed.snapshot(state.reader));
     case 'leave':
       detach(context, connection);
       return void outbound.json({ type: 'left', session_id });
@@ -198,7 +204,10 @@ function enter(context: EdgeContext, connection: Connection, frame: HelloFrame |
       return;
     }
     connection.state = attached ?? { kind: 'idle' };
-    if (attached) answer(connection, replay(context, attached, attached.reply));
+    if (attached) {
+      connection.hasEntered = true;
+      answer(connection, replay(context, attached, attached.reply));
+    }
     for (const next of waiting) onFrame(context, connection, next);
   });
   connection.state = { kind: 'attaching', waiting, chars: 0 };

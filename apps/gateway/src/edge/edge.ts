@@ -10,15 +10,18 @@ import type { EdgeContext, EdgeLimits } from './context.js';
 import { detach } from './detach.js';
 import { onRefused, onText } from './dispatch.js';
 import { makeFanOut } from './fan-out.js';
+import { startHelloTimeout } from './hello-timeout.js';
 import { followSecrets } from './live-secrets.js';
 import { makeMarks } from './marks.js';
 import { makeCheckOrigin } from './origin.js';
 import { Outbound } from './outbound.js';
+import { makePaidReads } from './paid-reads.js';
 import type { Waits } from './post-message.js';
 import { makeEdgeRates } from './rates.js';
 import { startRebalance } from './rebalance.js';
 import type { EdgeCounts } from './results.js';
 import { startRevoke } from './revoke.js';
+import { makeHasRoom } from './room.js';
 import type { Info } from './routes/about.js';
 import type { DescribedRoute } from './routes/define-route.js';
 import { metricsRoute } from './routes/metrics.js';
@@ -105,6 +108,7 @@ export async function startEdge(options: EdgeOptions) {
   const touchMs = Math.min(TOUCH_INTERVAL_MAX_MS, Math.max(100, config.session.resumeWindowMs / 3));
   const timers = [
     context.marks.start(MARK_INTERVAL_MS),
+    ...(gateway.helloTimeoutMs > 0 ? [startHelloTimeout(context, gateway.helloTimeoutMs)] : []),
     startTouch(context, touchMs),
     startRevoke({ context, streams }, credentials),
     ...(gateway.maxConnectionAgeMs > 0
@@ -173,21 +177,24 @@ function makeContext(options: EdgeOptions, streams: OpenStreams): EdgeContext {
   };
   const { channels, keys, sessions } = store;
   const connections = new Set<Connection>();
+  const rates = makeEdgeRates(store.rates, gateway, {
+    liveNodes: options.liveNodes,
+    onRefused: options.metrics.rateLimited,
+  });
+  const reads = makePaidReads(sessions, rates);
   return {
     nodeId: gateway.nodeId,
     sessions,
+    reads,
     sessionList: store.sessionList,
     inbox: store.inbox,
     deadLetters: store.deadLetters,
     pauses: store.pauses,
-    rates: makeEdgeRates(store.rates, gateway, {
-      liveNodes: options.liveNodes,
-      onRefused: options.metrics.rateLimited,
-    }),
+    rates,
     durability: store.durability,
     ends: store.sessionEnds,
     nodes: store.nodes,
-    fanOut: makeFanOut({ channels, keys, sessions }),
+    fanOut: makeFanOut({ channels, keys, sessions, reads }),
     tracing: options.tracing,
     limits,
     metrics: options.metrics,
@@ -196,7 +203,7 @@ function makeContext(options: EdgeOptions, streams: OpenStreams): EdgeContext {
     marks: makeMarks(sessions, log),
     hasAgent,
     isDraining,
-    hasRoom: () => connections.size + streams.size < gateway.maxConnections,
+    hasRoom: makeHasRoom(gateway, connections, streams),
     partitionOf: (ref) => keys.partitionOf(sessionKeyId(ref.principal, ref.sessionId)),
   };
 }

@@ -61,12 +61,12 @@ export class Entrance {
         onUpgrade(admission.frame.code);
         return this.#refuse(admission);
       }
-      if (!hasRoom()) {
+      const { identity } = admission;
+      if (!hasRoom(identity.principal)) {
         onUpgrade('full');
         return this.#refuse(noRoom(NO_ROOM_RETRY_MS));
       }
       onUpgrade('accepted');
-      const { identity } = admission;
       const { address: remoteAddress, traceparent } = request;
       const context = { identity, remoteAddress, traceparent };
       this.#socket = new LiveSocket(this.#raw, {

@@ -11,6 +11,7 @@ import {
   sessionKeyId,
 } from '@sluice/store';
 import { type BuiltEvent, buildEvent, type FrameSession } from './frames.js';
+import type { PaidReads } from './paid-reads.js';
 import { RepairLine } from './repair-line.js';
 
 /** A hole in live events is waited for so long, then read from the log. */
@@ -43,7 +44,11 @@ export interface Reader {
 /** Where a log stands: its epoch and the seq of its newest event. */
 export type LogPosition = { readonly epoch: string; readonly head: number };
 
-type Deps = { readonly sessions: Sessions; readonly repairs: RepairLine };
+type Deps = {
+  readonly sessions: Sessions;
+  readonly reads: PaidReads;
+  readonly repairs: RepairLine;
+};
 
 /** One session's events on this node: puts them in order and hands them to the local readers. */
 export class Feed {
@@ -111,7 +116,7 @@ export class Feed {
     try {
       for (let full = true; full; ) {
         const heard = this.position;
-        const page = await this.page(heard);
+        const page = await this.deps.sessions.log(this.ref, { after: heard, count: PAGE });
         if (!page) return this.everybody((reader) => reader.gone());
         const [first] = page.events;
         const isTrimmed = first && first.seq > this.position + 1;
@@ -123,7 +128,7 @@ export class Feed {
         for (const event of page.events)
           if (event.seq > this.position) this.ahead.set(event.seq, event);
         this.advance();
-        full = page.events.length === PAGE;
+        full = (page.events.at(-1)?.seq ?? page.head) < page.head;
       }
       for (const seq of this.ahead.keys()) if (seq <= this.position) this.ahead.delete(seq);
     } finally {
@@ -191,7 +196,9 @@ export class Feed {
           this.live.add(reader);
           return;
         }
-        const page = await this.page(reader.cursor);
+        const range = { after: reader.cursor, count: PAGE };
+        const isGone = () => reader.closed;
+        const page = await this.deps.reads.log(this.ref, range, { isGone });
         if (reader.closed) return;
         if (!page) return reader.gone();
         await this.feedPage(reader, page);
@@ -222,10 +229,6 @@ export class Feed {
     }
   }
 
-  private page(after: number): Promise<LogPage | undefined> {
-    return this.deps.sessions.log(this.ref, { after, count: PAGE });
-  }
-
   remove(reader: Reader): void {
     this.live.delete(reader);
   }
@@ -242,11 +245,12 @@ type FanOutOptions = {
   readonly channels: Channels;
   readonly keys: Keys;
   readonly sessions: Sessions;
+  readonly reads: PaidReads;
 };
 
 /** Session channel -> feed, reference-counted: one subscription per session and node. */
-export function makeFanOut({ channels, keys, sessions }: FanOutOptions) {
-  const deps: Deps = { sessions, repairs: new RepairLine() };
+export function makeFanOut({ channels, keys, sessions, reads }: FanOutOptions) {
+  const deps: Deps = { sessions, reads, repairs: new RepairLine() };
   type Entry = { feed: Feed; users: number; subscribed: Promise<void> };
   const entries = new Map<string, Entry>();
   channels.onReconnect(() => {

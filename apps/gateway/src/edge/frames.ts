@@ -122,7 +122,12 @@ function eventId(event: LogEvent): string {
 export function errorFrame(
   code: ErrorCode,
   message: string,
-  more: { messageId?: string | undefined; field?: string | undefined; scope?: string } = {},
+  more: {
+    messageId?: string | undefined;
+    field?: string | undefined;
+    scope?: string | undefined;
+    retryAfterMs?: number | undefined;
+  } = {},
 ): ErrorFrame {
   return {
     type: 'error',
@@ -132,5 +137,6 @@ export function errorFrame(
     ...(more.messageId === undefined ? {} : { message_id: more.messageId }),
     ...(more.field === undefined ? {} : { field: more.field }),
     ...(more.scope === undefined ? {} : { required_scope: more.scope }),
+    ...(more.retryAfterMs === undefined ? {} : { retry_after_ms: Math.ceil(more.retryAfterMs) }),
   };
 }

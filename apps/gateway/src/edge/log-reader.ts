@@ -1,10 +1,13 @@
 import type { SessionRef, Sessions, SessionView } from '@sluice/store';
 import type { FanOut, Feed, Reader } from './fan-out.js';
 import type { BuiltEvent, FrameSession } from './frames.js';
+import type { PaidReads } from './paid-reads.js';
 
 export type LogReaderOptions = {
   readonly from: number;
   readonly epoch: string;
+  /** Of a snapshot, when one stands in for what is lost. */
+  readonly maxBytes: number;
   take(built: BuiltEvent): void;
   /** The log behind the cursor is lost; `view` stands in for it. */
   resynced(view: SessionView): void;
@@ -21,7 +24,11 @@ export class LogReader implements Reader {
 
   constructor(
     private readonly ref: SessionRef,
-    private readonly deps: { readonly sessions: Sessions; readonly fanOut: FanOut },
+    private readonly deps: {
+      readonly sessions: Sessions;
+      readonly reads: PaidReads;
+      readonly fanOut: FanOut;
+    },
     private readonly options: LogReaderOptions,
   ) {
     this.cursor = options.from;
@@ -43,9 +50,9 @@ export class LogReader implements Reader {
     if (this.closed) return this.deps.fanOut.release(this.ref);
     this.feed = feed;
     // The head is read after the subscription: nothing between them is missed.
-    const page = await this.deps.sessions.log(this.ref, { after: this.cursor, count: 1 });
-    if (!page) return this.gone();
-    await feed.catchUp(this, page);
+    const place = await this.deps.sessions.place(this.ref);
+    if (!place) return this.gone();
+    await feed.catchUp(this, place);
   }
 
   stop(): void {
@@ -65,7 +72,9 @@ export class LogReader implements Reader {
   }
 
   async resync(): Promise<void> {
-    const view = await this.deps.sessions.read(this.ref, { count: MESSAGES_MAX });
+    const { maxBytes } = this.options;
+    const page = { count: MESSAGES_MAX, maxBytes, inboxBytes: maxBytes };
+    const view = await this.deps.reads.read(this.ref, page, { isGone: () => this.closed });
     if (this.closed) return;
     if (!view) return this.gone();
     this.cursor = view.state.event_cursor;

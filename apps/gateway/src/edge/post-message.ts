@@ -6,10 +6,11 @@ import { duplicateOutcome } from './duplicate.js';
 import { enterSession } from './enter-session.js';
 import { buildEvent, duplicateAccepted } from './frames.js';
 import { readMessage } from './read-message.js';
+import { retryAfter } from './retry-after.js';
 import { abortSession } from './routes/abort-session.js';
 import { refusalOf, TOO_MANY_MESSAGES } from './send-message.js';
 import type { Exchange, HttpReply } from './transport.js';
-import { type FinalWait, waitForFinals } from './wait-for-final.js';
+import { type FinalWait, waitForFinal } from './wait-for-final.js';
 
 /** Replies of requests that wait for a turn, or are about to be answered. */
 export type Waits = Set<HttpReply>;
@@ -26,26 +27,28 @@ export async function postMessage(
   const { reply } = exchange;
   const readMs = monotonicMs();
   const waitMs = Math.min(waitS, WAIT_MAX_S) * 1_000;
-  const message = await readMessage(exchange, context.limits.maxPayloadBytes);
-  if (!message) return;
-  if (message.type === 'abort') return await abortSession(context, reply, { ref, frame: message });
+  // Before the body is looked at: what is refused costs as much as a message.
   const admitted = await context.rates.message(ref.principal);
   if (admitted.kind === 'refused') {
     return reply.error('rate_limited', TOO_MANY_MESSAGES, retryAfter(admitted.retryAfterMs));
   }
+  const message = await readMessage(exchange, context.limits.maxPayloadBytes);
+  if (!message) return;
+  if (message.type === 'abort') return await abortSession(context, reply, { ref, frame: message });
   const agentId = await enter(context, reply, { ref, agentId: message.agent_id ?? '' });
   if (agentId === undefined) return;
 
   waits.add(reply);
-  let finals: FinalWait | undefined;
+  const messageId = message.message_id ?? makeId('msg');
+  let final: FinalWait | undefined;
   try {
-    finals = waitMs > 0 ? await waitForFinals(context, ref, agentId) : undefined;
-    reply.onAborted(() => finals?.stop());
+    final = waitMs > 0 ? await waitForFinal(context, ref, { messageId, agentId }) : undefined;
+    reply.onAborted(() => final?.stop());
     const traceparent = message.traceparent ?? exchange.request.header('traceparent');
-    const sending = { ref, agentId, message, traceparent, finals, waitMs, readMs };
+    const sending = { ref, agentId, messageId, message, traceparent, final, waitMs, readMs };
     await send(context, reply, sending);
   } finally {
-    finals?.stop();
+    final?.stop();
     waits.delete(reply);
   }
 }
@@ -78,15 +81,14 @@ async function enter(
   return undefined;
 }
 
-const retryAfter = (ms: number) => ({ 'retry-after': String(Math.ceil(ms / 1_000)) });
-
 type Sending = {
   readonly ref: SessionRef;
   readonly agentId: string;
   /** Of what the client does; '' for none. */
   readonly traceparent: string;
   readonly message: Omit<MessageFrame, 'type'>;
-  readonly finals: FinalWait | undefined;
+  readonly messageId: string;
+  readonly final: FinalWait | undefined;
   readonly waitMs: number;
   readonly readMs: number;
 };
@@ -94,9 +96,8 @@ type Sending = {
 async function send(
   context: EdgeContext,
   reply: HttpReply,
-  { ref, agentId, message, traceparent, finals, waitMs, readMs }: Sending,
+  { ref, agentId, messageId, message, traceparent, final: wait, waitMs, readMs }: Sending,
 ): Promise<void> {
-  const messageId = message.message_id ?? makeId('msg');
   const { sessionId } = ref;
   const span = context.tracing.accept({
     agent: agentId,
@@ -125,9 +126,12 @@ async function send(
   context.metrics.message(appended.kind);
   if (appended.kind === 'duplicate') {
     const outcome = duplicateOutcome(appended, messageId, ref.sessionId);
-    if (outcome) return reply.json(200, outcome, outcomeHeader(outcome));
+    if (outcome) {
+      context.rates.messageRead(ref.principal, outcome.content.length);
+      return reply.json(200, outcome, outcomeHeader(outcome));
+    }
   }
-  const final = await finals?.result(messageId, waitMs);
+  const final = await wait?.result(waitMs);
   if (final) return reply.json(200, final, outcomeHeader(final));
   const durability = await context.durability.reached();
   if (waitMs === 0) context.metrics.ackMs(monotonicMs() - readMs);

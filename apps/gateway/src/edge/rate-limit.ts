@@ -5,8 +5,24 @@ export type Admittance =
   | { readonly kind: 'admitted' }
   | { readonly kind: 'refused'; readonly retryAfterMs: number };
 
-/** Decides at once while tokens are held here; throws StoreUnavailable when Redis cannot be asked. */
-export type RateLimit = (subject: string) => Admittance | Promise<Admittance>;
+/** One kind of limit, for all its subjects. */
+export type RateLimit = {
+  /**
+   * Takes what the request costs, one token unless it is told. Decides at once while tokens are held here;
+   * throws StoreUnavailable when Redis cannot be asked.
+   */
+  take(subject: string, cost?: number): Admittance | Promise<Admittance>;
+  /** Takes what turned out to be due, also below zero: what comes next waits for it. */
+  charge(subject: string, cost: number): void;
+  /** How long nothing can be had, as far as is known here; 0: something may be. Asks nobody. */
+  emptyForMs(subject: string): number;
+};
+
+export const unlimited: RateLimit = {
+  take: () => ({ kind: 'admitted' }),
+  charge() {},
+  emptyForMs: () => 0,
+};
 
 /** What was asked for in so many ms is what the next portion must cover. */
 const WINDOW_MS = 100;
@@ -19,6 +35,7 @@ const SPARE_SHARE = 0.1;
 const SUBJECTS_MAX = 10_000;
 
 type Portion = {
+  /** Below zero: charged behind the fact, and still to be drawn. */
   left: number;
   drawnMs: number;
   /** Until then nothing can be drawn. */
@@ -50,11 +67,12 @@ export function makeRateLimit({ bucket, draw, liveNodes, nowMs }: RateLimitOptio
   const spareMax = () =>
     Math.max(1, Math.floor((bucket.burst * SPARE_SHARE) / Math.max(1, liveNodes())));
 
-  async function refill(subject: string, portion: Portion): Promise<void> {
+  async function refill(subject: string, portion: Portion, cost: number): Promise<void> {
     const needed = Math.max(portion.asked, portion.askedBefore);
-    const want = Math.max(spareMax(), Math.min(needed, rushMax));
+    const due = Math.min(bucket.burst, cost - portion.left);
+    const want = Math.ceil(Math.max(spareMax(), Math.min(needed, rushMax), due));
     const { tokens, waitMs } = await draw(subject, want);
-    portion.left = tokens;
+    portion.left += tokens;
     portion.drawnMs = nowMs();
     portion.emptyUntilMs = nowMs() + waitMs;
     putLast(subject, portion);
@@ -67,37 +85,64 @@ export function makeRateLimit({ bucket, draw, liveNodes, nowMs }: RateLimitOptio
     if (portions.size > SUBJECTS_MAX && oldest !== undefined) portions.delete(oldest);
   }
 
-  /** undefined: only Redis knows. */
-  function decide(portion: Portion): Admittance | undefined {
-    const now = nowMs();
-    const age = now - portion.drawnMs;
+  function fade(portion: Portion): void {
+    const age = nowMs() - portion.drawnMs;
     if (age > SPARE_KEPT_MS) portion.left = 0;
     else if (age > RUSH_KEPT_MS) portion.left = Math.min(portion.left, spareMax());
-    if (portion.left > 0) {
-      portion.left--;
-      return { kind: 'admitted' };
-    }
-    const retryAfterMs = portion.emptyUntilMs - now;
-    return retryAfterMs > 0 ? { kind: 'refused', retryAfterMs } : undefined;
   }
 
-  async function ask(subject: string, portion: Portion): Promise<Admittance> {
+  /** undefined: only Redis knows. */
+  function decide(portion: Portion, cost: number): Admittance | undefined {
+    fade(portion);
+    if (portion.left >= cost) {
+      portion.left -= cost;
+      return { kind: 'admitted' };
+    }
+    const waitMs = portion.emptyUntilMs - nowMs();
+    if (waitMs <= 0) return undefined;
+    const fillMs = ((cost - portion.left) * bucket.fillMs) / bucket.burst;
+    return { kind: 'refused', retryAfterMs: Math.max(waitMs, Math.min(fillMs, bucket.fillMs)) };
+  }
+
+  async function ask(subject: string, portion: Portion, cost: number): Promise<Admittance> {
     for (;;) {
-      portion.drawing ??= refill(subject, portion).finally(() => {
+      portion.drawing ??= refill(subject, portion, cost).finally(() => {
         portion.drawing = undefined;
       });
       await portion.drawing;
-      const decided = decide(portion); // undefined: others were first
+      const decided = decide(portion, cost); // undefined: others were first
       if (decided) return decided;
     }
   }
 
-  return (subject) => {
+  function portionOf(subject: string): Portion {
     const known = portions.get(subject);
-    const portion = known ?? emptyPortion();
-    if (!known) putLast(subject, portion); // bounded also while nothing can be drawn
-    count(portion, nowMs());
-    return decide(portion) ?? ask(subject, portion);
+    if (known) return known;
+    const portion = emptyPortion();
+    putLast(subject, portion); // bounded also while nothing can be drawn
+    return portion;
+  }
+
+  return {
+    take(subject, asked = 1) {
+      const cost = Math.min(asked, bucket.burst);
+      const portion = portionOf(subject);
+      count(portion, { now: nowMs(), cost });
+      return decide(portion, cost) ?? ask(subject, portion, cost);
+    },
+    charge(subject, cost) {
+      const portion = portionOf(subject);
+      portion.left -= cost;
+      if (portion.drawnMs === 0) portion.drawnMs = nowMs(); // else the debt would fade at once
+    },
+    emptyForMs(subject) {
+      const portion = portions.get(subject);
+      if (!portion) return 0;
+      fade(portion);
+      if (portion.left > 0) return 0;
+      const owedMs = (-portion.left * bucket.fillMs) / bucket.burst - (nowMs() - portion.drawnMs);
+      return Math.max(0, portion.emptyUntilMs - nowMs(), owedMs);
+    },
   };
 }
 
@@ -111,12 +156,12 @@ const emptyPortion = (): Portion => ({
   windowMs: 0,
 });
 
-function count(portion: Portion, now: number): void {
+function count(portion: Portion, { now, cost }: { now: number; cost: number }): void {
   const age = now - portion.windowMs;
   if (age >= WINDOW_MS) {
     portion.askedBefore = age < 2 * WINDOW_MS ? portion.asked : 0;
     portion.asked = 0;
     portion.windowMs = now;
   }
-  portion.asked++;
+  portion.asked += cost;
 }

@@ -1,33 +1,65 @@
 import { isIPv6 } from 'node:net';
 import { monotonicMs } from '@sluice/runtime';
-import { type Bucket, principalHash, type RateKind, type Rates } from '@sluice/store';
+import {
+  type Bucket,
+  principalHash,
+  type RateKind,
+  type Rates,
+  StoreUnavailable,
+} from '@sluice/store';
 import type { Config } from '../config-types.js';
-import { type Admittance, makeRateLimit, type RateLimit } from './rate-limit.js';
+import { costOfBytes } from './costs.js';
+import { type Admittance, makeRateLimit, type RateLimit, unlimited } from './rate-limit.js';
+
+/** Takes what something costs, one token unless it is told; as RateLimit does. */
+export type Take = (subject: string, cost?: number) => Admittance | Promise<Admittance>;
 
 /** The limits that hold for the whole cluster (X5), by who is limited. */
 export type EdgeRates = {
   /** Messages of a principal. */
-  readonly message: RateLimit;
+  readonly message: Take;
+  /** What a repeated message was sent again, in bytes. */
+  messageRead(principal: string, bytes: number): void;
   /** Sessions that a principal creates. */
-  readonly session: RateLimit;
+  readonly session: Take;
+  /** Everything else that a principal asks for, by what it costs (costs.ts). */
+  readonly request: Take;
+  /** What a principal has read, in bytes. */
+  read(principal: string, bytes: number): void;
+  /** How long a principal that has read too much must wait for the next large read; 0: not at all. */
+  readWaitMs(principal: string): number;
   /** Upgrades from an address. */
-  readonly upgrade: RateLimit;
-  /** Upgrades from an address whose credentials were refused. */
-  readonly unauthenticated: RateLimit;
+  readonly upgrade: Take;
+  /** Requests and upgrades from an address whose credentials were refused. */
+  readonly unauthenticated: Take;
+  /** How long credentials from an address are not looked at; 0: they are. */
+  guessWaitMs(address: string): number;
 };
 
 const MINUTE_MS = 60_000;
 
-const unlimited: RateLimit = () => ({ kind: 'admitted' });
+/** Without Redis everything passes: what needs it then says `unavailable`. */
+export async function unlessAway(asked: Admittance | Promise<Admittance>): Promise<Admittance> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error;
+    return { kind: 'admitted' };
+  }
+}
+
+export type EdgeRatesOptions = {
+  liveNodes(): number;
+  onRefused(kind: RateKind): void;
+};
 
 export function makeEdgeRates(
   rates: Rates,
   { rateLimit }: Pick<Config['gateway'], 'rateLimit'>,
-  { liveNodes, onRefused }: { liveNodes(): number; onRefused(kind: RateKind): void },
+  { liveNodes, onRefused }: EdgeRatesOptions,
 ): EdgeRates {
-  const limit = (kind: RateKind, perFill: number, fillMs: number): RateLimit => {
-    if (perFill === 0) return unlimited;
-    const bucket: Bucket = { burst: perFill, fillMs };
+  const limit = (kind: RateKind, bucket: Bucket): RateLimit => {
+    if (bucket.burst === 0 || bucket.fillMs === 0) return unlimited;
     const held = makeRateLimit({
       bucket,
       draw: (subject, want) => rates.draw(kind, subject, { want, bucket }),
@@ -38,32 +70,68 @@ export function makeEdgeRates(
       if (admittance.kind === 'refused') onRefused(kind);
       return admittance;
     };
-    return (subject) => {
-      const asked = held(subject);
-      return asked instanceof Promise ? asked.then(told) : told(asked);
+    return {
+      ...held,
+      take(subject, cost) {
+        const asked = held.take(subject, cost);
+        return asked instanceof Promise ? asked.then(told) : told(asked);
+      },
     };
   };
-  const { burst, messagesPerSecond } = rateLimit;
-  const message =
-    messagesPerSecond === 0
-      ? unlimited
-      : limit('messages', burst, (burst / messagesPerSecond) * 1_000);
-  const session = limit('sessions', rateLimit.sessionsPerMinute, MINUTE_MS);
-  const upgrade = limit('upgrades', rateLimit.upgradesPerMinute, MINUTE_MS);
-  const refused = limit('unauthenticated', rateLimit.unauthenticatedPerMinute, MINUTE_MS);
+  const perSecond = (rate: number, burst: number): Bucket =>
+    rate === 0 ? { burst: 0, fillMs: 0 } : { burst, fillMs: (burst / rate) * 1_000 };
+  const perMinute = (burst: number): Bucket => ({ burst, fillMs: MINUTE_MS });
+  const { burst, messagesPerSecond, requestBurst, requestsPerSecond } = rateLimit;
+  const message = byPrincipal(limit('messages', perSecond(messagesPerSecond, burst)));
+  const request = byPrincipal(limit('requests', perSecond(requestsPerSecond, requestBurst)));
+  const session = byPrincipal(limit('sessions', perMinute(rateLimit.sessionsPerMinute)));
+  const upgrade = exceptLoopback(limit('upgrades', perMinute(rateLimit.upgradesPerMinute)));
+  const refused = limit('unauthenticated', perMinute(rateLimit.unauthenticatedPerMinute));
+  const guess = exceptLoopback(refused);
   return {
-    message: (principal) => message(principalHash(principal)),
-    session: (principal) => session(principalHash(principal)),
-    upgrade: exceptLoopback(upgrade),
-    unauthenticated: exceptLoopback(refused),
+    message: message.take,
+    messageRead: (principal, bytes) => message.charge(principal, costOfBytes(bytes)),
+    session: session.take,
+    request: request.take,
+    read: (principal, bytes) => request.charge(principal, costOfBytes(bytes)),
+    readWaitMs: request.emptyForMs,
+    upgrade: upgrade.take,
+    unauthenticated: guess.take,
+    guessWaitMs: guess.emptyForMs,
+  };
+}
+
+/** Names of principals are long and secret enough to stay out of keys. */
+function byPrincipal(limit: RateLimit): RateLimit {
+  return {
+    take: (principal, cost) => limit.take(principalHash(principal), cost),
+    charge: (principal, cost) => {
+      if (cost > 0) limit.charge(principalHash(principal), cost);
+    },
+    emptyForMs: (principal) => limit.emptyForMs(principalHash(principal)),
   };
 }
 
 /** Who is on the machine itself could do worse than connect; proxies there must be named as trusted. */
 function exceptLoopback(limit: RateLimit): RateLimit {
-  return (address) => {
+  const of = (address: string) => {
     const subject = addressSubject(address);
-    return subject.startsWith('127.') || subject === LOOPBACK_6 ? unlimited('') : limit(subject);
+    const isLocal = subject.startsWith('127.') || subject === LOOPBACK_6;
+    return { subject, limit: isLocal ? unlimited : limit };
+  };
+  return {
+    take: (address, cost) => {
+      const { subject, limit } = of(address);
+      return limit.take(subject, cost);
+    },
+    charge: (address, cost) => {
+      const { subject, limit } = of(address);
+      limit.charge(subject, cost);
+    },
+    emptyForMs: (address) => {
+      const { subject, limit } = of(address);
+      return limit.emptyForMs(subject);
+    },
   };
 }
 

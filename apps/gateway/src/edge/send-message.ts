@@ -28,10 +28,10 @@ export async function sendMessage(
   const messageId = frame.message_id ?? makeId('msg');
   const admitted = await context.rates.message(socket.identity.principal);
   if (admitted.kind === 'refused') {
-    const after = Math.ceil(admitted.retryAfterMs);
     metrics.message('rate_limited');
-    const text = `${TOO_MANY_MESSAGES}; try again in ${after} ms`;
-    return void outbound.json(errorFrame('rate_limited', text, { messageId }));
+    const { retryAfterMs } = admitted;
+    const text = `${TOO_MANY_MESSAGES}; try again in ${Math.ceil(retryAfterMs)} ms`;
+    return void outbound.json(errorFrame('rate_limited', text, { messageId, retryAfterMs }));
   }
   const span = context.tracing.accept({
     agent: state.session.agentId,
@@ -76,7 +76,10 @@ export async function sendMessage(
     metrics.ackMs(monotonicMs() - readMs);
     outbound.json(duplicateAccepted(messageId, appended, names));
     const outcome = duplicateOutcome(appended, messageId, ref.sessionId);
-    if (outcome) outbound.json(outcome);
+    if (outcome) {
+      context.rates.messageRead(socket.identity.principal, outcome.content.length);
+      outbound.json(outcome);
+    }
     return;
   }
   const { code, text } = refusalOf(appended);
@@ -97,9 +100,14 @@ export function refusalOf(appended: Exclude<Appended, { kind: 'accepted' | 'dupl
     case 'busy':
       return { code: 'busy', text: 'a turn is running, and the mode is reject' };
     case 'full':
-      return {
-        code: 'inbox_full',
-        text: `the inbox is full (session.${appended.limit}); wait for replies`,
-      };
+      return appended.limit === 'max_bytes_per_principal'
+        ? {
+            code: 'inbox_full',
+            text: 'your sessions hold as much as they may (session.max_bytes_per_principal); end one',
+          }
+        : {
+            code: 'inbox_full',
+            text: `the inbox is full (session.${appended.limit}); wait for replies`,
+          };
   }
 }

@@ -1,23 +1,17 @@
-import type { Logger } from '@sluice/runtime';
-import { allows, nobody, presentedCredential } from './authenticate.js';
+import { allows, nobody } from './authenticate.js';
+import { costs } from './costs.js';
 import { makeRequest, type RawResponse, Reply, type RequestHead } from './http-exchange.js';
+import { type Identified, makeIdentify } from './identify.js';
+import { TOO_MANY_REQUESTS } from './paid-calls.js';
+import { unlessAway } from './rates.js';
+import { retryAfter } from './retry-after.js';
 import { makeFindRoute } from './router.js';
-import type {
-  Authenticate,
-  AuthenticateOutcome,
-  CheckOrigin,
-  HttpRequest,
-  Identity,
-  Route,
-} from './transport.js';
+import type { HttpRequest, Identity, Route, ServerOptions } from './transport.js';
 
-export type HttpOptions = {
-  readonly routes: readonly Route[];
-  readonly authenticate: Authenticate;
-  readonly checkOrigin: CheckOrigin;
-  readonly maxPayloadBytes: number;
-  readonly log: Logger;
-};
+export type HttpOptions = Pick<
+  ServerOptions,
+  'routes' | 'authenticate' | 'checkOrigin' | 'maxPayloadBytes' | 'rates' | 'log'
+>;
 
 /** Answers one request; the second function must be called when the client goes. */
 export type ServeHttp = (raw: RawResponse, head: RequestHead) => { gone(): void };
@@ -41,15 +35,16 @@ function corsHeaders(cors: string | undefined): Record<string, string> {
   };
 }
 
-/** Checks in this order: origin, credentials, scope; then the route. */
+/** Checks in this order: origin, credentials, scope, rate; then the route. */
 export function makeServeHttp(options: HttpOptions): ServeHttp {
   const findRoute = makeFindRoute(options.routes);
+  const identify = makeIdentify(options);
 
-  const answer = (asked: Asked, who: AuthenticateOutcome, makeRequest: () => HttpRequest) => {
+  const answer = (asked: Asked, who: Identified) => {
     const { head, reply } = asked;
     const found = findRoute(head.method, head.path);
     const isPublic = found.kind === 'route' && found.route.access === 'public';
-    if (who.kind === 'refused' && !isPublic) return refuse(reply, who);
+    if (who.kind !== 'ok' && !isPublic) return refuse(reply, who);
     const identity = who.kind === 'ok' ? who.identity : nobody;
     if (found.kind === 'unknown') return reply.error('not_found', 'There is nothing at this path.');
     if (found.kind === 'wrong_method') {
@@ -60,21 +55,36 @@ export function makeServeHttp(options: HttpOptions): ServeHttp {
     if (route.access !== 'public' && !allows(identity, route.access)) {
       return reply.error('insufficient_scope', `This needs the scope "${route.access}".`);
     }
-    run(route, { request: makeRequest(), reply, identity, params });
+    const go = () => run(route, { request: asked.request(), reply, identity, params });
+    const cost = costOf(route, head);
+    if (cost === 0) return go();
+    const drawn = options.rates.request(identity.principal, cost);
+    when(asked, drawn instanceof Promise ? unlessAway(drawn) : drawn, (admitted) => {
+      if (admitted.kind === 'admitted') return go();
+      reply.error('rate_limited', TOO_MANY_REQUESTS, retryAfter(admitted.retryAfterMs));
+    });
   };
 
-  const begin = (asked: Asked) => {
-    const who = identify(options.authenticate, asked.head);
-    const make = () => requestOf(asked, options.maxPayloadBytes);
-    if (!(who instanceof Promise)) return answer(asked, who, make);
-    const request = whileVerified(asked, who, make);
-    who
-      .then((outcome) => {
-        if (!asked.reply.aborted) answer(asked, outcome, () => request);
+  /**
+   * Goes on at once, or when that is known. The library drops the start of a body that nobody listens to: so
+   * it is read at once then, and no more than what came with the head until it is known what becomes of it.
+   */
+  const when = <T>(asked: Asked, known: T | Promise<T>, goOn: (value: T) => void) => {
+    if (!(known instanceof Promise)) return goOn(known);
+    const { raw, reply } = asked;
+    asked.request();
+    raw.pause();
+    const resume = () => {
+      if (!reply.aborted) raw.resume();
+    };
+    known.then(resume, resume);
+    known
+      .then((value) => {
+        if (!reply.aborted) goOn(value);
       })
       .catch((err) => {
         options.log.error({ err }, 'a credential could not be verified');
-        if (asked.reply.isOpen) asked.reply.error('internal', 'The gateway failed.');
+        if (reply.isOpen) reply.error('internal', 'The gateway failed.');
       });
   };
 
@@ -91,39 +101,47 @@ export function makeServeHttp(options: HttpOptions): ServeHttp {
     }
   };
 
+  const requestOf = (raw: RawResponse, head: RequestHead, reply: Reply) => {
+    const hasBody = head.method !== 'GET' && head.method !== 'HEAD';
+    const source = { raw, reply, maxBytes: options.maxPayloadBytes };
+    return makeRequest(head, hasBody ? source : undefined);
+  };
+
   return (raw, head) => {
     const origin = options.checkOrigin(header(head, 'origin'), header(head, 'host'));
     const cors = origin.kind === 'ok' ? origin.cors : undefined;
     const reply = new Reply(raw, head.method === 'HEAD', corsHeaders(cors));
     if (origin.kind === 'refused') reply.error(origin.code, origin.message);
     else if (head.method === 'OPTIONS') reply.empty(204, preflight);
-    else begin({ raw, head, reply });
+    else {
+      const asked = { raw, head, reply, request: once(() => requestOf(raw, head, reply)) };
+      when(asked, identify(head), (who) => answer(asked, who));
+    }
     return { gone: () => reply.gone() };
   };
 }
 
-/** Reading begins when this is called; a request without a body has nothing to read. */
-function requestOf({ raw, head, reply }: Asked, maxBytes: number): HttpRequest {
-  const hasBody = head.method !== 'GET' && head.method !== 'HEAD';
-  return makeRequest(head, hasBody ? { raw, reply, maxBytes } : undefined);
+/** Operators, and what is public, are not limited. */
+function costOf({ access, cost }: Route, { query }: RequestHead): number {
+  if (access === 'public' || access === 'admin') return 0;
+  return typeof cost === 'function' ? cost(new URLSearchParams(query)) : (cost ?? costs.call);
 }
 
-/**
- * The library drops the start of a body that nobody listens to. So it is read at once, and no more than
- * what came with the head until it is known whose it is.
- */
-function whileVerified(asked: Asked, who: Promise<unknown>, make: () => HttpRequest): HttpRequest {
-  const { raw, reply } = asked;
-  const request = make();
-  raw.pause();
-  const resume = () => {
-    if (!reply.aborted) raw.resume();
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
   };
-  who.then(resume, resume);
-  return request;
 }
 
-type Asked = { readonly raw: RawResponse; readonly head: RequestHead; readonly reply: Reply };
+type Asked = {
+  readonly raw: RawResponse;
+  readonly head: RequestHead;
+  readonly reply: Reply;
+  /** Reading begins when this is first called; a request without a body has nothing to read. */
+  request(): HttpRequest;
+};
 
 type RunExchange = {
   readonly request: HttpRequest;
@@ -136,17 +154,11 @@ function header(head: RequestHead, name: string): string {
   return head.headers.get(name) ?? '';
 }
 
-function identify(authenticate: Authenticate, head: RequestHead) {
-  return authenticate(
-    presentedCredential({
-      authorization: header(head, 'authorization'),
-      protocols: header(head, 'sec-websocket-protocol'),
-      query: new URLSearchParams(head.query),
-    }),
-  );
-}
-
-function refuse(reply: Reply, who: AuthenticateOutcome & { kind: 'refused' }): void {
+function refuse(reply: Reply, who: Exclude<Identified, { kind: 'ok' }>): void {
+  if (who.kind === 'too_many') {
+    const text = 'Too many requests without valid credentials from this address.';
+    return reply.error('rate_limited', text, retryAfter(who.retryAfterMs));
+  }
   const headers: Record<string, string> =
     who.code === 'unavailable' ? {} : { 'www-authenticate': 'Bearer' };
   reply.error(who.code, who.message, headers);

@@ -1,4 +1,5 @@
 import type { SessionState } from '@sluice/protocol';
+import type { SessionView } from '@sluice/store';
 
 const bytesOf = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
 
@@ -19,8 +20,12 @@ function countThatFits(items: readonly unknown[], room: number): { count: number
  * The persisted shape, such that its frame fits `maxBytes` (B1): what is pending, from its head, and then the
  * newest messages.
  */
-export function fitSnapshot(state: SessionState, maxBytes: number): SessionState {
-  const { events: _, ...rest } = state;
+export function fitSnapshot(
+  { state, older }: Pick<SessionView, 'state' | 'older'>,
+  maxBytes: number,
+): SessionState {
+  const { events: _, ...read } = state;
+  const rest = older === undefined ? read : { ...read, truncated: true as const };
   const bare = { ...rest, messages: [], pending_inbox: [], truncated: true as const };
   const room = maxBytes - bytesOf({ type: 'snapshot', state: bare });
   const { pending_inbox, messages } = rest;

@@ -1,9 +1,10 @@
 import type { Durability } from '@sluice/protocol';
 import { within } from '@sluice/runtime';
-import type { LogEvent, SessionRef, Sessions } from '@sluice/store';
+import type { LogEvent, SessionRef } from '@sluice/store';
 import type { Reader } from './fan-out.js';
 import { type BuiltEvent, type FrameSession, replayFrame } from './frames.js';
 import type { Outbound } from './outbound.js';
+import type { PaidReads } from './paid-reads.js';
 import { fitSnapshot } from './snapshot.js';
 
 export type SocketReaderOptions = {
@@ -19,7 +20,7 @@ export type SocketReaderOptions = {
   /** Deltas are left out of the replay, but those of this message, whose turn has not ended. */
   readonly compactBut: string | undefined;
   readonly outbound: Outbound;
-  readonly sessions: Sessions;
+  readonly reads: PaidReads;
   readonly maxPayloadBytes: number;
   readonly maxMessages: number;
   /** What the acknowledgement of a message sent here waits for. */
@@ -196,11 +197,13 @@ export class SocketReader implements Reader {
   }
 
   async resync(): Promise<void> {
-    const { sessions, ref, maxMessages, maxPayloadBytes, outbound } = this.options;
-    const view = await sessions.read(ref, { count: maxMessages });
+    const { reads, ref, maxMessages, maxPayloadBytes, outbound } = this.options;
+    // No more than the frame may hold.
+    const page = { count: maxMessages, maxBytes: maxPayloadBytes, inboxBytes: maxPayloadBytes };
+    const view = await reads.read(ref, page, { isGone: () => this.closed });
     if (this.closed) return;
     if (!view) return this.gone();
-    const state = fitSnapshot(view.state, maxPayloadBytes);
+    const state = fitSnapshot(view, maxPayloadBytes);
     outbound.json({ type: 'snapshot', state });
     this.cursor = state.event_cursor;
     this.handed = this.cursor;

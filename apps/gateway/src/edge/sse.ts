@@ -24,10 +24,9 @@ export async function streamEvents(
 ): Promise<'not_found' | 'no_room' | undefined> {
   const { reply, request } = exchange;
   const position = positionOf(request.header('last-event-id'), since);
-  const known = await context.sessions.log(ref, { after: position.since, count: 1 });
-  const view = known && (await context.sessions.read(ref, { count: 0 }));
-  if (!known || !view) return 'not_found';
-  if (!context.hasRoom()) return 'no_room';
+  const known = await context.sessions.place(ref);
+  if (!known) return 'not_found';
+  if (!context.hasRoom(exchange.identity.principal)) return 'no_room';
   if (reply.aborted) return undefined;
   if (context.isDraining()) {
     // It began while this one was being looked up: a stream opened now would be ended by nobody (D6).
@@ -46,12 +45,13 @@ export async function streamEvents(
   const reader = new LogReader(ref, context, {
     from: position.since,
     epoch: position.epoch === '' ? known.epoch : position.epoch,
+    maxBytes: context.limits.maxPayloadBytes,
     take: ({ event, frame, text }) => {
       send(context, stream, { id: `${event.epoch}:${event.seq}`, type: frame.type, data: text });
       if (event.kind === 'session_end' && !event.data.continues) finish();
     },
     resynced: (snapshot) => {
-      const state = fitSnapshot(snapshot.state, context.limits.maxPayloadBytes);
+      const state = fitSnapshot(snapshot, context.limits.maxPayloadBytes);
       const id = `${state.epoch}:${state.event_cursor}`;
       send(context, stream, {
         id,
@@ -89,7 +89,7 @@ export async function streamEvents(
   reply.onAborted(close);
   try {
     if (position.since > known.head) await reader.resync(); // beyond the log (E4)
-    await reader.start({ sessionId: ref.sessionId, agentId: view.state.agent_id });
+    await reader.start({ sessionId: ref.sessionId, agentId: known.agent });
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) throw error;
     stream.cut(); // the answer has begun: its reader comes back by itself

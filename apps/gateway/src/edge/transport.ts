@@ -102,6 +102,8 @@ export type Route = {
   readonly path: string;
   /** Identity of a public route's exchange is that of the credential, or nobody's. */
   readonly access: 'public' | Scope;
+  /** Tokens of its principal's requests (costs.ts), drawn before it runs; default: one call. */
+  readonly cost?: number | ((query: URLSearchParams) => number);
   run(exchange: Exchange): void | Promise<void>;
 };
 
@@ -155,12 +157,12 @@ export type ServerOptions = {
   /** Of one connection; 0: no limit. */
   readonly framesPerSecond: number;
   isDraining(): boolean;
-  /** Whether this node may have another connection (max_connections). */
-  hasRoom(): boolean;
+  /** Whether this node may have another connection of this principal. */
+  hasRoom(principal: string): boolean;
   readonly authenticate: Authenticate;
   readonly checkOrigin: CheckOrigin;
   readonly clientAddress: ClientAddress;
-  readonly rates: Pick<EdgeRates, 'upgrade' | 'unauthenticated'>;
+  readonly rates: Pick<EdgeRates, 'upgrade' | 'unauthenticated' | 'guessWaitMs' | 'request'>;
   /**
    * A connection sent more frames than it may. True: it is closed with a code, though the library goes on
    * reading what it sends, for up to 16 s. False: it is cut.

@@ -4,27 +4,29 @@ import type { EdgeContext } from './context.js';
 import { LogReader } from './log-reader.js';
 
 export type FinalWait = {
-  /** The final of `messageId`, or undefined when the time is over or the session is gone. */
-  result(messageId: string, ms: number): Promise<(FinalFrame & Logged) | undefined>;
+  /** The final of that message, or undefined when the time is over or the session is gone. */
+  result(ms: number): Promise<(FinalFrame & Logged) | undefined>;
   stop(): void;
 };
 
-/** Reads a session from now on, to find the outcome of a message that is about to be sent. */
-export async function waitForFinals(
-  context: EdgeContext,
+/** Reads a session from now on, for the outcome of one message that is about to be sent; keeps no other. */
+export async function waitForFinal(
+  context: Pick<EdgeContext, 'sessions' | 'reads' | 'fanOut' | 'limits'>,
   ref: SessionRef,
-  agentId: string,
+  { messageId, agentId }: { messageId: string; agentId: string },
 ): Promise<FinalWait> {
-  const finals = new Map<string, FinalFrame & Logged>();
+  let final: (FinalFrame & Logged) | undefined;
   let wake = () => {};
   let over = false;
-  const now = await context.sessions.log(ref, { after: Number.MAX_SAFE_INTEGER - 1, count: 1 });
+  const now = await context.sessions.place(ref);
   const reader = new LogReader(ref, context, {
     from: now?.head ?? 0,
     epoch: now?.epoch ?? '',
+    maxBytes: context.limits.maxPayloadBytes,
     take: ({ frame }) => {
       if (frame.type !== 'response' || frame.status !== 'final') return;
-      finals.set(frame.message_id, frame);
+      if (frame.message_id !== messageId) return;
+      final = frame;
       wake();
     },
     resynced: () => {},
@@ -36,9 +38,9 @@ export async function waitForFinals(
   });
   await reader.start({ sessionId: ref.sessionId, agentId });
   return {
-    async result(messageId, ms) {
+    async result(ms) {
       const deadlineMs = performance.now() + ms;
-      while (!finals.has(messageId) && !over) {
+      while (!final && !over) {
         const leftMs = deadlineMs - performance.now();
         if (leftMs <= 0) break;
         await new Promise<void>((resolve) => {
@@ -49,7 +51,7 @@ export async function waitForFinals(
           };
         });
       }
-      return finals.get(messageId);
+      return final;
     },
     stop() {
       over = true;

@@ -41,10 +41,17 @@ export class HeldSession {
     this.stop?.abort(stop);
   }
 
-  /** Committed messages, read once per lease: the holder is their only writer. */
-  async readHistory(leases: Leases): Promise<readonly HistoryMessage[]> {
+  /**
+   * Committed messages, from the newest on as many as the agent takes; read once per lease, since the
+   * holder is their only writer.
+   */
+  async readHistory(
+    leases: Leases,
+    takenBytes = Number.POSITIVE_INFINITY,
+  ): Promise<readonly HistoryMessage[]> {
     if (!this.history) {
-      const lines = await leases.history(this.lease.id);
+      const maxBytes = Math.min(takenBytes, this.options.limits.maxLogBytes);
+      const lines = await leases.history(this.lease.id, maxBytes);
       this.history = begun(lines.map(decodeHistory));
       this.historyBytes = lines.reduce((sum, line) => sum + Buffer.byteLength(line), 0);
     }

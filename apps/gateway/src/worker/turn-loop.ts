@@ -101,7 +101,9 @@ async function tryOnce(
   const agent = agents.get(head.agent);
   if (!agent || !stop) return without('error', `no node has the agent "${head.agent}"`);
   const history =
-    agent.usesHistory === false ? [] : await insist(() => held.readHistory(leases), keeper.lost);
+    agent.usesHistory === false
+      ? []
+      : await insist(() => held.readHistory(leases, agent.historyBytes), keeper.lost);
   if (!history) return { kind: 'left' };
   const append = async (number: number, batch: string[][]) => {
     const reply = await insist(

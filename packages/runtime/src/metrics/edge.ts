@@ -41,14 +41,13 @@ export function edgeMetrics<Upgrade extends string, Message extends string>(
       name: 'sluice_slow_consumers_total',
       help: 'Connections closed since they read too slowly: 1013 on a WebSocket, a stream of events broken off.',
     }),
-    rateLimited: counterBy<'upgrades' | 'unauthenticated' | 'messages' | 'sessions' | 'frames'>(
-      registry,
-      {
-        name: 'sluice_rate_limited_total',
-        help: 'Refusals by a limit of gateway.rate_limit.',
-        label: 'limit',
-        kinds: ['upgrades', 'unauthenticated', 'messages', 'sessions', 'frames'],
-      },
-    ),
+    rateLimited: counterBy<
+      'upgrades' | 'unauthenticated' | 'messages' | 'sessions' | 'requests' | 'frames'
+    >(registry, {
+      name: 'sluice_rate_limited_total',
+      help: 'Refusals by a limit of gateway.rate_limit.',
+      label: 'limit',
+      kinds: ['upgrades', 'unauthenticated', 'messages', 'sessions', 'requests', 'frames'],
+    }),
   };
 }

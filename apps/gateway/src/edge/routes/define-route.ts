@@ -1,7 +1,8 @@
 import { checked, type ErrorCode, firstIssue, parseExactJson } from '@sluice/protocol';
-import { StoreUnavailable, whyUnavailable } from '@sluice/store';
+import { StoreBusy, StoreUnavailable, whyUnavailable } from '@sluice/store';
 import { z } from 'zod';
 import { allows } from '../authenticate.js';
+import { retryAfter } from '../retry-after.js';
 import type { Exchange, Route } from '../transport.js';
 
 /** What a status means; without a schema the answer is text of `contentType`, or has no body. */
@@ -33,7 +34,7 @@ type Input<Q extends z.ZodObject, B extends z.ZodType> = {
 
 type Definition<Q extends z.ZodObject, B extends z.ZodType> = Pick<
   Route,
-  'method' | 'path' | 'access'
+  'method' | 'path' | 'access' | 'cost'
 > & {
   readonly summary: string;
   /** The `:names` of the path, for the document: what names nothing is not found. */
@@ -50,7 +51,12 @@ type Definition<Q extends z.ZodObject, B extends z.ZodType> = Pick<
 };
 
 const always: readonly ErrorCode[] = ['origin_not_allowed', 'internal'];
-const guarded: readonly ErrorCode[] = ['auth_required', 'auth_unauthorized', 'insufficient_scope'];
+const guarded: readonly ErrorCode[] = [
+  'auth_required',
+  'auth_unauthorized',
+  'insufficient_scope',
+  'rate_limited',
+];
 
 /**
  * A route whose query and body are checked by the very schemas that describe them; who names another
@@ -60,7 +66,7 @@ export function defineRoute<
   Q extends z.ZodObject = z.ZodObject<Record<never, never>>,
   B extends z.ZodType = z.ZodUndefined,
 >(definition: Definition<Q, B>): DescribedRoute {
-  const { method, path, access, summary, params, query, body, frame, answers } = definition;
+  const { method, path, access, cost, summary, params, query, body, frame, answers } = definition;
   const { isBodyOptional = false } = definition;
   const errors = new Set<ErrorCode>([
     ...always,
@@ -95,10 +101,13 @@ export function defineRoute<
       await definition.run(exchange, input);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
+      if (error instanceof StoreBusy) {
+        return reply.error('rate_limited', whyUnavailable(error), retryAfter(error.retryAfterMs));
+      }
       reply.error('unavailable', `${whyUnavailable(error)}; try again`);
     }
   }
-  return { method, path, access, doc, run };
+  return { method, path, access, ...(cost === undefined ? {} : { cost }), doc, run };
 }
 
 const nothing = z.object({});

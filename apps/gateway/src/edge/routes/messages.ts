@@ -2,6 +2,7 @@ import { cursorSchema } from '@sluice/protocol';
 import { clientFrames } from '@sluice/protocol/json-schema';
 import { z } from 'zod';
 import type { EdgeContext } from '../context.js';
+import { costs } from '../costs.js';
 import { postMessage, type Waits } from '../post-message.js';
 import { type OpenStreams, streamEvents } from '../sse.js';
 import { abortedShape } from './abort-session.js';
@@ -30,6 +31,7 @@ export function messageRoutes(context: EdgeContext, { streams, waits }: Kept): D
       method: 'POST',
       path: '/v1/sessions/:id/messages',
       access: 'write',
+      cost: 0, // it draws a message
       summary: 'Send a message; with agent_id it starts the session when there is none',
       params: sessionParams,
       query: z.object({
@@ -68,6 +70,7 @@ export function messageRoutes(context: EdgeContext, { streams, waits }: Kept): D
       method: 'GET',
       path: '/v1/sessions/:id/events',
       access: 'read',
+      cost: costs.attach,
       summary: 'The event log as Server-Sent Events, `id:` = `epoch:seq`; honours Last-Event-ID',
       params: sessionParams,
       query: z.object({

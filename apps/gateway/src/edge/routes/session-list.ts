@@ -3,6 +3,7 @@ import type { SessionSummary } from '@sluice/store';
 import { z } from 'zod';
 import { allows } from '../authenticate.js';
 import type { EdgeContext } from '../context.js';
+import { costs } from '../costs.js';
 import type { Exchange } from '../transport.js';
 import { encodeSessionCursor, sessionCursor } from './cursors.js';
 import { type DescribedRoute, defineRoute } from './define-route.js';
@@ -34,6 +35,7 @@ export function sessionListRoute(context: EdgeContext): DescribedRoute {
     method: 'GET',
     path: '/v1/sessions',
     access: 'read',
+    cost: (query) => (query.has('state') || query.has('agent_id') ? costs.search : costs.list),
     summary: "The caller's own sessions, the last used first; for scope admin everybody's",
     query: z.object({
       ...named,

@@ -3,6 +3,7 @@ import type { SessionWork } from '@sluice/store';
 import { z } from 'zod';
 import { allows } from '../authenticate.js';
 import type { EdgeContext } from '../context.js';
+import { costs } from '../costs.js';
 import { abortedShape, abortSession } from './abort-session.js';
 import { encodeHistoryPlace, historyPlace } from './cursors.js';
 import { type DescribedRoute, defineRoute } from './define-route.js';
@@ -25,6 +26,7 @@ const reading = (context: EdgeContext) =>
     path: '/v1/sessions/:id',
     access: 'read',
     summary: 'The persisted shape of a session, with its newest messages or older ones',
+    cost: costs.read,
     params: sessionParams,
     query: z.object({
       ...named,
@@ -39,7 +41,8 @@ const reading = (context: EdgeContext) =>
       const { reply } = exchange;
       const { before, limit } = query;
       const page = { before, count: limit, maxBytes: MESSAGE_BYTES_MAX };
-      const view = await context.sessions.read(ref, page);
+      const { principal: by } = exchange.identity;
+      const view = await context.reads.read(ref, page, { by, isGone: () => reply.aborted });
       if (!view) return noSuchSession(reply);
       const older = view.older ? encodeHistoryPlace(view.older) : null;
       const work = allows(exchange.identity, 'admin') ? { work: workJson(view.work) } : {};

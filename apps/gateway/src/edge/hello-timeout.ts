@@ -1,0 +1,25 @@
+import { closes } from '@sluice/protocol';
+import { monotonicMs } from '@sluice/runtime';
+import type { EdgeContext } from './context.js';
+
+/** Looked at so often within the time that a connection has. */
+const LOOKS = 4;
+
+/**
+ * Closes connections that never said `hello`: they would stay for ever, since browsers answer pings. One
+ * timer for all of them; one that has had a session may stay without.
+ */
+export function startHelloTimeout(
+  { connections, log }: Pick<EdgeContext, 'connections' | 'log'>,
+  timeoutMs: number,
+): NodeJS.Timeout {
+  return setInterval(() => {
+    const latestMs = monotonicMs() - timeoutMs;
+    for (const { socket, outbound, state, openedMs, hasEntered } of connections) {
+      if (hasEntered || state.kind !== 'idle' || openedMs > latestMs) continue;
+      const { principal } = socket.identity;
+      log.debug({ connection: socket.id, principal }, 'connection said no hello');
+      outbound.close(closes.helloTimeout.code, closes.helloTimeout.reason);
+    }
+  }, timeoutMs / LOOKS);
+}

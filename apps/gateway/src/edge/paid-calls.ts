@@ -1,0 +1,25 @@
+import type { Connection } from './connection.js';
+import type { EdgeContext } from './context.js';
+import { errorFrame } from './frames.js';
+import { unlessAway } from './rates.js';
+
+export const TOO_MANY_REQUESTS = 'too many requests (gateway.rate_limit.requests_per_second)';
+
+type Price = { readonly cost: number; readonly messageId?: string | undefined };
+
+/** A call for a frame, behind the tokens that it costs; without them the frame is refused. */
+export function paid(
+  { rates }: Pick<EdgeContext, 'rates'>,
+  { socket, outbound }: Connection,
+  { cost, messageId }: Price,
+  call: () => Promise<unknown>,
+): () => Promise<unknown> {
+  return async () => {
+    const admitted = await unlessAway(rates.request(socket.identity.principal, cost));
+    if (admitted.kind === 'admitted') return await call();
+    const { retryAfterMs } = admitted;
+    return outbound.json(
+      errorFrame('rate_limited', TOO_MANY_REQUESTS, { messageId, retryAfterMs }),
+    );
+  };
+}

@@ -1,0 +1,16 @@
+-- What the sessions of a principal in one partition have: inboxes, histories and logs, in bytes; changes
+-- nothing (run as EVALSHA_RO).
+-- KEYS: owned
+-- ARGV: session_prefix
+-- REPLY: measured <bytes>
+-- RULES: B1 E7
+local bytes = 0
+for _, id in ipairs(redis.call('ZRANGE', owned, 0, -1)) do
+  local own = session_prefix .. id
+  local s = redis.call('HMGET', own .. ':state', 'bytes', 'history_bytes', 'log_bytes')
+  local first = s[3] and redis.call('XRANGE', own .. ':events', '-', '+', 'COUNT', 1)[1]
+  -- Each event says how many bytes were logged before it: ts <ms> b <bytes> ...
+  local logged = first and tonumber(s[3]) - tonumber(first[2][4]) or 0
+  bytes = bytes + (tonumber(s[1]) or 0) + (tonumber(s[2]) or 0) + logged
+end
+return { 'measured', string.format('%.0f', bytes) }
