@@ -23,7 +23,7 @@ const endless =
   async (_turn, { respond, signal }) => {
     const writer = respond.stream('ndjson');
     for (let i = 0; !isOver() && !signal.aborted; i += 1) {
-      writer.send({ type: 'tool_progress', tool_call: { i } });
+      writer.send({ type: 'tool_call', tool_call: { i } });
       await sleep(2, signal);
     }
     writer.final('over');
@@ -166,7 +166,7 @@ describe('the event log', () => {
       const session_id = `seam-${stays}`;
       const first = await cluster.attach(node, { session_id });
       first.message('go', { message_id: 'm1' });
-      await first.waitFor({ type: 'tool_progress_stream' });
+      await first.waitFor({ type: 'tool_call_stream' });
       if (!stays) await first.close();
       const seen: Frame[] = [];
       for (let i = 0; i < 50; i += 1) {

@@ -18,7 +18,7 @@ import { Cluster, readSession } from './cluster.js';
 /** Enough events to be trimmed: streams are trimmed by whole nodes of 100 entries. */
 const chatty: Behaviour = ({ content }, { respond }) => {
   const writer = respond.stream('ndjson');
-  for (let i = 0; i < 250; i += 1) writer.send({ type: 'tool_progress', tool_call: { i } });
+  for (let i = 0; i < 250; i += 1) writer.send({ type: 'tool_call', tool_call: { i } });
   writer.final(`said: ${content}`);
 };
 
@@ -219,7 +219,7 @@ describe('a cursor that the log cannot continue', () => {
     const reading = await own.start();
     own.agent.behave((_turn, { respond }) => {
       const writer = respond.stream('ndjson');
-      for (let i = 0; i < 400; i += 1) writer.send({ type: 'tool_progress', tool_call: text });
+      for (let i = 0; i < 400; i += 1) writer.send({ type: 'tool_call', tool_call: text });
       writer.final('done');
     });
     const writer = await own.attach(reading, { session_id: 'overtaken', capabilities: [] });

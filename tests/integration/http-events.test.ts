@@ -62,14 +62,14 @@ describe('Server-Sent Events of a session', () => {
     cluster.agent.behave(async (_turn, { respond, signal }) => {
       const writer = respond.stream('ndjson');
       for (let i = 0; !over && !signal.aborted; i += 1) {
-        writer.send({ type: 'tool_progress', tool_call: { i } });
+        writer.send({ type: 'tool_call', tool_call: { i } });
         await sleep(5, signal);
       }
       writer.final('over');
     });
     const client = await cluster.attach(node, { session_id: 'resumes' });
     client.message('go', { message_id: 'm1' });
-    await client.waitFor({ type: 'tool_progress_stream' });
+    await client.waitFor({ type: 'tool_call_stream' });
     const seen: ServerSentEvent[] = [];
     for (let i = 0; i < 30; i += 1) {
       const last = seen.at(-1)?.id;
@@ -115,7 +115,7 @@ describe('Server-Sent Events of a session', () => {
   it('E4 what was trimmed is a snapshot too', async () => {
     cluster.agent.behave((_turn, { respond }) => {
       const writer = respond.stream('ndjson');
-      for (let i = 0; i < 350; i += 1) writer.send({ type: 'tool_progress', tool_call: { i } });
+      for (let i = 0; i < 350; i += 1) writer.send({ type: 'tool_call', tool_call: { i } });
       writer.final('a lot');
     });
     const client = await cluster.attach(node, { session_id: 'trimmed' });

@@ -15,7 +15,7 @@ import { Cluster, readSession } from './cluster.js';
 /** Fills the log: streams are trimmed by whole nodes of 100 entries. */
 function chatter(respond: Parameters<Behaviour>[1]['respond']) {
   const writer = respond.stream('ndjson');
-  for (let i = 0; i < 250; i += 1) writer.send({ type: 'tool_progress', tool_call: { i } });
+  for (let i = 0; i < 250; i += 1) writer.send({ type: 'tool_call', tool_call: { i } });
   return writer;
 }
 const chatty: Behaviour = (_turn, { respond }) => chatter(respond).final('said a lot');
