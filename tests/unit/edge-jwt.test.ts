@@ -2,8 +2,11 @@ import { createSecretKey, generateKeyPairSync, type KeyObject } from 'node:crypt
 import { describe, expect, it } from '@jest/globals';
 import { eventually } from '@sluice/testkit';
 import { exportJWK, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
+import { pino } from 'pino';
 import type { JwtAuth } from '../../apps/gateway/src/config-types.js';
-import { credentialsOf, jwtOf, secretOf } from './auth-made.js';
+import { makeCredentials } from '../../apps/gateway/src/edge/authenticate.js';
+import { followSecrets } from '../../apps/gateway/src/edge/live-secrets.js';
+import { credentialsOf, jwtOf, secretOf, silent } from './auth-made.js';
 import { startJwks } from './jwks-server.js';
 
 const secret = 'c7d1b1a0f5ce4a1f9a7c2f0f6d3e8b45';
@@ -115,6 +118,44 @@ describe('signed tokens', () => {
     expect(await ask(bySecret(), await sign(shared, { claims: { exp } }))).toMatchObject({
       identity: { credential: { expiresAtMs: exp * 1_000 } },
     });
+  });
+
+  it('X1 X6 are refused with the reason: to the client where the signature was good, to the log by kind', async () => {
+    const now = Math.floor(Date.now() / 1_000);
+    const lines: Record<string, unknown>[] = [];
+    const log = pino({ level: 'info' }, { write: (line: string) => lines.push(JSON.parse(line)) });
+    const jwt = bySecret({ issuer: 'https://issuer.example', audience: 'sluice' });
+    const { authenticate } = makeCredentials({ tokens: [], jwt }, followSecrets([], silent), log);
+    const right = { iss: 'https://issuer.example', aud: 'sluice' };
+    const other = createSecretKey(Buffer.from(`${secret}x`));
+    const cases: [string, string, RegExp][] = [
+      ['expired', await sign(shared, { claims: { ...right, exp: now - 60 } }), /have expired/],
+      [
+        'not_yet_valid',
+        await sign(shared, { claims: { ...right, nbf: now + 60 } }),
+        /not valid yet/,
+      ],
+      ['no_expiry', await sign(shared, { claims: { ...right, exp: undefined } }), /no expiry/],
+      ['wrong_audience', await sign(shared, { claims: { ...right, aud: 'x' } }), /audience/],
+      ['wrong_issuer', await sign(shared, { claims: { ...right, iss: 'x' } }), /issuer/],
+      ['no_principal', await sign(shared, { claims: { ...right, sub: '' } }), /no principal/],
+      ['bad_signature', await sign(other, { claims: { ...right, exp: now - 60 } }), /not accepted/],
+      ['malformed', 'a.b.c', /not accepted/],
+      ['unknown_token', 'guess', /not accepted/],
+    ];
+    for (let round = 0; round < 3; round++) {
+      for (const [reason, token, message] of cases) {
+        expect({ reason, outcome: await authenticate(token) }).toMatchObject({
+          ...{ reason, outcome: { ...refused, message: expect.stringMatching(message) } },
+        });
+      }
+    }
+    const said = lines.map(({ msg, reason, count }) => ({ msg, reason, count }));
+    const msg = 'credentials were refused';
+    expect(said).toEqual(cases.map(([reason]) => ({ msg, reason, count: 1 })));
+    for (const [, token] of cases.slice(0, -3)) {
+      expect(JSON.stringify(lines)).not.toContain(token.split('.')[1]);
+    }
   });
 
   it('X1 are held against issuer and audience', async () => {

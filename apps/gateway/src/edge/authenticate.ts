@@ -3,6 +3,7 @@ import type { Logger } from '@sluice/runtime';
 import type { Auth, Scope } from '../config-types.js';
 import { looksSigned, makeVerifyJwt } from './jwt.js';
 import { type LiveSecrets, whileUnchanged } from './live-secrets.js';
+import { makeTellRefused, refusedFor } from './refused-credentials.js';
 import type { Authenticate, AuthenticateOutcome, Identity } from './transport.js';
 
 const always = { fingerprint: '', expiresAtMs: Number.POSITIVE_INFINITY };
@@ -45,6 +46,11 @@ export const everybody: Credentials = {
 export function makeCredentials(auth: Auth, live: LiveSecrets, log: Logger): Credentials {
   const known = whileUnchanged(live, () => tokensInForce(auth, live));
   const jwt = auth.jwt === null ? undefined : makeVerifyJwt(auth.jwt, live, log);
+  const tell = makeTellRefused(log);
+  const told = (who: AuthenticateOutcome) => {
+    if (who.kind === 'refused') tell(who);
+    return who;
+  };
   return {
     authenticate(credential) {
       if (credential === undefined) {
@@ -56,7 +62,9 @@ export function makeCredentials(auth: Auth, live: LiveSecrets, log: Logger): Cre
         if (timingSafeEqual(entry.digest, presented)) identity ??= entry.identity;
       }
       if (identity !== undefined) return { kind: 'ok', identity };
-      return jwt && looksSigned(credential) ? jwt.verify(credential) : notAccepted;
+      const who =
+        jwt && looksSigned(credential) ? jwt.verify(credential) : refusedFor('unknown_token');
+      return who instanceof Promise ? who.then(told) : told(who);
     },
     isInForce: (identity) =>
       known().inForce.has(nameOf(identity)) ||
@@ -65,12 +73,6 @@ export function makeCredentials(auth: Auth, live: LiveSecrets, log: Logger): Cre
 }
 
 const nameOf = ({ principal, credential }: Identity) => `${credential.fingerprint} ${principal}`;
-
-const notAccepted: AuthenticateOutcome = {
-  kind: 'refused',
-  code: 'auth_unauthorized',
-  message: 'The credentials were not accepted.',
-};
 
 function tokensInForce({ tokens }: Auth, live: LiveSecrets) {
   const entries = tokens.flatMap(({ secret, principal, scopes }) =>

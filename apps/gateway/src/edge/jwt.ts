@@ -5,6 +5,12 @@ import { algorithmsOf, type Secret } from '../config/secret.js';
 import type { JwtAuth, Scope } from '../config-types.js';
 import { KeysUnavailable, remoteKeys } from './jwks.js';
 import { type LiveSecrets, whileUnchanged } from './live-secrets.js';
+import {
+  isOfKnownSigner,
+  type RefusalReason,
+  reasonOf,
+  refusedFor,
+} from './refused-credentials.js';
 import type { AuthenticateOutcome, Identity } from './transport.js';
 
 /** Longer ones are not looked at; those of the large issuers have 1 to 4 KiB. */
@@ -43,19 +49,21 @@ export function makeVerifyJwt(jwt: JwtAuth, live: LiveSecrets, log: Logger): Ver
   let verifying = 0;
 
   const verify = async (token: string): Promise<AuthenticateOutcome> => {
+    let reason: RefusalReason = 'unknown_key';
     for (const { key, algorithms, fingerprint } of currentKeys()) {
       try {
         const payload = await payloadOf(token, { key, algorithms, jwt });
-        return identityOf(payload, fingerprint, jwt) ?? refused();
+        return identityOf(payload, fingerprint, jwt);
       } catch (error) {
         if (error instanceof KeysUnavailable) return unavailable();
         if (!(error instanceof errors.JOSEError)) throw error;
         log.debug({ reason: error.code, why: error.message }, 'a signed token was refused');
-        if (error instanceof errors.JWTExpired) return refused('The credentials have expired.');
+        reason = reasonOf(error);
+        if (isOfKnownSigner(reason)) break;
         // Perhaps signed with another one of the keys that are valid at once.
       }
     }
-    return refused();
+    return refusedFor(reason);
   };
 
   return {
@@ -118,16 +126,17 @@ function anotherKey(error: unknown): undefined {
   throw error;
 }
 
-/** undefined: it names nobody. */
 function identityOf(
   payload: JWTPayload,
   fingerprint: string,
   { principalClaim, scopesClaim }: JwtAuth,
-): AuthenticateOutcome | undefined {
+): AuthenticateOutcome {
   const expiresAtMs = (payload.exp ?? 0) * 1_000;
-  if (expiresAtMs <= Date.now()) return refused('The credentials have expired.');
+  if (expiresAtMs <= Date.now()) return refusedFor('expired');
   const principal = payload[principalClaim];
-  if (typeof principal !== 'string' || !/^[^\n\r\0]{1,256}$/.test(principal)) return undefined;
+  if (typeof principal !== 'string' || !/^[^\n\r\0]{1,256}$/.test(principal)) {
+    return refusedFor('no_principal');
+  }
   const identity: Identity = {
     principal,
     scopes: scopesOf(payload[scopesClaim]),
@@ -142,10 +151,6 @@ function scopesOf(claim: unknown): Scope[] {
   const named: unknown[] = typeof claim === 'string' ? claim.split(' ') : [];
   const listed = Array.isArray(claim) ? claim : named;
   return (['read', 'write', 'admin'] as const).filter((scope) => listed.includes(scope));
-}
-
-function refused(message = 'The credentials were not accepted.'): AuthenticateOutcome {
-  return { kind: 'refused', code: 'auth_unauthorized', message };
 }
 
 function unavailable(): AuthenticateOutcome {

@@ -3,6 +3,7 @@ import type { Logger } from '@sluice/runtime';
 import type { Scope } from '../config-types.js';
 import type { ClientAddress } from './client-address.js';
 import type { EdgeRates } from './rates.js';
+import type { RefusalReason } from './refused-credentials.js';
 import type { UpgradeResult } from './results.js';
 
 /**
@@ -32,6 +33,8 @@ export type AuthenticateOutcome =
       /** 'unavailable': whoever could tell does not answer; worth another try. */
       readonly code: 'auth_required' | 'auth_unauthorized' | 'unavailable';
       readonly message: string;
+      /** Of one that was presented and looked at. */
+      readonly reason?: RefusalReason;
     };
 
 /** A credential as it was presented (undefined: none) -> who that is; later, for signed tokens. */
