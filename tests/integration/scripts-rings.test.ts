@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Store } from '@sluice/store';
-import { startRedis, type TestRedis } from '@sluice/testkit';
+import { eventually, startRedis, type TestRedis } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
 import {
   append,
@@ -116,5 +116,24 @@ describe('who is told of work', () => {
     expect(found.rings).toHaveLength(1);
     expect(found.nextDueMs).toBeGreaterThan(1_000);
     expect(await client.exists(swept)).toBe(1);
+  });
+
+  it('P3 what is paused is counted among what waits, and is not late', async () => {
+    const ref = await sessionWith(store, 'late', 'm1', 'm2');
+    const partition = store.keys.partitionOf(idOf(ref));
+    const isLate = async () => {
+      const { messages, oldestMs } = await store.measure(partition);
+      expect(messages).toBeGreaterThanOrEqual(2);
+      return oldestMs > 0;
+    };
+    await eventually(isLate);
+    await store.pauses.session(ref, true);
+    expect(await isLate()).toBe(false);
+    await store.pauses.session(ref, false);
+    await eventually(isLate);
+    await store.pauses.agent('echo', true);
+    expect(await isLate()).toBe(false);
+    await store.pauses.agent('echo', false);
+    await eventually(isLate);
   });
 });

@@ -25,6 +25,9 @@ export type MetricsSources = {
 /** Results of a message that are no refusal. */
 const taken = new Set(['accepted', 'duplicate']);
 
+/** Outcomes that nobody asked for; a turn that was stopped or cancelled was. */
+const failing = new Set(['error', 'timeout', 'dead_lettered']);
+
 const unbuilt: NodeState = {
   ...{ webSockets: 0, streams: 0, executing: 0, concurrency: 0, lingering: 0 },
   ...{ drainingSinceMs: 0, isRedisUp: false },
@@ -59,7 +62,7 @@ export function makeMetrics(agents: readonly string[], sources: MetricsSources) 
         totalOf(registry, 'sluice_messages_total', ({ result }) => result === 'accepted'),
         totalOf(registry, 'sluice_messages_total', ({ result }) => !taken.has(String(result))),
         totalOf(registry, 'sluice_turns_total'),
-        totalOf(registry, 'sluice_turns_total', ({ outcome }) => outcome !== 'ok'),
+        totalOf(registry, 'sluice_turns_total', ({ outcome }) => failing.has(String(outcome))),
         totalOf(registry, 'sluice_hand_overs_total'),
         totalOf(registry, 'sluice_takeovers_total'),
       ]);

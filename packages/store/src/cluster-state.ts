@@ -20,9 +20,9 @@ export type Measure = (partition: number) => Promise<scripts.MeasureReply>;
 /** How much waits in a partition, and for how long; changes nothing. */
 export function makeMeasure(connection: Connection, keys: Keys): Measure {
   return (partition) => {
-    const { pending, sessionPrefix } = keys.partition(partition);
+    const { pending, paused_agents, sessionPrefix } = keys.partition(partition);
     const args = { session_prefix: sessionPrefix };
-    return connection.run(scripts.pendingMeasure, { pending }, args);
+    return connection.run(scripts.pendingMeasure, { pending, paused_agents }, args);
   };
 }
 

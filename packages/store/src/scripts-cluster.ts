@@ -46,7 +46,7 @@ export type MeasureReply = {
 };
 
 export const pendingMeasure = defineScript('pending-measure', {
-  keys: ['pending'],
+  keys: ['pending', 'paused_agents'],
   args: ['session_prefix'],
   readOnly: true,
   decode: (_word, reply): MeasureReply => ({

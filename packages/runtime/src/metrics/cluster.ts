@@ -52,7 +52,7 @@ export function clusterMetrics(registry: Registry, state: () => ClusterState | u
   }
   gaugeIfKnown(registry, {
     name: 'sluice_cluster_oldest_pending_seconds',
-    help: `Seconds since the oldest head of an inbox was accepted, of the first 100 sessions of each partition; 0: none. ${EVERYWHERE}`,
+    help: `Seconds since the oldest head of an inbox was accepted, of the first 100 sessions of each partition without those that are paused; 0: none. ${EVERYWHERE}`,
     read() {
       const known = state();
       return known && known.oldestPendingMs / 1_000;
