@@ -2,7 +2,7 @@ import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   decodePublished,
   type Lease,
-  type LogEvent,
+  type LoggedEvent,
   type Store,
   streamFields,
 } from '@sluice/store';
@@ -49,7 +49,7 @@ describe('the event log', () => {
     return log;
   };
   /** One session through everything that logs an event; what it published. */
-  async function everything(): Promise<LogEvent[]> {
+  async function everything(): Promise<LoggedEvent[]> {
     const published: string[] = [];
     const listener = redis.client();
     listener.on('message', (_channel, text: string) => published.push(text));
@@ -66,7 +66,7 @@ describe('the event log', () => {
     await store.leases.commit(second, commitOf('t3', { fetch: false }));
     await store.sessions.end(ref, { callId: 'c', reason: 'Ended', reasonCode: 'operator' });
     await listener.ping();
-    return published.map(decodePublished);
+    return published.flatMap((text) => decodePublished(text) ?? []);
   }
 
   it('E1 seq is dense from 1, whatever logs, and the channel says the same', async () => {

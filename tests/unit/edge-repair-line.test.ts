@@ -16,6 +16,7 @@ describe('feeds that missed something', () => {
         });
         done++;
       },
+      failed: () => undefined,
     });
     for (let i = 0; i < 1_000; i++) line.add(feed());
     await eventually(() => {
@@ -33,6 +34,7 @@ describe('feeds that missed something', () => {
         order.push(name);
         if (failures-- > 0) throw new StoreUnavailable('away');
       },
+      failed: () => undefined,
     });
     const failing = feed('failing', 2);
     const others = Array.from({ length: 100 }, (_, i) => feed(`other ${i}`));
@@ -42,5 +44,23 @@ describe('feeds that missed something', () => {
     await eventually(() => order.includes('late'));
     expect(order.slice(0, 2)).toEqual(['failing', 'other 0']);
     expect(order).toHaveLength(3 + others.length + 1);
+  });
+
+  it('C3 X4 that fail for good make no other wait, and end nothing', async () => {
+    const line = new RepairLine();
+    const failures: unknown[] = [];
+    const bad = (): Repairable => ({
+      repair: () => Promise.reject(new Error('WRONGTYPE')),
+      failed: (error) => failures.push(error),
+    });
+    for (let i = 0; i < 200; i++) line.add(bad());
+    let isRead = false;
+    line.add({
+      async repair() {
+        isRead = true;
+      },
+      failed: () => undefined,
+    });
+    await eventually(() => isRead && failures.length === 200);
   });
 });

@@ -107,6 +107,8 @@ const sessionEndSchema = z.strictObject({
     continues: z.boolean(),
   }),
 });
+/** As the log holds it: what a newer release adds is left out. */
+export const sessionEndDataSchema = sessionEndSchema.shape.data.strip();
 export type SessionEndFrame = z.infer<typeof sessionEndSchema>;
 export type SessionEndData = SessionEndFrame['data'];
 

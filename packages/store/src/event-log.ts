@@ -1,6 +1,11 @@
-import type { OutcomeStatus, SessionEndData, StreamType } from '@sluice/protocol';
-import { assert } from '@sluice/runtime';
+import {
+  type OutcomeStatus,
+  type SessionEndData,
+  type StreamType,
+  sessionEndDataSchema,
+} from '@sluice/protocol';
 import type { Connection } from './connect.js';
+import { jsonObject } from './damage.js';
 import type { Keys } from './keys.js';
 import { pairs, type Value } from './reply.js';
 import * as scripts from './scripts-session.js';
@@ -39,6 +44,13 @@ export type LogEvent = { readonly seq: number; readonly epoch: string; readonly 
   | { readonly kind: 'session_end'; readonly data: SessionEndData }
 );
 
+/**
+ * An entry that this release cannot read: of a newer one, or damaged. Readers step over it, so that what
+ * follows keeps its seq (E1).
+ */
+export type OpaqueEvent = Position & { readonly kind: 'opaque' };
+export type LoggedEvent = LogEvent | OpaqueEvent;
+
 /** Letters of the `t` field in the log, by stream type. `a`, `f`, `e` are the other kinds. */
 const letterByType: Record<StreamType, string> = {
   token_stream: 'd',
@@ -62,14 +74,17 @@ export function streamFields(type: StreamType, messageId: string, data?: object)
 
 type Position = { readonly seq: number; readonly epoch: string; readonly atMs: number };
 
-function decodeFields(f: Record<string, string>, position: Position): LogEvent {
+function decodeFields(f: Record<string, string>, position: Position): LoggedEvent {
   const messageId = f.m ?? '';
   if (f.t === 'a') {
     const isPaused = f.w === '1';
     return { ...position, kind: 'accepted', messageId, position: Number(f.p), isPaused };
   }
   if (f.t === 'e') {
-    return { ...position, kind: 'session_end', data: JSON.parse(f.d ?? '{}') as SessionEndData };
+    const data = sessionEndDataSchema.safeParse(jsonObject(f.d ?? ''));
+    return data.success
+      ? { ...position, kind: 'session_end', data: data.data }
+      : { ...position, kind: 'opaque' };
   }
   const turn = { messageId, turnId: f.u ?? '', attempt: Number(f.a ?? 0) };
   if (f.t === 'f') {
@@ -86,31 +101,38 @@ function decodeFields(f: Record<string, string>, position: Position): LogEvent {
     };
   }
   const type = typeByLetter.get(f.t ?? '');
-  assert(type, `unknown event type ${f.t} in the log`);
+  if (!type) return { ...position, kind: 'opaque' };
   return { ...position, kind: 'stream', type, ...turn, data: f.d ?? '' };
 }
 
-/** Payload of a session's channel: `<epoch> <seq> <ms> <JSON list of fields>`. */
-export function decodePublished(payload: string): LogEvent {
-  const first = payload.indexOf(' ');
-  const second = payload.indexOf(' ', first + 1);
-  const third = payload.indexOf(' ', second + 1);
-  return decodeFields(pairs(JSON.parse(payload.slice(third + 1)) as string[]), {
-    epoch: payload.slice(0, first),
-    seq: Number(payload.slice(first + 1, second)),
-    atMs: Number(payload.slice(second + 1, third)),
-  });
+/**
+ * Payload of a session's channel: `<epoch> <seq> <ms> <JSON list of fields>`. undefined: it is something
+ * else, and only the log can tell what happened.
+ */
+export function decodePublished(payload: string): LoggedEvent | undefined {
+  const [start = '', epoch = '', seq, ms] = /^(\d+) (\d+) (\d+) /.exec(payload) ?? [];
+  const fields = start && jsonTexts(payload.slice(start.length));
+  if (!fields) return undefined;
+  return decodeFields(pairs(fields), { epoch, seq: Number(seq), atMs: Number(ms) });
+}
+
+function jsonTexts(text: string): string[] | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value.map(String) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A stream entry `[<seq>-0, [field, value, ...]]`, as XRANGE gives it. */
-export function decodeLogged(entry: readonly Value[], epoch: string): LogEvent {
+export function decodeLogged(entry: readonly Value[], epoch: string): LoggedEvent {
   const [id, flat] = entry;
-  assert(Array.isArray(flat), 'stream entry without fields');
-  const fields = pairs(flat);
+  const fields = Array.isArray(flat) ? pairs(flat) : {};
   return decodeFields(fields, {
     epoch,
     seq: Number.parseInt(String(id), 10),
-    atMs: Number(fields.ts),
+    atMs: Number(fields.ts ?? 0),
   });
 }
 
@@ -121,7 +143,7 @@ export type LogPage = {
   /** The epoch before this one, and the seq up to which both are the same log; '' for none. */
   readonly epochBefore: string;
   readonly epochFrom: number;
-  readonly events: readonly LogEvent[];
+  readonly events: readonly LoggedEvent[];
   /** Of the events, as the log holds them. */
   readonly bytes: number;
 };

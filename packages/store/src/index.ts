@@ -2,6 +2,7 @@ export { type RedisAddress, withoutSecrets } from './address.js';
 export type { Reading } from './bulk-reads.js';
 export type { Channels } from './channels.js';
 export { UNNAMED_CALL } from './connect.js';
+export { type Damage, jsonObject } from './damage.js';
 export type { DeadLetter, DeadLetters, LetterCursor, Retried } from './dead-letters.js';
 export type { DurabilityWait } from './durability.js';
 export { type GroupOptions, openGroupReader } from './end-group.js';
@@ -23,6 +24,7 @@ export {
 export {
   decodePublished,
   type LogEvent,
+  type LoggedEvent,
   type LogPage,
   type LogRange,
   streamFields,

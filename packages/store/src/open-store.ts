@@ -14,6 +14,7 @@ import { makeChannels } from './channels.js';
 import { type ConnectionPart, connectionName, openForRings, openPatient } from './clients.js';
 import { makeClusterState, makeMeasure } from './cluster-state.js';
 import { connect } from './connect.js';
+import { makeDamageLog } from './damage.js';
 import { makeDeadLetters } from './dead-letters.js';
 import { type DurabilityWait, openDurability } from './durability.js';
 import { type InboxLimits, makeInbox } from './inbox.js';
@@ -155,8 +156,10 @@ export async function openStore(options: StoreOptions) {
   const measure = makeMeasure(connection, keys);
   const pauses = makePauses(connection, keys, { rings, leases });
   const nodes = makeNodes(connection, keys, nodeId);
+  const damage = makeDamageLog(log);
   return {
     processId,
+    damage,
     keys,
     channels,
     rings,

@@ -23,7 +23,7 @@ import type { EdgeContext } from './context.js';
 import { costs } from './costs.js';
 import { detach } from './detach.js';
 import { type EnterReply, enterSession } from './enter-session.js';
-import type { Feed } from './fan-out.js';
+import type { Feed } from './feed.js';
 import { errorFrame } from './frames.js';
 import type { MarkPart } from './marks.js';
 import { TOO_MANY_REQUESTS } from './paid-calls.js';
@@ -104,8 +104,7 @@ export async function replay(
   { pending, resync, cursor, epoch, from, isPaused }: AttachedReply,
 ): Promise<void> {
   metrics.replayed(resync ? 0 : Math.max(0, cursor - from));
-  if (resync) await reader.resync();
-  await feed.catchUp(reader, { epoch, head: cursor });
+  await feed.catchUp(reader, { epoch, head: cursor, resync });
   if (pending > 0 && !reader.closed) {
     const what = isPaused ? 'Paused by an operator' : 'Resuming processing';
     reader.tell(`${what} (${pending} pending messages)...`);

@@ -1,7 +1,7 @@
 import type { ClientFrame } from '@sluice/protocol';
 import { monotonicMs } from '@sluice/runtime';
 import type { SessionRef } from '@sluice/store';
-import type { Feed } from './fan-out.js';
+import type { Feed } from './feed.js';
 import type { FrameSession } from './frames.js';
 import type { MarkPart } from './marks.js';
 import type { Outbound } from './outbound.js';

@@ -194,7 +194,7 @@ function makeContext(options: EdgeOptions, streams: OpenStreams): EdgeContext {
     durability: store.durability,
     ends: store.sessionEnds,
     nodes: store.nodes,
-    fanOut: makeFanOut({ channels, keys, sessions, reads }),
+    fanOut: makeFanOut({ channels, keys, sessions, reads, damage: store.damage }),
     tracing: options.tracing,
     limits,
     metrics: options.metrics,

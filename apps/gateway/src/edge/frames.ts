@@ -9,7 +9,7 @@ import type {
   ReplayFrame,
 } from '@sluice/protocol';
 import { isRetryable } from '@sluice/protocol';
-import type { LogEvent } from '@sluice/store';
+import type { LogEvent, LoggedEvent } from '@sluice/store';
 
 /** The session that frames speak of. */
 export type FrameSession = { readonly sessionId: string; readonly agentId: string };
@@ -25,6 +25,16 @@ export type BuiltEvent = {
 export function buildEvent(event: LogEvent, session: FrameSession): BuiltEvent {
   const frame = { ...unlogged(event, session), cursor: event.seq, seq: event.seq };
   return { event, frame, text: JSON.stringify(frame) };
+}
+
+/** undefined: a part of it cannot be read; whoever follows the log steps over it. */
+export function buildReadable(event: LoggedEvent, session: FrameSession): BuiltEvent | undefined {
+  if (event.kind === 'opaque') return undefined;
+  try {
+    return buildEvent(event, session);
+  } catch {
+    return undefined; // what an agent sent with it is no JSON
+  }
 }
 
 function unlogged(event: LogEvent, session: FrameSession): LoggedFrame {

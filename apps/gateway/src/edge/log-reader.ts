@@ -1,7 +1,9 @@
 import type { SessionRef, Sessions, SessionView } from '@sluice/store';
-import type { FanOut, Feed, Reader } from './fan-out.js';
+import type { FanOut } from './fan-out.js';
+import type { Feed } from './feed.js';
 import type { BuiltEvent, FrameSession } from './frames.js';
 import type { PaidReads } from './paid-reads.js';
+import type { Reader } from './reader.js';
 
 export type LogReaderOptions = {
   readonly from: number;
@@ -12,6 +14,8 @@ export type LogReaderOptions = {
   /** The log behind the cursor is lost; `view` stands in for it. */
   resynced(view: SessionView): void;
   gone(): void;
+  /** The log cannot be read: the answer must not look complete. */
+  broken(): void;
   writable(): Promise<void>;
 };
 
@@ -52,7 +56,7 @@ export class LogReader implements Reader {
     // The head is read after the subscription: nothing between them is missed.
     const place = await this.deps.sessions.place(this.ref);
     if (!place) return this.gone();
-    await feed.catchUp(this, place);
+    await feed.catchUp(this, { ...place, resync: false });
   }
 
   stop(): void {
@@ -65,6 +69,10 @@ export class LogReader implements Reader {
   take(built: BuiltEvent): void {
     this.cursor = built.event.seq;
     this.options.take(built);
+  }
+
+  skip(seq: number): void {
+    this.cursor = seq;
   }
 
   moveTo(epoch: string): void {
@@ -84,6 +92,10 @@ export class LogReader implements Reader {
 
   gone(): void {
     this.options.gone();
+  }
+
+  broken(): void {
+    this.options.broken();
   }
 
   writable(): Promise<void> {

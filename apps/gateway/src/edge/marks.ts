@@ -1,6 +1,6 @@
 import type { Logger } from '@sluice/runtime';
 import type { ResumeMark, SessionRef, Sessions } from '@sluice/store';
-import type { Feed } from './fan-out.js';
+import type { Feed } from './feed.js';
 import { startRounds } from './rounds.js';
 import type { SocketReader } from './socket-reader.js';
 

@@ -6,7 +6,11 @@ const AT_ONCE = 64;
 const RETRY_MS = 250;
 
 /** What reads its log to repair itself; rejects with StoreUnavailable when that must be tried again. */
-export type Repairable = { repair(): Promise<void> };
+export type Repairable = {
+  repair(): Promise<void>;
+  /** Its log cannot be read, and trying again would not help. */
+  failed(error: unknown): void;
+};
 
 /**
  * Feeds wait their turn to read what they missed. When the subscriptions come back all of them must: asked
@@ -21,6 +25,7 @@ export class RepairLine {
     if (this.working < AT_ONCE) void this.work();
   }
 
+  /** Never rejects: one feed that fails is no reason for the others to wait. */
   private async work(): Promise<void> {
     this.working++;
     for (const feed of this.waiting) {
@@ -28,7 +33,10 @@ export class RepairLine {
       try {
         await feed.repair();
       } catch (error) {
-        if (!(error instanceof StoreUnavailable)) throw error;
+        if (!(error instanceof StoreUnavailable)) {
+          feed.failed(error);
+          continue;
+        }
         this.waiting.add(feed); // behind the others
         await sleep(RETRY_MS);
       }

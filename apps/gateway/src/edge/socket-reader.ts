@@ -1,10 +1,10 @@
 import type { Durability } from '@sluice/protocol';
 import { within } from '@sluice/runtime';
 import type { LogEvent, SessionRef } from '@sluice/store';
-import type { Reader } from './fan-out.js';
-import { type BuiltEvent, type FrameSession, replayFrame } from './frames.js';
+import { type BuiltEvent, errorFrame, type FrameSession, replayFrame } from './frames.js';
 import type { Outbound } from './outbound.js';
 import type { PaidReads } from './paid-reads.js';
+import type { Reader } from './reader.js';
 import { fitSnapshot } from './snapshot.js';
 
 export type SocketReaderOptions = {
@@ -49,7 +49,8 @@ export class SocketReader implements Reader {
   private readonly cancelling = new Set<string>();
   /** Aborts under way from here: what they stop at once comes behind the answer. */
   private aborting = 0;
-  private held: BuiltEvent[] = [];
+  /** Events that wait, and the seqs of those that are stepped over. */
+  private held: (BuiltEvent | number)[] = [];
   private onAllTold: (() => void)[] = [];
   private toldEpoch: string;
   private replayUntil: number;
@@ -125,7 +126,8 @@ export class SocketReader implements Reader {
     if (this.held.length === 0 && !this.mustWait(built.event)) return this.hand(built);
     this.held.push(built);
     if (this.held.length <= HELD_MAX) return;
-    const event = this.held[0]?.event;
+    const [first] = this.held;
+    const event = typeof first === 'object' ? first.event : undefined;
     if (event?.kind === 'accepted') this.settle(event.messageId, 'memory');
     if (event?.kind !== 'final') return;
     this.aborting = 0;
@@ -141,19 +143,29 @@ export class SocketReader implements Reader {
   }
 
   private handHeld(): void {
-    for (let next = this.held[0]; next && !this.mustWait(next.event); next = this.held[0]) {
+    for (let next = this.held[0]; next !== undefined; next = this.held[0]) {
+      if (typeof next === 'object' && this.mustWait(next.event)) return;
       this.held.shift();
-      this.hand(next);
+      if (typeof next === 'object') this.hand(next);
+      else this.stepOver(next);
     }
+  }
+
+  skip(seq: number): void {
+    this.cursor = seq;
+    if (this.held.length > 0) this.held.push(seq);
+    else this.stepOver(seq);
+  }
+
+  private stepOver(seq: number): void {
+    this.handed = seq;
+    this.skipped++;
   }
 
   private hand(built: BuiltEvent): void {
     const { event } = built;
+    if (this.isLeftOut(event)) return this.stepOver(event.seq);
     this.handed = event.seq;
-    if (this.isLeftOut(event)) {
-      this.skipped++;
-      return;
-    }
     this.options.outbound.send(this.textOf(built));
     if (event.kind === 'accepted' && this.told(event.messageId) && event.position > 0) {
       this.tell(THINKING);
@@ -218,9 +230,16 @@ export class SocketReader implements Reader {
     this.options.onGone();
   }
 
+  broken(): void {
+    this.options.outbound.json(errorFrame('internal', UNREADABLE));
+    this.options.onGone();
+  }
+
   writable(): Promise<void> {
     return this.options.outbound.writable();
   }
 }
 
+const UNREADABLE =
+  'the log of this session cannot be read: its operator finds the reason in the log of the gateway';
 const THINKING = "Thinking... (I've added your new message to the queue to process next).";

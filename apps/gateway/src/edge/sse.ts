@@ -60,6 +60,10 @@ export async function streamEvents(
       });
     },
     gone: () => finish(),
+    broken: () => {
+      close();
+      stream.cut();
+    },
     writable: async () => {
       const half = context.limits.maxBufferedBytes / 2;
       while (!reply.aborted && stream.bufferedBytes() > half) await sleep(PACE_MS);

@@ -18,6 +18,10 @@ export async function waitForFinal(
   let final: (FinalFrame & Logged) | undefined;
   let wake = () => {};
   let over = false;
+  const end = () => {
+    over = true;
+    wake();
+  };
   const now = await context.sessions.place(ref);
   const reader = new LogReader(ref, context, {
     from: now?.head ?? 0,
@@ -30,10 +34,8 @@ export async function waitForFinal(
       wake();
     },
     resynced: () => {},
-    gone: () => {
-      over = true;
-      wake();
-    },
+    gone: end,
+    broken: end,
     writable: async () => {},
   });
   await reader.start({ sessionId: ref.sessionId, agentId });
@@ -54,8 +56,7 @@ export async function waitForFinal(
       return final;
     },
     stop() {
-      over = true;
-      wake();
+      end();
       reader.stop();
     },
   };
