@@ -1,11 +1,13 @@
-import { sleep } from '@sluice/runtime';
+import { monotonicMs, sleep } from '@sluice/runtime';
 import type { RunningEdge } from './edge.js';
 import { closeMoved, reconnectAfterMs, tellGoingAway } from './move.js';
 
+/** The share of the time that is over is closed this often: a timer cannot wait less than 1 ms for each one. */
+const CLOSE_LOOK_MS = 10;
 const WAIT_LOOK_MS = 20;
 
 /**
- * Sends the clients elsewhere (D6): told at once, closed one after the other over `spreadMs`, beside the
+ * Sends the clients elsewhere (D6): told at once, closed evenly over `spreadMs`, beside the
  * running turns. What they send until then is still accepted. `deadline` closes the rest at once.
  * Requests that wait for a turn are kept until then.
  */
@@ -19,10 +21,14 @@ export async function drainConnections(
     ...connections.map((connection) => () => closeMoved(context, connection)),
     ...[...streams].map((stream) => () => stream.end(reconnectAfterMs())),
   ];
-  const gapMs = spreadMs / Math.max(1, closings.length);
-  for (const close of closings) {
-    await sleep(gapMs, deadline);
-    close();
+  const startMs = monotonicMs();
+  for (let closed = 0; closed < closings.length; ) {
+    await sleep(Math.min(CLOSE_LOOK_MS, spreadMs), deadline);
+    const isOver = deadline.aborted || monotonicMs() - startMs >= spreadMs;
+    const share = isOver ? 1 : (monotonicMs() - startMs) / spreadMs;
+    const due = Math.floor(closings.length * share);
+    for (const close of closings.slice(closed, due)) close();
+    closed = due;
   }
   await context.marks.written();
   // Their turns may run on other nodes: only the deadline ends the waiting.
