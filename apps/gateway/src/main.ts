@@ -110,12 +110,7 @@ export async function startGateway(
     isDraining,
     isRedisReachable: () => store.isReachable(),
   });
-  const { hasAgent, liveWorkers, onNodeMessage } = presence;
-  worker = gateway.roles.includes('worker')
-    ? await startWorkerRole(config, {
-        ...{ store, agents, metrics, log, tracing, hasAgent, liveWorkers, onNodeMessage },
-      })
-    : undefined;
+  const { hasAgent, liveWorkers, onNodeMessage, stop: withdraw } = presence;
   edge = await startEdge({
     store,
     config,
@@ -139,7 +134,16 @@ export async function startGateway(
       connections,
       live_workers: liveWorkers().length,
     }),
+  }).catch(async (error) => {
+    await withdraw(); // others must not count on a node that has not come
+    throw error;
   });
+  // Not before the ports are bound: a lease that was taken by then would wait for its TTL.
+  worker = gateway.roles.includes('worker')
+    ? await startWorkerRole(config, {
+        ...{ store, agents, metrics, log, tracing, hasAgent, liveWorkers, onNodeMessage },
+      })
+    : undefined;
   lifecycle.enter('ready');
   const { port, adminPort } = edge.server;
   const admin = adminPort === null ? {} : { admin_port: adminPort };

@@ -18,12 +18,16 @@ export async function handOver(
 ): Promise<'more' | 'released'> {
   const { leases, rings, phase, metrics } = context;
   const { lease, keeper } = held;
-  if (how !== 'idle') keeper.stop();
+  if (how === 'idle') keeper.rest();
+  else keeper.stop();
   const until = how === 'force' ? never : keeper.lost;
   const drains = phase !== 'running';
   const way = how === 'yield' && drains ? 'hand_over' : how;
   const reply = await insist(() => leases.release(lease, way, FORCE_CLOSED), until);
-  if (reply?.kind === 'more') return 'more';
+  if (reply?.kind === 'more') {
+    keeper.goOn();
+    return 'more';
+  }
   keeper.stop();
   if (reply?.kind === 'handed') {
     if (drains) metrics.handOver();

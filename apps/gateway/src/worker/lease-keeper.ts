@@ -17,6 +17,13 @@ export type LeaseKeeper = {
   readonly lost: AbortSignal;
   /** Renews now, to learn of an abort for the started head. */
   check(): void;
+  /**
+   * The lease is being given up: it is renewed no more, and the answer to a renewal under way, which Redis may
+   * have met behind the release, says nothing. Its time still runs.
+   */
+  rest(): void;
+  /** It was not given up after all. */
+  goOn(): void;
   /** The lease was refused by Redis, or given up: nothing is written under it any more. */
   stop(): void;
 };
@@ -40,6 +47,7 @@ export function keepLease(
   const lost = new AbortController();
   let { lock, deadlineMs } = held.claim;
   let stopped = false;
+  let resting = false;
   let renewing = false;
   let again = false;
   let retry: NodeJS.Timeout | undefined;
@@ -57,7 +65,7 @@ export function keepLease(
   }
 
   async function renew() {
-    if (stopped) return;
+    if (stopped || resting) return;
     if (renewing) {
       again = true;
       return;
@@ -69,6 +77,7 @@ export function keepLease(
       const renewed = await leases.renew(lease, { lock, deadlineMs });
       lock = renewed.lock;
       if (renewed.reply.kind === 'fenced') {
+        if (resting) return;
         return lose(renewed.reply.isEnded ? 'session ended' : 'fenced');
       }
       deadlineMs = renewed.deadlineMs;
@@ -80,7 +89,7 @@ export function keepLease(
       if (again) {
         again = false;
         void renew();
-      } else if (deadlineMs === before && !stopped) retry = setTimeout(renew, RETRY_MS);
+      } else if (deadlineMs === before && !stopped && !resting) retry = setTimeout(renew, RETRY_MS);
     }
   }
 
@@ -101,5 +110,17 @@ export function keepLease(
     clearTimeout(watch);
   }
 
-  return { lost: lost.signal, check: () => void renew(), stop };
+  return {
+    lost: lost.signal,
+    check: () => void renew(),
+    rest() {
+      resting = true;
+      clearTimeout(retry);
+    },
+    goOn() {
+      resting = false;
+      void renew();
+    },
+    stop,
+  };
 }
