@@ -46,11 +46,23 @@ const TOKEN = 'a-token-of-the-page-0123';
     await agent.close();
   });
 
-  const start = (gateway: object = {}) =>
+  const start = (gateway: object = {}, session: object = {}) =>
     startGateway({
       redisUrl: redis.url,
-      config: { gateway, lease: { ttl: '1s' }, agents: { demo: { kind: 'http', url: agent.url } } },
+      config: {
+        gateway,
+        session,
+        lease: { ttl: '1s' },
+        agents: { demo: { kind: 'http', url: agent.url } },
+      },
     });
+
+  /** What another device does to the session of the page. */
+  async function elsewhere(path: string, body: object) {
+    const session = await page.locator('#session').textContent();
+    const url = `${node.url}/v1/sessions/${session}/${path}`;
+    await fetch(url, { method: 'POST', body: JSON.stringify(body) });
+  }
 
   async function open() {
     await page.goto(node.url);
@@ -88,6 +100,10 @@ const TOKEN = 'a-token-of-the-page-0123';
   });
 
   it('E3 E5 shows each reply once after the connection was cut, and keeps all of it on reload', async () => {
+    const sent: string[] = [];
+    page.on('websocket', (socket) =>
+      socket.on('framesent', ({ payload }) => sent.push(String(payload))),
+    );
     node = await start();
     await open();
     agent.behave(streaming);
@@ -117,6 +133,8 @@ const TOKEN = 'a-token-of-the-page-0123';
     await shown(whole);
     await send('after the reload');
     await shown([...whole, ['after the reload', 'echo: after the reload', 'ok']]);
+    // What a compact replay leaves out is no hole.
+    expect(sent.filter((text) => text.includes('"snapshot"'))).toEqual([]);
     expect(faults).toEqual([]);
   });
 
@@ -192,6 +210,74 @@ const TOKEN = 'a-token-of-the-page-0123';
     await shown([]);
     await send('fresh');
     await shown([['fresh', 'echo: fresh', 'ok']]);
+    expect(faults).toEqual([]);
+  });
+
+  it('T6 the word stop is sent with its message, and is gone when it was answered', async () => {
+    node = await start();
+    await open();
+    agent.behave(httpBehaviours.hang());
+    await send('never ends');
+    await send('stop');
+    const word = page.locator('#transcript > .turn').nth(1);
+    await word.waitFor({ state: 'detached' });
+    await shown([['never ends', '', 'aborted']]);
+    await send('/stop');
+    await page.getByText('There was nothing to stop.').waitFor();
+    await word.waitFor({ state: 'detached' });
+    await shown([['never ends', '', 'aborted']]);
+    expect(faults).toEqual([]);
+  });
+
+  it('T1 E8 another tab shows each answer under its question after an interrupt', async () => {
+    node = await start();
+    await open();
+    agent.behave(httpBehaviours.hang());
+    await send('first');
+    await eventually(() => agent.turns.length === 1);
+    await elsewhere('messages', { content: 'second', message_id: 'm2' });
+    await elsewhere('messages', { content: 'urgent', message_id: 'm3', mode: 'interrupt' });
+    await shown([
+      ['first', '', 'aborted'],
+      ['second', '', 'accepted'],
+      ['urgent', '', 'accepted'],
+    ]);
+    const tab = await context.newPage();
+    await tab.goto(node.url);
+    await eventually(async () => {
+      const found = (await transcript(tab)).map(({ own, state }) => [own, state]);
+      expect(found).toEqual([
+        ['first', 'aborted'],
+        ['second', 'accepted'],
+        ['urgent', 'accepted'],
+      ]);
+    }, 10_000);
+    expect(faults).toEqual([]);
+  });
+
+  it('E4 E8 behind a snapshot too, each outcome is shown under its question', async () => {
+    node = await start({}, { max_log_bytes: '4KiB' });
+    await open();
+    agent.behave(async (_turn, { respond }) => respond.json({ content: 'x'.repeat(6_000) }));
+    await send('long');
+    await page.locator('.turn[data-state="ok"]').waitFor();
+    agent.behave(httpBehaviours.hang());
+    for (const n of [2, 3, 4]) {
+      await elsewhere('messages', { content: `question ${n}`, message_id: `m${n}` });
+    }
+    await eventually(() => agent.turns.length === 2);
+    await page.reload();
+    await page.locator('.own', { hasText: 'question 4' }).waitFor();
+    await elsewhere('abort', { message_id: 'm3' });
+    await eventually(async () => {
+      const found = (await transcript(page)).map(({ own, state }) => [own, state]);
+      expect(found).toEqual([
+        ['(no longer kept)', 'ok'],
+        ['question 2', 'accepted'],
+        ['question 3', 'aborted'],
+        ['question 4', 'accepted'],
+      ]);
+    }, 10_000);
     expect(faults).toEqual([]);
   });
 

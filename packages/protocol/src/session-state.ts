@@ -29,6 +29,8 @@ export const sessionStateSchema = z.strictObject({
   events: z.array(z.unknown()).optional(),
   event_cursor: count,
   pending_inbox: z.array(anyContent),
+  /** Their ids, in the same order. */
+  pending_message_ids: z.array(z.string()),
   is_executing: z.boolean(),
   paused: z.boolean(),
   holder: z.string().nullable(),

@@ -252,6 +252,7 @@ function toView(reply: scripts.ReadReply): SessionView {
       events: [],
       event_cursor: Number(f.cursor),
       pending_inbox: contents,
+      pending_message_ids: entries.map(({ messageId }) => messageId),
       ...(isCut ? { truncated: true as const } : {}),
       is_executing: live && f.batch !== undefined,
       paused: reply.isPaused,

@@ -26,16 +26,19 @@ export function fitSnapshot(
 ): SessionState {
   const { events: _, ...read } = state;
   const rest = older === undefined ? read : { ...read, truncated: true as const };
-  const bare = { ...rest, messages: [], pending_inbox: [], truncated: true as const };
+  const none = { messages: [], pending_inbox: [], pending_message_ids: [] };
+  const bare = { ...rest, ...none, truncated: true as const };
   const room = maxBytes - bytesOf({ type: 'snapshot', state: bare });
-  const { pending_inbox, messages } = rest;
-  const pending = countThatFits(pending_inbox, room);
+  const { pending_inbox, pending_message_ids: ids, messages } = rest;
+  const waiting = pending_inbox.map((content, at) => [content, ids[at]]);
+  const pending = countThatFits(waiting, room);
   const isWhole = pending.count === pending_inbox.length;
   const newest = isWhole ? countThatFits([...messages].reverse(), room - pending.bytes).count : 0;
   if (isWhole && newest === messages.length) return rest;
   return {
     ...bare,
     pending_inbox: pending_inbox.slice(0, pending.count),
+    pending_message_ids: ids.slice(0, pending.count),
     messages: messages.slice(messages.length - newest),
   };
 }
