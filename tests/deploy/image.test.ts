@@ -19,6 +19,18 @@ describe('what the image runs with', () => {
     expect({ status: check.status, said: check.stderr }).toEqual({ status: 0, said: '' });
   });
 
+  it('documents agree on its size above the base', () => {
+    const named = readdirSync('docs')
+      .filter((file) => file.endsWith('.md'))
+      .flatMap((file) =>
+        [...read(`docs/${file}`).matchAll(/([\d.]+) MB (?:on top of|to node)/g)].map(([, mb]) =>
+          Math.round(Number(mb)),
+        ),
+      );
+    expect(named.length).toBeGreaterThan(2);
+    expect([...new Set(named)]).toHaveLength(1);
+  });
+
   it('the bill of materials names the same packages, and our own', () => {
     const text = execFileSync(process.execPath, ['scripts/sbom.mjs'], { encoding: 'utf8' });
     const bom = z.object({

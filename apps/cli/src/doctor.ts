@@ -1,7 +1,8 @@
 import { baseDirOf, type Config, ConfigError, loadConfig } from '@sluice/gateway';
 import { exitStatus } from '@sluice/runtime';
+import { checkAgents } from './doctor/agents.js';
 import { checkNativeLibrary } from './doctor/native.js';
-import { checkAgents, checkPort } from './doctor/node.js';
+import { checkPort } from './doctor/node.js';
 import { checkRedis } from './doctor/redis.js';
 import { type Finding, lineOf } from './doctor/report.js';
 

@@ -1,37 +1,9 @@
 import { createServer } from 'node:net';
-import { makeAgent } from '@sluice/agents';
 import type { Config } from '@sluice/gateway';
-import { within } from '@sluice/runtime';
 import { isFrame } from '../chat/frame.js';
 import type { Finding } from './report.js';
 
 const INFO_LIMIT_MS = 1_000;
-const AGENT_LIMIT_MS = 10_000;
-
-/** Makes each agent as a node would, and gives it up again. */
-export async function checkAgents(config: Config, baseDir: string): Promise<Finding[]> {
-  const { maxReplyBytes } = config.gateway;
-  const found: Finding[] = [];
-  for (const [name, agent] of Object.entries(config.agents)) {
-    const check = 'agents' as const;
-    try {
-      const made = await within(makeAgent(name, agent, { baseDir, maxReplyBytes }), AGENT_LIMIT_MS);
-      if (!made) throw new Error(`not made within ${AGENT_LIMIT_MS / 1_000} s`);
-      await within(made.close?.() ?? Promise.resolve(), AGENT_LIMIT_MS);
-      found.push({ status: 'ok', check, what: `agent ${name} (${agent.kind})` });
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      const [what = '', ...remedy] = why.split(': ');
-      found.push({
-        status: 'FAIL',
-        check,
-        what: `agent ${name}: ${what}`,
-        remedy: remedy.join(': '),
-      });
-    }
-  }
-  return found;
-}
 
 /** Whether a node could listen; a Sluice node that already does is no failure. */
 export async function checkPort({
