@@ -34,6 +34,8 @@ const values: Readonly<Record<string, string>> = {
   'gateway.max_reply': '1',
   'gateway.max_buffered_bytes': '2',
   'gateway.max_queued_frames': '1',
+  'gateway.max_unsent_bytes': '32MiB',
+  'gateway.max_unsent_per_principal': '8MiB',
   'gateway.heartbeat_interval': '1',
   'gateway.per_turn_timeout': '1',
   'gateway.allowed_origins': 'https://app.example.com,http://localhost:5173',

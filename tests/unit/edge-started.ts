@@ -11,6 +11,7 @@ import type {
   Socket,
   SocketEvents,
 } from '../../apps/gateway/src/edge/transport.js';
+import { Unsent } from '../../apps/gateway/src/edge/unsent.js';
 import { credentialsOf } from './auth-made.js';
 
 /** What the server told its listener, in order. */
@@ -75,6 +76,7 @@ export async function started(
     heartbeatIntervalMs: 30_000,
     framesPerSecond: 1_000,
     onFlood: () => true,
+    unsent: new Unsent({ maxBytes: 256 * 2 ** 20, maxBytesPerPrincipal: 0, onFull: () => {} }),
     isDraining: () => false,
     onUpgrade: () => {},
     hasRoom: () => true,

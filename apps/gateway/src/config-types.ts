@@ -44,6 +44,10 @@ export type Config = {
     readonly maxReplyBytes: number;
     readonly maxBufferedBytes: number;
     readonly maxQueuedFrames: number;
+    /** Of all connections together. */
+    readonly maxUnsentBytes: number;
+    /** 0: no limit. */
+    readonly maxUnsentPerPrincipalBytes: number;
     readonly heartbeatIntervalMs: number;
     /** 0: none. */
     readonly perTurnTimeoutMs: number;

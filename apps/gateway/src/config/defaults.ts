@@ -51,6 +51,11 @@ export function gatewayOf(given: Given): Omit<Section<'gateway'>, 'auth'> {
       own.max_buffered_bytes ?? Math.max(4 * MiB, 2 * Math.max(maxPayloadBytes, maxReplyBytes)),
     // 1,000 frames: about 25 s of deltas at one per 25 ms.
     maxQueuedFrames: own.max_queued_frames ?? 1_000,
+    // 256 MiB: 64 connections that fill their buffers; more do not read by accident.
+    maxUnsentBytes: own.max_unsent_bytes ?? 256 * MiB,
+    // A quarter of it, so that one principal leaves room to others; without auth there is only one.
+    maxUnsentPerPrincipalBytes:
+      own.max_unsent_per_principal ?? (own.auth === undefined ? 0 : 64 * MiB),
     // 30 s: below the 60 s after which common load balancers cut an idle connection.
     heartbeatIntervalMs: own.heartbeat_interval ?? 30 * SECOND,
     // 10 min: a hung agent must not hold its session for ever.

@@ -71,6 +71,8 @@ const gateway = section({
   max_reply: size(FRAME_MAX).optional(),
   max_buffered_bytes: size(BUFFER_MAX).optional(),
   max_queued_frames: whole(1).optional(),
+  max_unsent_bytes: size().optional(),
+  max_unsent_per_principal: size().optional(),
   heartbeat_interval: duration(1).optional(),
   per_turn_timeout: duration(0).optional(),
   allowed_origins: list(origin).optional(),

@@ -31,6 +31,7 @@ import { startServer } from './server.js';
 import type { OpenStreams } from './sse.js';
 import { startTouch } from './touch.js';
 import type { Route, ServerOptions, Socket, SocketEvents } from './transport.js';
+import { Unsent, type UnsentLimits } from './unsent.js';
 
 /** Resume marks are written at most so often while events flow (E10). */
 const MARK_INTERVAL_MS = 1_000;
@@ -40,6 +41,7 @@ const WAITING_PAYLOADS_MAX = 16;
 /** A frame is a reply or a snapshot, and what JSON and the fields around it add. */
 const FRAME_OVERHEAD_BYTES = 64 * 1024;
 const FLOOD_TOLD_MS = 10_000;
+const FULL_TOLD_MS = 10_000;
 const FLOODS_TOLD_MAX = 4;
 /** Metadata of one session: a title and tags. Every snapshot and every line of a listing has them. */
 const METADATA_BYTES_MAX = 16 * 1024;
@@ -89,6 +91,11 @@ export async function startEdge(options: EdgeOptions) {
     heartbeatIntervalMs: gateway.heartbeatIntervalMs,
     framesPerSecond: gateway.rateLimit.framesPerSecond,
     onFlood: floodsOf(context),
+    unsent: new Unsent({
+      maxBytes: gateway.maxUnsentBytes,
+      maxBytesPerPrincipal: gateway.maxUnsentPerPrincipalBytes,
+      onFull: tellFull(context),
+    }),
     // A node without the role has nothing to offer a client either.
     isDraining: () => !serves || options.isDraining(),
     hasRoom: context.hasRoom,
@@ -151,6 +158,17 @@ function floodsOf({ metrics, log }: EdgeContext): ServerOptions['onFlood'] {
     tell(peer);
     told += 1;
     return told <= FLOODS_TOLD_MAX;
+  };
+}
+
+/** A socket is counted by what closes it. */
+function tellFull({ metrics, log }: EdgeContext): UnsentLimits['onFull'] {
+  const tell = seldom<string>(FULL_TOLD_MS, (principal, more) =>
+    log.warn({ principal, more }, 'connection ended: too much waits for readers that do not read'),
+  );
+  return (kind, principal) => {
+    if (kind === 'http') metrics.slowConsumer();
+    tell(principal);
   };
 }
 

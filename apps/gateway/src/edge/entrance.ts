@@ -75,6 +75,7 @@ export class Entrance {
         sockets,
         maxPayloadBytes,
         framesPerSecond,
+        share: this.#options.unsent.of('socket', identity.principal),
         onFlood: () =>
           this.#options.onFlood({ principal: identity.principal, address: remoteAddress }),
         log,

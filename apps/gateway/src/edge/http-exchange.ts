@@ -3,12 +3,15 @@ import { type ErrorCode, httpStatus, isRetryable } from '@sluice/protocol';
 import { assert } from '@sluice/runtime';
 import { EventStream, type RawStream } from './http-stream.js';
 import type { HttpReply, HttpRequest, HttpStream } from './transport.js';
+import type { UnsentShare } from './unsent.js';
 
 /** What of a uWebSockets.js response an exchange needs. */
 export type RawResponse = RawStream & {
   writeStatus(status: string): unknown;
   writeHeader(key: string, value: string): unknown;
-  end(body?: string): unknown;
+  end(body?: string, closeConnection?: boolean): unknown;
+  getWriteOffset(): number;
+  tryEnd(body: Uint8Array, totalSize: number): [isSent: boolean, isAnswered: boolean];
   endWithoutBody(reportedContentLength?: number): unknown;
   onData(fn: (chunk: ArrayBuffer, isLast: boolean) => void): unknown;
   pause(): unknown;
@@ -24,24 +27,49 @@ export type RequestHead = {
   readonly remoteAddress: string;
 };
 
+const TOO_MUCH_WAITS = 'Too much waits for others to be read or sent; come again in a moment.';
+
 type Headers = Readonly<Record<string, string>>;
 type Body = string | 'too_large' | 'aborted';
 
 /** The reply to one request, and what the server itself must know of it. */
 export class Reply implements HttpReply {
-  #state: 'open' | 'streaming' | 'answered' | 'gone' = 'open';
+  #state: 'open' | 'sending' | 'streaming' | 'answered' | 'gone' = 'open';
   readonly #raw: RawResponse;
   readonly #isHead: boolean;
   readonly #always: Headers;
   #listeners: (() => void)[] = [];
   #onError: (code: ErrorCode) => void = () => {};
   #stream: EventStream | undefined;
+  #share: UnsentShare;
+  #isLast = false;
 
-  /** `always`: headers of every answer. The caller passes the library's `onAborted` to `gone`. */
-  constructor(raw: RawResponse, isHead: boolean, always: Headers) {
+  /**
+   * `always`: headers of every answer; `share`: where what waits for the client is counted. The caller
+   * passes the library's `onAborted` to `gone`.
+   */
+  constructor(raw: RawResponse, isHead: boolean, about: { always: Headers; share: UnsentShare }) {
     this.#raw = raw;
     this.#isHead = isHead;
-    this.#always = always;
+    this.#always = about.always;
+    this.#share = about.share;
+  }
+
+  /** It is known who asks: counted for them from now on. */
+  isFor(share: UnsentShare): void {
+    share.set(this.#share.bytes);
+    this.#share.set(0);
+    this.#share = share;
+  }
+
+  /** The connection ends behind this answer: what follows the request cannot be trusted. */
+  isLast(): void {
+    this.#isLast = true;
+  }
+
+  /** What of the request was read so far waits in memory too. */
+  keeps(bytes: number): boolean {
+    return this.#share.set(bytes);
   }
 
   get aborted(): boolean {
@@ -65,6 +93,7 @@ export class Reply implements HttpReply {
     if (this.#state === 'answered' || this.#state === 'gone') return;
     this.#state = 'gone';
     this.#stream?.gone();
+    this.#share.set(0);
     for (const listener of this.#listeners.splice(0)) listener();
   }
 
@@ -77,12 +106,44 @@ export class Reply implements HttpReply {
       this.empty(status, headers);
       return;
     }
-    if (!this.#begin('answered')) return;
+    const bytes = Buffer.from(body);
+    const isWhole = this.#isHead || this.#isLast || bytes.length === 0;
+    if (!this.#begin(isWhole ? 'answered' : 'sending')) return;
     this.#raw.cork(() => {
       this.#writeHead(status, { 'content-type': contentType, ...headers });
-      if (this.#isHead) this.#raw.endWithoutBody(Buffer.byteLength(body));
-      else this.#raw.end(body);
+      if (this.#isHead) this.#raw.endWithoutBody(bytes.length);
+      else if (isWhole) this.#raw.end(body, this.#isLast);
+      else this.#send(bytes, 0);
     });
+    if (this.#state !== 'sending') return;
+    this.#raw.onWritable((offset) => this.#sendMore(bytes, offset));
+    this.#count(bytes);
+  }
+
+  /**
+   * The library keeps nothing of what the client does not take, and ends the connection of one that asks
+   * for more before all of it has gone. A reader that takes nothing for 10 s is cut by the library.
+   */
+  #send(body: Buffer, from: number): boolean {
+    const [isSent, isAnswered] = this.#raw.tryEnd(body.subarray(from), body.length);
+    if (isAnswered) this.#state = 'answered';
+    return isSent;
+  }
+
+  #sendMore(body: Buffer, from: number): boolean {
+    let isSent = true;
+    this.#raw.cork(() => {
+      isSent = this.#send(body, from);
+    });
+    if (this.#state === 'sending') this.#count(body);
+    else this.#share.set(0);
+    return isSent;
+  }
+
+  #count(body: Buffer): void {
+    if (this.#share.set(body.length - this.#raw.getWriteOffset())) return;
+    this.#raw.close();
+    this.gone(); // the library's own word may come before anybody listens for it
   }
 
   /** An answer that has no body: 204 and the like. */
@@ -100,7 +161,7 @@ export class Reply implements HttpReply {
       return endedStream;
     }
     if (!this.#begin('streaming')) return endedStream;
-    const stream = new EventStream(this.#raw, () => {
+    const stream = new EventStream(this.#raw, this.#share, () => {
       this.#state = 'answered';
       this.#listeners = [];
     });
@@ -129,11 +190,12 @@ export class Reply implements HttpReply {
     this.#stream?.cut();
   }
 
-  #begin(next: 'answered' | 'streaming'): boolean {
+  #begin(next: 'answered' | 'sending' | 'streaming'): boolean {
     if (this.#state === 'gone') return false;
     assert(this.#state === 'open', 'a request is answered once');
     this.#state = next;
-    if (next === 'answered') this.#listeners = [];
+    if (next !== 'streaming') this.#listeners = [];
+    this.#share.set(0);
     return true;
   }
 
@@ -168,6 +230,10 @@ function readBody(raw: RawResponse, reply: Reply, maxBytes: number): Promise<Bod
     raw.onData((chunk, isLast) => {
       size += chunk.byteLength;
       if (size > maxBytes) return settle('too_large');
+      if (!reply.keeps(size)) {
+        if (reply.isOpen) reply.error('unavailable', TOO_MUCH_WAITS);
+        return settle('aborted');
+      }
       // Copied: the library reuses the memory as soon as this returns.
       chunks.push(Buffer.from(new Uint8Array(chunk)));
       if (isLast) settle(Buffer.concat(chunks).toString('utf8'));

@@ -1,4 +1,5 @@
 import type { HttpStream } from './transport.js';
+import type { UnsentShare } from './unsent.js';
 
 /** What of a uWebSockets.js response a stream needs. */
 export type RawStream = {
@@ -20,6 +21,7 @@ const PIECE_BYTES = 64 * 1024;
  */
 export class EventStream implements HttpStream {
   readonly #raw: RawStream;
+  readonly #share: UnsentShare;
   readonly #onEnd: () => void;
   #waiting: string[] = [];
   #waitingBytes = 0;
@@ -27,20 +29,21 @@ export class EventStream implements HttpStream {
   #stuckBytes = 0;
   #open = true;
 
-  constructor(raw: RawStream, onEnd: () => void) {
+  constructor(raw: RawStream, share: UnsentShare, onEnd: () => void) {
     this.#raw = raw;
+    this.#share = share;
     this.#onEnd = onEnd;
     raw.onWritable(() => this.#writable());
   }
 
   write(chunk: string): void {
     if (!this.#open || chunk === '') return;
-    if (this.#stuckBytes === 0) {
-      this.#hand(chunk);
-      return;
+    if (this.#stuckBytes === 0) this.#hand(chunk);
+    else {
+      this.#waiting.push(chunk);
+      this.#waitingBytes += Buffer.byteLength(chunk);
     }
-    this.#waiting.push(chunk);
-    this.#waitingBytes += Buffer.byteLength(chunk);
+    if (!this.#share.set(this.bufferedBytes())) this.cut();
   }
 
   bufferedBytes(): number {
@@ -70,6 +73,7 @@ export class EventStream implements HttpStream {
     this.#waiting = [];
     this.#waitingBytes = 0;
     this.#stuckBytes = 0;
+    this.#share.set(0);
   }
 
   #hand(chunk: string): void {
@@ -83,6 +87,7 @@ export class EventStream implements HttpStream {
     this.#stuckBytes = 0;
     if (this.#waiting.length === 0) this.#hand(':\n\n');
     while (this.#waiting.length > 0 && this.#stuckBytes === 0) this.#hand(this.#nextPiece());
+    this.#share.set(this.bufferedBytes());
     return true;
   }
 

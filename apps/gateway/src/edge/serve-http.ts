@@ -10,7 +10,7 @@ import type { HttpRequest, Identity, Route, ServerOptions } from './transport.js
 
 export type HttpOptions = Pick<
   ServerOptions,
-  'routes' | 'authenticate' | 'checkOrigin' | 'maxPayloadBytes' | 'rates' | 'log'
+  'routes' | 'authenticate' | 'checkOrigin' | 'maxPayloadBytes' | 'rates' | 'unsent' | 'log'
 >;
 
 /** Answers one request; the second function must be called when the client goes. */
@@ -46,6 +46,7 @@ export function makeServeHttp(options: HttpOptions): ServeHttp {
     const isPublic = found.kind === 'route' && found.route.access === 'public';
     if (who.kind !== 'ok' && !isPublic) return refuse(reply, who);
     const identity = who.kind === 'ok' ? who.identity : nobody;
+    reply.isFor(options.unsent.of('http', identity.principal));
     if (found.kind === 'unknown') return reply.error('not_found', 'There is nothing at this path.');
     if (found.kind === 'wrong_method') {
       const { allow } = found;
@@ -54,6 +55,12 @@ export function makeServeHttp(options: HttpOptions): ServeHttp {
     const { route, params } = found;
     if (route.access !== 'public' && !allows(identity, route.access)) {
       return reply.error('insufficient_scope', `This needs the scope "${route.access}".`);
+    }
+    if (!isPublic && options.unsent.isFull(identity.principal)) {
+      return reply.error(
+        'unavailable',
+        'Too many answers wait to be read; come again in a moment.',
+      );
     }
     const go = () => run(route, { request: asked.request(), reply, identity, params });
     const cost = costOf(route, head);
@@ -110,7 +117,10 @@ export function makeServeHttp(options: HttpOptions): ServeHttp {
   return (raw, head) => {
     const origin = options.checkOrigin(header(head, 'origin'), header(head, 'host'));
     const cors = origin.kind === 'ok' ? origin.cors : undefined;
-    const reply = new Reply(raw, head.method === 'HEAD', corsHeaders(cors));
+    const reply = new Reply(raw, head.method === 'HEAD', {
+      always: corsHeaders(cors),
+      share: options.unsent.of('http', nobody.principal),
+    });
     if (origin.kind === 'refused') reply.error(origin.code, origin.message);
     else if (head.method === 'OPTIONS') reply.empty(204, preflight);
     else {

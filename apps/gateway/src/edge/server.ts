@@ -172,7 +172,7 @@ type Upgrade = { readonly req: uWS.HttpRequest; readonly context: uWS.us_socket_
 function upgrade(options: ServerOptions, res: uWS.HttpResponse, { req, context }: Upgrade): void {
   if (options.isDraining()) {
     options.onUpgrade('draining');
-    return new Reply(res, false, {}).error(
+    return new Reply(res, false, { always: {}, share: options.unsent.of('http', '') }).error(
       'draining',
       'This node is draining; another one answers.',
     );

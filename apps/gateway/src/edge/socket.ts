@@ -3,6 +3,7 @@ import { type Logger, monotonicMs } from '@sluice/runtime';
 import { nanoid } from 'nanoid';
 import { FramePace } from './frame-pace.js';
 import type { Identity, Socket, SocketEvents } from './transport.js';
+import type { UnsentShare } from './unsent.js';
 
 /** What of a uWebSockets.js WebSocket a socket needs. Every call after its close throws. */
 export type RawSocket = {
@@ -38,6 +39,8 @@ export type SocketContext = {
   readonly sockets: Set<LiveSocket>;
   readonly maxPayloadBytes: number;
   readonly framesPerSecond: number;
+  /** Where what waits for the peer is counted. */
+  readonly share: UnsentShare;
   onFlood(): boolean;
   readonly log: Logger;
 };
@@ -77,11 +80,18 @@ export class LiveSocket implements Socket {
   send(text: string): 'sent' | 'queued' | 'dropped' | 'closed' {
     if (this.#state !== 'open') return 'closed';
     const result = this.#raw.send(text, false);
+    // Nothing waits when all of it was sent, and nothing waited before.
+    if ((result !== 1 || this.#context.share.bytes > 0) && !this.#count()) return 'dropped';
     return result === 1 ? 'sent' : result === 0 ? 'queued' : 'dropped';
   }
 
   bufferedBytes(): number {
     return this.#state === 'open' ? this.#raw.getBufferedAmount() : 0;
+  }
+
+  /** False: others, or this principal, keep so much that this connection has to go. */
+  #count(): boolean {
+    return this.#context.share.set(this.#raw.getBufferedAmount());
   }
 
   ping(): void {
@@ -166,6 +176,7 @@ export class LiveSocket implements Socket {
   }
 
   #goOn(): void {
+    if (this.#state !== 'closed') this.#count();
     if (this.#state === 'open') this.#tell((events) => events.drained(this));
     if (this.#closing === undefined || this.#raw.getBufferedAmount() > 0) return;
     const { code, reason } = this.#closing;
@@ -181,6 +192,7 @@ export class LiveSocket implements Socket {
   #leave(next: 'closing' | 'closed'): void {
     const wasOpen = this.#state === 'open';
     if (next === 'closed') {
+      this.#context.share.set(0);
       clearTimeout(this.#closing?.timer);
       this.#closing = undefined;
     }

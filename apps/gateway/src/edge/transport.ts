@@ -5,6 +5,7 @@ import type { ClientAddress } from './client-address.js';
 import type { EdgeRates } from './rates.js';
 import type { RefusalReason } from './refused-credentials.js';
 import type { UpgradeResult } from './results.js';
+import type { Unsent } from './unsent.js';
 
 /**
  * What the edge knows of the network: plain types, so that nothing but server.ts depends on the
@@ -166,6 +167,7 @@ export type ServerOptions = {
   readonly checkOrigin: CheckOrigin;
   readonly clientAddress: ClientAddress;
   readonly rates: Pick<EdgeRates, 'upgrade' | 'unauthenticated' | 'guessWaitMs' | 'request'>;
+  readonly unsent: Unsent;
   /**
    * A connection sent more frames than it may. True: it is closed with a code, though the library goes on
    * reading what it sends, for up to 16 s. False: it is cut.

@@ -1,0 +1,67 @@
+/** A connection that keeps no more than this is never given up for what others keep. */
+const SMALL_BYTES = 64 * 1024;
+
+export type UnsentLimits = {
+  /** Of all connections of this node. */
+  readonly maxBytes: number;
+  /** Of one principal; 0: no limit. */
+  readonly maxBytesPerPrincipal: number;
+  /** A connection was given up for it. */
+  onFull(kind: UnsentKind, principal: string): void;
+};
+
+export type UnsentKind = 'http' | 'socket';
+
+/**
+ * What this node keeps in memory for peers that do not read, or have not finished sending: answers over
+ * HTTP, streams of events, frames, bodies. Each connection has a limit of its own elsewhere; here is the
+ * total, of the node and of each principal, so that many connections gain nothing.
+ */
+export class Unsent {
+  #bytes = 0;
+  readonly #byPrincipal = new Map<string, number>();
+
+  constructor(private readonly limits: UnsentLimits) {}
+
+  /** What one connection keeps, which counts until it is set to 0. */
+  of(kind: UnsentKind, principal: string): UnsentShare {
+    return new UnsentShare((from, to) => {
+      const isWithin = this.#change(principal, from, to);
+      if (!isWithin) this.limits.onFull(kind, principal);
+      return isWithin;
+    });
+  }
+
+  /** Whether nothing more should be begun for a principal. */
+  isFull(principal: string): boolean {
+    const { maxBytes, maxBytesPerPrincipal } = this.limits;
+    const own = this.#byPrincipal.get(principal) ?? 0;
+    return this.#bytes >= maxBytes || (maxBytesPerPrincipal > 0 && own >= maxBytesPerPrincipal);
+  }
+
+  #change(principal: string, from: number, to: number): boolean {
+    this.#bytes += to - from;
+    const own = (this.#byPrincipal.get(principal) ?? 0) + to - from;
+    if (own > 0) this.#byPrincipal.set(principal, own);
+    else this.#byPrincipal.delete(principal);
+    return to <= from || to <= SMALL_BYTES || !this.isFull(principal);
+  }
+}
+
+export class UnsentShare {
+  #bytes = 0;
+
+  constructor(private readonly change: (from: number, to: number) => boolean) {}
+
+  /** False: more than the node or the principal may keep; the connection is to be given up. */
+  set(bytes: number): boolean {
+    if (bytes === this.#bytes) return true;
+    const from = this.#bytes;
+    this.#bytes = bytes;
+    return this.change(from, bytes);
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+}
