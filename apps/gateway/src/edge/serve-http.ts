@@ -87,7 +87,7 @@ export function makeServeHttp(options: HttpOptions): ServeHttp {
     known.then(resume, resume);
     known
       .then((value) => {
-        if (!reply.aborted) goOn(value);
+        if (reply.isOpen) goOn(value);
       })
       .catch((err) => {
         options.log.error({ err }, 'a credential could not be verified');
