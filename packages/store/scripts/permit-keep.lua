@@ -4,6 +4,6 @@
 -- REPLY: kept
 -- RULES: B1
 --@include clock
-for _, holder in ipairs(cjson.decode(holders)) do redis.call('ZADD', permits, now + ttl, holder) end
+for _, holder in ipairs(cjson.decode(holders)) do redis.call('ZADD', permits, 'XX', now + ttl, holder) end
 redis.call('PEXPIRE', permits, ttl)
 return { 'kept' }

@@ -1,5 +1,5 @@
 import { makeId, monotonicMs } from '@sluice/runtime';
-import type { Claim, RingJob } from '@sluice/store';
+import { type Claim, type RingJob, StoreUnavailable } from '@sluice/store';
 import type { WorkerContext } from './context.js';
 import { handOver } from './hand-over.js';
 import { HeldSession } from './held-session.js';
@@ -89,10 +89,19 @@ async function begin(
   return monotonicMs() < claim.deadlineMs ? begun : undefined;
 }
 
-/** Sends a ring round again under a new number; one that is not delayed keeps its place, the first. */
+/**
+ * Sends a ring round again under a new number; one that is not delayed keeps its place, the first. While Redis
+ * is away it comes to nothing, and the sweep rings again: that Redis is away has its own line.
+ */
 export async function passOn(context: WorkerContext, id: string, delayMs: number): Promise<void> {
-  const ring = await context.leases.drawRing(id, delayMs);
-  if (ring !== '') await context.rings.ring(id, ring, { delayMs, lifo: delayMs === 0 });
+  const { leases, rings, log } = context;
+  try {
+    const ring = await leases.drawRing(id, delayMs);
+    if (ring !== '') await rings.ring(id, ring, { delayMs, lifo: delayMs === 0 });
+  } catch (err) {
+    if (!(err instanceof StoreUnavailable)) throw err;
+    log.debug({ err, session: id }, 'ring not passed on');
+  }
 }
 
 /** Runs and lingers until the lease is given up; the caller's slot and permits are given back. */

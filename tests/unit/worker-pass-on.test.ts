@@ -1,0 +1,31 @@
+import { describe, expect, it } from '@jest/globals';
+import { StoreUnavailable } from '@sluice/store';
+import { passOn } from '../../apps/gateway/dist/worker/run-session.js';
+
+describe('a ring that must go to others', () => {
+  const contextWith = (drawRing: () => Promise<string>) => {
+    const lines: string[] = [];
+    const note = (level: string) => (_fields: object, msg: string) => lines.push(`${level} ${msg}`);
+    const log = { debug: note('debug'), warn: note('warn'), error: note('error') };
+    const rung: string[] = [];
+    const rings = { ring: async (id: string) => rung.push(id) };
+    return { context: { leases: { drawRing }, rings, log } as never, lines, rung };
+  };
+
+  it('T7 C3 is left to the sweep, quietly, while Redis is away', async () => {
+    const { context, lines, rung } = contextWith(async () => {
+      throw new StoreUnavailable();
+    });
+    await passOn(context, 's', 0);
+    expect([lines, rung]).toEqual([['debug ring not passed on'], []]);
+  });
+
+  it('T7 is rung anew; any other failure is one', async () => {
+    const given = contextWith(async () => '7');
+    await passOn(given.context, 's', 0);
+    expect(given.rung).toEqual(['s']);
+    const bug = new Error('a bug');
+    const failing = contextWith(() => Promise.reject(bug));
+    await expect(passOn(failing.context, 's', 0)).rejects.toBe(bug);
+  });
+});
