@@ -1,0 +1,116 @@
+import { sleep } from '@sluice/runtime';
+import {
+  eventually,
+  type FrameClient,
+  type GatewayProcess,
+  type HttpTurn,
+  httpBehaviours,
+  startRedis,
+  startTcpProxy,
+  type TcpProxy,
+  type TestRedis,
+} from '@sluice/testkit';
+import { Cluster } from '../integration/cluster.js';
+
+/** Turns whose content begins with this take as many milliseconds as stand behind it. */
+const TAKES = 'takes ';
+/** What every other turn takes: long enough that some are always under way. */
+const TURN_MS = 50;
+
+const turnMs = ({ content }: HttpTurn) =>
+  typeof content === 'string' && content.startsWith(TAKES)
+    ? Number(content.slice(TAKES.length))
+    : TURN_MS;
+
+/** A Redis with an administrator of its own, and nodes that reach it through a proxy each. */
+export class World {
+  readonly nodes: GatewayProcess[] = [];
+  readonly proxies: TcpProxy[] = [];
+
+  private constructor(
+    readonly redis: TestRedis,
+    /** Keeps its rights whatever is taken from the nodes. */
+    readonly boss: ReturnType<TestRedis['client']>,
+    readonly cluster: Cluster,
+  ) {}
+
+  /** `count` nodes; a lease lives for `leaseTtlMs`. */
+  static async open(count: number, leaseTtlMs: number): Promise<World> {
+    const args = ['--enable-protected-configs', 'yes'];
+    const redis = await startRedis({ args, movableClock: true });
+    const client = redis.client();
+    await client.call('ACL', 'SETUSER', 'boss', 'on', '>of-the-test', '~*', '&*', '+@all');
+    const cluster = await Cluster.open(redis, {
+      lease: { ttl: `${leaseTtlMs}ms` },
+      worker: { sweep_interval: '500ms' },
+    });
+    cluster.agent.behave((turn, context) => httpBehaviours.delayMs(turnMs(turn))(turn, context));
+    const boss = redis.client({ username: 'boss', password: 'of-the-test' });
+    const world = new World(redis, boss, cluster);
+    for (let i = 0; i < count; i += 1) {
+      const proxy = await startTcpProxy(redis.port);
+      world.proxies.push(proxy);
+      world.nodes.push(await cluster.start({ redis: { url: proxy.url } }));
+    }
+    return world;
+  }
+
+  /** The first node: a fault of connections is a fault of its connections. */
+  get first(): { node: GatewayProcess; proxy: TcpProxy } {
+    const [node] = this.nodes;
+    const [proxy] = this.proxies;
+    if (!node || !proxy) throw new Error('a world has a node');
+    return { node, proxy };
+  }
+
+  /** A new connection to a new session, with a turn that takes `ms`: what a fault may cut. */
+  async longTurn(session_id: string, ms: number): Promise<{ client: FrameClient; id: string }> {
+    const client = await this.cluster.attach(this.first.node, { session_id });
+    const id = client.message(`${TAKES}${ms}`);
+    await eventually(() => this.turnsOf(id).length === 1, 5_000);
+    return { client, id };
+  }
+
+  turnsOf(messageId: string) {
+    return this.cluster.agent.turns.filter(({ turn }) => turn.message_id === messageId);
+  }
+
+  /** The answer of `/ready`: its status and what it names as failing. */
+  async ready(node: GatewayProcess): Promise<{ status: number; failing: unknown }> {
+    const response = await fetch(`${node.url}/ready`);
+    const body: unknown = await response.json();
+    return { status: response.status, failing: Object(body).failing };
+  }
+
+  /** Resolves when the node answers a message of a new session; rejects after `ms`. */
+  async serves(node: GatewayProcess, session_id: string, ms: number): Promise<void> {
+    const untilMs = performance.now() + ms;
+    for (;;) {
+      const leftMs = untilMs - performance.now();
+      const client = await this.cluster.attach(node, { session_id }).catch(() => undefined);
+      const served = await client?.final(client.message('are you there?'), leftMs).catch(() => 0);
+      client?.cut();
+      if (served) return;
+      if (leftMs <= 0) throw new Error(`${node.nodeId} serves no new session after ${ms} ms`);
+      await sleep(100);
+    }
+  }
+
+  /** Warnings and errors of all nodes since `from` lines, without what differs between them. */
+  logLines(from: readonly number[]): string[] {
+    const lines = this.nodes.flatMap(({ logs }, at) => logs.slice(from[at] ?? 0));
+    const counts = new Map<string, number>();
+    for (const { level, msg } of lines) {
+      if (level === 'debug') continue;
+      const line = `${level}: ${msg}`;
+      counts.set(line, (counts.get(line) ?? 0) + 1);
+    }
+    return [...counts].map(([line, count]) => (count > 1 ? `${line} (${count} times)` : line));
+  }
+
+  async stop(): Promise<void> {
+    await this.cluster.stop();
+    await Promise.all(this.proxies.map((proxy) => proxy.stop()));
+    await this.redis.stop();
+  }
+}
