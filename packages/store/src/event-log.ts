@@ -1,4 +1,5 @@
 import {
+  checked,
   type OutcomeStatus,
   type SessionEndData,
   type StreamType,
@@ -81,7 +82,7 @@ function decodeFields(f: Record<string, string>, position: Position): LoggedEven
     return { ...position, kind: 'accepted', messageId, position: Number(f.p), isPaused };
   }
   if (f.t === 'e') {
-    const data = sessionEndDataSchema.safeParse(jsonObject(f.d ?? ''));
+    const data = checked(sessionEndDataSchema, jsonObject(f.d ?? ''));
     return data.success
       ? { ...position, kind: 'session_end', data: data.data }
       : { ...position, kind: 'opaque' };
