@@ -80,4 +80,62 @@ describe('what a call may cost', () => {
     expect(await store.inbox.cancel(ref, `w${LINES - 1}`)).toBe('cancelled');
     expect(await lines()).toBe(1);
   });
+
+  it('B1 a snapshot and a page of the history bring what they may, of inbox and history together', async () => {
+    const read = (maxBytes: number) => store.sessions.read(ref, { count: 1_000, maxBytes });
+    expect(await bytesOf(() => read(MiB))).toBeLessThan(2.5 * MiB);
+    expect(await read(MiB)).toMatchObject({ state: { truncated: true } });
+  });
+
+  it('B1 a lease reads no more history than its agent takes, from the end', async () => {
+    const { messages } = store.keys.session(idOf(ref));
+    for (let i = 0; i < 100; i += 1) await client.rpush(messages, `u s${i} 1 0 enqueue {"c":"x"}`);
+    const id = idOf(ref);
+    expect(await bytesOf(() => store.leases.history(id, 1_000))).toBeLessThan(4_000);
+    const lines = await store.leases.history(id, 1_000);
+    expect(lines.at(-1)).toMatch(/^u s99 /);
+    expect(lines.length).toBeGreaterThan(20);
+    expect(lines.length).toBeLessThan(60);
+  });
+
+  it('B1 a page of the log ends at 1 MiB, and the next one goes on behind it', async () => {
+    const { events, state } = store.keys.session(idOf(ref));
+    const delta = JSON.stringify({ content: 'x'.repeat(200_000) });
+    for (let seq = 3; seq <= 22; seq += 1) {
+      await client.xadd(events, `${seq}-0`, 'ts', 1, 'b', 0, 't', 'd', 'm', 'm0', 'd', delta);
+    }
+    await client.hset(state, 'cursor', 22);
+    const page = (after: number) => store.sessions.log(ref, { after, count: 256 });
+    expect(await bytesOf(() => page(2))).toBeLessThan(MiB + SMALL);
+    const first = await page(2);
+    const last = first?.events.at(-1)?.seq ?? 0;
+    expect(last).toBeLessThan(22);
+    expect((await page(last))?.events[0]?.seq).toBe(last + 1);
+  });
+
+  it('B1 a listing by a rare state costs at most one call for each partition and 200 sessions', async () => {
+    const { sessions, owned } = store.keys.session(idOf(ref));
+    for (let i = 0; i < 600; i += 1) {
+      const id = `${idOf(ref).slice(0, 13)}idle-${i}`;
+      const state = store.keys.session(id).state;
+      await client.hset(state, { session_id: `idle-${i}`, agent: 'echo', principal: 'alice' });
+      const keys = store.keys.session(id);
+      await client.zadd(keys.sessions, i + 1, id);
+      await client.zadd(keys.owned, i + 1, id);
+    }
+    await client.zrem(sessions, idOf(ref));
+    await client.zrem(owned, idOf(ref));
+    await client.config('RESETSTAT');
+    const page = await store.sessionList.list({
+      principal: 'alice',
+      state: 'executing',
+      count: 20,
+    });
+    expect(page).toMatchObject({ sessions: [], next: expect.anything() });
+    const stats = await client.info('commandstats');
+    const callsOf = (name: string) =>
+      Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
+    expect(callsOf('evalsha_ro')).toBeLessThanOrEqual(200);
+    expect(callsOf('zrevrangebyscore')).toBeLessThanOrEqual(4);
+  });
 });

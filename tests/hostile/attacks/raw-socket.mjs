@@ -59,9 +59,9 @@ export function flood(socket, piece) {
   });
 }
 
-/** Keeps `count` of them going for ever: whatever was ended is begun again. */
-export function keepGoing(count, attack) {
-  const counts = { begun: 0 };
+/** Keeps `count` of them going for ever: whatever was ended is begun again. `counts` is what it says of itself. */
+export function keepGoing(count, attack, counts = {}) {
+  counts.begun = 0;
   const loop = async () => {
     for (;;) {
       counts.begun += 1;

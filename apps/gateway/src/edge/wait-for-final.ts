@@ -1,6 +1,6 @@
 import type { FinalFrame, Logged } from '@sluice/protocol';
 import type { SessionRef } from '@sluice/store';
-import type { EdgeContext } from './context.js';
+import type { EdgeContext, EdgeLimits } from './context.js';
 import { LogReader } from './log-reader.js';
 
 export type FinalWait = {
@@ -11,7 +11,9 @@ export type FinalWait = {
 
 /** Reads a session from now on, for the outcome of one message that is about to be sent; keeps no other. */
 export async function waitForFinal(
-  context: Pick<EdgeContext, 'sessions' | 'reads' | 'fanOut' | 'limits'>,
+  context: Pick<EdgeContext, 'sessions' | 'reads' | 'fanOut'> & {
+    readonly limits: Pick<EdgeLimits, 'maxPayloadBytes'>;
+  },
   ref: SessionRef,
   { messageId, agentId }: { messageId: string; agentId: string },
 ): Promise<FinalWait> {

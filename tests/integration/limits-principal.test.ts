@@ -1,0 +1,151 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  eventually,
+  FrameClient,
+  type GatewayProcess,
+  startRedis,
+  type TestRedis,
+} from '@sluice/testkit';
+import { Cluster } from './cluster.js';
+
+const tokens = ['alice', 'bob'].map((principal) => ({ token: `${principal}-secret`, principal }));
+const as = (principal: string) => ({ token: `${principal}-secret` });
+const header = (principal: string) => ({ authorization: `Bearer ${principal}-secret` });
+
+describe('one principal against all', () => {
+  let redis: TestRedis;
+  let cluster: Cluster;
+  let node: GatewayProcess;
+  beforeAll(async () => {
+    redis = await startRedis({ args: ['--appendfsync', 'no'] });
+  });
+  beforeEach(async () => {
+    cluster = await Cluster.open(redis, { agents: { echo: { kind: 'echo', stream: false } } });
+  });
+  afterEach(() => cluster.stop());
+
+  async function start(
+    gateway: Record<string, unknown>,
+    session: Record<string, unknown> = {},
+  ): Promise<void> {
+    node = await cluster.start({ gateway: { auth: { tokens }, ...gateway }, session });
+  }
+  const attach = (principal: string, session_id: string) =>
+    cluster.attach(node, { agent_id: 'echo', session_id }, as(principal));
+  const ask = async (principal: string, path: string) => {
+    const answer = await fetch(`${node.url}/v1/sessions${path}`, { headers: header(principal) });
+    return { answer, status: answer.status, body: Object(await answer.json()) };
+  };
+
+  it('X5 requests beyond requests_per_second get rate_limited, those of another principal pass', async () => {
+    await start({ rate_limit: { requests_per_second: 5, requests_burst: 20 } });
+    const client = await attach('alice', 's');
+    const asked = await Promise.all(Array.from({ length: 30 }, () => ask('alice', '/s')));
+    expect(asked.filter(({ status }) => status === 200).length).toBeLessThanOrEqual(12);
+    const refused = asked.find(({ status }) => status === 429);
+    expect(refused?.body.error).toMatchObject({
+      code: 'rate_limited',
+      retryable: true,
+      message: expect.stringContaining('gateway.rate_limit.requests_per_second'),
+    });
+    expect(Number(refused?.answer.headers.get('retry-after'))).toBeGreaterThan(0);
+    client.send({ type: 'snapshot' });
+    expect(await client.waitFor({ type: 'error' })).toMatchObject({
+      code: 'rate_limited',
+      retry_after_ms: expect.any(Number),
+    });
+    const other = await FrameClient.connect(node.wsUrl, as('alice'));
+    other.send({ type: 'hello', agent_id: 'echo', session_id: 't' });
+    expect(await other.waitFor({ type: 'hello_error' })).toMatchObject({
+      code: 'rate_limited',
+      retry_after_seconds: expect.any(Number),
+    });
+    await client.final(client.message('a message has a bucket of its own'));
+    await attach('bob', 's');
+    expect(await ask('bob', '/s')).toMatchObject({ status: 200 });
+  });
+
+  it('X5 reads are paid by their bytes: who has read a lot waits for the next', async () => {
+    await start({ rate_limit: { requests_per_second: 10, requests_burst: 20 } });
+    const client = await attach('alice', 's');
+    for (let i = 0; i < 4; i += 1) await client.final(client.message('x'.repeat(250_000)));
+    expect(await ask('alice', '/s')).toMatchObject({ status: 200 }); // 2 MB: 30 tokens of 20
+    expect(await ask('alice', '/s')).toMatchObject({ status: 429 });
+    await eventually(async () => (await ask('alice', '/s')).status === 200, 10_000);
+  });
+
+  it('B1 connections beyond max_connections_per_principal are refused, not those of others', async () => {
+    await start({ max_connections_per_principal: 2 });
+    const first = await attach('alice', 'a');
+    await attach('alice', 'b');
+    const third = await FrameClient.connect(node.wsUrl, as('alice'));
+    expect(await third.closed).toMatchObject({ code: 4008 });
+    const stream = await fetch(`${node.url}/v1/sessions/a/events`, { headers: header('alice') });
+    expect(stream.status).toBe(429);
+    await attach('bob', 'a');
+    await first.close();
+    await eventually(async () => {
+      const again = await FrameClient.connect(node.wsUrl, as('alice'));
+      again.send({ type: 'hello', agent_id: 'echo', session_id: 'a' });
+      return (await again.waitFor(({ type }) => type !== 'ping')).type === 'hello_ok';
+    });
+  });
+
+  it('B1 a connection that says no hello is closed with 4004, one that said it stays', async () => {
+    await start({ hello_timeout: '400ms' });
+    const greeted = await attach('alice', 's');
+    const silent = await FrameClient.connect(node.wsUrl, as('alice'));
+    const pinging = setInterval(() => silent.send({ type: 'ping' }), 50);
+    expect(await silent.closed).toEqual({ code: 4004, reason: 'hello_timeout' });
+    clearInterval(pinging);
+    greeted.send({ type: 'leave' });
+    await greeted.waitFor({ type: 'left' });
+    greeted.send({ type: 'hello', agent_id: 'echo', session_id: 's', since: 0 });
+    await greeted.waitFor({ type: 'hello_ok' });
+  });
+
+  it('B1 messages of a principal whose sessions hold max_bytes_per_principal get inbox_full', async () => {
+    await start({}, { max_bytes_per_principal: '2MiB' });
+    const client = await attach('alice', 's');
+    const content = 'x'.repeat(200_000);
+    const outcomes: unknown[] = [];
+    for (let i = 0; i < 30 && !outcomes.includes('inbox_full'); i += 1) {
+      const message_id = client.message(content);
+      const isAnswer = (frame: { message_id?: string; type?: string; status?: string }) =>
+        frame.message_id === message_id && (frame.type === 'error' || frame.status === 'final');
+      const { code } = await client.waitFor(isAnswer);
+      outcomes.push(code);
+    }
+    expect(outcomes.at(-1)).toBe('inbox_full');
+    expect(outcomes.length).toBeLessThan(15);
+    const told = client.frames.find(({ code }) => code === 'inbox_full');
+    expect(String(told?.message)).toContain('session.max_bytes_per_principal');
+    const other = await attach('bob', 's');
+    await other.final(other.message(content));
+    await fetch(`${node.url}/v1/sessions/s`, { method: 'DELETE', headers: header('alice') });
+    const fresh = await attach('alice', 'fresh');
+    await eventually(async () => {
+      const message_id = fresh.message('room again');
+      const answer = await fresh.waitFor((frame) => frame.message_id === message_id);
+      return answer.status === 'accepted';
+    });
+  }, 30_000);
+
+  it('X5 guesses over HTTP get 429, the right one too; whoever was let in before goes on', async () => {
+    const trusting = { trusted_proxies: ['127.0.0.0/8'] };
+    await start({ ...trusting, rate_limit: { unauthenticated_per_minute: 6 } });
+    const from = (token: string, address = '203.0.113.7') =>
+      fetch(`${node.url}/v1/sessions`, {
+        headers: { authorization: `Bearer ${token}`, 'x-forwarded-for': address },
+      });
+    expect((await from('alice-secret')).status).toBe(200);
+    const guesses: number[] = [];
+    for (let i = 0; i < 12; i += 1) guesses.push((await from(`guess-${i}`)).status);
+    expect(guesses.filter((status) => status === 401).length).toBeLessThanOrEqual(8);
+    expect(guesses.at(-1)).toBe(429);
+    expect((await from('bob-secret')).status).toBe(429);
+    expect((await from('alice-secret')).status).toBe(200);
+    expect((await from('bob-secret', '203.0.113.8')).status).toBe(200);
+    expect((await fetch(`${node.url}/live`)).status).toBe(200);
+  });
+});

@@ -1,0 +1,62 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import type { Store } from '@sluice/store';
+import { eventually, startRedis } from '@sluice/testkit';
+import { makeFanOut } from '../../apps/gateway/src/edge/fan-out.js';
+import { LogReader } from '../../apps/gateway/src/edge/log-reader.js';
+import { waitForFinal } from '../../apps/gateway/src/edge/wait-for-final.js';
+import { commitOf, openTestStore, sessionWith, take } from './scripts-world.js';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: unknown = runInNewContext('gc');
+
+const MESSAGES = ['m1', 'm2', 'm3'];
+
+describe('a request that waits for its outcome', () => {
+  let store: Store;
+  beforeAll(async () => {
+    const redis = await startRedis({ args: ['--appendfsync', 'no'] });
+    store = await openTestStore(redis.url);
+  });
+
+  it('B1 a request that waits keeps its own outcome, and no other reply of the session', async () => {
+    const ref = await sessionWith(store, 's', ...MESSAGES);
+    const { sessions } = store;
+    const reads = sessions;
+    const fanOut = makeFanOut({ ...store, reads });
+    const context = { sessions, reads, fanOut, limits: { maxPayloadBytes: 1_000_000 } };
+    const about = { messageId: 'm3', agentId: 'echo' };
+    const wait = await waitForFinal(context, ref, about);
+    // Another reader of the same feed gets the same frames.
+    const frames = new Map<string, WeakRef<object>>();
+    const observer = new LogReader(ref, context, {
+      from: MESSAGES.length,
+      epoch: (await sessions.place(ref))?.epoch ?? '',
+      maxBytes: 1_000_000,
+      take: ({ frame }) => {
+        if (frame.type === 'response' && frame.status === 'final') {
+          frames.set(frame.message_id, new WeakRef(frame));
+        }
+      },
+      resynced: () => {},
+      gone: () => {},
+      writable: async () => {},
+    });
+    await observer.start({ sessionId: 's', agentId: 'echo' });
+    const { lease } = await take(store, ref, 'turn-1');
+    await store.leases.commit(lease, commitOf('turn-1', { nextTurnId: 'turn-2' }));
+    await store.leases.commit(lease, commitOf('turn-2', { nextTurnId: 'turn-3' }));
+    await store.leases.commit(lease, commitOf('turn-3'));
+    expect(await wait.result(5_000)).toMatchObject({ message_id: 'm3' });
+    await eventually(() => frames.size === MESSAGES.length);
+    await eventually(() => {
+      if (typeof collectGarbage === 'function') collectGarbage();
+      const kept = [...frames].flatMap(([id, frame]) => (frame.deref() ? [id] : []));
+      expect(kept).toEqual(['m3']);
+    });
+    expect(await wait.result(0)).toMatchObject({ content: 'reply of turn-3' });
+    wait.stop();
+    observer.stop();
+  });
+});
