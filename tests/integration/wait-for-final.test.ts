@@ -41,6 +41,7 @@ describe('a request that waits for its outcome', () => {
       },
       resynced: () => {},
       gone: () => {},
+      broken: () => {},
       writable: async () => {},
     });
     await observer.start({ sessionId: 's', agentId: 'echo' });
