@@ -100,6 +100,11 @@ describe('module agent', () => {
     ['no default export', `export const run = 1;`, 'has no run()'],
     ['a default export without run', `export default { go() {} };`, 'has no run()'],
     ['a syntax error', `export default {`, 'cannot load'],
+    [
+      'an import of Sluice',
+      `import { defineAgent } from '@sluice/agents'; export default defineAgent({});`,
+      'it needs no import',
+    ],
     ['an error while loading', `throw new Error('no database');`, 'no database'],
   ])('refuses to start with %s', async (_what, source, message) => {
     const failure = await load(source).catch((error: unknown) => error);

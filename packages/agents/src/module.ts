@@ -31,6 +31,8 @@ export async function makeModule(config: ModuleConfig, options: ModuleOptions): 
   };
 }
 
+const EXAMPLE = 'export default { async *run(turn, { signal }) { ... return { content }; } }';
+
 async function load(path: string, key: string): Promise<Agent> {
   let loaded: unknown;
   try {
@@ -41,13 +43,15 @@ async function load(path: string, key: string): Promise<Agent> {
   const agent = hasDefault(loaded) ? loaded.default : undefined;
   if (isAgent(agent)) return agent;
   throw new StartError(
-    `${key}: the default export of ${path} has no run(); write ` +
-      'export default { async *run(turn, { signal }) { ... return { content }; } }',
+    `${key}: the default export of ${path} has no run(); write ${EXAMPLE}`,
     exitStatus.config,
   );
 }
 
 function whyNotLoaded(error: unknown): string {
+  if (String(error).includes("'@sluice/agents'")) {
+    return `it needs no import of '@sluice/agents', which is no published package; write ${EXAMPLE}`;
+  }
   if (!(error instanceof Error)) return String(error);
   if ('code' in error && error.code === 'ERR_UNKNOWN_FILE_EXTENSION') {
     return 'this Node runs no TypeScript (22.18 and newer do); compile it to .mjs first';

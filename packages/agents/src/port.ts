@@ -74,7 +74,7 @@ export class TerminalError extends Error {
   override readonly name: string = 'TerminalError';
 }
 
-/** Types a module's default export: `export default defineAgent({ async *run(turn) { ... } })`. */
+/** Types a module's default export, where this file can be imported; the object alone does as well. */
 export function defineAgent(agent: Agent): Agent {
   return agent;
 }
