@@ -13,7 +13,9 @@ const LOOK_MS = 100;
 
 /** Frames to one socket: bounded; the first frame that does not fit closes it (E9). */
 export class Outbound {
-  private queuedFrames = 0;
+  /** Bytes of each frame that waits, on the wire, the oldest first, and their sum. */
+  private readonly queued: number[] = [];
+  private queuedBytes = 0;
   private closing = false;
   private readonly waiters = new Set<() => void>();
 
@@ -30,13 +32,13 @@ export class Outbound {
     const tooMuch =
       buffered > 0 &&
       (buffered + Buffer.byteLength(text) > this.limits.maxBufferedBytes ||
-        this.queuedFrames >= this.limits.maxQueuedFrames);
+        this.queued.length >= this.limits.maxQueuedFrames);
     if (tooMuch) {
       this.tooSlow();
       return false;
     }
     const sent = this.socket.send(text);
-    if (sent === 'queued') this.queuedFrames++;
+    if (sent === 'queued') this.queue(text);
     if (sent === 'dropped') this.tooSlow();
     return sent === 'sent' || sent === 'queued';
   }
@@ -85,14 +87,28 @@ export class Outbound {
   private isFull(): boolean {
     return (
       this.buffered() > this.limits.maxBufferedBytes / 2 ||
-      this.queuedFrames > this.limits.maxQueuedFrames / 2
+      this.queued.length > this.limits.maxQueuedFrames / 2
     );
   }
 
-  /** What was queued may go out at the end of the same tick, which nobody is told of. */
+  private queue(text: string): void {
+    const bytes = Buffer.byteLength(text);
+    const head = bytes < 126 ? 2 : bytes < 65_536 ? 4 : 10; // RFC 6455, 5.2
+    this.queued.push(bytes + head);
+    this.queuedBytes += bytes + head;
+  }
+
+  /**
+   * What the socket still has. Frames leave it in order and nobody is told of each, so that those of which
+   * nothing can be left are struck off here: a reader that keeps up may never empty the socket.
+   */
   private buffered(): number {
     const bytes = this.socket.bufferedBytes();
-    if (bytes === 0) this.queuedFrames = 0;
+    for (let first = this.queued[0]; first !== undefined; first = this.queued[0]) {
+      if (this.queuedBytes - first < bytes) break;
+      this.queued.shift();
+      this.queuedBytes -= first;
+    }
     return bytes;
   }
 

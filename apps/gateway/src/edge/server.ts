@@ -4,6 +4,7 @@ import { exitStatus, StartError } from '@sluice/runtime';
 import type { UpgradeRequest } from './admit.js';
 import { offersSubprotocol, SUBPROTOCOL, withoutAdmin } from './authenticate.js';
 import { Entrance, type Undecided } from './entrance.js';
+import { type HeaderLines, readHeaderLines } from './header-lines.js';
 import { Reply } from './http-exchange.js';
 import { startLiveness } from './liveness.js';
 import { pageRoutes } from './page.js';
@@ -73,7 +74,12 @@ function serve(app: uWS.TemplatedApp, options: ServerOptions, routes: readonly R
     let served: { gone(): void } | undefined;
     // Without this the process aborts when an answer comes later than this call.
     res.onAborted(() => served?.gone());
-    served = serveHttp(res, requestHead(req, addressOf(options, res, req)));
+    const lines = readHeaderLines((line) => req.forEach(line));
+    if (lines.contradiction !== undefined) return refuseLines(options, res, lines.contradiction);
+    served = serveHttp(
+      res,
+      requestHead(req, lines.headers, addressOf(options, res, lines.headers)),
+    );
   });
 }
 
@@ -107,11 +113,27 @@ function listeningOn(app: uWS.TemplatedApp, listener: uWS.us_listen_socket): Lis
   return { port: uWS.us_socket_local_port(listener), closeListener, close };
 }
 
-function requestHead(req: uWS.HttpRequest, remoteAddress: string) {
-  const headers = new Map<string, string>();
-  req.forEach((name, value) => {
-    if (!headers.has(name)) headers.set(name, value);
-  });
+/**
+ * What stands behind such a request on its connection cannot be told from its body. So it is answered a
+ * moment later: the library ends a connection on which another request follows meanwhile.
+ */
+function refuseLines(options: ServerOptions, res: uWS.HttpResponse, name: string): void {
+  const reply = new Reply(res, false, { always: {}, share: options.unsent.of('http', '') });
+  res.onAborted(() => reply.gone());
+  setImmediate(() => refuseLast(reply, name));
+}
+
+function refuseLast(reply: Reply, name: string): void {
+  reply.isLast();
+  reply.error(
+    'invalid_frame',
+    `The header "${name}" came twice, with different values; send it once.`,
+  );
+}
+
+type Headers = HeaderLines['headers'];
+
+function requestHead(req: uWS.HttpRequest, headers: Headers, remoteAddress: string) {
   return {
     method: req.getCaseSensitiveMethod(),
     path: req.getUrl(),
@@ -124,13 +146,10 @@ function requestHead(req: uWS.HttpRequest, remoteAddress: string) {
 function addressOf(
   { clientAddress }: ServerOptions,
   res: uWS.HttpResponse,
-  req: uWS.HttpRequest,
+  headers: Headers,
 ): string {
-  const forwarded: string[] = []; // a proxy may add a line of its own to one that the client sent
-  req.forEach((name, value) => {
-    if (name === 'x-forwarded-for') forwarded.push(value);
-  });
-  return clientAddress(Buffer.from(res.getRemoteAddressAsText()).toString(), forwarded.join());
+  const forwarded = headers.get('x-forwarded-for') ?? '';
+  return clientAddress(Buffer.from(res.getRemoteAddressAsText()).toString(), forwarded);
 }
 
 function webSocketBehavior(
@@ -177,15 +196,18 @@ function upgrade(options: ServerOptions, res: uWS.HttpResponse, { req, context }
       'This node is draining; another one answers.',
     );
   }
-  const protocols = req.getHeader('sec-websocket-protocol');
+  const { headers, contradiction } = readHeaderLines((line) => req.forEach(line));
+  if (contradiction !== undefined) return refuseLines(options, res, contradiction);
+  const header = (name: string) => headers.get(name) ?? '';
+  const protocols = header('sec-websocket-protocol');
   const request: UpgradeRequest = {
-    origin: req.getHeader('origin'),
-    host: req.getHeader('host'),
-    authorization: req.getHeader('authorization'),
+    origin: header('origin'),
+    host: header('host'),
+    authorization: header('authorization'),
     protocols,
     query: req.getQuery(),
-    address: addressOf(options, res, req),
-    traceparent: req.getHeader('traceparent'),
+    address: addressOf(options, res, headers),
+    traceparent: header('traceparent'),
   };
   res.upgrade<UserData>(
     { request, entrance: undefined },
