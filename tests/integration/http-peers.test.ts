@@ -67,6 +67,22 @@ describe('HTTP as others speak it', () => {
     }
   });
 
+  it('without keep_alive each answer asks its client to close the connection', async () => {
+    const { url } = await startRedis();
+    const other = await startGateway({ redisUrl: url, config: { gateway: { keep_alive: false } } });
+    for (const path of ['/health', '/v1/sessions', '/nothing']) {
+      const { headers } = await fetch(other.url + path);
+      expect({
+        path,
+        connection: headers.get('connection'),
+        keep: headers.get('keep-alive'),
+      }).toEqual({
+        ...{ path, connection: 'close', keep: null },
+      });
+    }
+    await other.stop();
+  });
+
   const has = (program: string, ...args: string[]) => spawnSync(program, args).status === 0;
 
   async function behindNginx(): Promise<{ port: number; stop(): void }> {

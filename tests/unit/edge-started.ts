@@ -74,6 +74,7 @@ export async function started(
     maxBufferedBytes: 4_000_000,
     maxFrameBytes: 1_000_000,
     heartbeatIntervalMs: 30_000,
+    keepAlive: true,
     framesPerSecond: 1_000,
     onFlood: () => true,
     unsent: new Unsent({ maxBytes: 256 * 2 ** 20, maxBytesPerPrincipal: 0, onFull: () => {} }),

@@ -68,6 +68,7 @@ export type Config = {
       readonly requestsPerSecond: number;
       readonly requestBurst: number;
     };
+    readonly keepAlive: boolean;
     readonly console: boolean;
   };
   readonly redis: {

@@ -66,6 +66,7 @@ export function gatewayOf(given: Given): Omit<Section<'gateway'>, 'auth'> {
     trustedProxies: own.trusted_proxies ?? [],
     rateLimit: rateLimitOf(given),
     // The page at `/` holds no data of its own.
+    keepAlive: own.keep_alive ?? true,
     console: own.console ?? true,
   };
 }

@@ -88,6 +88,7 @@ const gateway = section({
     requests_per_second: whole(0).optional(),
     requests_burst: whole(1).optional(),
   }).optional(),
+  keep_alive: yesNo.optional(),
   console: yesNo.optional(),
 });
 

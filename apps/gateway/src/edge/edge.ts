@@ -89,6 +89,7 @@ export async function startEdge(options: EdgeOptions) {
     maxFrameBytes:
       2 * Math.max(gateway.maxReplyBytes, gateway.maxPayloadBytes) + FRAME_OVERHEAD_BYTES,
     heartbeatIntervalMs: gateway.heartbeatIntervalMs,
+    keepAlive: gateway.keepAlive,
     framesPerSecond: gateway.rateLimit.framesPerSecond,
     onFlood: floodsOf(context),
     unsent: new Unsent({

@@ -10,7 +10,14 @@ import type { HttpRequest, Identity, Route, ServerOptions } from './transport.js
 
 export type HttpOptions = Pick<
   ServerOptions,
-  'routes' | 'authenticate' | 'checkOrigin' | 'maxPayloadBytes' | 'rates' | 'unsent' | 'log'
+  | 'routes'
+  | 'authenticate'
+  | 'checkOrigin'
+  | 'keepAlive'
+  | 'maxPayloadBytes'
+  | 'rates'
+  | 'unsent'
+  | 'log'
 >;
 
 /** Answers one request; the second function must be called when the client goes. */
@@ -23,10 +30,16 @@ const preflight = {
   'access-control-max-age': '600',
 };
 
-/** The library closes what is idle after 8 to 12 s, which is not ours to set: clients are to be first. */
-const always = { 'x-content-type-options': 'nosniff', vary: 'origin', 'keep-alive': 'timeout=7' };
+/**
+ * The library closes what is idle after 8 to 12 s, which is not ours to set: clients are to be first, or not to keep
+ * a connection at all.
+ */
+function alwaysHeaders(keepAlive: boolean): Record<string, string> {
+  const always = { 'x-content-type-options': 'nosniff', vary: 'origin' };
+  return keepAlive ? { ...always, 'keep-alive': 'timeout=7' } : { ...always, connection: 'close' };
+}
 
-function corsHeaders(cors: string | undefined): Record<string, string> {
+function corsHeaders(always: Record<string, string>, cors: string | undefined) {
   if (cors === undefined) return always;
   return {
     ...always,
@@ -38,6 +51,7 @@ function corsHeaders(cors: string | undefined): Record<string, string> {
 /** Checks in this order: origin, credentials, scope, rate; then the route. */
 export function makeServeHttp(options: HttpOptions): ServeHttp {
   const findRoute = makeFindRoute(options.routes);
+  const always = alwaysHeaders(options.keepAlive);
   const identify = makeIdentify(options);
 
   const answer = (asked: Asked, who: Identified) => {
@@ -118,7 +132,7 @@ export function makeServeHttp(options: HttpOptions): ServeHttp {
     const origin = options.checkOrigin(header(head, 'origin'), header(head, 'host'));
     const cors = origin.kind === 'ok' ? origin.cors : undefined;
     const reply = new Reply(raw, head.method === 'HEAD', {
-      always: corsHeaders(cors),
+      always: corsHeaders(always, cors),
       share: options.unsent.of('http', nobody.principal),
     });
     if (origin.kind === 'refused') reply.error(origin.code, origin.message);

@@ -158,6 +158,8 @@ export type ServerOptions = {
   /** The largest frame that the node sends. */
   readonly maxFrameBytes: number;
   readonly heartbeatIntervalMs: number;
+  /** Whether a connection may serve another request of HTTP. */
+  readonly keepAlive: boolean;
   /** Of one connection; 0: no limit. */
   readonly framesPerSecond: number;
   isDraining(): boolean;
