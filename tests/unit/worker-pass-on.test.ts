@@ -9,7 +9,11 @@ describe('a ring that must go to others', () => {
     const log = { debug: note('debug'), warn: note('warn'), error: note('error') };
     const rung: string[] = [];
     const rings = { ring: async (id: string) => rung.push(id) };
-    return { context: { leases: { drawRing }, rings, log } as never, lines, rung };
+    return {
+      context: { leases: { drawRing }, rings, log, phase: 'hand_over' } as never,
+      lines,
+      rung,
+    };
   };
 
   it('T7 C3 is left to the sweep, quietly, while Redis is away', async () => {

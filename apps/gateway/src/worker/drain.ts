@@ -1,5 +1,6 @@
 import { sleep, within } from '@sluice/runtime';
 import type { Store } from '@sluice/store';
+import { insist } from './context.js';
 import { handOver } from './hand-over.js';
 import type { HeldSession } from './held-session.js';
 import type { RunningWorker } from './worker.js';
@@ -28,9 +29,13 @@ export async function drainWorker(
   context.phase = 'sole'; // until it is known better: rings go elsewhere, nothing is given away
   context.slots.dismiss();
   const pausing = consumer.pause().catch(() => undefined);
-  const counting = nodes.drain(info).catch(() => undefined);
-  const others = await Promise.race([within(counting, COUNT_LIMIT_MS), reached]);
-  if (others) context.phase = 'hand_over';
+  // An answer that comes late counts from then on: a slow Redis makes no node the only one for good.
+  const counting = insist(() => nodes.drain(info), deadline)
+    .then((others) => {
+      if (others) context.phase = 'hand_over';
+    })
+    .catch(() => undefined);
+  await Promise.race([within(counting, COUNT_LIMIT_MS), reached]);
   for (const held of context.held.values()) held.endLinger?.('drain');
 
   const allServed = (async () => {

@@ -1,6 +1,6 @@
 import { makeId, monotonicMs } from '@sluice/runtime';
-import { type Claim, type RingJob, StoreUnavailable } from '@sluice/store';
-import type { WorkerContext } from './context.js';
+import type { Claim, RingJob } from '@sluice/store';
+import { insist, type WorkerContext } from './context.js';
 import { handOver } from './hand-over.js';
 import { HeldSession } from './held-session.js';
 import { keepLease } from './lease-keeper.js';
@@ -9,6 +9,12 @@ import { type Begun, runTurns } from './turn-loop.js';
 
 /** A ring that finds the Redlock taken but no live holder comes again so much later. */
 const TAKEN_DELAY_MS = 250;
+/**
+ * A call for a ring is repeated for this long: a Redis that was slow for a moment costs that moment. Given up
+ * at once, the session waits for the sweep, or for the TTL of a lease that nobody knows of. A node that
+ * drains asks once.
+ */
+const PATIENCE_MS = 5_000;
 
 type Taken = { readonly held: HeldSession; readonly begun: Begun };
 
@@ -19,10 +25,12 @@ export async function takeSession(
   runsAgent: (agent: string) => boolean,
 ): Promise<Taken | 'not_here' | undefined> {
   const { leases, permits } = context;
-  const peeked = await leases.peek(id, ring);
-  if (peeked.kind !== 'free') return undefined;
+  const until = patience(context);
+  const peeked = await insist(() => leases.peek(id, ring), until);
+  if (peeked?.kind !== 'free') return undefined;
   if (!runsAgent(peeked.agent)) return 'not_here';
-  const permitted = await permits.take(id, peeked);
+  const permitted = await insist(() => permits.take(id, peeked), until);
+  if (!permitted) return undefined;
   if (permitted.kind === 'full') {
     await passOn(context, id, permitted.delayMs);
     return undefined;
@@ -83,25 +91,30 @@ async function begin(
   claim: Claim,
   { id, ring, turnId, fence }: { id: string; ring: string; turnId: string; fence: number },
 ): Promise<Begun | undefined> {
-  const begun = await leases.begin({ id, token: claim.token, fence }, { turnId, ring });
-  if (begun.kind !== 'begun' && begun.kind !== 'exhausted') return undefined;
+  // It may have begun though no answer came: the same turn is asked for again, until the claim is over.
+  const until = AbortSignal.timeout(Math.max(1, Math.ceil(claim.deadlineMs - monotonicMs())));
+  const begun = await insist(
+    () => leases.begin({ id, token: claim.token, fence }, { turnId, ring }),
+    until,
+  );
+  if (begun?.kind !== 'begun' && begun?.kind !== 'exhausted') return undefined;
   // Answered too late to be believed: let it expire, the sweep finds the session (L4).
   return monotonicMs() < claim.deadlineMs ? begun : undefined;
 }
 
 /**
- * Sends a ring round again under a new number; one that is not delayed keeps its place, the first. While Redis
- * is away it comes to nothing, and the sweep rings again: that Redis is away has its own line.
+ * Sends a ring round again under a new number; one that is not delayed keeps its place, the first. When Redis
+ * stays away it comes to nothing, and the sweep rings again: that Redis is away has its own line.
  */
 export async function passOn(context: WorkerContext, id: string, delayMs: number): Promise<void> {
   const { leases, rings, log } = context;
-  try {
-    const ring = await leases.drawRing(id, delayMs);
-    if (ring !== '') await rings.ring(id, ring, { delayMs, lifo: delayMs === 0 });
-  } catch (err) {
-    if (!(err instanceof StoreUnavailable)) throw err;
-    log.debug({ err, session: id }, 'ring not passed on');
-  }
+  const ring = await insist(() => leases.drawRing(id, delayMs), patience(context));
+  if (ring === undefined) log.debug({ session: id }, 'ring not passed on');
+  else if (ring !== '') await rings.ring(id, ring, { delayMs, lifo: delayMs === 0 });
+}
+
+function patience({ phase }: WorkerContext): AbortSignal {
+  return AbortSignal.timeout(phase === 'running' ? PATIENCE_MS : 1);
 }
 
 /** Runs and lingers until the lease is given up; the caller's slot and permits are given back. */

@@ -1,6 +1,6 @@
 import type { Agent } from '@sluice/agents';
 import type { Logger } from '@sluice/runtime';
-import { type RingJob, type Store, StoreUnavailable } from '@sluice/store';
+import type { RingJob, Store } from '@sluice/store';
 import type { Tracing } from '../tracing.js';
 import { consume } from './consume.js';
 import type { WorkerContext, WorkerCounts, WorkerLimits } from './context.js';
@@ -131,10 +131,7 @@ async function answerRing(
     return passOn(context, ring.id, 0);
   }
   const taken = await take(context, ring, options).catch((err) => {
-    // The sweep rings again. While Redis is away each ring ends here, which has its own line.
-    const fields = { err, session: ring.id };
-    if (err instanceof StoreUnavailable) context.log.debug(fields, 'ring not answered');
-    else context.log.warn(fields, 'ring not answered');
+    context.log.warn({ err, session: ring.id }, 'ring not answered'); // the sweep rings again
   });
   if (!taken) return context.slots.give();
   await serveSession(context, taken.held, { begun: taken.begun, onIdle });

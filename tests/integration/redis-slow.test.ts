@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startRedis, startTcpProxy, type TcpProxy, type TestRedis } from '@sluice/testkit';
+import * as scripts from '../../packages/store/dist/scripts.js';
+import { Cluster } from './cluster.js';
+
+describe('a Redis that is slow for a moment', () => {
+  let redis: TestRedis;
+  let cluster: Cluster;
+  let proxy: TcpProxy;
+  beforeAll(async () => {
+    redis = await startRedis();
+    cluster = await Cluster.open(redis, { lease: { ttl: '20s' } });
+    proxy = await startTcpProxy(redis.port);
+  });
+  afterAll(() => cluster.stop());
+
+  it.each([
+    ['turn-begin', scripts.turnBegin],
+    ['session-peek', scripts.sessionPeek],
+  ])(
+    'D5 L1 costs a session that is taken over that moment, and no TTL: in %s',
+    async (name, script) => {
+      const edge = await cluster.start({ gateway: { roles: ['edge'] } });
+      const client = await cluster.attach(edge, { session_id: name });
+      const worker = await cluster.start({
+        gateway: { roles: ['worker'] },
+        redis: { url: proxy.url },
+      });
+      let heldMs = 0;
+      const unwatch = proxy.watch(([, sha]) => {
+        if (sha !== script.sha || heldMs > 0) return;
+        heldMs = performance.now();
+        proxy.blackhole(true);
+        // Longer than a command may take.
+        setTimeout(() => proxy.blackhole(false), 2_300);
+      });
+      await client.final(client.message('hello'), 15_000);
+      expect(heldMs).toBeGreaterThan(0);
+      expect(performance.now() - heldMs).toBeLessThan(2_300 + 4_000);
+      unwatch();
+      await Promise.all([edge.kill(), worker.kill()]);
+    },
+  );
+});
