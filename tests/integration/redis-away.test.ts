@@ -117,7 +117,9 @@ describe('while Redis is away', () => {
     await redis.pause();
     const pausedAt = performance.now();
     await eventually(async () => expect(await failing()).toMatchObject(notReady), 3_000);
-    expect(performance.now() - pausedAt).toBeLessThan(1_300);
+    // A pause of 1 s changes nothing; with two busy cores 2 s may take a little longer.
+    expect(performance.now() - pausedAt).toBeGreaterThan(1_300);
+    expect(performance.now() - pausedAt).toBeLessThan(2_700);
     const { error, ms } = await refusedMessage(client, 'm1');
     expect(error).toMatchObject({ code: 'unavailable', retryable: true });
     expect(ms).toBeLessThan(4_000);

@@ -129,6 +129,7 @@ describe('the judgement of a Redis', () => {
   const good = {
     version: '7.2.4',
     refusal: undefined,
+    missingRight: undefined,
     durabilityFault: null,
     isFull: false,
     maxmemoryPolicy: 'noeviction',

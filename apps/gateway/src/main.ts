@@ -17,6 +17,7 @@ import type { Config } from './config-types.js';
 import { drainNode } from './drain.js';
 import { type RunningEdge, startEdge } from './edge/edge.js';
 import { makeProbes } from './edge/probes.js';
+import { onUncaught } from './last-words.js';
 import { type Metrics, makeMetrics } from './metrics.js';
 import { type Presence, startPresence } from './presence.js';
 import { redisAddress } from './redis-address.js';
@@ -42,6 +43,7 @@ export async function startGateway(
   armFailpoint(process.env, failpointCalls);
   const { gateway } = config;
   const log = makeLog(config.log, { node_id: gateway.nodeId });
+  onUncaught(log);
   const lifecycle = makeLifecycle(log);
   const signals = onStopSignals(log);
   const stop = new AbortController();

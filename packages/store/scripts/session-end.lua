@@ -39,5 +39,5 @@ redis.call('ZREM', pending, id)
 redis.call('ZREM', sessions, id)
 redis.call('ZREM', owned, id)
 expiry_set(now + TOMBSTONE_MS)
-if s[3] then redis.call('PUBLISH', node_channel .. s[3], 'ended ' .. id) end
+if s[3] then redis.pcall('PUBLISH', node_channel .. s[3], 'ended ' .. id) end
 return { 'ended', record }

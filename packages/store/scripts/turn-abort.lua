@@ -47,7 +47,7 @@ end
 local stopped, begun = entry_id(entries[at]), at <= started
 if begun and s[3] and tonumber(s[4] or 0) > now then
   redis.call('HSETNX', state, 'abort', reason)
-  redis.call('PUBLISH', node_channel .. s[3], 'abort ' .. id)
+  redis.pcall('PUBLISH', node_channel .. s[3], 'abort ' .. id)
   return answer('aborting', stopped, '')
 end
 

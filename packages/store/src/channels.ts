@@ -1,4 +1,4 @@
-import { betweenFailpoints } from '@sluice/runtime';
+import { betweenFailpoints, sleep } from '@sluice/runtime';
 import type { Redis } from 'ioredis';
 import type { PlainCall } from './failpoints.js';
 
@@ -11,8 +11,13 @@ export type Channels = {
   /** Called after each reconnect: what was published meanwhile is lost and must be read. */
   onReconnect(fn: () => void): void;
   readonly connected: boolean;
+  /** Why nothing is heard though the connection stands; undefined: everything is. */
+  readonly deafBy: unknown;
   close(): void;
 };
+
+/** A refused resubscription is tried again so soon. */
+const AGAIN_MS = 500;
 
 /** Channels named by one SUBSCRIBE after a reconnect. */
 const SUBSCRIBE_BATCH = 1_000;
@@ -22,18 +27,40 @@ export function makeChannels(subscriber: Redis): Channels {
   const listeners = new Map<string, (message: string) => void>();
   const reconnectListeners: (() => void)[] = [];
   let readyBefore = false;
+  let round = 0;
+  let deafBy: unknown;
   subscriber.on('message', (channel: string, message: string) => listeners.get(channel)?.(message));
   subscriber.on('ready', () => {
-    if (readyBefore) resubscribe().catch(() => {}); // gone again: the next `ready` does it
+    if (readyBefore) void resubscribe();
     readyBefore = true;
   });
-  // Listeners read what they missed: that must not be asked before the subscription stands.
+  subscriber.on('close', () => {
+    round += 1;
+    deafBy = undefined; // nobody hears anything then: that is another fault
+  });
+  // Refused (rights were changed), it is tried until the connection is another or all are subscribed.
   async function resubscribe(): Promise<void> {
+    const mine = round;
+    while (mine === round) {
+      try {
+        if (await subscribeAll(mine)) return;
+      } catch (error) {
+        if (mine !== round) return;
+        deafBy = error;
+        await sleep(AGAIN_MS);
+      }
+    }
+  }
+  // Listeners read what they missed: that must not be asked before the subscription stands.
+  async function subscribeAll(mine: number): Promise<boolean> {
     const channels = [...listeners.keys()];
     for (let i = 0; i < channels.length; i += SUBSCRIBE_BATCH) {
       await subscriber.subscribe(...channels.slice(i, i + SUBSCRIBE_BATCH));
     }
+    if (mine !== round) return false;
+    deafBy = undefined;
     for (const listener of reconnectListeners) listener();
+    return true;
   }
   return {
     async subscribe(channels, onMessage) {
@@ -48,6 +75,12 @@ export function makeChannels(subscriber: Redis): Channels {
     get connected() {
       return subscriber.status === 'ready';
     },
-    close: () => subscriber.disconnect(),
+    get deafBy() {
+      return deafBy;
+    },
+    close() {
+      round += 1;
+      subscriber.disconnect();
+    },
   };
 }

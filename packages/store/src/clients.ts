@@ -17,8 +17,12 @@ export function connectionName(nodeId: string, part: ConnectionPart): string {
 
 /** A silent peer gets so long to answer the end of a connection; then its socket is destroyed. */
 const DISCONNECT_MS = 100;
-/** Longest wait for a TCP connection. */
-const CONNECT_MS = 2_000;
+const alike = {
+  connectTimeout: 2_000,
+  disconnectTimeout: DISCONNECT_MS,
+  // While Redis loads its data, how often ioredis asks whether it is done.
+  maxLoadingRetryTime: 500,
+};
 
 /** Fails at once while Redis is away, never sends a call again by itself. */
 export function openImpatient(
@@ -35,8 +39,7 @@ export function openImpatient(
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     commandTimeout: commandTimeoutMs,
-    connectTimeout: CONNECT_MS,
-    disconnectTimeout: DISCONNECT_MS,
+    ...alike,
   });
 }
 
@@ -47,8 +50,7 @@ export function openPatient(address: RedisAddress, name: string): Redis {
     connectionName: name,
     autoResubscribe: false, // channels.ts does it, to know when it is done
     maxRetriesPerRequest: null,
-    connectTimeout: CONNECT_MS,
-    disconnectTimeout: DISCONNECT_MS,
+    ...alike,
   });
 }
 

@@ -5,7 +5,7 @@ import { openImpatient } from './clients.js';
 import type { PlainCall } from './failpoints.js';
 import { decodeReply, type Script } from './script.js';
 import * as scripts from './scripts.js';
-import { StoreFull, StoreUnavailable } from './unavailable.js';
+import { isReply, refusalOf, StoreUnavailable } from './unavailable.js';
 
 /** Longest wait for one reply: a stopped Redis must turn into an error, not into silence (C3). */
 const COMMAND_TIMEOUT_MS = 2_000;
@@ -50,10 +50,16 @@ export const UNNAMED_CALL = 'other';
 export function connect(address: RedisAddress, events: ConnectionOptions): Connection {
   const client = openImpatient(address, events.name, COMMAND_TIMEOUT_MS);
   let serverId: string | undefined;
-  client.on('error', events.onError);
+  /** What Redis said instead of taking the connection. */
+  let turnedAway: unknown;
+  client.on('error', (error: Error) => {
+    turnedAway = isReply(error) ? error : undefined;
+    events.onError(error);
+  });
   client.on('close', () => {
     serverId = undefined;
   });
+  const unreachable = () => refusalOf(turnedAway) ?? new StoreUnavailable('Redis is not reachable');
   client.on('ready', () => {
     // Known before the first call: none is refused for lack of its script, and then overtaken by those
     // sent meanwhile (of one connection dispatch.ts keeps the order, also when Redis forgets them).
@@ -101,7 +107,7 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
     async run(script, keys, args) {
       for (let tried = 1; ; tried++) {
         if (serverId === undefined && (tried === 1 || !(await isReady()))) {
-          return fail(script.name, new StoreUnavailable('Redis is not reachable'));
+          return fail(script.name, unreachable());
         }
         const named: Readonly<Record<string, string | number>> = {
           ...args,
@@ -131,7 +137,7 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
     async ask(command, name) {
       const call = name ?? UNNAMED_CALL;
       if (serverId === undefined) {
-        return fail(call, new StoreUnavailable('Redis is not reachable'));
+        return fail(call, unreachable());
       }
       const sentMs = monotonicMs();
       try {
@@ -151,19 +157,6 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
 }
 
 const untold: RedisMetrics = { answeredMs() {}, failed() {}, fenced() {} };
-
-/** Redis answered, but cannot take writes now; undefined: it is something else. */
-function refusalOf(error: unknown): StoreUnavailable | undefined {
-  // Of a transaction it is told by the commands that were queued: EXEC only says that there was one.
-  const causes = [error, ...(Object(error).previousErrors ?? [])];
-  const cause = causes.find(
-    (it): it is Error =>
-      it instanceof Error &&
-      /^(OOM|LOADING|READONLY|MASTERDOWN|MISCONF|NOREPLICAS)/.test(it.message),
-  );
-  if (cause?.message.startsWith('OOM')) return new StoreFull({ cause });
-  return cause && new StoreUnavailable(cause.message, { cause });
-}
 
 /** A script that runs under a lease was refused (L3). */
 function isFenced(reply: unknown): boolean {

@@ -37,6 +37,8 @@ export type DurabilityOptions = {
   readonly level: Durability;
   readonly keys: Keys;
   onError(error: unknown): void;
+  /** Told of its connection, which must prove itself as the others do. */
+  onOpen(client: Redis): void;
 };
 
 /**
@@ -50,6 +52,7 @@ export async function openDurability(options: DurabilityOptions): Promise<Durabi
   client.on('error', onError);
   try {
     await whenReady(client);
+    options.onOpen(client);
     const wait = makeWait(client, await wayTo(level, client), { level, keys });
     // Behind the same address another Redis may answer by now, which can do less.
     client.on('ready', () =>

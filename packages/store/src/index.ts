@@ -2,6 +2,7 @@ export { type RedisAddress, withoutSecrets } from './address.js';
 export type { Reading } from './bulk-reads.js';
 export type { Channels } from './channels.js';
 export { UNNAMED_CALL } from './connect.js';
+export { RING_BLOCK_MS } from './connections.js';
 export { type Damage, jsonObject } from './damage.js';
 export type { DeadLetter, DeadLetters, LetterCursor, Retried } from './dead-letters.js';
 export type { DurabilityWait } from './durability.js';
@@ -67,7 +68,7 @@ export type {
 export type { EndEntry, SessionEnds } from './session-ends.js';
 export type { SessionCursor, SessionList, SessionSummary } from './session-list.js';
 export type { Patched } from './session-metadata.js';
-export { redisRemedy } from './start-fault.js';
+export { RIGHTS_TODO, redisRemedy } from './start-fault.js';
 export type { Sweep } from './sweep.js';
 export {
   CallerGone,

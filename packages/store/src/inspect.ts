@@ -3,7 +3,9 @@ import { monotonicMs, within } from '@sluice/runtime';
 import { Redis } from 'ioredis';
 import { redisOptions } from './address.js';
 import { wayTo } from './durability.js';
+import { makeKeys } from './keys.js';
 import { isNearlyFull } from './memory.js';
+import { missingRight } from './rights.js';
 import { infoField, type Refusal, serverRefusal } from './server-check.js';
 
 const LIMIT_MS = 3_000;
@@ -17,6 +19,8 @@ export type RedisReport = {
   /** Why it cannot reach the level that is asked for; null: it can. */
   readonly durabilityFault: string | null;
   readonly maxmemoryPolicy: string;
+  /** What its user in Redis may not do and a node must; undefined: nothing. */
+  readonly missingRight: string | undefined;
   /** No new message would be taken in. */
   readonly isFull: boolean;
   readonly aof: boolean;
@@ -69,9 +73,12 @@ async function inspect(
   const field = (name: string) => infoField(info, name);
   const latencyMs = await medianPingMs(client);
   const layout = await client.hgetall(`${prefix}:layout`);
+  const refusal = serverRefusal(info);
   return {
     version: field('redis_version'),
-    refusal: serverRefusal(info),
+    refusal,
+    // A replica takes no writes, whatever its users may do.
+    missingRight: refusal ? undefined : await missingRight(client, makeKeys(prefix, 1)),
     durabilityFault:
       durability === 'memory'
         ? null

@@ -105,6 +105,9 @@ export function makeKeys(prefix: string, partitions: number) {
     },
     /** Written before each wait for a copy. */
     durable: `${prefix}:durable`,
+    /** Never there: connections prove that they may write by deleting them. */
+    pulse: `${prefix}:pulse`,
+    ringPulse: `{${prefix}-ring-0}:ring:pulse`,
     /** BullMQ's prefix: one queue, in one slot. */
     ringPrefix: `{${prefix}-ring-0}`,
   };

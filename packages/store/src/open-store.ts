@@ -1,19 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Durability } from '@sluice/protocol';
-import {
-  exitStatus,
-  type Logger,
-  monotonicMs,
-  type RedisMetrics,
-  StartError,
-  sleep,
-} from '@sluice/runtime';
+import type { Logger, RedisMetrics } from '@sluice/runtime';
 import type { RedisAddress } from './address.js';
 import { makeBulkReads } from './bulk-reads.js';
-import { makeChannels } from './channels.js';
-import { type ConnectionPart, connectionName, openForRings, openPatient } from './clients.js';
+import { connectionName } from './clients.js';
 import { makeClusterState, makeMeasure } from './cluster-state.js';
-import { connect } from './connect.js';
+import { openConnections } from './connections.js';
 import { makeDamageLog } from './damage.js';
 import { makeDeadLetters } from './dead-letters.js';
 import { type DurabilityWait, openDurability } from './durability.js';
@@ -26,8 +18,8 @@ import { makeNodes } from './nodes.js';
 import { makePauses } from './pauses.js';
 import { makePermits } from './permits.js';
 import { makePrincipalBytes } from './principal-bytes.js';
-import { watchPulse } from './pulse.js';
 import { makeRates } from './rates.js';
+import { checkRights } from './rights.js';
 import { makeRings } from './ring.js';
 import { checkServer } from './server-check.js';
 import { makeSessions } from './session.js';
@@ -35,9 +27,6 @@ import { makeSessionEnds } from './session-ends.js';
 import { makeSessionList } from './session-list.js';
 import { startFault } from './start-fault.js';
 import { makeSweep } from './sweep.js';
-
-/** How long a start waits for Redis before it leaves the retry to the supervisor (75). */
-const START_WAIT_MS = 5_000;
 
 export type StoreOptions = {
   readonly address: RedisAddress;
@@ -59,10 +48,6 @@ export type StoreOptions = {
   readonly log: Logger;
 };
 
-/** What Redis has answered (a wrong password) needs no further try; that it is loading does. */
-const isRefusal = (error: unknown) =>
-  error instanceof Error && error.name === 'ReplyError' && !error.message.startsWith('LOADING');
-
 export type Store = Awaited<ReturnType<typeof openStore>>;
 
 /**
@@ -73,68 +58,6 @@ export type Store = Awaited<ReturnType<typeof openStore>>;
 export async function openStore(options: StoreOptions) {
   const { address, nodeId, limits, log } = options;
   const keys = makeKeys(options.prefix, options.partitions);
-  let reason: unknown = new Error('no answer');
-  const onError = (err: unknown) => {
-    reason = err;
-    log.debug({ err }, 'redis connection failed');
-  };
-  const named = (part: ConnectionPart) => connectionName(nodeId, part);
-  const connection = connect(address, {
-    name: named('commands'),
-    onError,
-    onReady: () => log.debug('redis connected'),
-    calls: options.calls,
-  });
-  const forBulk = connect(address, {
-    name: named('bulk'),
-    onError,
-    onReady: () => {},
-    calls: options.calls,
-  });
-  const closeBoth = async () => {
-    await Promise.all([connection.close(), forBulk.close()]);
-  };
-  const untilMs = monotonicMs() + START_WAIT_MS;
-  while (connection.serverId() === undefined || forBulk.serverId() === undefined) {
-    const isStopped = options.stop?.aborted === true;
-    if (monotonicMs() >= untilMs || isStopped || isRefusal(reason)) {
-      await closeBoth();
-      throw isStopped
-        ? new StartError('told to stop before Redis answered', exitStatus.ok)
-        : startFault(address, reason);
-    }
-    await sleep(10);
-  }
-  const sessionEnds = makeSessionEnds(connection, keys, options.sessionEnd);
-  let durability: DurabilityWait;
-  try {
-    await checkServer(connection, log);
-    await checkLayout(connection, keys);
-    await sessionEnds.prepare();
-    durability = await openDurability({
-      address,
-      name: named('durability'),
-      level: options.durability ?? 'memory',
-      keys,
-      onError,
-    });
-  } catch (error) {
-    await closeBoth();
-    throw startFault(address, error);
-  }
-  const bulk = makeBulkReads(forBulk);
-  const bullConnection = openForRings(address, nodeId, (blocking) => blocking.on('error', onError));
-  bullConnection.on('error', onError);
-  const subscriber = openPatient(address, named('subscriber'));
-  subscriber.on('error', onError);
-  const channels = makeChannels(subscriber);
-  const rings = makeRings(bullConnection, keys.ringPrefix, {
-    onFailed: (err) => log.warn({ err }, 'ring failed'),
-    onError,
-  });
-  // A node that is started again under its id is another process, and has none of the connections.
-  // Short, since it stands in every resume mark; no node has a `~` in its id.
-  const processId = `~${randomBytes(6).toString('base64url')}`;
   const memory = makeMemoryWatch((isFull, { usedBytes: used_bytes, maxBytes: max_bytes }) =>
     isFull
       ? log.warn(
@@ -143,11 +66,36 @@ export async function openStore(options: StoreOptions) {
         )
       : log.info({ used_bytes, max_bytes }, 'redis has room again'),
   );
-  const pulse = watchPulse(connection, memory, (isBeating, silentMs) =>
-    isBeating
-      ? log.info({ ms: Math.round(silentMs) }, 'redis answers again')
-      : log.warn('redis does not answer: nothing is taken in and no turn begins until it does'),
-  );
+  const { calls, stop } = options;
+  const connections = await openConnections({ address, nodeId, keys, memory, calls, stop, log });
+  const { commands: connection, channels, pulse, onError } = connections;
+  const bulk = makeBulkReads(connections.bulk);
+  const sessionEnds = makeSessionEnds(connection, keys, options.sessionEnd);
+  let durability: DurabilityWait;
+  try {
+    await checkServer(connection, log);
+    await checkRights(connection, keys);
+    await checkLayout(connection, keys);
+    await sessionEnds.prepare();
+    durability = await openDurability({
+      address,
+      name: connectionName(nodeId, 'durability'),
+      level: options.durability ?? 'memory',
+      keys,
+      onError,
+      onOpen: connections.addSpare,
+    });
+  } catch (error) {
+    await connections.close();
+    throw startFault(address, error);
+  }
+  const rings = makeRings(connections.rings, keys.ringPrefix, {
+    onFailed: (err) => log.warn({ err }, 'ring failed'),
+    onError,
+  });
+  // A node that is started again under its id is another process, and has none of the connections.
+  // Short, since it stands in every resume mark; no node has a `~` in its id.
+  const processId = `~${randomBytes(6).toString('base64url')}`;
   const bytes = makePrincipalBytes(connection, keys, {
     maxBytes: options.maxBytesPerPrincipal ?? 0,
     liveNodes: () => options.liveProcesses?.().length ?? 1,
@@ -163,7 +111,7 @@ export async function openStore(options: StoreOptions) {
     keys,
     channels,
     rings,
-    bullConnection,
+    bullConnection: connections.rings,
     durability,
     sessionEnds,
     sessions: makeSessions(connection, keys, {
@@ -200,12 +148,9 @@ export async function openStore(options: StoreOptions) {
     /** What this Redis refuses while a node starts, with what to do about it. */
     startFault: (error: unknown) => startFault(address, error),
     async close(): Promise<void> {
-      pulse.stop();
       durability.close();
       await rings.close();
-      channels.close();
-      bullConnection.disconnect();
-      await closeBoth();
+      await connections.close();
     },
   };
 }

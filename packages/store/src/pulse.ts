@@ -1,50 +1,73 @@
-import { monotonicMs } from '@sluice/runtime';
-import type { Connection } from './connect.js';
-import type { MemoryWatch } from './memory.js';
+import { createHash } from 'node:crypto';
+import { type Logger, monotonicMs } from '@sluice/runtime';
+import type { Redis } from 'ioredis';
+import { type Fault, LOOK_MS, Proof, type ProofOptions } from './proof.js';
 
-const LOOK_MS = 250;
-/** Without an answer for so long Redis counts as away; readiness follows within 1 s (C3). */
-const SILENCE_MS = 700;
+export type Pulse = {
+  /** Looks at this connection from now on. */
+  add(client: Redis, options: ProofOptions): Proof;
+  /** Whether every connection of this node does its work. */
+  isBeating(): boolean;
+  stop(): void;
+};
 
-/** Looks in a row without an answer before it is told: a stalled event loop alone is none of Redis. */
-const TOLD_AFTER = 2;
-
-export type Pulse = { isBeating(): boolean; stop(): void };
-
-/** Whether Redis answers, and how full it is: a connection that stands says nothing about a process that is stopped. */
-export function watchPulse(
-  connection: Connection,
-  memory: MemoryWatch,
-  /** Once when it ceases to answer, and once when it answers again, after so long. */
-  onChange: (isBeating: boolean, silentMs: number) => void,
-): Pulse {
-  let answeredMs = monotonicMs();
-  let silentLooks = 0;
-  let silentSinceMs = 0;
-  const isBeating = () =>
-    connection.serverId() !== undefined && monotonicMs() - answeredMs < SILENCE_MS;
+/** Looks at all connections of a node, and tells once what keeps Redis from serving it, and when that ends. */
+export function watchPulse(log: Logger): Pulse {
+  const proofs: Proof[] = [];
+  let told = '';
+  let toldKind: Fault['kind'] | undefined;
+  let sinceMs = 0;
+  const worst = () => {
+    const found = proofs.flatMap((proof) => {
+      const fault = proof.fault();
+      return fault ? [{ ...fault, connection: proof.part }] : [];
+    });
+    // What Redis says explains more than that a connection is silent or closed.
+    return found.find(({ kind }) => kind === 'refused') ?? found[0];
+  };
   const tell = () => {
-    const now = monotonicMs();
-    if (!isBeating()) {
-      if (silentLooks === 0) silentSinceMs = now;
-      silentLooks++;
-      if (silentLooks === TOLD_AFTER) onChange(false, 0);
+    const fault = worst();
+    // The first word: the rest may count something. Of a socket it may change with each try.
+    const now = fault ? `${fault.kind === 'refused' ? fault.why.split(' ')[0] : 'away'}` : '';
+    if (now === told) return;
+    if (!fault) {
+      const ms = Math.round(monotonicMs() - sinceMs);
+      log.info({ ms }, toldKind === 'refused' ? 'redis serves again' : 'redis answers again');
     } else {
-      if (silentLooks >= TOLD_AFTER) onChange(true, now - silentSinceMs);
-      silentLooks = 0;
+      if (told === '') sinceMs = monotonicMs();
+      const { connection, why } = fault;
+      const refuses =
+        'redis refuses to serve: nothing is taken in and no turn begins until it does';
+      const silent = 'redis does not answer: nothing is taken in and no turn begins until it does';
+      log.warn({ connection, why }, fault.kind === 'refused' ? refuses : silent);
     }
+    told = now;
+    toldKind = fault?.kind;
   };
   const timer = setInterval(() => {
+    for (const proof of proofs) proof.look();
     tell();
-    connection
-      .ask((client) => client.info('memory'))
-      .then(
-        (info) => {
-          answeredMs = monotonicMs();
-          memory.look(info);
-        },
-        () => undefined, // silence is what counts
-      );
   }, LOOK_MS);
-  return { isBeating, stop: () => clearInterval(timer) };
+  return {
+    add(client, options) {
+      const proof = new Proof(client, options);
+      proofs.push(proof);
+      return proof;
+    },
+    isBeating: () => proofs.every((proof) => proof.fault() === undefined),
+    stop: () => clearInterval(timer),
+  };
+}
+
+/** A write that changes nothing: whoever refuses writes or scripts refuses it, a full Redis does not. */
+const PROBE = "return redis.call('DEL', KEYS[1])";
+const PROBE_SHA = createHash('sha1').update(PROBE).digest('hex');
+
+export async function probeWrite(client: Redis, key: string): Promise<void> {
+  try {
+    await client.evalsha(PROBE_SHA, 1, key);
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+    await client.eval(PROBE, 1, key);
+  }
 }

@@ -5,7 +5,8 @@ import { StoreUnavailable } from './unavailable.js';
 type Remedy = { readonly reason: RegExp; readonly status: number; readonly todo: string };
 
 const { tempFail, config } = exitStatus;
-const RIGHTS = 'give this user the rights that docs/security.md lists';
+/** What to do about a right that is missing. */
+export const RIGHTS_TODO = 'give this user the rights that docs/security.md lists';
 
 /** By the words of Redis, of Node's sockets and of OpenSSL; the first that fits. */
 const remedies: readonly Remedy[] = [
@@ -15,8 +16,23 @@ const remedies: readonly Remedy[] = [
     status: tempFail,
     todo: 'correct the user and the password of redis.url (REDIS_URL, redis.url_file)',
   },
-  { reason: /^NOPERM/, status: config, todo: RIGHTS },
+  { reason: /^NOPERM/, status: config, todo: RIGHTS_TODO },
   { reason: /^READONLY|^MASTERDOWN/, status: tempFail, todo: 'set redis.url to the primary' },
+  {
+    reason: /max number of clients/,
+    status: tempFail,
+    todo: 'raise its maxclients, or close connections that nobody needs; a node takes four or five',
+  },
+  {
+    reason: /^BUSY\b/,
+    status: tempFail,
+    todo: 'a script runs there for too long: wait for it, or end it with SCRIPT KILL',
+  },
+  {
+    reason: /^NOREPLICAS/,
+    status: tempFail,
+    todo: 'connect the replicas that its min-replicas-to-write asks for, or lower that',
+  },
   { reason: /^LOADING/, status: tempFail, todo: 'it serves when its data is loaded' },
   { reason: /^OOM|nearly used up/, status: tempFail, todo: 'raise its maxmemory, or delete data' },
   { reason: /^MISCONF/, status: tempFail, todo: 'its log says why it cannot write to its disk' },
@@ -30,7 +46,7 @@ const remedies: readonly Remedy[] = [
     status: config,
     todo: 'another program has it: set another redis.prefix',
   },
-  { reason: /unknown command/, status: config, todo: `use Redis 7.0 or newer, or ${RIGHTS}` },
+  { reason: /unknown command/, status: config, todo: `use Redis 7.0 or newer, or ${RIGHTS_TODO}` },
   {
     reason: /self-signed|unable to verify|unable to get|certificate|altnames/,
     status: config,

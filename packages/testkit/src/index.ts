@@ -15,6 +15,6 @@ export type { LogLine } from './log-lines.js';
 export * from './log-search.js';
 export { canMoveClocks } from './movable-clock.js';
 export * from './openai-server.js';
-export type { ConnectionChoice } from './proxy-chosen.js';
+export type { ConnectionChoice, ConnectionPart } from './proxy-chosen.js';
 export * from './redis.js';
 export * from './tcp-proxy.js';

@@ -20,6 +20,8 @@ export type Cut = {
 export type TcpProxy = {
   readonly port: number;
   readonly url: string;
+  /** Connections that were made to it so far. */
+  readonly made: number;
   /** How often each command was sent (upper case), scripts as EVALSHA. */
   readonly commands: ReadonlyMap<string, number>;
   /** Called for each request with the number of its connection; answers the call that ends it. */
@@ -189,6 +191,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   return {
     port: listener.port,
     url: `redis://127.0.0.1:${listener.port}`,
+    get made() {
+      return connections;
+    },
     commands: faults.commands,
     watch: (see) => {
       faults.watchers.add(see);

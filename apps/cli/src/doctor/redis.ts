@@ -1,5 +1,11 @@
 import type { Config } from '@sluice/gateway';
-import { inspectRedis, LAYOUT_VERSION, type RedisReport, redisRemedy } from '@sluice/store';
+import {
+  inspectRedis,
+  LAYOUT_VERSION,
+  type RedisReport,
+  RIGHTS_TODO,
+  redisRemedy,
+} from '@sluice/store';
 import type { Finding } from './report.js';
 
 /** An ack costs one round trip: 20 ms of it already show in every message. */
@@ -27,6 +33,7 @@ export function judge(report: RedisReport, redis: Config['redis']): Finding[] {
     report.refusal
       ? finding('FAIL', report.refusal.what, report.refusal.todo)
       : finding('ok', `version ${report.version}`),
+    ...(report.missingRight ? [finding('FAIL', report.missingRight, RIGHTS_TODO)] : []),
     report.maxmemoryPolicy === 'noeviction'
       ? finding('ok', 'maxmemory-policy noeviction')
       : finding(

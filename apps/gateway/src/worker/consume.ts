@@ -1,6 +1,6 @@
-import { failpoint } from '@sluice/runtime';
-import { type PlainCall, RING_QUEUE, type RingJob } from '@sluice/store';
-import { type ConnectionOptions, Worker } from 'bullmq';
+import { failpoint, sleep } from '@sluice/runtime';
+import { type PlainCall, RING_BLOCK_MS, RING_QUEUE, type RingJob } from '@sluice/store';
+import { type ConnectionOptions, type Job, Worker } from 'bullmq';
 
 const doneCall: PlainCall = 'ring-done';
 
@@ -18,12 +18,33 @@ type ConsumerOptions = {
   onError(error: unknown): void;
 };
 
+const RING_BLOCK_S = RING_BLOCK_MS / 1_000;
+/** A Redis that refuses to give rings is asked again so soon: BullMQ alone would ask without a pause. */
+const REFUSED_MS = 500;
+/** BullMQ waits so long for a Redis that is away. */
+const AWAY_MS = 500;
+
+/** BullMQ's worker, which never blocks for longer than silence may last, and waits after a refusal. */
+class RingWorker extends Worker<RingJob> {
+  override get maximumBlockTimeout(): number {
+    return RING_BLOCK_S;
+  }
+  protected override async moveToActive(token: string, name?: string): Promise<Job<RingJob>> {
+    try {
+      return await super.moveToActive(token, name);
+    } catch (error) {
+      await sleep(REFUSED_MS);
+      throw error;
+    }
+  }
+}
+
 /** BullMQ is the doorbell: each job names a session that has work (docs/adr). */
 export function consume(
   onRing: (ring: RingJob) => Promise<void>,
   { connection, prefix, concurrency, leaseTtlMs, onError }: ConsumerOptions,
 ): Consumer {
-  const worker = new Worker<RingJob>(
+  const worker = new RingWorker(
     RING_QUEUE,
     async (job) => {
       await onRing(job.data);
@@ -40,6 +61,8 @@ export function consume(
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
       skipVersionCheck: true,
+      drainDelay: RING_BLOCK_S,
+      runRetryDelay: AWAY_MS,
     },
   );
   worker.on('error', onError);

@@ -28,9 +28,10 @@ local function inbox_put(message_id, position, mode, entry)
   local ring = ''
   if live and started > 0 and mode == 'interrupt' then
     redis.call('HSETNX', state, 'abort', 'interrupt')
-    redis.call('PUBLISH', node_channel .. s[4], 'abort ' .. id)
+    redis.pcall('PUBLISH', node_channel .. s[4], 'abort ' .. id)
   elseif live and started == 0 then -- a lingering holder, or nobody any more
-    if redis.call('PUBLISH', node_channel .. s[4], 'wake ' .. id) == 0 and wakes_counted == '1' then
+    local heard = redis.pcall('PUBLISH', node_channel .. s[4], 'wake ' .. id)
+    if (heard == 0 or type(heard) == 'table') and wakes_counted == '1' then
       redis.call('HDEL', state, 'holder', 'token')
       redis.call('DEL', lease)
       live = false

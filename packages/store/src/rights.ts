@@ -1,0 +1,71 @@
+import type { Redis } from 'ioredis';
+import type { Connection } from './connect.js';
+import type { Keys } from './keys.js';
+import { probeWrite } from './pulse.js';
+
+/** What a node must be allowed to do, and a call that changes nothing and shows it. */
+type Right = { readonly what: string; try(client: Redis): Promise<unknown> };
+
+/** Rights by command, key and channel: the same for a start and for `sluice doctor` (docs/security.md). */
+function rightsFor(keys: Keys): readonly Right[] {
+  const channel = keys.nodeChannelPrefix(0);
+  return [
+    {
+      what: `run scripts that write the keys of ${keys.prefix}:*`,
+      try: (client) => probeWrite(client, keys.pulse),
+    },
+    {
+      what: 'run scripts that only read (EVALSHA_RO)',
+      try: (client) => client.call('EVAL_RO', 'return 1', '0'),
+    },
+    {
+      what: `use the keys of the rings, ${keys.ringPrefix}:*`,
+      try: (client) => probeWrite(client, keys.ringPulse),
+    },
+    {
+      what: `wait for rings (BZPOPMIN) at ${keys.ringPrefix}:*`,
+      try: (client) => client.bzpopmin(keys.ringPulse, 0.001),
+    },
+    {
+      what: 'use transactions (MULTI, EXEC)',
+      try: (client) => client.multi().del(keys.pulse).exec(),
+    },
+    {
+      what: `publish to the channels of ${keys.prefix}:*`,
+      try: (client) => client.publish(channel, ''),
+    },
+    {
+      what: `subscribe to the channels of ${keys.prefix}:*`,
+      try: async (client) => {
+        await client.subscribe(channel);
+        await client.unsubscribe(channel);
+      },
+    },
+    { what: 'ask for the time (TIME)', try: (client) => client.time() },
+  ];
+}
+
+/** The first right that is missing, in words; undefined: all are there. */
+export async function missingRight(client: Redis, keys: Keys): Promise<string | undefined> {
+  for (const right of rightsFor(keys)) {
+    try {
+      await right.try(client);
+    } catch (error) {
+      const causes = [error, ...(Object(error).previousErrors ?? [])];
+      const isMissing = causes.some(
+        (it) =>
+          it instanceof Error && /NOPERM|^ERR The user executing|unknown command/.test(it.message),
+      );
+      if (!isMissing) throw error;
+      return `this user may not ${right.what}`;
+    }
+  }
+  return undefined;
+}
+
+/** Ends a start whose user in Redis lacks a right: no turn would ever run. */
+export async function checkRights(connection: Connection, keys: Keys): Promise<void> {
+  const missing = await connection.ask((client) => missingRight(client, keys));
+  // start-fault.ts says where, and what to do.
+  if (missing) throw new Error(`NOPERM: ${missing}`);
+}
