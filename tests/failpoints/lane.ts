@@ -17,6 +17,10 @@ export type Settings = Readonly<Record<string, Readonly<Record<string, unknown>>
 
 /** The agent fails at this message, as often as it is tried. */
 export const deadly = 'deadly';
+/** At this one it fails the first time. */
+export const flaky = 'flaky';
+/** A message that is deadly dies soon. */
+const retry = { initial: '50ms', max: '100ms', for: '300ms' };
 
 /** Short, so that a takeover is; attempts enough for a machine that is busy with other things. */
 const shared: Settings = {
@@ -74,8 +78,10 @@ export class Lane {
   }
 
   /** Two deltas and the reply; in between it stands still while the lane is held. */
-  readonly #behave: Behaviour = async ({ message_id }, { signal, respond }) => {
-    if (message_id === deadly) return respond.status(503);
+  readonly #behave: Behaviour = async ({ message_id, attempt }, { signal, respond }) => {
+    if (message_id === deadly || (message_id === flaky && attempt === 1)) {
+      return respond.status(503);
+    }
     const writer = respond.stream('ndjson');
     writer.delta('reply to ');
     const isCut = new Promise((resolve) => signal.addEventListener('abort', resolve));
@@ -113,7 +119,8 @@ export class Lane {
   start(settings: Settings, failpoint?: string): Promise<GatewayProcess> {
     const section = (name: string) => ({ ...shared[name], ...settings[name] });
     const redis = { url: this.redis.url, prefix: this.prefix, partitions: 1, ...settings.redis };
-    const agents = settings.agents ?? { slow: { kind: 'http', url: this.agent.url } };
+    const slow = { kind: 'http', url: this.agent.url, retry };
+    const agents = settings.agents ?? { slow };
     const names = ['gateway', 'lease', 'worker', 'session'];
     const sections = Object.fromEntries(names.map((name) => [name, section(name)]));
     const env = failpoint ? { env: { SLUICE_FAILPOINT: failpoint } } : {};

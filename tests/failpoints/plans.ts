@@ -1,5 +1,5 @@
 import { eventually, type GatewayProcess, startTcpProxy } from '@sluice/testkit';
-import { deadly, type Settings } from './lane.js';
+import { deadly, flaky, type Settings } from './lane.js';
 import { limitPlans } from './plans-limits.js';
 import { pausePlans } from './plans-pause.js';
 import type { Stage } from './stage.js';
@@ -80,7 +80,6 @@ export const plans: Readonly<Record<string, Plan>> = {
   },
   'a retry of a dead letter': {
     calls: ['letter-retry'],
-    settings: { worker: { max_attempts: 1 } },
     act: async (stage) => {
       await letDie(stage);
       await askLetter(stage, stage.armed, 'POST', '/retry');
@@ -94,13 +93,16 @@ export const plans: Readonly<Record<string, Plan>> = {
   },
   'the end of a dead letter': {
     calls: ['letter-drop'],
-    settings: { worker: { max_attempts: 1 } },
     act: async (stage) => {
       await letDie(stage);
       await askLetter(stage, stage.armed, 'DELETE');
     },
     repeat: (stage) => askLetter(stage, stage.lane.healthy, 'DELETE'),
     outcomes: () => ({ [deadly]: 'dead_lettered' }),
+  },
+  'another attempt': {
+    calls: ['turn-retry', 'ring-add:2', 'session-peek:2', 'turn-begin:2'],
+    act: async (stage) => stage.say(flaky, 'm2'),
   },
   'a long turn': {
     calls: ['lease-extend', 'lease-renew', 'node-beat:2'],

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type RealKnown, type RealLease, type RealOptions, RealSession } from './real-session.js';
 import {
   type Answer,
+  type Ended,
   HEARING_NODE,
   type How,
   type Known,
@@ -13,7 +14,7 @@ import {
 
 /** What two nodes and their clients may do next. `twice`: the reply was lost, the call is sent again. */
 export type Step = { readonly twice: boolean } & (
-  | { readonly kind: 'attach' | 'abort' | 'end' | 'expire' | 'touch' | 'sweep' | 'draw' }
+  | { readonly kind: 'attach' | 'abort' | 'end' | 'expire' | 'ripen' | 'touch' | 'sweep' | 'draw' }
   | { readonly kind: 'pause'; readonly on: boolean }
   /** The agent's; `old`: a copy that comes late. */
   | { readonly kind: 'copy'; readonly old: boolean }
@@ -24,7 +25,9 @@ export type Step = { readonly twice: boolean } & (
   | { readonly kind: 'append'; readonly mode: Mode }
   | { readonly kind: 'again' | 'cancel' | 'stop'; readonly which: number }
   | { readonly kind: 'take' | 'peek' | 'begin'; readonly node: number }
-  | { readonly kind: 'retry' | 'delta' | 'renew'; readonly node: number }
+  | { readonly kind: 'rebegin' | 'delta' | 'renew'; readonly node: number }
+  /** `isLate`: the message has been failing for long enough. */
+  | { readonly kind: 'retry'; readonly node: number; readonly how: Ended; readonly isLate: boolean }
   | { readonly kind: 'commit'; readonly node: number; readonly fetch: boolean }
   | { readonly kind: 'release'; readonly node: number; readonly how: How }
 );
@@ -180,6 +183,9 @@ export class BothSessions {
       case 'expire':
         model.expire();
         return real.expire();
+      case 'ripen':
+        model.ripen();
+        return real.ripen();
       default:
         return this.#hold(step);
     }
@@ -238,7 +244,7 @@ export class BothSessions {
     if (!holding) return;
     const { turnId } = holding;
     switch (step.kind) {
-      case 'retry': {
+      case 'rebegin': {
         const turn = { node: node.name, turnId: this.#name('t') };
         const answer = await this.#answers(
           step,
@@ -268,6 +274,14 @@ export class BothSessions {
         );
         if (answer.word === 'next') Object.assign(holding, { turnId: turn.next, deltas: 0 });
         return;
+      }
+      case 'retry': {
+        const { how, isLate } = step;
+        return this.#both(
+          step,
+          () => model.retry(holding.model, { turnId, how, isLate }),
+          () => real.retry(holding.real, { turnId, how, isLate }),
+        );
       }
       case 'release':
         return this.#both(

@@ -1,5 +1,7 @@
 export type Mode = 'enqueue' | 'collect' | 'interrupt' | 'reject';
 export type How = 'idle' | 'yield' | 'hand_over' | 'force';
+/** Why an attempt is repeated: the agent says that its failure passes, or its process died. */
+export type Ended = 'failed' | 'cut';
 
 export type Entry = { readonly id: string; readonly mode: Mode };
 
@@ -30,6 +32,10 @@ export const fresh = () => ({
   /** Messages of the started head; 0: none is started. */
   started: 0,
   attempt: 0,
+  /** Attempts that the death of a process or a node ended. */
+  cuts: 0,
+  /** It is tried again: not yet, or as soon as somebody comes. */
+  retry: 'none' as 'none' | 'later' | 'due',
   word: '',
   turnId: undefined as string | undefined,
   lastTurn: undefined as string | undefined,
@@ -43,7 +49,9 @@ export const fresh = () => ({
   /** `lease_until` has not passed. */
   isLive: false,
   leaseKey: undefined as string | undefined,
-  released: undefined as (Presented & { readonly answer: Answer }) | undefined,
+  released: undefined as
+    | (Presented & { readonly ring: string; readonly isHanded: boolean })
+    | undefined,
   ring: 0,
   ringMark: undefined as number | undefined,
   /** Accepted ids, with the outcome or '' while they wait. */
@@ -63,3 +71,17 @@ export const fenced: Answer = { word: 'fenced' };
 
 /** Which session was seen, and how often it was paused and resumed. */
 export type Known = { readonly s: object; readonly pauses: number };
+
+/** What the next start of the head counts as. */
+export function nextAttempt(s: ReturnType<typeof fresh>) {
+  const { started, attempt, word, isHanded, handOvers, retry } = s;
+  if (started === 0) return { attempt: 1, cuts: 0, word: 'begun' };
+  const isHandedTooOften = handOvers > modelLimits.maxHandOvers;
+  if (word === 'exhausted' || (isHanded && !isHandedTooOften)) {
+    return { attempt, cuts: s.cuts, word };
+  }
+  const cuts = s.cuts + (retry === 'none' ? 1 : 0);
+  if (cuts < modelLimits.maxAttempts) return { attempt: attempt + 1, cuts, word: 'begun' };
+  if (word === 'alone' || isHandedTooOften) return { attempt, cuts, word: 'exhausted' };
+  return { attempt: attempt + 1, cuts, word: 'alone' };
+}

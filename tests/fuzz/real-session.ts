@@ -2,7 +2,14 @@ import type { Redis } from 'ioredis';
 import type { Connection } from '../../packages/store/dist/connect.js';
 import type { makeKeys } from '../../packages/store/dist/keys.js';
 import type * as storeScripts from '../../packages/store/dist/scripts.js';
-import { type Answer, type How, type Mode, type ModelEvent, modelLimits } from './session-model.js';
+import {
+  type Answer,
+  type Ended,
+  type How,
+  type Mode,
+  type ModelEvent,
+  modelLimits,
+} from './session-model.js';
 
 export type Scripts = typeof storeScripts;
 
@@ -35,8 +42,15 @@ export type RealKnown = { readonly known: string; readonly created_at: string };
 const TTL_MS = 600_000;
 const idsOf = (entries: readonly string[]) => entries.map((entry) => entry.split(' ', 1)[0] ?? '');
 
-type Head = { attempt: number; abort: string; entries: readonly string[] };
-const headOf = ({ attempt, abort, entries }: Head) => ({ attempt, abort, ids: idsOf(entries) });
+type Head = { attempt: number; abort: string; isAlone: boolean; entries: readonly string[] };
+const headOf = ({ attempt, abort, isAlone, entries }: Head) => ({
+  ...{ attempt, abort, isAlone },
+  ids: idsOf(entries),
+});
+const attempts = {
+  max_attempts: modelLimits.maxAttempts,
+  max_hand_overs: modelLimits.maxHandOvers,
+};
 
 export type RealOptions = {
   readonly connection: Connection;
@@ -101,8 +115,10 @@ export class RealSession {
   /** `fence`: the stored one; 0 when no lease was drawn yet. */
   async peek(): Promise<{ answer: Answer; fence: number }> {
     const { scripts } = this.options;
-    const reply = await this.#run(scripts.sessionPeek, this.#keys, { id: this.id, ring: '' });
-    return { answer: { word: reply.kind }, fence: reply.kind === 'free' ? reply.fence : 0 };
+    const given = { id: this.id, ring: '', ...attempts };
+    const reply = await this.#run(scripts.sessionPeek, this.#keys, given);
+    if (reply.kind !== 'free') return { answer: { word: reply.kind }, fence: 0 };
+    return { answer: { word: reply.kind, isLast: reply.isLast }, fence: reply.fence };
   }
 
   async acquire(token: string): Promise<boolean> {
@@ -126,7 +142,7 @@ export class RealSession {
       ...this.#channels,
       ...lease,
       ...{ turn_id: turnId, node, ring, ttl: TTL_MS, lease_here: 1 },
-      ...{ max_attempts: modelLimits.maxAttempts, max_hand_overs: modelLimits.maxHandOvers },
+      ...attempts,
     });
     if (reply.kind !== 'begun' && reply.kind !== 'exhausted') {
       return { answer: { word: reply.kind }, fence: 0 };
@@ -168,6 +184,25 @@ export class RealSession {
       ...{ node, how, lease_here: 1, reason: 'drain' },
     });
     return reply.kind === 'handed' ? { word: 'handed', ring: reply.ring } : { word: reply.kind };
+  }
+
+  async retry(
+    lease: RealLease,
+    { turnId, how, isLate }: { turnId: string; how: Ended; isLate: boolean },
+  ): Promise<Answer> {
+    const reply = await this.#run(this.options.scripts.turnRetry, this.#keys, {
+      ...lease,
+      ...{ id: this.id, turn_id: turnId, lease_here: 1, how },
+      ...{ delay: TTL_MS, retry_for: isLate ? 0 : TTL_MS },
+    });
+    const { kind: word, ...rest } = reply;
+    return { word, ...rest };
+  }
+
+  async ripen(): Promise<void> {
+    const { client } = this.options;
+    const { state } = this.#keys;
+    if ((await client.hexists(state, 'retry_at')) === 1) await client.hset(state, 'retry_at', 1);
   }
 
   async renew(lease: RealLease): Promise<Answer> {

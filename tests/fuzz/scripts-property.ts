@@ -27,14 +27,20 @@ const steps = fc.oneof(
   }),
   step(3, { kind: kind('again', 'cancel', 'stop', 'stop'), which }),
   step(7, { kind: kind('take', 'take', 'peek', 'begin'), node }),
-  step(6, { kind: kind('retry', 'delta', 'renew'), node }),
+  step(6, { kind: kind('rebegin', 'delta', 'renew'), node }),
+  step(3, {
+    kind: kind('retry'),
+    node,
+    how: fc.constantFrom('failed', 'cut', 'cut'),
+    isLate: fc.constantFrom(false, false, true),
+  }),
   step(6, { kind: kind('commit'), node, fetch: fc.boolean() }),
   step(3, {
     kind: kind('release'),
     node,
     how: fc.constantFrom('idle', 'yield', 'hand_over', 'force', 'force'),
   }),
-  step(3, { kind: kind('expire', 'abort', 'abort', 'attach') }),
+  step(3, { kind: kind('expire', 'ripen', 'abort', 'abort', 'attach') }),
   step(3, { kind: kind('sweep', 'draw', 'touch', 'late_append', 'late_append', 'late_end') }),
   step(2, { kind: kind('end', 'attach', 'attach', 'burst') }),
   step(3, { kind: kind('pause'), on: fc.boolean() }),
@@ -78,6 +84,7 @@ export const modelHolds = (fuzz: Omit<RealOptions, 'scripts'>, scripts: Scripts)
     if (both.waiting === 0) return;
     await both.resume();
     await both.run({ kind: 'expire', twice: false });
+    await both.run({ kind: 'ripen', twice: false });
     await both.run({ kind: 'take', node: 0, twice: false });
     for (let n = both.waiting; n > 0; n--) {
       await both.run({ kind: 'commit', node: 0, fetch: true, twice: false });

@@ -1,6 +1,7 @@
 import {
   type Answer,
   type Answered,
+  type Ended,
   fenced,
   fresh,
   HEARING_NODE,
@@ -8,11 +9,13 @@ import {
   type Known,
   type Mode,
   modelLimits,
+  nextAttempt,
   type Presented,
 } from './model-state.js';
 
 export {
   type Answer,
+  type Ended,
   HEARING_NODE,
   type How,
   type Known,
@@ -77,16 +80,16 @@ export class SessionModel {
   /** Who is told of a new message: the number of the ring to add, '' for none. */
   private tell(mode: Mode): string {
     const { s } = this;
-    if (this.hasLiveHolder && s.started > 0) {
-      if (mode === 'interrupt') s.abort ||= 'interrupt';
-      return '';
-    }
+    const waited = this.waits;
+    if (s.started > 0 && mode === 'interrupt') s.abort ||= 'interrupt';
+    if (this.hasLiveHolder && s.started > 0) return '';
     if (this.hasLiveHolder) {
       if (s.holder === HEARING_NODE) return '';
       this.vacate();
       s.leaseKey = undefined;
     }
-    return s.ringMark === undefined && !this.standsStill ? this.drawRing() : '';
+    const isRung = s.ringMark !== undefined && !(waited && !this.waits);
+    return isRung || this.standsStill ? '' : this.drawRing();
   }
 
   get isPaused(): boolean {
@@ -98,6 +101,11 @@ export class SessionModel {
     return this.isPaused && (this.s.started === 0 || this.s.abort === '');
   }
 
+  /** The head is tried again later; an abort ends the wait. */
+  private get waits(): boolean {
+    return this.s.started > 0 && this.s.abort === '' && this.s.retry === 'later';
+  }
+
   pause(on: boolean, known: Known): Answer {
     const { s } = this;
     if (!this.exists || s.isEnded) return { word: 'not_found' };
@@ -105,7 +113,7 @@ export class SessionModel {
     const turns = isSame && (s.pauses % 2 === 1) !== on;
     if (turns) s.pauses += 1;
     if (on) return { word: 'paused' };
-    const isFree = s.inbox.length > 0 && !this.hasLiveHolder && !this.standsStill;
+    const isFree = s.inbox.length > 0 && !this.hasLiveHolder && !this.standsStill && !this.waits;
     const ring = isFree ? (turns ? this.drawRing() : String(s.ringMark ?? '')) : '';
     return { word: 'resumed', isPaused: this.isPaused, ring };
   }
@@ -137,7 +145,9 @@ export class SessionModel {
   peek(): Answer {
     if (this.s.inbox.length === 0) return { word: 'none' };
     if (this.hasLiveHolder) return { word: 'held' };
-    return { word: this.standsStill ? 'paused' : 'free' };
+    if (this.standsStill) return { word: 'paused' };
+    const isLast = nextAttempt(this.s).word === 'alone';
+    return this.waits ? { word: 'waits' } : { word: 'free', isLast };
   }
 
   /** SET NX of the lease key. */
@@ -156,23 +166,15 @@ export class SessionModel {
     if (!isHolding && this.hasLiveHolder) return { word: 'refused' };
     if (s.leaseKey !== by.token) return { word: 'refused' };
     if (s.inbox.length === 0) return { word: 'empty' };
-    if (this.standsStill) return { word: 'refused' };
+    if (this.standsStill || this.waits) return { word: 'refused' };
     if (!isHolding) s.fence += 1;
     const isAgain = s.started > 0;
-    const wasExhausted = s.word === 'exhausted';
-    if (isAgain) {
-      const isFree = s.isHanded && s.handOvers <= modelLimits.maxHandOvers;
-      if (!isFree && !wasExhausted) s.attempt += 1;
-    } else this.startHead();
-    s.word = wasExhausted && isAgain ? 'exhausted' : 'begun';
-    if (s.attempt > modelLimits.maxAttempts) {
-      s.attempt -= 1;
-      s.word = 'exhausted';
-    }
+    if (isAgain) Object.assign(s, nextAttempt(s));
+    else this.startHead();
     Object.assign(s, { token: by.token, holder: node, isLive: true, turnId, delta: 0 });
-    s.isHanded = false;
+    Object.assign(s, { isHanded: false, retry: 'none' });
     if (!isHolding) s.ringMark = undefined; // a retry answers no ring
-    if (isAgain && s.word === 'begun') s.events.push(['r', this.lastOfHead]);
+    if (isAgain && s.word !== 'exhausted') s.events.push(['r', this.lastOfHead]);
     return this.head(s.word);
   }
 
@@ -181,7 +183,7 @@ export class SessionModel {
     const end = s.inbox.findIndex(({ mode }) => mode !== 'collect');
     const run = end < 0 ? s.inbox.length : end;
     s.started = Math.max(1, Math.min(run, modelLimits.batchMax));
-    s.attempt = 1;
+    Object.assign(s, { attempt: 1, cuts: 0, word: 'begun', retry: 'none' });
   }
 
   private get lastOfHead(): string {
@@ -190,7 +192,14 @@ export class SessionModel {
 
   private head(word: string): Answer {
     const { attempt, abort, inbox, started } = this.s;
-    return { word, attempt, abort, ids: inbox.slice(0, started).map(({ id }) => id) };
+    const ids = inbox.slice(0, started).map(({ id }) => id);
+    return {
+      word: word === 'alone' ? 'begun' : word,
+      isAlone: word === 'alone',
+      attempt,
+      abort,
+      ids,
+    };
   }
 
   delta(by: Presented, { turnId, number }: { turnId: string; number: number }): Answer {
@@ -218,7 +227,7 @@ export class SessionModel {
     if (s.inbox.length === 0) s.ringMark = undefined;
     else if (fetch && !this.standsStill) {
       this.startHead();
-      Object.assign(s, { turnId: next, word: 'begun', delta: 0 });
+      Object.assign(s, { turnId: next, delta: 0 });
     }
     return this.following(next);
   }
@@ -235,29 +244,54 @@ export class SessionModel {
 
   release(by: Presented, how: How): Answer {
     const { s } = this;
-    if (!this.holds(by)) {
-      const { released } = s;
-      return released?.token === by.token && released.fence === by.fence ? released.answer : fenced;
-    }
+    if (!this.holds(by)) return this.hasReleased(by) ? this.releaseAnswer() : fenced;
     const { standsStill } = this;
     if (s.inbox.length > 0 && how === 'idle' && !standsStill) return { word: 'more' };
-    let answer: Answer = { word: 'released' };
-    if (s.inbox.length > 0) {
-      const isCut = how === 'force' && s.started > 0;
-      if (isCut) {
-        s.events.push(['e']);
-        s.handOvers += 1;
-        s.isHanded = true;
-      }
-      if (isCut || !standsStill) {
-        answer = { word: 'handed', ring: standsStill ? '' : this.drawRing() };
-      }
+    const isCut = how === 'force' && s.started > 0;
+    if (isCut) {
+      s.events.push(['e']);
+      s.handOvers += 1;
+      s.isHanded = true;
     }
-    s.released = { ...by, answer };
-    s.isLive = false;
+    const ring = s.inbox.length > 0 && !standsStill ? this.drawRing() : '';
+    this.giveUp(by, { ring, isHanded: isCut || ring !== '' });
+    return this.releaseAnswer();
+  }
+
+  /** An attempt ended without an outcome: the head waits, and nobody holds the session. */
+  retry(by: Presented, { turnId, how, isLate }: { turnId: string; how: Ended; isLate: boolean }) {
+    const { s } = this;
+    if (!this.holds(by)) {
+      return this.hasReleased(by) ? { word: 'waiting', ring: s.released?.ring } : fenced;
+    }
+    if (s.turnId !== turnId || s.started === 0) return fenced;
+    if (s.abort !== '') return { word: 'aborted', reason: s.abort };
+    if (s.word === 'alone' || (how === 'failed' && isLate)) return { word: 'spent' };
+    if (how === 'cut') s.cuts += 1;
+    s.retry = 'later';
+    const ring = this.drawRing();
+    this.giveUp(by, { ring, isHanded: true });
+    return { word: 'waiting', ring };
+  }
+
+  private hasReleased({ token, fence }: Presented): boolean {
+    return this.s.released?.token === token && this.s.released.fence === fence;
+  }
+
+  private releaseAnswer(): Answer {
+    const { released } = this.s;
+    return released?.isHanded ? { word: 'handed', ring: released.ring } : { word: 'released' };
+  }
+
+  private giveUp(by: Presented, what: { ring: string; isHanded: boolean }): void {
+    Object.assign(this.s, { released: { ...by, ...what }, isLive: false });
     this.vacate();
-    if (s.leaseKey === by.token) s.leaseKey = undefined;
-    return answer;
+    if (this.s.leaseKey === by.token) this.s.leaseKey = undefined;
+  }
+
+  /** The time comes at which the head is tried again. */
+  ripen(): void {
+    if (this.s.retry === 'later') this.s.retry = 'due';
   }
 
   renew(by: Presented): Answer {
@@ -275,7 +309,8 @@ export class SessionModel {
   /** Of the partition; what it answers for this session. */
   sweep(call: string): Answer {
     if (this.swept?.call === call) return this.swept.answer;
-    const isDue = this.s.inbox.length > 0 && !this.hasLiveHolder && !this.standsStill;
+    const isFree = this.s.inbox.length > 0 && !this.hasLiveHolder;
+    const isDue = isFree && !this.standsStill && !this.waits;
     this.swept = { call, answer: { word: 'swept', ring: isDue ? this.drawRing() : '' } };
     return this.swept.answer;
   }
@@ -344,7 +379,7 @@ export class SessionModel {
 
   private clearHead(): void {
     const none = { started: 0, attempt: 0, abort: '', handOvers: 0, isHanded: false };
-    Object.assign(this.s, none, { turnId: undefined, word: '' });
+    Object.assign(this.s, none, { turnId: undefined, word: '', cuts: 0, retry: 'none' });
   }
 
   end(call: string): Answer {

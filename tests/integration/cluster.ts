@@ -19,7 +19,7 @@ let clusters = 0;
 
 /**
  * Nodes that share a prefix in `redis` and an HTTP agent named `slow`; `stop` kills what still runs.
- * Sections of a node's configuration are merged over the cluster's.
+ * Sections of a node's configuration are merged over the cluster's; `slow` is that of the agent.
  */
 export class Cluster {
   readonly prefix: string;
@@ -62,7 +62,10 @@ export class Cluster {
         metrics: section('metrics'),
         log: section('log'),
         telemetry: section('telemetry'),
-        agents: { slow: { kind: 'http', url: this.agent.url }, ...section('agents') },
+        agents: {
+          slow: { kind: 'http', url: this.agent.url, ...section('slow') },
+          ...section('agents'),
+        },
       },
     });
     this.#nodes.push(node);

@@ -39,7 +39,7 @@ describe('dead letters over HTTP', () => {
     proxy = await startTcpProxy(redis.port);
     cluster = await Cluster.open(redis, {
       gateway: { auth: { tokens } },
-      worker: { max_attempts: 1 },
+      slow: { retry: { for: '0s' } },
     });
     node = await cluster.start({ redis: { url: proxy.url } });
   });

@@ -32,7 +32,7 @@ describe('the OpenAPI document', () => {
   beforeAll(async () => {
     cluster = await Cluster.open(await startRedis(), {
       gateway: { auth: { tokens }, rate_limit: { requests_per_second: 0 } },
-      worker: { max_attempts: 1 },
+      slow: { retry: { for: '0s' } },
       agents: { echo: { kind: 'echo' } },
     });
     node = await cluster.start();

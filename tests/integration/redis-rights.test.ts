@@ -20,7 +20,8 @@ it('X6 the rights that docs/security.md names are enough, and no key of others i
   const cluster = await Cluster.open(redis, {
     redis: { url, prefix: 'sluice' },
     gateway: { drain_timeout: '1s', close_spread: '0s' },
-    worker: { max_attempts: 2, sweep_interval: '100ms' },
+    worker: { sweep_interval: '100ms' },
+    slow: { retry: { for: '500ms' } },
   });
   try {
     const [one, two] = [await cluster.start(), await cluster.start()];

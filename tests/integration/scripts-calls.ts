@@ -4,16 +4,8 @@ import { abortCalls } from './scripts-calls-aborts.js';
 import { letterCalls } from './scripts-calls-letters.js';
 import { limitCalls } from './scripts-calls-limits.js';
 import { pauseCalls } from './scripts-calls-pause.js';
-import {
-  append,
-  attach,
-  commitOf,
-  expireLease,
-  idOf,
-  refOf,
-  sessionWith,
-  take,
-} from './scripts-world.js';
+import { retryCalls } from './scripts-calls-retry.js';
+import { append, attach, commitOf, idOf, refOf, sessionWith, take } from './scripts-world.js';
 
 type Call = () => Promise<unknown>;
 
@@ -242,18 +234,6 @@ const beginning: ScriptCall[] = [
       return () => store.leases.begin(next, { turnId: 't2' });
     },
   },
-  {
-    script: 'turn-begin',
-    when: 'no attempt is left',
-    prepare: async (store, client) => {
-      const { lease } = await running(store);
-      await client.hset(store.keys.session(id).state, 'attempt', 3);
-      await expireLease(client, store, ref);
-      const claim = await store.leases.acquire(id);
-      const next = { ...lease, token: claim?.token ?? '' };
-      return () => store.leases.begin(next, { turnId: 't2' });
-    },
-  },
 ];
 
 const ending: ScriptCall[] = [
@@ -389,5 +369,6 @@ export const scriptCalls: readonly ScriptCall[] = [
   ...letterCalls,
   ...limitCalls,
   ...pauseCalls,
+  ...retryCalls,
   ...repairing,
 ];

@@ -201,11 +201,13 @@ describe('a turn and its lease', () => {
       { type: 'retry_stream', turnId: 't2', attempt: 2, messageId: 'm1' },
       { type: 'retry_stream', turnId: 't3', attempt: 3, messageId: 'm1' },
     ]);
-    // T4: no fourth one, max_attempts is 3; and the next message begins at one again.
+    // T4: max_attempts is 3, the fourth is the last one; and the next message begins at one again.
     const fourth = await takeOver(store, 't4');
-    expect(fourth.begun.kind).toBe('exhausted');
-    expect(fourth.head.attempt).toBe(3);
-    const next = await store.leases.commit(fourth.lease, commitOf('t4'));
+    expect(fourth.head).toMatchObject({ attempt: 4, isAlone: true });
+    const fifth = await takeOver(store, 't5');
+    expect(fifth.begun.kind).toBe('exhausted');
+    expect(fifth.head.attempt).toBe(4);
+    const next = await store.leases.commit(fifth.lease, commitOf('t5'));
     expect(next).toMatchObject({ kind: 'next', head: { attempt: 1 } });
   });
 
@@ -280,12 +282,12 @@ describe('a turn and its lease', () => {
   it('T4 a message that was given up is not tried again when its holder drains before the commit', async () => {
     await sessionWith(store, 's', 'm1');
     await take(store, ref, 't1');
-    for (const turnId of ['t2', 't3']) await takeOver(other, turnId);
-    const { begun, lease } = await takeOver(store, 't4');
+    for (const turnId of ['t2', 't3', 't4']) await takeOver(other, turnId);
+    const { begun, lease } = await takeOver(store, 't5');
     expect(begun.kind).toBe('exhausted');
     await store.leases.release(lease, 'force', 'drain');
-    const next = await take(other, ref, 't5');
-    expect([next.begun.kind, next.head.attempt]).toEqual(['exhausted', 3]);
+    const next = await take(other, ref, 't6');
+    expect([next.begun.kind, next.head.attempt]).toEqual(['exhausted', 4]);
   });
 
   it('T3 a hand-over between two turns does not count either', async () => {

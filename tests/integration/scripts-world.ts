@@ -1,5 +1,12 @@
 import { makeLog } from '@sluice/runtime';
-import { type Lease, openStore, type SessionRef, type Store, sessionKeyId } from '@sluice/store';
+import {
+  type Lease,
+  openStore,
+  type Retry,
+  type SessionRef,
+  type Store,
+  sessionKeyId,
+} from '@sluice/store';
 import { stopLater, type TestRedis } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
 
@@ -105,6 +112,15 @@ export const commitOf = (
   content: `reply of ${turnId}`,
   usage: '',
   trailing: [],
+  ...more,
+});
+
+/** An attempt that is worth another one, in a minute. */
+export const retryOf = (turnId: string, more: Partial<Retry> = {}): Retry => ({
+  turnId,
+  how: 'failed',
+  delayMs: MINUTE_MS,
+  retryForMs: MINUTE_MS,
   ...more,
 });
 

@@ -26,7 +26,7 @@ describe('sluice for operators', () => {
   beforeAll(async () => {
     cluster = await Cluster.open(await startRedis(), {
       gateway: { auth: { tokens }, drain_timeout: '5s', rate_limit: { sessions_per_minute: 0 } },
-      worker: { max_attempts: 1 },
+      slow: { retry: { for: '0s' } },
     });
     node = await cluster.start();
     edge = await cluster.start({ gateway: { roles: ['edge'] } });

@@ -21,10 +21,12 @@ appendFileSync('starts.txt', process.pid + '\\n');
 
 let dir: string;
 let agents: Agent[] = [];
+let told: unknown[] = [];
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'sluice-command-'));
 });
 afterEach(async () => {
+  told = [];
   await Promise.all(agents.splice(0).map((agent) => agent.close?.()));
   await Promise.all(
     ['lines.txt', 'starts.txt', 'left.txt'].map((name) => rm(join(dir, name), { force: true })),
@@ -44,7 +46,10 @@ async function start(
     retry: { initial: '20ms' },
     ...given,
   });
-  const agent = await makeAgent('mine', config, { baseDir: dir, maxReplyBytes });
+  const agent = await makeAgent('mine', config, {
+    ...{ baseDir: dir, maxReplyBytes },
+    onProcess: (event) => told.push(event),
+  });
   agents = [...agents, agent];
   return agent;
 }
@@ -116,32 +121,87 @@ describe('an agent that is a command', () => {
   it.each([
     ['exits', `process.exit(3)`, 'ended with status 3'],
     ['is killed', `process.kill(process.pid, 'SIGKILL')`, 'was ended by SIGKILL'],
-    [
-      'prints something else',
-      `console.log('debug')`,
-      'no JSON object with a turn_id; logs belong to stderr',
-    ],
-    ['never ends its line', `process.stdout.write('x'.repeat(100_000))`, 'a line that is too long'],
-  ])('T5 the turn is retried when it %s, in another process', async (_how, act, why) => {
-    const agent = await start(`import { existsSync, writeFileSync } from 'node:fs';
-    listen((turn) => {
+  ])(
+    'T4 all its turns are cut when it %s, which is told, and go on in another process',
+    async (_how, act, why) => {
+      const agent = await start(`listen((turn) => {
       if (turn.content === 'fail') return void (${act});
+      if (turn.content !== 'wait') say(turn, { type: 'final', content: 'well' });
+    });`);
+      const beside = failureOf(agent, makeTurn({ turn_id: 't2', content: 'wait' }));
+      await eventually(async () => (await written('lines.txt')).length === 1);
+      const failure = await failureOf(agent, makeTurn({ content: 'fail' }));
+      expect(failure).toMatchObject({ kind: 'died', message: expect.stringContaining(why) });
+      expect(await beside).toEqual(failure);
+      const [pid] = (await written('starts.txt')).map(Number);
+      expect(told).toEqual([{ kind: 'ended', pid, why, turns: 2, restartMs: expect.any(Number) }]);
+      // It waits for the next process instead of failing.
+      expect((await run(agent)).reply).toEqual({ content: 'well' });
+      expect(new Set(await written('starts.txt')).size).toBe(2);
+    },
+  );
+
+  it('T4 a line that answers no turn is told and skipped, also one without an end, and harms none', async () => {
+    const agent = await start(`listen((turn) => {
+      console.log('debug');
+      console.log('[1]\\n{"turn_id_of":"nobody"}');
+      process.stdout.write('x'.repeat(100_000) + '\\n' + 'y'.repeat(100_000));
+      process.stdout.write('\\n');
       say(turn, { type: 'final', content: 'well' });
     });`);
-    const failure = await failureOf(agent, makeTurn({ content: 'fail' }));
-    expect(failure.kind).toBe('retryable');
-    expect(failure.message).toContain(why);
-    // It waits for the next process instead of failing.
     expect((await run(agent)).reply).toEqual({ content: 'well' });
-    expect(new Set(await written('starts.txt')).size).toBe(2);
+    expect(await written('starts.txt')).toHaveLength(1);
+    const lines = told.map((event) => Object(event));
+    expect(lines.map(({ kind }) => kind)).toEqual(Array(5).fill('stray_line'));
+    expect(lines.slice(0, 3).map(({ start, chars }) => [start, chars])).toEqual([
+      ['debug', 5],
+      ['[1]', 3],
+      ['{"turn_id_of":"nobody"}', 23],
+    ]);
+    for (const { start, chars } of lines.slice(3)) {
+      expect(start.length).toBeLessThanOrEqual(1_024);
+      expect(chars).toBeGreaterThan(70_000);
+    }
+  });
+
+  it('B1 a final that is too long to be read ends its own turn alone', async () => {
+    const agent = await start(`listen((turn) => {
+      const content = 'x'.repeat(turn.content === 'long' ? 100_000 : 1);
+      if (turn.type === 'turn') say(turn, { type: 'final', content });
+    });`);
+    const long = makeTurn({ content: 'long' });
+    expect(await failureOf(agent, long)).toEqual(terminal('reply_too_large'));
+    expect((await run(agent)).reply.content).toBe('x');
+    expect(await written('starts.txt')).toHaveLength(1);
+  });
+
+  it('T4 a turn that runs alone has a process of its own, whose death harms no other', async () => {
+    const agent = await start(`listen((turn) => {
+      if (turn.content === 'fail') process.exit(1);
+      if (turn.content === 'go') process.emit('go');
+      else process.once('go', () => say(turn, { type: 'final', content: turn.content }));
+    });`);
+    const beside = run(agent, makeTurn({ turn_id: 't2', content: 'beside' }));
+    await eventually(async () => (await written('lines.txt')).length === 1);
+    const failure = await failureOf(agent, makeTurn({ content: 'fail' }), { isAlone: true });
+    expect(failure).toMatchObject({ kind: 'died' });
+    const [shared, own] = await written('starts.txt');
+    expect(told).toMatchObject([{ kind: 'ended', pid: Number(own), turns: 1 }]);
+    expect(own).not.toBe(shared);
+    const never = new AbortController();
+    const go = run(agent, makeTurn({ turn_id: 't3', content: 'go' }), { signal: never.signal });
+    expect((await beside).reply.content).toBe('beside');
+    never.abort(new Error('enough'));
+    await expect(go).rejects.toThrow('enough');
+    expect(await written('starts.txt')).toHaveLength(2);
   });
 
   it('T5 says itself whether a failure passes', async () => {
     const agent = await start(`listen((turn) => {
-      const retryable = turn.content === 'busy';
-      say(turn, { type: 'error', message: turn.content, ...(retryable && { retryable }) });
+      const more = turn.content === 'busy' && { retryable: true, retry_after_ms: 7 };
+      say(turn, { type: 'error', message: turn.content, ...more });
     });`);
-    expect(await failureOf(agent, makeTurn({ content: 'busy' }))).toEqual(retryable('busy'));
+    expect(await failureOf(agent, makeTurn({ content: 'busy' }))).toEqual(retryable('busy', 7));
     expect(await failureOf(agent, makeTurn({ content: 'no' }))).toEqual(terminal('no'));
   });
 

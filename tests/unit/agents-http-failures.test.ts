@@ -51,11 +51,11 @@ describe('http agent: failures', () => {
   it.each([
     ['7', 7_000, 7_000],
     ['0', 0, 0],
-    ['3600', 30_000, 30_000],
+    ['3600', 300_000, 300_000],
     [new Date(Date.now() + 20_000).toUTCString(), 10_000, 20_000],
     [new Date(0).toUTCString(), 0, 0],
     ['soon', 0, 0],
-  ])('T5: Retry-After %s is honoured up to 30 s', async (retryAfter, least, most) => {
+  ])('T5: Retry-After %s is honoured up to 5 min', async (retryAfter, least, most) => {
     server.behave(httpBehaviours.fail({ status: 503, retryAfter }));
     const { kind, retryAfterMs } = await failureOf(await connect());
     expect(kind).toBe('retryable');

@@ -226,7 +226,9 @@ describe('http agent: abort', () => {
 
   it('T6: a turn aborted before it began never reaches the agent', async () => {
     const reason = new Error('too late');
-    await expect(run(agent, makeTurn(), AbortSignal.abort(reason))).rejects.toBe(reason);
+    await expect(run(agent, makeTurn(), { signal: AbortSignal.abort(reason) })).rejects.toBe(
+      reason,
+    );
     expect(server.turns).toHaveLength(0);
   });
 

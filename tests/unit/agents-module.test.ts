@@ -51,7 +51,35 @@ describe('module agent', () => {
     const agent = await load(source);
     expect(agent).toMatchObject({ usesHistory: false, retry: { initialMs: 7 } });
     const configured = await load(source, { retry: { initial: '1s' } });
-    expect(configured.retry).toEqual({ initialMs: 1_000, factor: 2, maxMs: 10_000 });
+    expect(configured.retry).toEqual({
+      ...{ forMs: 60_000, initialMs: 1_000, factor: 2, maxMs: 10_000 },
+    });
+  });
+
+  it('T4 a turn that runs alone has a process of its own: its death is not that of the node', async () => {
+    const agent = await load(`export default {
+      usesHistory: true,
+      async *run({ content, history }) {
+        if (content === 'die') process.exit(7);
+        if (content === 'throw') throw new TypeError('boom');
+        if (content === 'busy') throw Object.assign(new Error('busy'), { name: 'RetryableError', retryAfterMs: 5 });
+        console.log('printed');
+        yield { type: 'delta', content: history[0].content };
+        return { content: String(process.pid) };
+      },
+    };`);
+    const alone = { isAlone: true };
+    const turn = makeTurn({ history: [said('user', 'x')] });
+    const { events, reply } = await run(agent, turn, alone);
+    expect(events).toEqual([{ type: 'delta', content: 'x' }]);
+    expect(reply.content).not.toBe((await run(agent, turn)).reply.content);
+    const failing = (content: string) => failureOf(agent, makeTurn({ content }), alone);
+    expect(await failing('die')).toMatchObject({
+      kind: 'died',
+      message: "the agent's process ended with status 7",
+    });
+    expect(await failing('throw')).toMatchObject({ kind: 'other', message: 'TypeError: boom' });
+    expect(await failing('busy')).toEqual(retryable('busy', 5));
   });
 
   it.each([

@@ -1,6 +1,7 @@
 import {
   type Agent,
   type AgentEvent,
+  ProcessDied,
   type Reply,
   RetryableError,
   TerminalError,
@@ -35,10 +36,10 @@ export type Ran = { readonly events: AgentEvent[]; readonly reply: Reply };
 export async function run(
   agent: Agent,
   turn = makeTurn(),
-  signal = new AbortController().signal,
+  { signal = new AbortController().signal, isAlone = false } = {},
 ): Promise<Ran> {
   const events: AgentEvent[] = [];
-  const iterator = agent.run(turn, { signal });
+  const iterator = agent.run(turn, { signal, isAlone });
   for (;;) {
     const step = await iterator.next();
     if (step.done) return { events, reply: step.value };
@@ -51,21 +52,26 @@ export function textOf(events: readonly AgentEvent[]): string {
 }
 
 export type Failure = {
-  readonly kind: 'retryable' | 'terminal' | 'other' | 'none';
+  readonly kind: 'retryable' | 'died' | 'terminal' | 'other' | 'none';
   readonly message: string;
   readonly retryAfterMs: number;
 };
 
 /** How a turn fails, told apart as the worker does it: by class. */
-export async function failureOf(agent: Agent, turn = makeTurn()): Promise<Failure> {
+export async function failureOf(
+  agent: Agent,
+  turn = makeTurn(),
+  { isAlone = false } = {},
+): Promise<Failure> {
   try {
-    const { reply } = await run(agent, turn);
+    const { reply } = await run(agent, turn, { isAlone });
     return { kind: 'none', message: JSON.stringify(reply), retryAfterMs: 0 };
   } catch (error) {
     if (error instanceof RetryableError) {
       return { kind: 'retryable', message: error.message, retryAfterMs: error.retryAfterMs };
     }
-    const kind = error instanceof TerminalError ? 'terminal' : 'other';
+    const ours = error instanceof TerminalError ? 'terminal' : 'other';
+    const kind = error instanceof ProcessDied ? 'died' : ours;
     return { kind, message: String(error).replace(/^\w+: /, ''), retryAfterMs: 0 };
   }
 }
@@ -91,7 +97,7 @@ export async function until(check: () => boolean | Promise<boolean>): Promise<vo
 export async function abortWhen(agent: Agent, whenTrue: () => boolean | Promise<boolean>) {
   const controller = new AbortController();
   const reason = new Error('aborted by the test');
-  const failure = run(agent, makeTurn(), controller.signal).then(
+  const failure = run(agent, makeTurn(), { signal: controller.signal }).then(
     () => new Error('the turn was not aborted'),
     (error: unknown) => error,
   );

@@ -3,10 +3,13 @@ import { makeMetrics } from '../../apps/gateway/src/metrics.js';
 
 describe('the counts of the summary line', () => {
   it('failed has turns that went wrong, and none that somebody stopped', async () => {
-    const { worker, counts } = makeMetrics(['echo'], {
-      state: () => undefined,
-      cluster: async () => undefined,
-    });
+    const { worker, counts } = makeMetrics(
+      { echo: { kind: 'echo' } },
+      {
+        state: () => undefined,
+        cluster: async () => undefined,
+      },
+    );
     const outcomes = [
       'ok',
       'ok',

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { type Agent, makeAgent } from '@sluice/agents';
+import { type Agent, makeAgent, type ProcessEvent } from '@sluice/agents';
 import {
   armFailpoint,
   exitStatus,
@@ -13,6 +13,7 @@ import {
   within,
 } from '@sluice/runtime';
 import { failpointCalls, openStore, type Store } from '@sluice/store';
+import { watchProcesses } from './agent-processes.js';
 import type { Config } from './config-types.js';
 import { drainNode } from './drain.js';
 import { type RunningEdge, startEdge } from './edge/edge.js';
@@ -56,7 +57,6 @@ export async function startGateway(
   signals.second.addEventListener('abort', () => exitWithin(EXIT_LIMIT_MS, log));
   const tracing = await openTracing(config.telemetry, { nodeId: gateway.nodeId, log });
   const onSecretFault = (fault: SecretFault) => log.error(fault, SECRET_NOT_READ);
-  const agents = await makeAgents(config, { baseDir, onSecretFault });
   let presence: Presence | undefined;
   let worker: RunningWorker | undefined;
   let edge: RunningEdge | undefined;
@@ -72,7 +72,10 @@ export async function startGateway(
       isRedisUp: store.isReachable(),
     };
   const cluster = () => store.clusterState();
-  const metrics = makeMetrics(Object.keys(config.agents), { cluster, state });
+  const metrics = makeMetrics(config.agents, { cluster, state });
+  const onProcess = (agent: string) =>
+    watchProcesses(agent, log, () => metrics.worker.processEnd(agent));
+  const agents = await makeAgents(config, { baseDir, onSecretFault, onProcess });
   const store = await openStore({
     address: redisAddress(config.redis, onSecretFault),
     prefix: config.redis.prefix,
@@ -176,14 +179,21 @@ function exitWithin(ms: number, log: Logger): NodeJS.Timeout {
   }, ms);
 }
 
+type AgentsOptions = {
+  readonly baseDir: string;
+  readonly onSecretFault: OnSecretFault;
+  onProcess(agent: string): (event: ProcessEvent) => void;
+};
+
 async function makeAgents(
   config: Config,
-  options: { baseDir: string; onSecretFault: OnSecretFault },
+  { onProcess, ...options }: AgentsOptions,
 ): Promise<Map<string, Agent>> {
   const { maxReplyBytes } = config.gateway;
   const agents = new Map<string, Agent>();
   for (const [name, agent] of Object.entries(config.agents)) {
-    agents.set(name, await makeAgent(name, agent, { ...options, maxReplyBytes }));
+    const given = { ...options, maxReplyBytes, onProcess: onProcess(name) };
+    agents.set(name, await makeAgent(name, agent, given));
   }
   return agents;
 }
@@ -245,7 +255,6 @@ function startWorkerRole(config: Config, role: WorkerRole): Promise<RunningWorke
       perTurnTimeoutMs: gateway.perTurnTimeoutMs,
       maxMessages: session.maxMessages,
       maxLogBytes: session.maxLogBytes,
-      maxAttempts: worker.maxAttempts,
       maxTurnsPerLease: worker.maxTurnsPerLease,
     },
   });

@@ -33,10 +33,12 @@ const unbuilt: NodeState = {
   ...{ drainingSinceMs: 0, isRedisUp: false },
 };
 
+type AgentKinds = Readonly<Record<string, { readonly kind: string }>>;
+
 export type Metrics = ReturnType<typeof makeMetrics>;
 
 /** Every metric of the node, in the parts that each room is handed. */
-export function makeMetrics(agents: readonly string[], sources: MetricsSources) {
+export function makeMetrics(agents: AgentKinds, sources: MetricsSources) {
   const registry = makeRegistry();
   const sessionEnd = sessionEndMetric(registry, ['drain_timeout', 'client_end', 'operator']);
   let cluster: ClusterState | undefined;
@@ -51,7 +53,7 @@ export function makeMetrics(agents: readonly string[], sources: MetricsSources) 
       ...edgeMetrics(registry, { upgrades: upgradeResults, messages: messageResults }),
       sessionEnd,
     },
-    worker: { ...workerMetrics<OutcomeStatus>(registry, { agents }), sessionEnd },
+    worker: { ...workerMetrics<OutcomeStatus>(registry, agentNames(agents)), sessionEnd },
     redis: redisMetrics(registry, {
       calls: [...scriptNames, UNNAMED_CALL],
       fencedCalls: fencedScriptNames,
@@ -75,4 +77,11 @@ export function makeMetrics(agents: readonly string[], sources: MetricsSources) 
       return registry.metrics();
     },
   };
+}
+
+/** All of them, and those that run turns in processes. */
+function agentNames(configs: AgentKinds) {
+  const agents = Object.keys(configs);
+  const isProcess = (name: string) => ['command', 'module'].includes(configs[name]?.kind ?? '');
+  return { agents, processAgents: agents.filter(isProcess) };
 }

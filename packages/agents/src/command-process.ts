@@ -2,7 +2,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { monotonicMs } from '@sluice/runtime';
-import { lineFramer } from './line-framer.js';
+import { type Line, outputLines } from './output-lines.js';
 import type { RetryPolicy } from './port.js';
 import { retryDelayMs } from './retry-delay.js';
 
@@ -13,17 +13,24 @@ const STOP_MS = 150;
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
+export type ProcessEnd = {
+  readonly pid: number | undefined;
+  readonly why: string;
+  /** After so long it is started again; absent: it is not. */
+  readonly restartMs?: number;
+};
+
 export type CommandOptions = {
   /** The program and its arguments. */
   readonly words: readonly string[];
   readonly cwd: string;
-  readonly restart: RetryPolicy;
-  /** A longer line ends the process. */
-  readonly maxLineBytes: number;
-  /** False: not a line that can be understood, and none behind it either. */
-  onLine(line: string): boolean;
-  /** The process is gone; it is started again unless it was stopped. */
-  onEnd(why: string): void;
+  /** Absent: a process that ends is not started again. */
+  readonly restart?: RetryPolicy;
+  /** A longer line is skipped. */
+  readonly maxLineChars: number;
+  onLine(line: Line): void;
+  /** The process is gone, and nobody had stopped it. */
+  onEnd(end: ProcessEnd): void;
 };
 
 export type CommandProcess = {
@@ -43,6 +50,7 @@ export type CommandProcess = {
  * run. When this process dies, its input ends. Rejects when the program cannot be started at all.
  */
 export async function startCommand(options: CommandOptions): Promise<CommandProcess> {
+  const { restart } = options;
   const ups = new EventEmitter().setMaxListeners(0);
   let child: Child | undefined;
   let shortLives = 0;
@@ -53,27 +61,33 @@ export async function startCommand(options: CommandOptions): Promise<CommandProc
   function adopt(started: Child): void {
     const startedMs = monotonicMs();
     child = started;
-    let fault: string | undefined;
-    readLines(started, options, (why) => {
-      fault ??= why;
-      kill(started, 'SIGKILL');
-    });
+    readLines(started, options);
     started.once('close', (code, signal) => {
       child = undefined;
+      if (stopped) return;
       if (monotonicMs() - startedMs >= STARTED_MS) shortLives = 0;
-      options.onEnd(fault ?? (signal ? `was ended by ${signal}` : `ended with status ${code}`));
-      restartLater();
+      const why = signal ? `was ended by ${signal}` : `ended with status ${code}`;
+      const restartMs = restartLater();
+      const end = { pid: started.pid, why };
+      options.onEnd(restartMs === undefined ? end : { ...end, restartMs });
     });
     if (pauses > 0) started.stdout.pause();
     if (stopped) kill(started, 'SIGKILL');
     else ups.emit('up');
   }
 
-  function restartLater(): void {
-    if (stopped) return;
+  function restartLater(): number | undefined {
+    if (stopped || !restart) return undefined;
     shortLives += 1;
-    const delayMs = retryDelayMs(options.restart, shortLives);
-    timer = setTimeout(() => launch(options).then(adopt, restartLater), delayMs);
+    const delayMs = retryDelayMs(restart, shortLives);
+    timer = setTimeout(() => launch(options).then(adopt, onNotStarted), delayMs);
+    return Math.round(delayMs);
+  }
+
+  function onNotStarted(error: Error): void {
+    const restartMs = restartLater();
+    if (restartMs === undefined) return;
+    options.onEnd({ pid: undefined, why: `could not be started: ${error.message}`, restartMs });
   }
 
   adopt(await launch(options));
@@ -124,23 +138,11 @@ function launch({ words, cwd }: CommandOptions): Promise<Child> {
   });
 }
 
-function readLines(
-  { stdout }: Child,
-  { onLine, maxLineBytes }: CommandOptions,
-  refuse: (why: string) => void,
-): void {
-  const framer = lineFramer();
-  let waiting = 0;
+function readLines({ stdout }: Child, { onLine, maxLineChars }: CommandOptions): void {
+  const cut = outputLines(maxLineChars);
   stdout.setEncoding('utf8');
   stdout.on('data', (chunk: string) => {
-    const lines = framer.feed(chunk);
-    waiting = lines.length > 0 ? 0 : waiting + chunk.length;
-    if (waiting > maxLineBytes) refuse('wrote a line that is too long');
-    if (!lines.every(onLine)) {
-      refuse(
-        'wrote a line to its output that is no JSON object with a turn_id; logs belong to stderr',
-      );
-    }
+    for (const line of cut(chunk)) onLine(line);
   });
 }
 

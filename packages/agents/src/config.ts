@@ -35,16 +35,25 @@ const bytes = parsed(parseBytes, notBytes);
 const count = z.int({ error: 'must be a whole number' }).min(1, { error: 'must be at least 1' });
 const text = z.string({ error: 'must be given, as text' }).min(1, { error: 'must not be empty' });
 
-/** First pause short enough to hide a restart, longest one short against `per_turn_timeout`. */
-export const defaultRetry: RetryPolicy = { initialMs: 200, factor: 2, maxMs: 10_000 };
+/** First pause short enough to hide a restart, longest one short against it; a minute outlasts a deployment. */
+export const defaultRetry: RetryPolicy = {
+  forMs: 60_000,
+  initialMs: 200,
+  factor: 2,
+  maxMs: 10_000,
+};
 
 const retry = z
   .strictObject({
+    for: duration.default(defaultRetry.forMs),
     initial: duration.default(defaultRetry.initialMs),
     factor: z.number().min(1).default(defaultRetry.factor),
     max: duration.default(defaultRetry.maxMs),
   })
-  .transform(({ initial, factor, max }) => ({ initialMs: initial, factor, maxMs: max }));
+  .transform(({ for: forMs, initial, factor, max }) => ({
+    ...{ forMs, factor },
+    ...{ initialMs: initial, maxMs: max },
+  }));
 
 const httpUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })

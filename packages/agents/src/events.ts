@@ -29,12 +29,16 @@ export function maxItemBytes(maxReplyBytes: number): number {
   return 6 * maxReplyBytes + 2 ** 16;
 }
 
-const failureSchema = z.object({ message: text, retryable: z.boolean().default(false) });
+const failureSchema = z.object({
+  message: text,
+  retryable: z.boolean().default(false),
+  retry_after_ms: z.number().min(0).optional(),
+});
 
 /** An `error` event: the agent says that the turn failed, and clients read what it says. */
 export function takeFailure(value: unknown, what: string): Error {
-  const { message, retryable } = take(decoded(checked(failureSchema, value)), what);
-  return retryable ? new RetryableError(message) : new TerminalError(message);
+  const { message, retryable, retry_after_ms } = take(decoded(checked(failureSchema, value)), what);
+  return retryable ? new RetryableError(message, retry_after_ms) : new TerminalError(message);
 }
 
 export function hasType(value: unknown, type: string): boolean {

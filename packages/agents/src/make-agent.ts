@@ -8,6 +8,7 @@ import {
 } from '@sluice/runtime';
 import { bounded } from './bounded.js';
 import { makeCommand } from './command.js';
+import type { ProcessEvent } from './command-turns.js';
 import type { AgentConfig, HttpConfig, OpenAiConfig } from './config.js';
 import { makeEcho } from './echo.js';
 import { makeHttp } from './http.js';
@@ -24,6 +25,8 @@ export type MakeAgentOptions = {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** A secret's file cannot be read any more: its last value stays in force. */
   readonly onSecretFault?: OnSecretFault;
+  /** A process of the agent has ended, or wrote a line that answers no turn. */
+  readonly onProcess?: (event: ProcessEvent) => void;
 };
 
 /** Makes the agent `agents.<name>`; a StartError (status 78) says which key cannot work. */
@@ -40,7 +43,8 @@ export async function makeAgent(
 type KindOptions = MakeAgentOptions & { readonly maxReplyBytes: number };
 
 async function makeKind(name: string, config: AgentConfig, options: KindOptions): Promise<Agent> {
-  const { baseDir, maxReplyBytes } = options;
+  const { baseDir, maxReplyBytes, onProcess: onEvent = () => {} } = options;
+  const ofProcess = { baseDir, maxReplyBytes, onEvent };
   switch (config.kind) {
     case 'echo':
       return makeEcho(config);
@@ -55,9 +59,9 @@ async function makeKind(name: string, config: AgentConfig, options: KindOptions)
       return makeHttp(config, secret ? { maxReplyBytes, secret } : { maxReplyBytes });
     }
     case 'module':
-      return makeModule(config, { baseDir, key: `agents.${name}.path` });
+      return makeModule(config, { ...ofProcess, key: `agents.${name}.path` });
     case 'command':
-      return makeCommand(config, { baseDir, key: `agents.${name}.command`, maxReplyBytes });
+      return makeCommand(config, { ...ofProcess, key: `agents.${name}.command` });
     default:
       return unreachable(config);
   }

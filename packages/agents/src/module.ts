@@ -1,39 +1,77 @@
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { exitStatus, StartError } from '@sluice/runtime';
+import { runAlone } from './command.js';
+import type { ProcessEvent } from './command-turns.js';
 import type { ModuleConfig } from './config.js';
 import { decodeEvent, decodeReply, hasType, take, takeFailure } from './events.js';
-import { type Agent, RetryableError, TerminalError } from './port.js';
+import {
+  type Agent,
+  type AgentEvent,
+  type Reply,
+  RetryableError,
+  type RunOptions,
+  TerminalError,
+  type Turn,
+} from './port.js';
+
+/** What runs one turn of a module in a process of its own. */
+const RUNNER = fileURLToPath(new URL('module-process.js', import.meta.url));
 
 export type ModuleOptions = {
   readonly baseDir: string;
   /** Configuration key to name in errors, such as `agents.mine.path`. */
   readonly key: string;
+  readonly maxReplyBytes: number;
+  onEvent(event: ProcessEvent): void;
 };
 
-/** Loads a module whose default export is an agent; what it yields and returns is checked. */
+/**
+ * Loads a module whose default export is an agent; what it yields and returns is checked. Its turns run in
+ * this process, except one that runs alone: that gets a process of its own.
+ */
 export async function makeModule(config: ModuleConfig, options: ModuleOptions): Promise<Agent> {
   const path = resolve(options.baseDir, config.path);
-  const agent = await load(path, options.key);
+  const agent = await loadModule(path, options.key);
   const retry = config.retry ?? agent.retry;
+  const { maxReplyBytes, onEvent } = options;
+  const once = {
+    words: [process.execPath, ...flags(), RUNNER, path],
+    ...{ cwd: process.cwd(), maxReplyBytes, onEvent },
+    timeoutMs: 0,
+    historyBytes: Number.POSITIVE_INFINITY,
+  };
   return {
     ...(agent.usesHistory === undefined ? {} : { usesHistory: agent.usesHistory }),
     ...(agent.historyBytes === undefined ? {} : { historyBytes: agent.historyBytes }),
     ...(retry === undefined ? {} : { retry }),
+    isolates: true,
     close: async () => agent.close?.(),
-    async *run(turn, options) {
-      try {
-        return yield* checked(agent.run(turn, options));
-      } catch (error) {
-        throw asOurs(error);
-      }
-    },
+    run: (turn, run) =>
+      run.isAlone ? runAlone(once, turn, run.signal) : runModule(agent, turn, run),
   };
 }
 
 const EXAMPLE = 'export default { async *run(turn, { signal }) { ... return { content }; } }';
 
-async function load(path: string, key: string): Promise<Agent> {
+/** Those of this process, such as a loader; but two processes cannot share a port for a debugger. */
+function flags(): string[] {
+  return process.execArgv.filter((flag) => !flag.startsWith('--inspect'));
+}
+
+export async function* runModule(
+  agent: Agent,
+  turn: Turn,
+  options: RunOptions,
+): AsyncGenerator<AgentEvent, Reply, void> {
+  try {
+    return yield* checked(agent.run(turn, options));
+  } catch (error) {
+    throw asOurs(error);
+  }
+}
+
+export async function loadModule(path: string, key: string): Promise<Agent> {
   let loaded: unknown;
   try {
     loaded = await import(pathToFileURL(path).href);

@@ -30,6 +30,11 @@ export type RunOptions = {
   readonly signal: AbortSignal;
   /** W3C trace context of the turn; absent or '' when it is not traced. */
   readonly traceparent?: string;
+  /**
+   * All attempts before this one died with their process or node. It runs in a process of its own when the
+   * agent `isolates`: whatever ends that process says something about this turn, and harms no other (T4).
+   */
+  readonly isAlone?: boolean;
 };
 
 export type Reply = { readonly content: string; readonly usage?: Record<string, unknown> };
@@ -37,7 +42,8 @@ export type Reply = { readonly content: string; readonly usage?: Record<string, 
 /**
  * The port to the model. `run` streams events and returns the whole reply; it must stop soon after
  * `signal` aborts (whatever it does later is discarded). What it throws decides: `RetryableError` is
- * retried with backoff inside the lease, anything else is outcome `error`.
+ * retried with backoff, `ProcessDied` counts as an attempt that was cut short, anything else is outcome
+ * `error`.
  */
 export type Agent = {
   run(turn: Turn, options: RunOptions): AsyncGenerator<AgentEvent, Reply, void>;
@@ -46,12 +52,18 @@ export type Agent = {
   /** How much of the history it takes at most, counted from the newest; no more is read. Default: all. */
   readonly historyBytes?: number;
   readonly retry?: Partial<RetryPolicy>;
+  /** A turn that runs alone gets a process of its own. Default false. */
+  readonly isolates?: boolean;
   /** Releases what the agent holds (sockets, child processes). */
   close?(): Promise<void>;
 };
 
-/** Delay before retry n (from 1) is `initial * factor^(n-1)`, at most `max`; milliseconds. */
+/**
+ * Delay before retry n (from 1) is `initial * factor^(n-1)`, at most `max`, less up to half of it by chance;
+ * milliseconds. `forMs`: for so long after its first failure a message is tried again.
+ */
 export type RetryPolicy = {
+  readonly forMs: number;
   readonly initialMs: number;
   readonly factor: number;
   readonly maxMs: number;
@@ -67,6 +79,11 @@ export class RetryableError extends Error {
   ) {
     super(message);
   }
+}
+
+/** The process that ran the turn is gone: the turn or one of its neighbours may have ended it. */
+export class ProcessDied extends Error {
+  override readonly name: string = 'ProcessDied';
 }
 
 /** The failure will repeat: the message ends with outcome `error` and this text as its reason. */

@@ -1,12 +1,12 @@
-/** A model may ask for no longer pause than this: the lease is held meanwhile. */
-const RETRY_AFTER_MAX_MS = 30_000;
+/** A model may ask for no longer pause than this: what waits behind the message waits as long. */
+const RETRY_AFTER_MAX_MS = 5 * 60_000;
 
 /** Statuses of failures that are expected to pass; `also` adds those of one kind of endpoint. */
 export function isPassing(status: number, also: readonly number[] = []): boolean {
   return status >= 500 || [408, 425, 429, ...also].includes(status);
 }
 
-/** `Retry-After` in seconds or as a date (RFC 9110, 10.2.3) -> milliseconds from `now`, at most 30 s. */
+/** `Retry-After` in seconds or as a date (RFC 9110, 10.2.3) -> milliseconds from `now`, at most 5 min. */
 export function retryAfterMs(header: string | null | undefined, now = Date.now()): number {
   if (!header) return 0;
   const ms = /^\d+(\.\d+)?$/.test(header.trim())

@@ -1,8 +1,12 @@
 import { defaultRetry } from './config.js';
 import type { RetryPolicy } from './port.js';
 
-/** Milliseconds to wait after failed attempt `attempt` (from 1). */
-export function retryDelayMs(policy: Partial<RetryPolicy> | undefined, attempt: number): number {
+/** Milliseconds to wait after failed attempt `attempt` (from 1): between half of the delay and all of it. */
+export function retryDelayMs(
+  policy: Partial<RetryPolicy> | undefined,
+  attempt: number,
+  random = Math.random(),
+): number {
   const { initialMs, factor, maxMs } = { ...defaultRetry, ...policy };
-  return Math.min(initialMs * factor ** (attempt - 1), maxMs);
+  return Math.min(initialMs * factor ** (attempt - 1), maxMs) * (0.5 + random / 2);
 }

@@ -6,5 +6,6 @@ export * from './lifecycle.js';
 export * from './log.js';
 export * from './metrics/index.js';
 export * from './secret-file.js';
+export * from './seldom.js';
 export * from './time.js';
 export * from './units.js';

@@ -3,8 +3,9 @@
 -- KEYS: pending swept ends sessions dead paused_agents
 -- ARGV: session_prefix owned_prefix interval resume_window call
 -- REPLY: early | swept <id ring ...> <SESSION_END records> <in how many ms the next is due, '' for none>
--- RULES: T7 C1 C2 D4 B1 P2 P3
+-- RULES: T5 T7 C1 C2 D4 B1 P2 P3
 local BACKOFF_MAX, ENDS_AGE, MEMBERS, ANSWER_KEPT = 60000, 5000, 100, 5000
+local RETRY_RUNG = 2000 -- its own ring has so long to be answered
 local LETTER_KEPT = 30 * 24 * 3600 * 1000 -- a person had a month to look at it
 --@include clock
 --@include pause
@@ -33,6 +34,8 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', pending, '-inf', now, 'LIMIT', 0
     redis.call('ZREM', pending, id)
   elseif s[2] and tonumber(s[1] or 0) > now then
     redis.call('ZADD', pending, s[1], id)
+  elseif retry_wait(state) > 0 then
+    redis.call('ZADD', pending, now + retry_wait(state) + RETRY_RUNG, id)
   else
     local sweeps = tonumber(s[3] or 0)
     redis.call('HSET', state, 'sweeps', sweeps + 1)

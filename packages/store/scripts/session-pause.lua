@@ -18,7 +18,7 @@ end
 if pause == '1' then return { 'paused' } end
 local live = s[4] and tonumber(s[5] or 0) > now -- gives the lease up, and finds it resumed
 local ring = ''
-if not live and redis.call('LLEN', inbox) > 0 and not stands_still() then
+if not live and redis.call('LLEN', inbox) > 0 and not stands_still() and retry_wait() == 0 then
   if turns then
     ring = redis.call('HINCRBY', state, 'ring', 1)
     redis.call('HSET', state, 'ring_mark', ring, 'sweeps', 0)

@@ -1,10 +1,12 @@
 -- Is there work that may begin, and is anybody at it? Drops the ring that asks when it is needless.
 -- KEYS: state inbox pending paused_agents
--- ARGV: id ring
--- REPLY: none | held <holder> | paused | free <fence> <agent> <principal> <session_id>
--- RULES: L6 T7 P1 P3
+-- ARGV: id ring max_attempts max_hand_overs
+-- REPLY: none | held <holder> | paused | waits <ms, '' for any ring but the last one>
+--        | free <fence> <agent> <principal> <session_id> <its attempt is the last one, alone>
+-- RULES: L6 T4 T5 T7 P1 P3
 --@include clock
 --@include pause
+--@include attempts
 local s = redis.call('HMGET', state, 'lease_until', 'holder', 'fence', 'agent', 'principal',
   'session_id', 'ring_mark')
 local function drop_ring()
@@ -24,4 +26,7 @@ if stands_still() then
   drop_ring()
   return { 'paused' }
 end
-return { 'free', s[3] or '0', s[4], s[5], s[6] }
+local wait = retry_wait() -- a ring that comes too early goes round again
+if wait > 0 then return { 'waits', s[7] == ring and string.format('%.0f', wait) or '' } end
+local _, _, word = attempts_next()
+return { 'free', s[3] or '0', s[4], s[5], s[6], word == 'alone' and 1 or 0 }

@@ -66,8 +66,8 @@ history_append(table.concat({ 'a', last_id, now, begun and s[5] or '', 'aborted'
 history_save()
 redis.call('HSET', state, 'last_activity', now, 'committed_at', now)
 if begun then -- its last holder is gone, and finds its fence refused should it come back
-  redis.call('HDEL', state, 'batch', 'attempt', 'abort', 'hand_overs', 'handed', 'turn_id', 'turn_word',
-    'pause', 'first_at', 'holder', 'token')
+  head_forget()
+  redis.call('HDEL', state, 'holder', 'token')
 end
 local ring = ''
 if not leave_done() and begun and not stands_still() then

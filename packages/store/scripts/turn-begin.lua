@@ -3,45 +3,41 @@
 -- ARGV: server channel id token fence turn_id node ring ttl lease_here max_attempts max_hand_overs
 --       max_events max_log_bytes
 -- REPLY: refused <why> | empty | exhausted <head> <entries> | begun <head> <entries>
--- RULES: L1 L2 L3 L6 T1 T3 T4 T6 T7 P1
+--        | alone <head> <entries>: the last attempt, in a process of its own
+-- RULES: L1 L2 L3 L6 T1 T3 T4 T5 T6 T7 P1
 --@include clock
 --@include log
 --@include head
 --@include pause
+--@include attempts
 if not cursor then return { 'refused', 'gone' } end
 local s = redis.call('HMGET', state, 'token', 'fence', 'holder', 'lease_until', 'turn_id', 'batch',
-  'attempt', 'handed', 'hand_overs', 'ring_mark', 'ended', 'turn_word', 'handed_at', 'released')
-if s[1] == token and s[5] == turn_id then return head_reply(s[12]) end -- its reply was lost
-if (s[2] or '0') ~= fence or s[11] then return { 'refused', 'fence' } end
+  'handed', 'ring_mark', 'ended', 'turn_word', 'handed_at', 'released')
+if s[1] == token and s[5] == turn_id then return head_reply(s[10]) end -- its reply was lost
+if (s[2] or '0') ~= fence or s[9] then return { 'refused', 'fence' } end
 local holding = s[1] == token
 if not holding and s[3] and tonumber(s[4] or 0) > now then return { 'refused', 'held' } end
 if lease_here == '1' and redis.call('GET', lease) ~= token then return { 'refused', 'lease' } end
 if redis.call('LLEN', inbox) == 0 then return { 'empty' } end
 if stands_still() then return { 'refused', 'paused' } end
+if retry_wait() > 0 then return { 'refused', 'waits' } end
 
 if not holding then
-  local is_taken_over = s[2] and string.match(s[14] or '', '%S+$') ~= s[2] -- it was never released
+  local is_taken_over = s[2] and string.match(s[12] or '', '%S+$') ~= s[2] -- it was never released
   fence = string.format('%.0f', math.max(tonumber(fence) + 1, now))
-  redis.call('HSET', state, 'pause', s[13] and now - s[13] or is_taken_over and 'lost' or '',
-    'cut', s[8] or '')
+  redis.call('HSET', state, 'pause', s[11] and now - s[11] or is_taken_over and 'lost' or '',
+    'cut', s[7] or '')
 end
 local lease_until = now + ttl
-local attempt, word, again = 1, 'begun', s[6] ~= false
-if again then -- started before, by somebody who died, gave up or retries
-  attempt = tonumber(s[7])
-  local handed_free = s[8] and tonumber(s[9] or 0) <= tonumber(max_hand_overs)
-  if s[12] == 'exhausted' then word = 'exhausted' -- no agent was asked: there is no turn to repeat
-  elseif not handed_free then attempt = attempt + 1 end
-  if attempt > tonumber(max_attempts) then attempt, word = attempt - 1, 'exhausted' end
-else
-  redis.call('HSET', state, 'batch', head_size())
-end
+local again = s[6] ~= false -- started before, by somebody who died, gave up or let it wait
+local attempt, cuts, word = attempts_next()
+if not again then redis.call('HSET', state, 'batch', head_size()) end
 redis.call('HSET', state, 'token', token, 'fence', fence, 'holder', node, 'lease_until', lease_until,
-  'turn_id', turn_id, 'turn_word', word, 'attempt', attempt, 'delta', 0, 'sweeps', 0,
-  'first_at', again and '' or now)
-redis.call('HDEL', state, 'handed', 'handed_at', s[10] == ring and 'ring_mark' or 'handed')
+  'turn_id', turn_id, 'turn_word', word, 'attempt', attempt, 'cuts', cuts, 'delta', 0,
+  'sweeps', 0, 'first_at', again and '' or now)
+redis.call('HDEL', state, 'handed', 'handed_at', 'retry_at', s[8] == ring and 'ring_mark' or 'handed')
 redis.call('ZADD', pending, lease_until, id)
-if again and word == 'begun' then
+if again and word ~= 'exhausted' then
   local batch = tonumber(s[6])
   local message_id = entry_id(redis.call('LINDEX', inbox, batch - 1))
   log_append({ 't', 'r', 'm', message_id, 'u', turn_id, 'a', attempt })

@@ -54,8 +54,7 @@ if status == 'dead_lettered' then letter_trim(max_dead) end
 seen_trim(max_seen)
 redis.call('HINCRBY', state, 'bytes', -bytes)
 redis.call('HSET', state, 'last_turn', turn_id, 'last_activity', now, 'committed_at', now)
-redis.call('HDEL', state, 'batch', 'attempt', 'abort', 'hand_overs', 'handed', 'turn_id', 'turn_word',
-  'pause', 'first_at')
+head_forget()
 if redis.call('LLEN', inbox) == 0 then
   redis.call('ZREM', pending, id)
   redis.call('HDEL', state, 'ring_mark')

@@ -40,7 +40,7 @@ export type { Abort, Appended, Inbox, NewMessage } from './inbox.js';
 export { inspectRedis, type RedisReport } from './inspect.js';
 export { type Keys, makeKeys, principalHash, type RateKind, sessionKeyId } from './keys.js';
 export { LAYOUT_VERSION } from './layout.js';
-export type { Claim, Lease, Leases, TurnEnd } from './lease.js';
+export type { Claim, Lease, Leases, Retry, TurnEnd } from './lease.js';
 export { DRAIN_ASKED, LIVE_MS, type NodeLife, type Nodes, nodeLife } from './nodes.js';
 export { openStore, type Store } from './open-store.js';
 export type { PauseNumbers, Pauses, SessionPaused } from './pauses.js';

@@ -42,6 +42,15 @@ export type TurnEnd = {
   readonly trailing: readonly (readonly string[])[];
 };
 
+export type Retry = {
+  readonly turnId: string;
+  /** `failed`: the agent says that it will pass; `cut`: the process that ran the turn died. */
+  readonly how: 'failed' | 'cut';
+  readonly delayMs: number;
+  /** For so long, from its first failure, a message is tried again. */
+  readonly retryForMs: number;
+};
+
 export type Leases = ReturnType<typeof makeLeases>;
 
 /** The executing marker (Redlock) and every write that is made under it. Throws StoreUnavailable. */
@@ -57,7 +66,12 @@ export function makeLeases(
 
   return {
     peek: (id: string, ring: string) =>
-      connection.run(scripts.sessionPeek, keys.session(id), { id, ring }),
+      connection.run(scripts.sessionPeek, keys.session(id), {
+        id,
+        ring,
+        max_attempts: limits.maxAttempts,
+        max_hand_overs: limits.maxHandOvers,
+      }),
 
     /** Takes the Redlock; undefined when somebody has it. Time counts from before the request (L4). */
     async acquire(id: string): Promise<Claim | undefined> {
@@ -179,6 +193,22 @@ export function makeLeases(
         reason,
         max_events: limits.maxEvents,
         max_log_bytes: limits.maxLogBytes,
+      });
+    },
+
+    /** Ends an attempt that is worth another one: the head waits, and the lease is given up (T5). */
+    retry(
+      lease: Lease,
+      { turnId, how, delayMs, retryForMs }: Retry,
+    ): Promise<scripts.TurnRetryReply> {
+      return connection.run(scripts.turnRetry, keys.session(lease.id), {
+        ...presented(lease),
+        id: lease.id,
+        turn_id: turnId,
+        lease_here: 1,
+        how,
+        delay: Math.round(delayMs),
+        retry_for: retryForMs,
       });
     },
 

@@ -21,6 +21,8 @@ export type HeadReply = {
   readonly pauseMs: number;
   /** Its last holder had not released it. */
   readonly isTakenOver: boolean;
+  /** This attempt is the last one, and runs in a process of its own (T4). */
+  readonly isAlone: boolean;
   /** The drain deadline of its last holder aborted the turn that this one repeats. */
   readonly isCut: boolean;
   /** When its first attempt began, in ms of Redis time; NaN: this is a later one. */
@@ -42,6 +44,7 @@ export function head(reply: ReplyReader): HeadReply {
     pauseMs: pause ? Number(pause) : Number.NaN, // of `lost` too
     isTakenOver: pause === 'lost',
     isCut: cut === '1',
+    isAlone: false,
     firstAtMs: firstAt ? Number(firstAt) : Number.NaN,
     entries: reply.texts(),
   };

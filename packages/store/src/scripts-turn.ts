@@ -4,20 +4,28 @@ import { type Fenced, fenced, type HeadReply, head, unexpected } from './script-
 export type PeekReply =
   | { readonly kind: 'none' | 'paused' }
   | { readonly kind: 'held'; readonly holder: string }
+  /** The head waits to be tried again; `ms`: for how long, NaN when another ring is due then. */
+  | { readonly kind: 'waits'; readonly ms: number }
   | {
       readonly kind: 'free';
       readonly fence: number;
       readonly agent: string;
       readonly principal: string;
       readonly sessionId: string;
+      /** Its next attempt is the last one, in a process of its own (T4). */
+      readonly isLast: boolean;
     };
 
 export const sessionPeek = defineScript('session-peek', {
   keys: ['state', 'inbox', 'pending', 'paused_agents'],
-  args: ['id', 'ring'],
+  args: ['id', 'ring', 'max_attempts', 'max_hand_overs'],
   decode(word, reply): PeekReply {
     if (word === 'none' || word === 'paused') return { kind: word };
     if (word === 'held') return { kind: 'held', holder: reply.text() };
+    if (word === 'waits') {
+      const ms = reply.text();
+      return { kind: 'waits', ms: ms === '' ? Number.NaN : Number(ms) };
+    }
     if (word !== 'free') return unexpected(word);
     return {
       kind: 'free',
@@ -25,6 +33,7 @@ export const sessionPeek = defineScript('session-peek', {
       agent: reply.text(),
       principal: reply.text(),
       sessionId: reply.text(),
+      isLast: reply.flag(),
     };
   },
 });
@@ -57,6 +66,7 @@ export const turnBegin = defineScript('turn-begin', {
   decode(word, reply): BeginReply {
     if (word === 'refused') return { kind: 'refused', why: reply.text() };
     if (word === 'empty') return { kind: 'empty' };
+    if (word === 'alone') return { kind: 'begun', head: { ...head(reply), isAlone: true } };
     if (word !== 'begun' && word !== 'exhausted') return unexpected(word);
     return { kind: word, head: head(reply) };
   },
@@ -156,6 +166,26 @@ export const turnRelease = defineScript('turn-release', {
     if (word === 'more' || word === 'released') return { kind: word };
     if (word !== 'handed') return unexpected(word);
     return { kind: 'handed', ring: reply.text(), record: reply.text() };
+  },
+});
+
+export type TurnRetryReply =
+  | Fenced
+  /** No attempt is left: to be committed as `dead_lettered`. */
+  | { readonly kind: 'spent' }
+  | { readonly kind: 'aborted'; readonly reason: string }
+  /** The lease is given up; the ring is to be added with the delay. */
+  | { readonly kind: 'waiting'; readonly ring: string };
+
+export const turnRetry = defineScript('turn-retry', {
+  keys: ['state', 'lease', 'pending'],
+  args: ['token', 'fence', 'id', 'turn_id', 'lease_here', 'how', 'delay', 'retry_for'],
+  decode(word, reply): TurnRetryReply {
+    if (word === 'fenced') return fenced;
+    if (word === 'spent') return { kind: word };
+    if (word === 'aborted') return { kind: word, reason: reply.text() };
+    if (word !== 'waiting') return unexpected(word);
+    return { kind: word, ring: reply.text() };
   },
 });
 

@@ -1,6 +1,6 @@
 import type { Agent } from '@sluice/agents';
 import type { OutcomeStatus } from '@sluice/protocol';
-import { type CountBy, type Logger, sleep, type WorkerMetrics } from '@sluice/runtime';
+import { type CountBy, type Logger, type seldom, sleep, type WorkerMetrics } from '@sluice/runtime';
 import {
   type Keys,
   type Leases,
@@ -10,6 +10,7 @@ import {
 } from '@sluice/store';
 import type { Tracing } from '../tracing.js';
 import type { HeldSession } from './held-session.js';
+import type { LastAttempts } from './last-attempts.js';
 import type { TurnPermits } from './permits.js';
 import type { Slots } from './slots.js';
 
@@ -20,7 +21,6 @@ export type WorkerLimits = {
   readonly perTurnTimeoutMs: number;
   readonly maxMessages: number;
   readonly maxLogBytes: number;
-  readonly maxAttempts: number;
   readonly maxTurnsPerLease: number;
 };
 
@@ -47,7 +47,10 @@ export type WorkerContext = {
   readonly log: Logger;
   readonly slots: Slots;
   readonly permits: TurnPermits;
+  readonly lastAttempts: LastAttempts;
   readonly tracing: Tracing;
+  /** By agent: when its failures are told next. */
+  readonly failing: Map<string, ReturnType<typeof seldom>>;
   /** Sessions whose lease this node has, by id. */
   readonly held: Map<string, HeldSession>;
   phase: WorkerPhase;

@@ -5,6 +5,7 @@ import { handOver } from './hand-over.js';
 import { HeldSession } from './held-session.js';
 import { keepLease } from './lease-keeper.js';
 import { linger } from './linger.js';
+import type { Whose } from './permits.js';
 import { type Begun, runTurns } from './turn-loop.js';
 
 /** A ring that finds the Redlock taken but no live holder comes again so much later. */
@@ -15,6 +16,8 @@ const TAKEN_DELAY_MS = 250;
  * drains asks once.
  */
 const PATIENCE_MS = 5_000;
+/** A last attempt that has to let others go first asks again after this, and up to as much by chance. */
+const LAST_DELAY_MS = 500;
 
 type Taken = { readonly held: HeldSession; readonly begun: Begun };
 
@@ -24,11 +27,32 @@ export async function takeSession(
   { id, ring }: RingJob,
   runsAgent: (agent: string) => boolean,
 ): Promise<Taken | 'not_here' | undefined> {
-  const { leases, permits } = context;
+  const { leases, lastAttempts, agents } = context;
   const until = patience(context);
   const peeked = await insist(() => leases.peek(id, ring), until);
+  if (peeked?.kind === 'waits' && !Number.isNaN(peeked.ms)) await passOn(context, id, peeked.ms);
   if (peeked?.kind !== 'free') return undefined;
   if (!runsAgent(peeked.agent)) return 'not_here';
+  if (peeked.isLast && !lastAttempts.take(id, agents.get(peeked.agent)?.isolates ?? false)) {
+    await passOn(context, id, Math.round(LAST_DELAY_MS * (1 + Math.random())));
+    return undefined;
+  }
+  let taken: Taken | undefined;
+  try {
+    taken = await takePermitted(context, { id, ring }, { peeked, until });
+  } finally {
+    if (!taken) lastAttempts.give(id);
+  }
+  return taken;
+}
+
+/** Permits, then the lease; undefined: the ring was passed on. */
+async function takePermitted(
+  context: WorkerContext,
+  { id, ring }: RingJob,
+  { peeked, until }: { peeked: Whose & { readonly fence: number }; until: AbortSignal },
+): Promise<Taken | undefined> {
+  const { permits } = context;
   const permitted = await insist(() => permits.take(id, peeked), until);
   if (!permitted) return undefined;
   if (permitted.kind === 'full') {
@@ -130,9 +154,10 @@ export async function serveSession(
       const after = await runTurns(context, held, begun).finally(() => {
         context.slots.give();
         context.permits.give(id);
+        context.lastAttempts.give(id);
       });
       held.stop = undefined;
-      if (after === 'gone') return;
+      if (after === 'gone' || after === 'waits') return;
       if (after === 'more') {
         await handOver(context, held, 'yield');
         return;

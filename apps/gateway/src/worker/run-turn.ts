@@ -1,6 +1,7 @@
 import {
   type Agent,
   type AgentEvent,
+  ProcessDied,
   type Reply,
   RetryableError,
   TerminalError,
@@ -34,7 +35,13 @@ export type TurnResult =
       readonly usage: string;
       readonly trailing: string[][];
     }
-  | { readonly kind: 'retry'; readonly afterMs: number; readonly reason: string }
+  | {
+      readonly kind: 'retry';
+      /** The agent says that its failure passes, or the process that ran the turn died. */
+      readonly how: 'failed' | 'cut';
+      readonly afterMs: number;
+      readonly reason: string;
+    }
   | { readonly kind: 'left' };
 
 export type TurnOptions = {
@@ -45,6 +52,8 @@ export type TurnOptions = {
   readonly traceparent?: string;
   /** The agent failed, and the turn ends with that. */
   onFailed?(error: unknown): void;
+  /** In a process of its own. */
+  readonly isAlone?: boolean;
   /** Aborted with a `Stop` as its reason. */
   readonly stop: AbortController;
 };
@@ -59,7 +68,7 @@ type Ran =
  * nothing else.
  */
 export async function runTurn(agent: Agent, turn: Turn, options: TurnOptions): Promise<TurnResult> {
-  const { stop, timeoutMs, traceparent = '' } = options;
+  const { stop, timeoutMs, traceparent = '', isAlone = false } = options;
   const buffer = makeDeltaBuffer(turn.message_id, options.append, () =>
     stop.abort({ kind: 'append_failed' } satisfies Stop),
   );
@@ -74,7 +83,7 @@ export async function runTurn(agent: Agent, turn: Turn, options: TurnOptions): P
     timeoutMs > 0
       ? setTimeout(() => stop.abort({ kind: 'timeout' } satisfies Stop), timeoutMs)
       : undefined;
-  const run = { signal: stop.signal, traceparent };
+  const run = { signal: stop.signal, traceparent, isAlone };
   const ran = await untilStopped(
     runAgent(() => agent.run(turn, run), onEvent, stop.signal),
     stop.signal,
@@ -83,9 +92,10 @@ export async function runTurn(agent: Agent, turn: Turn, options: TurnOptions): P
 
   const stopped = stop.signal.aborted ? (stop.signal.reason as Stop) : undefined;
   if (stopped?.kind === 'lost' || stopped?.kind === 'drain') return { kind: 'left' };
-  if (!stopped && ran.kind === 'failed' && ran.error instanceof RetryableError) {
+  const again = !stopped && ran.kind === 'failed' ? retryOf(ran.error) : undefined;
+  if (again) {
     await buffer.settle();
-    return { kind: 'retry', afterMs: ran.error.retryAfterMs, reason: reasonOf(ran.error) };
+    return again;
   }
   if (!stopped && ran.kind === 'failed') options.onFailed?.(ran.error);
   const outcome = stopped ? outcomeOfStop(stopped, streamed) : outcomeOf(ran);
@@ -141,6 +151,16 @@ function untilStopped(running: Promise<Ran>, signal: AbortSignal): Promise<Ran> 
   });
 }
 
+/** What an error says that another attempt is worth. */
+function retryOf(error: unknown): (TurnResult & { kind: 'retry' }) | undefined {
+  if (error instanceof RetryableError) {
+    const { retryAfterMs: afterMs } = error;
+    return { kind: 'retry', how: 'failed', afterMs, reason: reasonOf(error) };
+  }
+  if (!(error instanceof ProcessDied)) return undefined;
+  return { kind: 'retry', how: 'cut', afterMs: 0, reason: reasonOf(error) };
+}
+
 type Outcome = { status: OutcomeStatus; reason: string; content: string; usage: string };
 
 function outcomeOfStop(stop: Stop, streamed: string): Outcome {
@@ -158,8 +178,10 @@ function outcomeOf(ran: Ran): Outcome {
   return { status: 'ok', reason: '', content, usage: usage ? JSON.stringify(usage) : '' };
 }
 
-/** The two classes of the port are thrown to be read; any other exception may say anything (X6). */
+/** The classes of the port are thrown to be read; any other exception may say anything (X6). */
 function reasonOf(error: unknown): string {
-  const isSaid = error instanceof RetryableError || error instanceof TerminalError;
-  return (isSaid && error.message.slice(0, REASON_CHARS_MAX)) || AGENT_FAILED;
+  const isSaid = [RetryableError, TerminalError, ProcessDied].some((of) => error instanceof of);
+  return (
+    (isSaid && error instanceof Error && error.message.slice(0, REASON_CHARS_MAX)) || AGENT_FAILED
+  );
 }

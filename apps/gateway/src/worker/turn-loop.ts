@@ -1,35 +1,31 @@
-import { retryDelayMs } from '@sluice/agents';
-import { type DeadLetterReason, makeId, monotonicMs, sleep } from '@sluice/runtime';
+import { makeId, monotonicMs } from '@sluice/runtime';
 import { acceptedAtMs, decodeEntry, type HeadReply, type TurnEnd } from '@sluice/store';
 import { insist, type WorkerContext } from './context.js';
 import type { HeldSession } from './held-session.js';
-import { runTurn, type Stop, type TurnResult } from './run-turn.js';
+import { type Ended, type Tried, without } from './outcome.js';
+import { letWait } from './retry.js';
+import { runTurn, type TurnResult } from './run-turn.js';
 import { toTurn } from './to-turn.js';
 import { traceTurn } from './trace-turn.js';
 import { withoutContent } from './without-content.js';
 
 export type Begun = { readonly kind: 'begun' | 'exhausted'; readonly head: HeadReply };
-type Ended = TurnResult & { kind: 'ended' };
 
-type Tried = {
-  readonly head: HeadReply;
-  readonly ended: Ended;
-  /** Why there was no attempt left, if there was none. */
-  readonly deadLetter?: DeadLetterReason;
-};
-
-/** Runs turn after turn, one commit each, until nothing waits or the session goes to others. */
+/**
+ * Runs turn after turn, one commit each, until nothing waits or the session goes to others; `waits`: the
+ * lease was given up, and the head is tried again later.
+ */
 export async function runTurns(
   context: WorkerContext,
   held: HeldSession,
   begun: Begun,
-): Promise<'idle' | 'more' | 'gone'> {
+): Promise<'idle' | 'more' | 'waits' | 'gone'> {
   const { metrics, log } = context;
   for (let next: Begun = begun; ; ) {
     const startedMs = monotonicMs();
     countWaits(context, next.head);
     const tried = await runHead(context, held, next);
-    if (tried === 'gone' || tried === 'more') return tried;
+    if (tried === 'gone' || tried === 'waits') return tried;
     const { head, ended, deadLetter } = tried;
     held.turns++;
     const reply = await commit(context, held, head, ended);
@@ -38,7 +34,10 @@ export async function runTurns(
     log.debug({ session_id, turn_id, fence, attempt, outcome: ended.status, ms }, 'turn ended');
     if (!reply || reply.kind === 'fenced') return 'gone';
     metrics.turn({ agent: head.agent, outcome: ended.status, ms });
-    if (deadLetter) metrics.deadLetter(deadLetter);
+    if (deadLetter) {
+      metrics.deadLetter(deadLetter);
+      log.warn({ session_id, agent: head.agent, turn_id, attempt, why: deadLetter }, 'dead letter');
+    }
     if (reply.kind !== 'next') return reply.kind;
     held.woken = false;
     next = { kind: 'begun', head: reply.head };
@@ -51,44 +50,24 @@ function countWaits({ metrics }: WorkerContext, { firstAtMs, entries }: HeadRepl
   for (const entry of entries) metrics.queueWaitMs(firstAtMs - acceptedAtMs(entry));
 }
 
-/** Tries the started head until it has an outcome; `more`: it was paused meanwhile; `gone`: it is left to others. */
+/** Tries the started head once; `waits`: it is tried again later; `gone`: it is left to others. */
 async function runHead(
   context: WorkerContext,
   held: HeldSession,
-  begun: Begun,
-): Promise<Tried | 'more' | 'gone'> {
-  let deadLetter: DeadLetterReason = 'attempts_cut_short';
-  let failure = `no attempt left: ${begun.head.attempt} were cut short`;
-  for (let { kind, head } = begun; ; ) {
-    if (kind === 'exhausted') return { head, ended: without('dead_lettered', failure), deadLetter };
-    if (head.abort !== '') return { head, ended: without('aborted', head.abort) };
-    const stop = new AbortController();
-    held.stop = stop;
-    if (held.left) return 'gone';
-    const result = await tryOnce(context, held, head);
-    if (result.kind === 'left') return 'gone';
-    if (result.kind === 'ended') return { head, ended: result };
-
-    failure = result.reason;
-    deadLetter = 'agent_failed';
-    if (head.attempt < context.limits.maxAttempts) {
-      const policy = context.agents.get(head.agent)?.retry;
-      await sleep(Math.max(result.afterMs, retryDelayMs(policy, head.attempt)), stop.signal);
-    }
-    if (stop.signal.aborted) {
-      const why = stop.signal.reason as Stop;
-      if (why.kind !== 'aborted') return 'gone';
-      return { head, ended: without('aborted', why.reason) };
-    }
-    const turnId = makeId('turn');
-    const again = await insist(
-      () => context.leases.begin(held.lease, { turnId }),
-      held.keeper.lost,
-    );
-    if (again?.kind === 'refused' && again.why === 'paused') return 'more';
-    if (again?.kind !== 'begun' && again?.kind !== 'exhausted') return 'gone';
-    ({ kind, head } = again);
+  { kind, head }: Begun,
+): Promise<Tried | 'waits' | 'gone'> {
+  if (kind === 'exhausted') {
+    const reason = `no attempt left: ${head.attempt} were cut short`;
+    return { head, ended: without('dead_lettered', reason), deadLetter: 'attempts_cut_short' };
   }
+  if (head.abort !== '') return { head, ended: without('aborted', head.abort) };
+  held.stop = new AbortController();
+  if (held.left) return 'gone';
+  const result = await tryOnce(context, held, head);
+  if (result.kind === 'left') return 'gone';
+  return result.kind === 'ended'
+    ? { head, ended: result }
+    : letWait(context, held, { head, result });
 }
 
 async function tryOnce(
@@ -124,6 +103,7 @@ async function tryOnce(
         stop,
         timeoutMs: limits.perTurnTimeoutMs,
         traceparent,
+        isAlone: head.isAlone,
         onFailed: (error) =>
           log.warn(
             {
@@ -167,9 +147,4 @@ function commit(context: WorkerContext, held: HeldSession, head: HeadReply, ende
     }
     return reply;
   }, held.keeper.lost);
-}
-
-/** An outcome that no agent was asked for. */
-function without(status: Ended['status'], reason: string): Ended {
-  return { kind: 'ended', status, reason, content: '', usage: '', trailing: [] };
 }

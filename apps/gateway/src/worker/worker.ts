@@ -4,6 +4,7 @@ import type { RingJob, Store } from '@sluice/store';
 import type { Tracing } from '../tracing.js';
 import { consume } from './consume.js';
 import type { WorkerContext, WorkerCounts, WorkerLimits } from './context.js';
+import { makeLastAttempts } from './last-attempts.js';
 import { makeMissingAgents } from './missing-agent.js';
 import { makeTurnPermits } from './permits.js';
 import { passOn, serveSession, takeSession } from './run-session.js';
@@ -60,6 +61,8 @@ export async function startWorker(options: WorkerOptions) {
       },
       onError: (err) => log.error({ err }, 'permits failed'),
     }),
+    lastAttempts: makeLastAttempts(),
+    failing: new Map(),
     held: new Map(),
     phase: 'running',
     lingering: 0,

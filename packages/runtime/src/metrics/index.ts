@@ -12,6 +12,7 @@ export { totalOf } from './totals.js';
 export {
   type DeadLetterReason,
   type FinishedTurn,
+  type RetryReason,
   type WorkerMetrics,
   workerMetrics,
 } from './worker.js';

@@ -13,6 +13,9 @@ const OTHER_AGENT = 'other';
 /** Whether the attempts were cut short (crashes, lost leases) or the agent failed in each. */
 export type DeadLetterReason = 'attempts_cut_short' | 'agent_failed';
 
+/** Why a turn is tried again later: what the agent said, or the death of the process that ran it. */
+export type RetryReason = 'agent_failed' | 'process_died';
+
 export type FinishedTurn<Outcome extends string> = {
   readonly agent: string;
   readonly outcome: Outcome;
@@ -22,10 +25,10 @@ export type FinishedTurn<Outcome extends string> = {
 
 export type WorkerMetrics<Outcome extends string> = ReturnType<typeof workerMetrics<Outcome>>;
 
-/** What the worker counts. `agents` are those of the configuration. */
+/** What the worker counts. `agents` are those of the configuration, some of them run in processes. */
 export function workerMetrics<Outcome extends string>(
   registry: Registry,
-  { agents }: { agents: readonly string[] },
+  { agents, processAgents }: { agents: readonly string[]; processAgents: readonly string[] },
 ) {
   const known = new Set(agents);
   const turns = new Counter({
@@ -36,7 +39,7 @@ export function workerMetrics<Outcome extends string>(
   });
   const turnMs = histogramMsBy(registry, {
     name: 'sluice_turn_seconds',
-    help: 'From the begin of a turn to its commit, its retries included, in seconds.',
+    help: 'From the begin of the attempt that ended the turn to its commit, in seconds.',
     label: 'agent',
     buckets: TURN_S,
   });
@@ -75,6 +78,18 @@ export function workerMetrics<Outcome extends string>(
     turnCut: counter(registry, {
       name: 'sluice_turns_aborted_by_drain_total',
       help: 'Turns that the drain deadline of another node aborted, begun again by this one (D3).',
+    }),
+    retry: counterBy<RetryReason>(registry, {
+      name: 'sluice_turn_retries_total',
+      help: 'Attempts after which the message waits for another one: the agent failed, or its process died.',
+      label: 'reason',
+      kinds: ['agent_failed', 'process_died'],
+    }),
+    processEnd: counterBy(registry, {
+      name: 'sluice_agent_process_ends_total',
+      help: 'Processes of an agent that ended by themselves, by agent.',
+      label: 'agent',
+      kinds: processAgents,
     }),
     deadLetter: counterBy<DeadLetterReason>(registry, {
       name: 'sluice_dead_letters_total',

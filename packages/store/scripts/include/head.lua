@@ -10,6 +10,11 @@ local function head_size()
   while run[size + 1] and entry_mode(run[size + 1]) == 'collect' do size = size + 1 end
   return size
 end
+-- The started head has its outcome: nothing of it is left to be taken for the next one's.
+local function head_forget()
+  redis.call('HDEL', state, 'batch', 'attempt', 'abort', 'hand_overs', 'handed', 'turn_id', 'turn_word',
+    'pause', 'first_at', 'cuts', 'retry_at', 'failing_since')
+end
 -- What the holder needs to run the started head; `word` begins the reply.
 local function head_reply(word)
   local h = redis.call('HMGET', state, 'fence', 'turn_id', 'attempt', 'abort', 'batch', 'epoch',

@@ -26,9 +26,10 @@ local function inbox_put(message_id, position, mode, entry)
   redis.call('ZADD', seen, string.format('%.0f', WAITING + seq), message_id)
   expiry_remove()
   local ring = ''
-  if live and started > 0 and mode == 'interrupt' then
+  if started > 0 and mode == 'interrupt' then
+    if retry_wait() > 0 then s[6] = false end -- its ring comes only when the wait would have ended
     redis.call('HSETNX', state, 'abort', 'interrupt')
-    redis.pcall('PUBLISH', node_channel .. s[4], 'abort ' .. id)
+    if live then redis.pcall('PUBLISH', node_channel .. s[4], 'abort ' .. id) end
   elseif live and started == 0 then -- a lingering holder, or nobody any more
     local heard = redis.pcall('PUBLISH', node_channel .. s[4], 'wake ' .. id)
     if (heard == 0 or type(heard) == 'table') and wakes_counted == '1' then

@@ -15,3 +15,9 @@ local function stands_still(of)
   local s = redis.call('HMGET', of or state, 'batch', 'abort')
   return not (s[1] and s[2])
 end
+-- For how long, in ms, the started head waits for another attempt (T5); an abort ends the wait.
+local function retry_wait(of)
+  local s = redis.call('HMGET', of or state, 'batch', 'abort', 'retry_at')
+  if not s[1] or s[2] or not s[3] then return 0 end
+  return math.max(0, s[3] - now)
+end
