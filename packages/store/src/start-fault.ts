@@ -21,7 +21,7 @@ const remedies: readonly Remedy[] = [
   {
     reason: /max number of clients/,
     status: tempFail,
-    todo: 'raise its maxclients, or close connections that nobody needs; a node takes four or five',
+    todo: 'raise its maxclients, or close connections that nobody needs; a node takes five or six',
   },
   {
     reason: /^BUSY\b/,
