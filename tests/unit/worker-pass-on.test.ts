@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { StoreUnavailable } from '@sluice/store';
+import { type RingOptions, StoreUnavailable } from '@sluice/store';
 import { passOn } from '../../apps/gateway/dist/worker/run-session.js';
 
 describe('a ring that must go to others', () => {
@@ -7,8 +7,10 @@ describe('a ring that must go to others', () => {
     const lines: string[] = [];
     const note = (level: string) => (_fields: object, msg: string) => lines.push(`${level} ${msg}`);
     const log = { debug: note('debug'), warn: note('warn'), error: note('error') };
-    const rung: string[] = [];
-    const rings = { ring: async (id: string) => rung.push(id) };
+    const rung: [string, number | undefined][] = [];
+    const rings = {
+      ring: async (id: string, _ring: string, { sinceMs }: RingOptions) => rung.push([id, sinceMs]),
+    };
     return {
       context: { leases: { drawRing }, rings, log, phase: 'hand_over' } as never,
       lines,
@@ -24,10 +26,14 @@ describe('a ring that must go to others', () => {
     expect([lines, rung]).toEqual([['debug ring not passed on'], []]);
   });
 
-  it('T7 is rung anew; any other failure is one', async () => {
+  it('T7 T8 is rung anew with its place in line; any other failure is one', async () => {
     const given = contextWith(async () => '7');
-    await passOn(given.context, 's', 0);
-    expect(given.rung).toEqual(['s']);
+    await passOn(given.context, 's', 0, 1_234);
+    await passOn(given.context, 's', 250);
+    expect(given.rung).toEqual([
+      ['s', 1_234],
+      ['s', undefined],
+    ]);
     const bug = new Error('a bug');
     const failing = contextWith(() => Promise.reject(bug));
     await expect(passOn(failing.context, 's', 0)).rejects.toBe(bug);

@@ -20,6 +20,22 @@ describe('slots', () => {
     expect([slots.free, slots.tryTake(), slots.free]).toEqual([1, true, 0]);
   });
 
+  it('T8 go first to one that has waited longer elsewhere', async () => {
+    const slots = makeSlots(1);
+    await slots.take(0);
+    const nowMs = Date.now();
+    const got: string[] = [];
+    const waits = [
+      slots.take(LONG_MS, nowMs - 100).then(() => got.push('second')),
+      slots.take(LONG_MS, nowMs).then(() => got.push('third')),
+      slots.take(LONG_MS, nowMs - 500).then(() => got.push('first')),
+      slots.take(LONG_MS, nowMs).then(() => got.push('fourth')),
+    ];
+    for (const _ of waits) slots.give();
+    await Promise.all(waits);
+    expect(got).toEqual(['first', 'second', 'third', 'fourth']);
+  });
+
   it('T8 are lost to nobody: not to one whose time is over, nor to one who was sent away', async () => {
     const slots = makeSlots(1);
     await slots.take(0);

@@ -46,7 +46,7 @@ export { openStore, type Store } from './open-store.js';
 export type { PauseNumbers, Pauses, SessionPaused } from './pauses.js';
 export type { PermitScope, Permits } from './permits.js';
 export type { Bucket, Rates } from './rates.js';
-export { RING_QUEUE, type RingJob, type Rings } from './ring.js';
+export { RING_QUEUE, type RingJob, type RingOptions, type Rings } from './ring.js';
 export type {
   AttachReply,
   CommitReply,

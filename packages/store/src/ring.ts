@@ -7,11 +7,22 @@ const addCall: PlainCall = 'ring-add';
 
 /** BullMQ's queue of rings; the job carries the id of a session and nothing of its messages. */
 export const RING_QUEUE = 'ring';
-export type RingJob = { readonly id: string; readonly ring: string };
+export type RingJob = {
+  readonly id: string;
+  readonly ring: string;
+  /** It was passed on by a node that was full: when it began to wait there. */
+  readonly sinceMs?: number;
+};
+
+export type RingOptions = {
+  readonly lifo?: boolean;
+  readonly delayMs?: number;
+  readonly sinceMs?: number | undefined;
+};
 
 export type Rings = {
   /** Adds a ring. A failure is logged and not thrown: the sweep rings again (T7). */
-  ring(id: string, ring: string, options?: { lifo?: boolean; delayMs?: number }): Promise<void>;
+  ring(id: string, ring: string, options?: RingOptions): Promise<void>;
   /** Rings being added; a drain waits for it. */
   settled(): Promise<void>;
   close(): Promise<void>;
@@ -44,10 +55,10 @@ export function makeRings(
   queue.on('error', onError);
   const adding = new Set<Promise<void>>();
   return {
-    ring(id, ring, { lifo = false, delayMs = 0 } = {}) {
+    ring(id, ring, { lifo = false, delayMs = 0, sinceMs } = {}) {
       const options = { jobId: jobId(id, ring), lifo, delay: delayMs };
       const added = betweenFailpoints(addCall, () =>
-        queue.add(RING_QUEUE, { id, ring }, options),
+        queue.add(RING_QUEUE, { id, ring, ...(sinceMs === undefined ? {} : { sinceMs }) }, options),
       ).then(() => undefined, onFailed);
       adding.add(added);
       return added.finally(() => adding.delete(added));

@@ -130,11 +130,16 @@ async function begin(
  * Sends a ring round again under a new number; one that is not delayed keeps its place, the first. When Redis
  * stays away it comes to nothing, and the sweep rings again: that Redis is away has its own line.
  */
-export async function passOn(context: WorkerContext, id: string, delayMs: number): Promise<void> {
+export async function passOn(
+  context: WorkerContext,
+  id: string,
+  delayMs: number,
+  sinceMs?: number,
+): Promise<void> {
   const { leases, rings, log } = context;
   const ring = await insist(() => leases.drawRing(id, delayMs), patience(context));
   if (ring === undefined) log.debug({ session: id }, 'ring not passed on');
-  else if (ring !== '') await rings.ring(id, ring, { delayMs, lifo: delayMs === 0 });
+  else if (ring !== '') await rings.ring(id, ring, { delayMs, lifo: delayMs === 0, sinceMs });
 }
 
 function patience({ phase }: WorkerContext): AbortSignal {

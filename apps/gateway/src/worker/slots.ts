@@ -5,10 +5,17 @@
  */
 export type Slots = ReturnType<typeof makeSlots>;
 
+type Waiter = {
+  /** When it began to wait, by the clock of the node where it did. */
+  readonly sinceMs: number;
+  /** Ends its wait, with a slot or without. */
+  leave(got: boolean): void;
+};
+
 export function makeSlots(size: number) {
   let taken = 0;
-  /** Who waits, the first first; each entry is told whether it has a slot now. */
-  const line = new Set<(got: boolean) => void>();
+  /** Who waits, the one that has waited longest first. */
+  let line: readonly Waiter[] = [];
   return {
     get free() {
       return size - taken;
@@ -21,28 +28,34 @@ export function makeSlots(size: number) {
       taken++;
       return true;
     },
-    /** Takes a slot as soon as it is this caller's turn; false: not within `ms`, or not any more. */
-    take(ms: number): Promise<boolean> {
+    /**
+     * Takes a slot as soon as it is this caller's turn; false: not within `ms`, or not any more. One that has
+     * waited elsewhere since before keeps its place: it goes before those that came later.
+     */
+    take(ms: number, sinceMs = Date.now()): Promise<boolean> {
       if (this.tryTake()) return Promise.resolve(true);
       return new Promise((resolve) => {
         const leave = (got: boolean) => {
           clearTimeout(timer);
-          line.delete(leave);
+          line = line.filter((it) => it !== waiter);
           resolve(got);
         };
         const timer = setTimeout(() => leave(false), ms);
-        line.add(leave);
+        const waiter: Waiter = { sinceMs, leave };
+        const behind = line.findIndex((it) => it.sinceMs > sinceMs);
+        const at = behind < 0 ? line.length : behind;
+        line = [...line.slice(0, at), waiter, ...line.slice(at)];
       });
     },
     /** Passes the slot to the first in line. */
     give(): void {
       const [first] = line;
-      if (first) first(true);
+      if (first) first.leave(true);
       else taken--;
     },
     /** Sends everybody in line away. */
     dismiss(): void {
-      for (const leave of [...line]) leave(false);
+      for (const { leave } of line) leave(false);
     },
   };
 }

@@ -14,6 +14,8 @@ import { startSweeping } from './sweep.js';
 const MISSING_AGENT_DELAY_MS = 1_000;
 /** So long a ring waits in line while woken turns have the slots; then another node may have it. */
 const SLOT_WAIT_MS = 250;
+/** Clocks of nodes differ: none puts its rings before those of others by more than this. */
+const WAITED_MAX_MS = 10_000;
 
 export type WorkerOptions = {
   readonly store: Store;
@@ -128,7 +130,10 @@ async function answerRing(
   { onIdle, ...options }: TakeOptions & { onIdle(): void },
 ): Promise<void> {
   if (context.phase !== 'running') return passOn(context, ring.id, 0);
-  if (!(await context.slots.take(SLOT_WAIT_MS))) return passOn(context, ring.id, 0);
+  const sinceMs = waitingSinceMs(ring);
+  if (!(await context.slots.take(SLOT_WAIT_MS, sinceMs))) {
+    return passOn(context, ring.id, 0, sinceMs);
+  }
   if (context.phase !== 'running') {
     context.slots.give();
     return passOn(context, ring.id, 0);
@@ -138,6 +143,11 @@ async function answerRing(
   });
   if (!taken) return context.slots.give();
   await serveSession(context, taken.held, { begun: taken.begun, onIdle });
+}
+
+function waitingSinceMs({ sinceMs }: RingJob): number {
+  const nowMs = Date.now();
+  return Math.min(nowMs, Math.max(nowMs - WAITED_MAX_MS, sinceMs ?? nowMs));
 }
 
 type TakeOptions = {
