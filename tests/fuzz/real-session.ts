@@ -115,7 +115,7 @@ export class RealSession {
   /** `fence`: the stored one; 0 when no lease was drawn yet. */
   async peek(): Promise<{ answer: Answer; fence: number }> {
     const { scripts } = this.options;
-    const given = { id: this.id, ring: '', ...attempts };
+    const given = { id: this.id, ring: '', beating: '', ...attempts };
     const reply = await this.#run(scripts.sessionPeek, this.#keys, given);
     if (reply.kind !== 'free') return { answer: { word: reply.kind }, fence: 0 };
     return { answer: { word: reply.kind, isLast: reply.isLast }, fence: reply.fence };
@@ -275,6 +275,7 @@ export class RealSession {
     const { sessionPrefix, ownedPrefix, ...named } = keys.partition(keys.partitionOf(this.id));
     const { rings } = await this.#run(scripts.pendingSweep, named, {
       ...{ session_prefix: sessionPrefix, owned_prefix: ownedPrefix, interval: 1, call },
+      horizon: 60_000,
       resume_window: TTL_MS,
     });
     return { word: 'swept', ring: rings.find(({ id }) => id === this.id)?.ring ?? '' };

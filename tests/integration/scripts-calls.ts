@@ -345,9 +345,11 @@ const repairing: ScriptCall[] = [
   {
     script: 'node-beat',
     when: 'the node lives',
-    prepare: async (store) => async () =>
+    prepare: async (store) => async () => {
+      const { beats } = await store.nodes.beat('worker', { pid: 1 });
       // The age of a beat is a time, and short.
-      (await store.nodes.beat('worker', { pid: 1 })).map((beat) => ({ ...beat, ageMs: 0 })),
+      return beats.map((beat) => ({ ...beat, ageMs: 0 }));
+    },
   },
   {
     script: 'node-drain',

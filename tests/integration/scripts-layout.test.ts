@@ -29,6 +29,7 @@ describe('the layout of the data in Redis', () => {
     expect(await client.hgetall('sluice:layout')).toEqual({
       version: String(LAYOUT_VERSION),
       partitions: '8',
+      id: expect.stringMatching(/^data_/),
     });
   });
 

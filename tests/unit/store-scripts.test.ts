@@ -30,7 +30,8 @@ describe('the scripts', () => {
   it.each(underLease.filter(({ name }) => name !== 'turn-begin').map((s) => [s.name, s] as const))(
     'L3 %s begins with the same fence check and refuses before it writes',
     (_name, { source, keys, args }) => {
-      const [keyLine, argLine, ...body] = source.split('\n');
+      const [keyLine, argLine, typeChecks = '', ...body] = source.split('\n');
+      expect(typeChecks).toMatch(/^(redis\.call\('(LLEN|XLEN|ZCARD|HLEN|STRLEN)', \w+\) ?)*$/);
       expect(keyLine).toContain(`local ${keys.join(', ')} = KEYS[1]`);
       expect(argLine).toContain(`local ${args.join(', ')} = ARGV[1]`);
       const code = body.filter((line) => !line.startsWith('--')).join('\n');

@@ -10,6 +10,7 @@ import {
   type OnSecretFault,
   SECRET_NOT_READ,
   type SecretFault,
+  StartError,
   within,
 } from '@sluice/runtime';
 import { failpointCalls, openStore, type Store } from '@sluice/store';
@@ -87,6 +88,7 @@ export async function startGateway(
     sweepIntervalMs: config.worker.sweepIntervalMs,
     sessionEnd: config.sessionEnd,
     liveProcesses: () => presence?.liveProcesses() ?? [],
+    beating: () => presence?.beatingWithin(config.lease.ttlMs) ?? [],
     calls: metrics.redis,
     stop: stop.signal,
     log,
@@ -103,6 +105,17 @@ export async function startGateway(
       connections: edge?.context.connections.size ?? 0,
       executing: worker?.context.slots.taken ?? 0,
     }),
+    onDataSet: async (id) => {
+      const isReplaced = await store.dataSet.isReplaced(id).catch((err) => {
+        if (!(err instanceof StartError)) throw err;
+        log.error({ err }, 'the data in redis was replaced by other data: stopping');
+        signals.ask();
+        return false;
+      });
+      if (!isReplaced) return;
+      log.error('the data in redis was deleted: every connection is told');
+      edge?.context.fanOut.repairAll();
+    },
     onDrainAsked: signals.ask,
     log,
   }).catch((error) => {

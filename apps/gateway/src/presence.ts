@@ -1,17 +1,16 @@
 import type { Logger } from '@sluice/runtime';
 import {
+  BEAT_MS,
   type Channels,
   DRAIN_ASKED,
   type Keys,
   LIVE_MS,
-  type NodeBeat,
   type Nodes,
   StoreUnavailable,
 } from '@sluice/store';
+import { Beats, type SeenNode } from './beats.js';
 import type { Role } from './config-types.js';
 import { VERSION } from './version.js';
-
-const BEAT_MS = 1_000;
 
 type PresenceOptions = {
   readonly nodes: Nodes;
@@ -22,6 +21,8 @@ type PresenceOptions = {
   readonly roles: readonly Role[];
   readonly agents: readonly string[];
   load(): NodeLoad;
+  /** Which data set Redis holds; '' when it was deleted. */
+  onDataSet(id: string): Promise<void>;
   /** An operator asks this node to drain, as SIGTERM does; maybe more than once. */
   onDrainAsked(): void;
   readonly log: Logger;
@@ -37,12 +38,14 @@ export async function startPresence(options: PresenceOptions) {
   const { nodes, channels, keys, nodeId, processId, roles, agents, log } = options;
   const about = { version: VERSION, roles, agents, pid: process.pid, process: processId };
   const info = () => ({ ...about, load: options.load() });
-  let beats: readonly NodeBeat[] = [];
+  const beats = new Beats();
   let draining = false;
 
   async function beat() {
     const status = draining ? 'draining' : roles.includes('worker') ? 'worker' : 'edge';
-    beats = await nodes.beat(status, info());
+    const [beat, dataId] = await Promise.all([nodes.beat(status, info()), nodes.dataId()]);
+    beats.heard(beat.beats, beat.nowMs);
+    await options.onDataSet(dataId);
   }
   if (await nodes.isTaken()) {
     log.warn('another process lives under this gateway.node_id: give each node its own');
@@ -63,19 +66,19 @@ export async function startPresence(options: PresenceOptions) {
   };
   const timer = setInterval(() => void beat().catch(onFailure), BEAT_MS);
 
-  const live = () => beats.filter((b) => b.ageMs < LIVE_MS || b.node === nodeId);
+  const live = () => beats.within(LIVE_MS);
+  const namesOf = (those: readonly SeenNode[]) => those.map(({ node }) => node);
   return {
     info,
     /** How many nodes beat, this one included. */
-    liveNodes: () => new Set([nodeId, ...live().map((b) => b.node)]).size,
-    liveProcesses: () => [processId, ...live().map(processOf)],
-    liveWorkers: () =>
-      live()
-        .filter((b) => b.status === 'worker')
-        .map((b) => b.node),
+    liveNodes: () => new Set([nodeId, ...namesOf(live())]).size,
+    liveProcesses: () => [processId, ...live().map(({ process }) => process)],
+    liveWorkers: () => namesOf(live().filter(({ status }) => status === 'worker')),
+    /** Nodes that have beaten within `ms`, or may have. */
+    beatingWithin: (ms: number) => namesOf(beats.within(Math.max(ms, LIVE_MS))),
     hasAgent(agent: string): boolean {
       if (agents.includes(agent)) return true;
-      return live().some((b) => agentsOf(b).includes(agent));
+      return live().some((it) => it.agents.includes(agent));
     },
     /** Names who hears what is published to this node: wakes and aborts. */
     onNodeMessage(heard: (message: string) => void) {
@@ -91,9 +94,3 @@ export async function startPresence(options: PresenceOptions) {
     },
   };
 }
-
-type Info = { readonly agents?: readonly string[]; readonly process?: string };
-
-const infoOf = (beat: NodeBeat) => JSON.parse(beat.info) as Info;
-const agentsOf = (beat: NodeBeat) => infoOf(beat).agents ?? [];
-const processOf = (beat: NodeBeat) => infoOf(beat).process ?? beat.node;

@@ -7,6 +7,6 @@
 if fenced and redis.call('HEXISTS', state, 'ended') == 1 then return { 'ended' } end -- by D9
 if fenced then return { 'fenced' } end
 --@include clock
-redis.call('HSET', state, 'lease_until', now + ttl)
+redis.call('HSET', state, 'lease_until', now + ttl, 'lease_ttl', ttl)
 redis.call('ZADD', pending, 'XX', now + ttl, id)
 return { 'renewed', redis.call('HGET', state, 'abort') or '' }

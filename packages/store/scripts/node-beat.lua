@@ -1,7 +1,7 @@
 -- A sign of life of a node; answers who else is alive. Nodes silent for a minute are forgotten.
 -- KEYS: nodes
 -- ARGV: node status info
--- REPLY: beaten <node status age_ms info ...>
+-- REPLY: beaten <node status age_ms info ...> <now>
 -- RULES: D2 E10
 local FORGOTTEN_MS = 60000
 --@include clock
@@ -9,11 +9,12 @@ redis.call('HSET', nodes, node, now .. ' ' .. status .. ' ' .. info)
 local all, list = redis.call('HGETALL', nodes), {}
 for i = 1, #all, 2 do
   local at, its_status, its_info = string.match(all[i + 1], '^(%d+) (%S+) (.*)$')
-  if now - at > FORGOTTEN_MS then redis.call('HDEL', nodes, all[i])
+  if not at then -- nothing that we wrote: it is no node
+  elseif now - at > FORGOTTEN_MS then redis.call('HDEL', nodes, all[i])
   else
     for _, field in ipairs({ all[i], its_status, now - at, its_info }) do
       table.insert(list, field)
     end
   end
 end
-return { 'beaten', list }
+return { 'beaten', list, now }

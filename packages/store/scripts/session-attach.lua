@@ -7,15 +7,16 @@
 -- RULES: E2 E3 E4 E6 E10 C4
 --@include clock
 --@include head
+--@include live
 --@include expiry
 --@include pause
 --@include marks
-local s = redis.call('HMGET', state, 'agent', 'ended')
+local s = redis.call('HMGET', state, 'agent', 'ended', 'epoch')
 if not s[1] or s[2] then
   if create == '0' then return { 'not_found' } end
   redis.call('DEL', state, inbox, events, messages, seen)
   redis.call('HSET', state, 'agent', agent, 'principal', principal, 'session_id', session_id,
-    'cursor', 0, 'epoch', time[1] .. string.format('%06d', time[2]), 'server', server,
+    'cursor', 0, 'epoch', epoch_after(s[3]), 'server', server,
     'created_at', now, 'last_activity', now, 'creator', connection, 'metadata', metadata,
     'accepted', 0, 'bytes', 0)
 elseif agent ~= '' and s[1] ~= agent then
@@ -24,7 +25,7 @@ end
 local channel, max_events, max_log_bytes = '', 0, 0 -- nothing is appended here
 --@include log
 local f = redis.call('HMGET', state, 'epoch_before', 'epoch_from', 'creator', 'accepted',
-  'lease_until', 'batch', 'agent')
+  'lease_until', 'batch', 'agent', 'holder', 'lease_ttl')
 local pending = redis.call('LLEN', inbox)
 local from, resync = cursor, 0
 --@include marks-gone
@@ -49,7 +50,7 @@ if pending == 0 then
 end
 redis.call('ZADD', sessions, now, id)
 redis.call('ZADD', owned, now, id)
-local executing = f[6] and tonumber(f[5] or 0) > now and 1 or 0
+local executing = f[6] and lease_lives(f[8] or f[6], f[5], f[9]) and 1 or 0
 return { 'attached', f[3] == connection and 1 or 0, epoch, cursor, oldest, pending, executing,
   from, resync, f[7], f[6] and entry_id(redis.call('LINDEX', inbox, f[6] - 1)) or '',
   is_paused() and 1 or 0 }

@@ -11,10 +11,12 @@ if recorded then return { 'ended', recorded } end
 --@include clock
 --@include log
 --@include head
+--@include live
 --@include expiry
 --@include end-record
 if not cursor then return { 'not_found' } end
-local s = redis.call('HMGET', state, 'ended', 'batch', 'holder', 'lease_until', 'turn_id', 'attempt')
+local s = redis.call('HMGET', state, 'ended', 'batch', 'holder', 'lease_until', 'turn_id', 'attempt',
+  'lease_ttl')
 if s[1] then return { 'not_found' } end
 local started = tonumber(s[2] or 0)
 local entries = redis.call('LRANGE', inbox, 0, -1)
@@ -28,7 +30,7 @@ for i, entry in ipairs(entries) do
   end
   log_append(final)
 end
-local executing = started > 0 and tonumber(s[4] or 0) > now
+local executing = started > 0 and lease_lives(s[3] or started, s[4], s[7])
 local record = end_record(reason, reason_code, #entries, executing, false)
 log_save()
 redis.call('HSET', state, 'ended', 1)

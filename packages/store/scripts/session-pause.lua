@@ -4,9 +4,10 @@
 -- REPLY: not_found | paused | resumed <paused all the same, since its agent is> <ring>
 -- RULES: P1 P2 T7
 --@include clock
+--@include live
 --@include pause
 local s = redis.call('HMGET', state, 'cursor', 'ended', 'paused', 'holder', 'lease_until',
-  'ring_mark', 'created_at')
+  'ring_mark', 'created_at', 'lease_ttl')
 if not s[1] or s[2] then return { 'not_found' } end
 local number = s[3] or '0'
 -- Else it is repeated, maybe after the session's end, or another was faster: that one counts then.
@@ -16,7 +17,7 @@ if turns then
   redis.call('HDEL', state, 'handed_at') -- it is not the hand-over that it stands still for
 end
 if pause == '1' then return { 'paused' } end
-local live = s[4] and tonumber(s[5] or 0) > now -- gives the lease up, and finds it resumed
+local live = lease_lives(s[4], s[5], s[8]) -- gives the lease up, and finds it resumed
 local ring = ''
 if not live and redis.call('LLEN', inbox) > 0 and not stands_still() and retry_wait() == 0 then
   if turns then

@@ -7,7 +7,8 @@
 -- RULES: E4 E7 B1
 local BLOCK = 16
 local FIELDS = { 'principal', 'holder', 'lease_until', 'hand_overs', 'abort', 'ring_mark', 'session_id',
-  'agent', 'created_at', 'last_activity', 'epoch', 'metadata', 'cursor', 'batch', 'fence', 'attempt' }
+  'agent', 'created_at', 'last_activity', 'epoch', 'metadata', 'cursor', 'batch', 'fence', 'attempt',
+  'lease_ttl' }
 --@include clock
 --@include pause
 local s = redis.call('HMGET', state, 'ended', unpack(FIELDS))

@@ -15,10 +15,11 @@ local CALLS_KEPT = 16 -- `<call> <word> <ring> <message_id>` each, the newest fi
 --@include expiry
 --@include history
 --@include leave
+--@include live
 --@include pause
 if not cursor then return { 'not_found' } end
 local s = redis.call('HMGET', state, 'ended', 'batch', 'holder', 'lease_until', 'turn_id', 'attempt',
-  'aborts')
+  'aborts', 'lease_ttl')
 local kept = {}
 for line in string.gmatch(s[7] or '', '[^\n]+') do
   local by, word, ring, stopped = string.match(line, '^(%S+) (%S+) (%d*) (%S*)$')
@@ -45,7 +46,7 @@ if at == 0 then
   return answer(outcome_of(message_id) == 'aborted' and 'aborted' or word, message_id, '')
 end
 local stopped, begun = entry_id(entries[at]), at <= started
-if begun and s[3] and tonumber(s[4] or 0) > now then
+if begun and lease_lives(s[3], s[4], s[8]) then
   redis.call('HSETNX', state, 'abort', reason)
   redis.pcall('PUBLISH', node_channel .. s[3], 'abort ' .. id)
   return answer('aborting', stopped, '')

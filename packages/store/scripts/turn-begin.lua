@@ -8,15 +8,17 @@
 --@include clock
 --@include log
 --@include head
+--@include live
 --@include pause
 --@include attempts
 if not cursor then return { 'refused', 'gone' } end
 local s = redis.call('HMGET', state, 'token', 'fence', 'holder', 'lease_until', 'turn_id', 'batch',
-  'handed', 'ring_mark', 'ended', 'turn_word', 'handed_at', 'released')
+  'handed', 'ring_mark', 'ended', 'turn_word', 'handed_at', 'released',
+  'lease_ttl')
 if s[1] == token and s[5] == turn_id then return head_reply(s[10]) end -- its reply was lost
 if (s[2] or '0') ~= fence or s[9] then return { 'refused', 'fence' } end
 local holding = s[1] == token
-if not holding and s[3] and tonumber(s[4] or 0) > now then return { 'refused', 'held' } end
+if not holding and lease_lives(s[3], s[4], s[13]) then return { 'refused', 'held' } end
 if lease_here == '1' and redis.call('GET', lease) ~= token then return { 'refused', 'lease' } end
 if redis.call('LLEN', inbox) == 0 then return { 'empty' } end
 if stands_still() then return { 'refused', 'paused' } end
@@ -33,7 +35,7 @@ local again = s[6] ~= false -- started before, by somebody who died, gave up or 
 local attempt, cuts, word = attempts_next()
 if not again then redis.call('HSET', state, 'batch', head_size()) end
 redis.call('HSET', state, 'token', token, 'fence', fence, 'holder', node, 'lease_until', lease_until,
-  'turn_id', turn_id, 'turn_word', word, 'attempt', attempt, 'cuts', cuts, 'delta', 0,
+  'lease_ttl', ttl, 'turn_id', turn_id, 'turn_word', word, 'attempt', attempt, 'cuts', cuts, 'delta', 0,
   'sweeps', 0, 'first_at', again and '' or now)
 redis.call('HDEL', state, 'handed', 'handed_at', 'retry_at', s[8] == ring and 'ring_mark' or 'handed')
 redis.call('ZADD', pending, lease_until, id)

@@ -41,7 +41,7 @@ export { inspectRedis, type RedisReport } from './inspect.js';
 export { type Keys, makeKeys, principalHash, type RateKind, sessionKeyId } from './keys.js';
 export { LAYOUT_VERSION } from './layout.js';
 export type { Claim, Lease, Leases, Retry, TurnEnd } from './lease.js';
-export { DRAIN_ASKED, LIVE_MS, type NodeLife, type Nodes, nodeLife } from './nodes.js';
+export { BEAT_MS, DRAIN_ASKED, LIVE_MS, type NodeLife, type Nodes, nodeLife } from './nodes.js';
 export { openStore, type Store } from './open-store.js';
 export type { PauseNumbers, Pauses, SessionPaused } from './pauses.js';
 export type { PermitScope, Permits } from './permits.js';

@@ -1,16 +1,20 @@
-import { exitStatus, StartError } from '@sluice/runtime';
+import { exitStatus, makeId, StartError } from '@sluice/runtime';
 import type { Connection } from './connect.js';
 import type { Keys } from './keys.js';
 
 /** Version of the Redis layout that this release reads and writes. */
 export const LAYOUT_VERSION = 1;
 
-/** Writes the layout of a new data set, or refuses one that this node would misread. */
-export async function checkLayout(connection: Connection, keys: Keys): Promise<void> {
-  const [version, partitions] = await connection.ask(async (client) => {
+/**
+ * Writes the layout of a new data set, or refuses one that this node would misread. Answers the name of the
+ * data set: another one later, or none, says that the data was deleted under a running node.
+ */
+export async function checkLayout(connection: Connection, keys: Keys): Promise<string> {
+  const [version, partitions, id] = await connection.ask(async (client) => {
     await client.hsetnx(keys.layout, 'version', LAYOUT_VERSION);
     await client.hsetnx(keys.layout, 'partitions', keys.partitions);
-    return await client.hmget(keys.layout, 'version', 'partitions');
+    await client.hsetnx(keys.layout, 'id', makeId('data'));
+    return await client.hmget(keys.layout, 'version', 'partitions', 'id');
   });
   if (Number(version) !== LAYOUT_VERSION) {
     throw new StartError(
@@ -26,4 +30,5 @@ export async function checkLayout(connection: Connection, keys: Keys): Promise<v
       exitStatus.config,
     );
   }
+  return id ?? '';
 }

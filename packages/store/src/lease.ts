@@ -53,11 +53,19 @@ export type Retry = {
 
 export type Leases = ReturnType<typeof makeLeases>;
 
+export type LeaseOptions = {
+  readonly bulk: BulkReads;
+  readonly nodeId: string;
+  readonly limits: LeaseLimits;
+  /** Nodes that have beaten within the TTL of a lease, as this process saw it. */
+  beating(): readonly string[];
+};
+
 /** The executing marker (Redlock) and every write that is made under it. Throws StoreUnavailable. */
 export function makeLeases(
   connection: Connection,
   keys: Keys,
-  { bulk, nodeId, limits }: { bulk: BulkReads; nodeId: string; limits: LeaseLimits },
+  { bulk, nodeId, limits, beating }: LeaseOptions,
 ) {
   const redlock = new Redlock([connection.client], { retryCount: 0, db: connection.db });
   redlock.on('error', () => {}); // every failure also reaches the caller
@@ -71,6 +79,7 @@ export function makeLeases(
         ring,
         max_attempts: limits.maxAttempts,
         max_hand_overs: limits.maxHandOvers,
+        beating: ` ${beating().join(' ')} `,
       }),
 
     /** Takes the Redlock; undefined when somebody has it. Time counts from before the request (L4). */

@@ -4,13 +4,16 @@ import * as scripts from './scripts.js';
 
 /** A node whose beat is older is not live, in ms of Redis time. */
 export const LIVE_MS = 3_000;
+/** How often a node beats. */
+export const BEAT_MS = 1_000;
 /** As node-beat has it. */
 const FORGOTTEN_MS = 60_000;
 
 export type NodeLife = 'live' | 'draining' | 'silent';
 
 export function nodeLife({ status, ageMs }: Pick<scripts.NodeBeat, 'status' | 'ageMs'>): NodeLife {
-  if (ageMs >= LIVE_MS) return 'silent';
+  // One in the future was beaten before the clock of Redis was set back: it says nothing.
+  if (ageMs >= LIVE_MS || ageMs < -BEAT_MS) return 'silent';
   return status === 'draining' ? 'draining' : 'live';
 }
 
@@ -26,6 +29,9 @@ export function makeNodes(connection: Connection, keys: Keys, nodeId: string) {
     beat: (status: scripts.NodeStatus, info: object) =>
       connection.run(scripts.nodeBeat, nodes, { node: nodeId, status, info: JSON.stringify(info) }),
 
+    /** Names the data set; '' when it was deleted. */
+    dataId: async () => (await connection.ask((client) => client.hget(keys.layout, 'id'))) ?? '',
+
     /** Marks this node draining; answers how many other live workers there are, in one step (D2). */
     drain: (info: object) =>
       connection.run(scripts.nodeDrain, nodes, { node: nodeId, info: JSON.stringify(info) }),
@@ -38,7 +44,8 @@ export function makeNodes(connection: Connection, keys: Keys, nodeId: string) {
       const nowMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
       return Object.entries(beats).flatMap(([node, text]) => {
         const [, at, status = '', info = '{}'] = /^(\d+) (\S+) (.*)$/s.exec(text) ?? [];
-        const ageMs = Math.max(0, nowMs - Number(at));
+        if (at === undefined) return []; // nothing that we wrote
+        const ageMs = nowMs - Number(at);
         return ageMs > FORGOTTEN_MS ? [] : [{ node, status, ageMs, info }];
       });
     },

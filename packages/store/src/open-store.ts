@@ -7,6 +7,7 @@ import { connectionName } from './clients.js';
 import { makeClusterState, makeMeasure } from './cluster-state.js';
 import { openConnections } from './connections.js';
 import { makeDamageLog } from './damage.js';
+import { type DataSet, makeDataSet } from './data-set.js';
 import { makeDeadLetters } from './dead-letters.js';
 import { type DurabilityWait, openDurability } from './durability.js';
 import { type InboxLimits, makeInbox } from './inbox.js';
@@ -41,6 +42,8 @@ export type StoreOptions = {
   readonly sessionEnd: { stream: string; maxLength: number; groups: readonly string[] };
   /** Processes that beat, this one included (`Store.processId`). */
   liveProcesses?(): readonly string[];
+  /** Nodes that have beaten within the TTL of a lease, as this process saw it. */
+  beating?(): readonly string[];
   /** How calls fare; nobody is told when it is left out. */
   readonly calls?: RedisMetrics;
   /** Ends a start that still waits for Redis. */
@@ -71,12 +74,17 @@ export async function openStore(options: StoreOptions) {
   const { commands: connection, channels, pulse, onError } = connections;
   const bulk = makeBulkReads(connections.bulk);
   const sessionEnds = makeSessionEnds(connection, keys, options.sessionEnd);
+  const prepare = async () => {
+    const id = await checkLayout(connection, keys);
+    await sessionEnds.prepare();
+    return id;
+  };
+  let dataSet: DataSet;
   let durability: DurabilityWait;
   try {
     await checkServer(connection, log);
     await checkRights(connection, keys);
-    await checkLayout(connection, keys);
-    await sessionEnds.prepare();
+    dataSet = makeDataSet(await prepare(), prepare);
     durability = await openDurability({
       address,
       name: connectionName(nodeId, 'durability'),
@@ -100,13 +108,17 @@ export async function openStore(options: StoreOptions) {
     maxBytes: options.maxBytesPerPrincipal ?? 0,
     liveNodes: () => options.liveProcesses?.().length ?? 1,
   });
-  const leases = makeLeases(connection, keys, { bulk, nodeId, limits });
+  const leases = makeLeases(connection, keys, {
+    ...{ bulk, nodeId, limits },
+    beating: options.beating ?? (() => []),
+  });
   const measure = makeMeasure(connection, keys);
   const pauses = makePauses(connection, keys, { rings, leases });
   const nodes = makeNodes(connection, keys, nodeId);
   const damage = makeDamageLog(log);
   return {
     processId,
+    dataSet,
     damage,
     keys,
     channels,
@@ -133,6 +145,8 @@ export async function openStore(options: StoreOptions) {
     sweep: makeSweep(connection, keys, {
       intervalMs: options.sweepIntervalMs,
       resumeWindowMs: limits.resumeWindowMs,
+      leaseTtlMs: limits.ttlMs,
+      damage,
     }),
     bytes,
     permits: makePermits(connection, keys, { nodeId, ttlMs: limits.ttlMs }),

@@ -23,9 +23,32 @@ type Declaration<K extends string, A extends string, R> = {
   readonly keys: readonly K[];
   readonly args: readonly A[];
   readonly readOnly?: boolean;
+  /** It sets damaged keys aside by itself, and must not be stopped by them. */
+  readonly toleratesDamage?: boolean;
   /** `word` is the first element of the reply; `reply` reads on behind it. */
   decode(word: string, reply: ReplyReader): R;
 };
+
+/**
+ * What is asked of a key before a script writes anything: Redis does not roll back, and refuses a command
+ * on a key of another type in the middle (law 2). Each takes the same short time however much the key
+ * holds. A script reads `state` first by itself.
+ */
+const typeReads = {
+  ...{ inbox: 'LLEN', messages: 'LLEN', ends: 'LLEN' },
+  ...{ events: 'XLEN', paused_agents: 'HLEN', lease: 'STRLEN' },
+  ...{ seen: 'ZCARD', pending: 'ZCARD', sessions: 'ZCARD', owned: 'ZCARD' },
+  ...{ letters: 'ZCARD', dead: 'ZCARD', dead_owned: 'ZCARD' },
+};
+const typeReadOf = new Map<string, string>(Object.entries(typeReads));
+
+function typeChecks(keys: readonly string[]): string {
+  const calls = keys.flatMap((key) => {
+    const read = typeReadOf.get(key);
+    return read ? [`redis.call('${read}', ${key})`] : [];
+  });
+  return calls.join(' ');
+}
 
 /** Loads `scripts/<name>.lua`, resolves its includes and binds it to its typed declaration. */
 export function defineScript<K extends string, A extends string, R>(
@@ -37,7 +60,9 @@ export function defineScript<K extends string, A extends string, R>(
   const args = headerNames(text, 'ARGV');
   assert(keys.join() === declaration.keys.join(), `${name}: KEYS differ from the header (${keys})`);
   assert(args.join() === declaration.args.join(), `${name}: ARGV differ from the header (${args})`);
-  const source = `${locals(keys, 'KEYS')}\n${locals(args, 'ARGV')}\n${expand(text)}`;
+  const isChecked = !declaration.readOnly && !declaration.toleratesDamage;
+  const checks = isChecked ? typeChecks(keys) : '';
+  const source = `${locals(keys, 'KEYS')}\n${locals(args, 'ARGV')}\n${checks}\n${expand(text)}`;
   return {
     name,
     source,

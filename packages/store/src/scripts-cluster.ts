@@ -6,18 +6,26 @@ export const ringDraw = defineScript('ring-draw', {
   decode: (word, reply) => (word === 'drawn' ? reply.text() : ''),
 });
 
+/** A session, or a key of the partition, that was set aside; `why` is what Redis said. */
+export type SetAside = { readonly where: string; readonly why: string };
+
 export type SweepReply = {
   readonly rings: readonly { readonly id: string; readonly ring: string }[];
   readonly overdueEnds: readonly string[];
   /** Until the next session that is known now is due; Infinity: there is none. */
   readonly nextDueMs: number;
+  /** The clock of Redis; 0: it was not asked. */
+  readonly nowMs: number;
+  readonly setAside: readonly SetAside[];
 };
 
 export const pendingSweep = defineScript('pending-sweep', {
   keys: ['pending', 'swept', 'ends', 'sessions', 'dead', 'paused_agents'],
-  args: ['session_prefix', 'owned_prefix', 'interval', 'resume_window', 'call'],
+  args: ['session_prefix', 'owned_prefix', 'interval', 'resume_window', 'call', 'horizon'],
+  toleratesDamage: true,
   decode(word, reply): SweepReply {
-    if (word === 'early') return { rings: [], overdueEnds: [], nextDueMs: 0 };
+    if (word === 'early')
+      return { rings: [], overdueEnds: [], nextDueMs: 0, nowMs: 0, setAside: [] };
     const flat = reply.texts();
     const rings = [];
     for (let i = 0; i + 1 < flat.length; i += 2) {
@@ -25,7 +33,15 @@ export const pendingSweep = defineScript('pending-sweep', {
     }
     const overdueEnds = reply.texts();
     const nextDue = reply.text();
+    const nowMs = reply.int();
+    const aside = reply.texts();
+    const setAside: SetAside[] = [];
+    for (let i = 0; i + 1 < aside.length; i += 2) {
+      setAside.push({ where: aside[i] ?? '', why: aside[i + 1] ?? '' });
+    }
     return {
+      nowMs,
+      setAside,
       rings,
       overdueEnds,
       nextDueMs: nextDue === '' ? Number.POSITIVE_INFINITY : Number(nextDue),
@@ -65,17 +81,23 @@ export type NodeBeat = {
   readonly info: string;
 };
 
+export type BeatReply = {
+  readonly beats: readonly NodeBeat[];
+  /** The clock of Redis. */
+  readonly nowMs: number;
+};
+
 export const nodeBeat = defineScript('node-beat', {
   keys: ['nodes'],
   args: ['node', 'status', 'info'],
-  decode(_word, reply): NodeBeat[] {
+  decode(_word, reply): BeatReply {
     const flat = reply.texts();
     const beats: NodeBeat[] = [];
     for (let i = 0; i + 3 < flat.length; i += 4) {
       const [node = '', status = '', age = '', info = ''] = flat.slice(i, i + 4);
       beats.push({ node, status, ageMs: Number(age), info });
     }
-    return beats;
+    return { beats, nowMs: reply.int() };
   },
 });
 

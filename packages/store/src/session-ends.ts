@@ -1,5 +1,6 @@
 import { exitStatus, StartError } from '@sluice/runtime';
 import type { Connection } from './connect.js';
+import { jsonObject } from './damage.js';
 import type { Keys } from './keys.js';
 import { pairs } from './reply.js';
 import * as scripts from './scripts.js';
@@ -81,7 +82,7 @@ export function makeSessionEnds(
     },
 
     async copy(record: string, partition: number): Promise<void> {
-      const data = JSON.parse(record) as Record<string, string | number | boolean>;
+      const data = jsonObject(record) ?? {}; // one that cannot be read is kept as it is
       const fields = fieldNames.flatMap((name) => [name, String(data[name] ?? '')]);
       fields.push('payload', record);
       await connection.ask(

@@ -223,7 +223,10 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
 
 function toView(reply: scripts.ReadReply): SessionView {
   const f = pairs(reply.fields);
-  const live = f.holder !== undefined && Number(f.lease_until ?? 0) > reply.nowMs;
+  const leaseLeftMs = Number(f.lease_until ?? 0) - reply.nowMs;
+  // As include/live.lua has it.
+  const ttlMs = Number(f.lease_ttl ?? Number.POSITIVE_INFINITY);
+  const live = f.holder !== undefined && leaseLeftMs > 0 && leaseLeftMs <= ttlMs;
   const entries = reply.inbox.map(decodeEntry);
   const contents: (Content | string)[] = entries.map(({ content }) => content);
   const isCut = entries.length < reply.pending;
@@ -232,7 +235,7 @@ function toView(reply: scripts.ReadReply): SessionView {
   return {
     work: {
       principal: f.principal ?? '',
-      leaseLeftMs: live ? Number(f.lease_until) - reply.nowMs : 0,
+      leaseLeftMs: live ? leaseLeftMs : 0,
       oldest: oldest && { messageId: oldest.messageId, acceptedAtMs: oldest.atMs },
       handOvers: Number(f.hand_overs ?? 0),
       abort: f.abort ?? '',

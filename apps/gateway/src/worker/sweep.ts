@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Logger, monotonicMs } from '@sluice/runtime';
 import {
+  type Damage,
   type PauseNumbers,
   type Pauses,
   type Rings,
@@ -32,6 +33,7 @@ type SweepingOptions = LooksOptions & {
   readonly intervalMs: number;
   /** So many sessions had to be rung for. */
   onRung(sessions: number): void;
+  readonly damage: Damage;
   readonly log: Logger;
 };
 
@@ -54,13 +56,24 @@ export function startSweeping(options: SweepingOptions): { stop(): Promise<void>
     for (const record of overdueEnds) await ends.copy(record, partition);
   }
 
+  const tellOf = (partition?: number) => (err: unknown) => {
+    if (err instanceof StoreUnavailable) return;
+    options.damage(partition === undefined ? 'sweep' : `partition ${partition}`, {
+      partition,
+      err,
+    });
+  };
+
   async function round() {
     try {
       const due = looks.due();
       const numbers = due.length > 0 ? await pauses.numbers() : {};
-      await Promise.all(due.map((partition) => sweepPartition(partition, numbers)));
+      // Each by itself: one that is damaged keeps no other from its sweep.
+      await Promise.all(
+        due.map((partition) => sweepPartition(partition, numbers).catch(tellOf(partition))),
+      );
     } catch (err) {
-      if (!(err instanceof StoreUnavailable)) log.error({ err }, 'sweep failed');
+      tellOf()(err);
     }
     if (!stopped) timer = setTimeout(next, intervalMs);
   }

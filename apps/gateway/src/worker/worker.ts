@@ -83,6 +83,7 @@ export async function startWorker(options: WorkerOptions) {
     pauses: store.pauses,
     rings: store.rings,
     ends: store.sessionEnds,
+    damage: store.damage,
     nodeId,
     partitions: store.keys.partitions,
     intervalMs: options.sweepIntervalMs,

@@ -1,5 +1,6 @@
 -- Accepting a message: its limits, its place, and who must be told (a ring, or a live holder).
-local s = redis.call('HMGET', state, 'ended', 'bytes', 'batch', 'holder', 'lease_until', 'ring_mark')
+local s = redis.call('HMGET', state, 'ended', 'bytes', 'batch', 'holder', 'lease_until', 'ring_mark',
+  'lease_ttl')
 local waiting = redis.call('LLEN', inbox)
 local started = tonumber(s[3] or 0)
 local live = s[4] and tonumber(s[5] or 0) > now
@@ -36,7 +37,7 @@ local function inbox_put(message_id, position, mode, entry)
       redis.call('HDEL', state, 'holder', 'token')
       redis.call('DEL', lease)
       live = false
-    else redis.call('ZADD', pending, s[5], id) end
+    else redis.call('ZADD', pending, math.min(s[5], now + (s[7] or s[5])), id) end
   end
   if not live and s[6] then -- a ring is on its way; should it be lost, the sweep finds the session
     redis.call('ZADD', pending, 'LT', now + 2000, id)

@@ -2,9 +2,15 @@
 local log = redis.call('HMGET', state, 'cursor', 'epoch', 'server', 'log_bytes', 'log_floor')
 local cursor, epoch, log_server = tonumber(log[1]), log[2], log[3]
 local log_bytes = tonumber(log[4] or 0) -- of all events ever logged; each holds how many came before it
+-- An event behind the cursor: a script was cut short in the middle. It was logged, and others follow it.
+if cursor and redis.call('XRANGE', events, string.format('(%.0f-0', cursor), '+', 'COUNT', 1)[1] then
+  local newest = redis.call('XREVRANGE', events, '+', '-', 'COUNT', 1)[1]
+  cursor = tonumber(string.match(newest[1], '^%d+'))
+  log_bytes = tonumber(newest[2][4]) or log_bytes
+  for i = 5, #newest[2] do log_bytes = log_bytes + #newest[2][i] end
+end
 local function epoch_renew()
-  -- `..` keeps 14 digits, an epoch has 16.
-  local fresh = time[1] .. string.format('%06d', time[2])
+  local fresh = epoch_after(epoch)
   redis.call('HSET', state, 'epoch', fresh, 'epoch_before', epoch, 'epoch_from', cursor)
   epoch = fresh
 end
