@@ -190,6 +190,11 @@ export const plans: Readonly<Record<string, Plan>> = {
     settings: { session: { resume_window: '6s' } },
     act: talked,
   },
+  'a message of a principal that is measured': {
+    calls: ['bytes-measure'],
+    settings: { session: { max_bytes_per_principal: '64KiB' } },
+    act: sayThree,
+  },
   'a durable message': {
     calls: ['durability-wait'],
     settings: { redis: { durability: 'replica' } },
