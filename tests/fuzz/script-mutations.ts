@@ -58,8 +58,8 @@ export const mutations: readonly ScriptMutation[] = [
   {
     name: 'a holder that nobody hears keeps its lease',
     script: 'inboxAppend',
-    from: "== 0 and wakes_counted == '1' then",
-    to: '== -1 then',
+    from: "if (heard == 0 or type(heard) == 'table') and",
+    to: 'if heard == -1 and',
   },
   {
     name: 'an abort outlives its turn',
@@ -88,8 +88,8 @@ export const mutations: readonly ScriptMutation[] = [
   {
     name: 'a stopped head keeps its holder',
     script: 'turnAbort',
-    from: "'pause', 'first_at', 'holder', 'token')",
-    to: "'pause', 'first_at')",
+    from: "redis.call('HDEL', state, 'holder', 'token')",
+    to: '',
   },
   {
     name: 'an abort is forgotten by the commit',

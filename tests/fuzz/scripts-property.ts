@@ -25,7 +25,7 @@ const steps = fc.oneof(
     kind: kind('append'),
     mode: fc.constantFrom('enqueue', 'collect', 'collect', 'interrupt', 'reject'),
   }),
-  step(3, { kind: kind('again', 'cancel', 'stop', 'stop'), which }),
+  step(4, { kind: kind('again', 'cancel', 'cancel', 'stop'), which }),
   step(7, { kind: kind('take', 'take', 'peek', 'begin'), node }),
   step(6, { kind: kind('rebegin', 'delta', 'renew'), node }),
   step(3, {

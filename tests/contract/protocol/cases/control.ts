@@ -34,11 +34,31 @@ const aborts: ContractCase[] = [
       expect(await ask(client, frame, isAnswer)).toEqual({
         type: 'aborted',
         session_id: sessionId,
+        message_id: 'm0',
       });
       expect((await client.final('m0')).outcome).toMatchObject({ status: 'aborted' });
       expect((await client.final('m1')).outcome).toEqual({ status: 'ok' });
     },
   })),
+  {
+    title: 'abort: with a message_id stops that message alone, also while it waits',
+    async run(target) {
+      const { client, sessionId: session_id } = await busy(target, [{}, {}]);
+      const stop = (message_id: string) => ({ type: 'abort', message_id, abort_id: message_id });
+      const about = { session_id, message_id: 'm1', abort_id: 'm1' };
+      expect(await ask(client, stop('m1'), { abort_id: 'm1' })).toEqual({
+        type: 'aborted',
+        ...about,
+      });
+      expect((await client.final('m1')).outcome).toMatchObject({ status: 'aborted' });
+      const unknown = { message_id: 'm9', abort_id: 'm9', reason: 'unknown' };
+      const answer = { type: 'no_active_turn', session_id, ...unknown };
+      expect(await ask(client, stop('m9'), { abort_id: 'm9' })).toEqual(answer);
+      client.send({ type: 'abort' });
+      expect((await client.final('m0')).outcome).toMatchObject({ status: 'aborted' });
+      expect((await client.final('m2')).outcome).toEqual({ status: 'ok' });
+    },
+  },
   {
     title: 'abort: without a turn is no_active_turn, however often, and no offence',
     async run(target) {
