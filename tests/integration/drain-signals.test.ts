@@ -122,7 +122,10 @@ describe('signals', () => {
   (mayUnshare ? it : it.skip)(
     'D7 of process 1 of a container no signal is lost while it loads',
     async () => {
-      const signal = "setTimeout(() => process.kill(process.pid, 'SIGTERM'), 30)";
+      // As soon as bin/sluice listens: the modules of a node take far longer.
+      const signal =
+        "const due = setInterval(() => { if (process.listenerCount('SIGTERM') === 0) return; " +
+        "clearInterval(due); process.kill(process.pid, 'SIGTERM'); }, 1)";
       const { PATH } = process.env;
       const env = {
         PATH,
