@@ -38,10 +38,12 @@ describe('one principal against all', () => {
   };
 
   it('X5 requests beyond requests_per_second get rate_limited, those of another principal pass', async () => {
-    await start({ rate_limit: { requests_per_second: 5, requests_burst: 20 } });
+    await start({ rate_limit: { requests_per_second: 1, requests_burst: 20 } });
     const client = await attach('alice', 's');
     const asked = await Promise.all(Array.from({ length: 30 }, () => ask('alice', '/s')));
-    expect(asked.filter(({ status }) => status === 200).length).toBeLessThanOrEqual(12);
+    const passed = asked.filter(({ status }) => status === 200).length;
+    expect(passed).toBeGreaterThan(0);
+    expect(passed).toBeLessThan(20);
     const refused = asked.find(({ status }) => status === 429);
     expect(refused?.body.error).toMatchObject({
       code: 'rate_limited',
@@ -49,13 +51,15 @@ describe('one principal against all', () => {
       message: expect.stringContaining('gateway.rate_limit.requests_per_second'),
     });
     expect(Number(refused?.answer.headers.get('retry-after'))).toBeGreaterThan(0);
-    client.send({ type: 'snapshot' });
+    // More than come in meanwhile, also on a machine that is slow.
+    for (let i = 0; i < 15; i += 1) client.send({ type: 'snapshot' });
     expect(await client.waitFor({ type: 'error' })).toMatchObject({
       code: 'rate_limited',
       retry_after_ms: expect.any(Number),
     });
     const other = await FrameClient.connect(node.wsUrl, as('alice'));
-    other.send({ type: 'hello', agent_id: 'echo', session_id: 't' });
+    const hello = { type: 'hello', agent_id: 'echo', session_id: 's', since: 0 };
+    for (let i = 0; i < 15; i += 1) other.send(hello);
     expect(await other.waitFor({ type: 'hello_error' })).toMatchObject({
       code: 'rate_limited',
       retry_after_seconds: expect.any(Number),
@@ -63,16 +67,16 @@ describe('one principal against all', () => {
     await client.final(client.message('a message has a bucket of its own'));
     await attach('bob', 's');
     expect(await ask('bob', '/s')).toMatchObject({ status: 200 });
-  });
+  }, 30_000);
 
   it('X5 reads are paid by their bytes: who has read a lot waits for the next', async () => {
-    await start({ rate_limit: { requests_per_second: 10, requests_burst: 20 } });
+    await start({ rate_limit: { requests_per_second: 3, requests_burst: 20 } });
     const client = await attach('alice', 's');
     for (let i = 0; i < 4; i += 1) await client.final(client.message('x'.repeat(250_000)));
     expect(await ask('alice', '/s')).toMatchObject({ status: 200 }); // 2 MB: 30 tokens of 20
     expect(await ask('alice', '/s')).toMatchObject({ status: 429 });
-    await eventually(async () => (await ask('alice', '/s')).status === 200, 10_000);
-  });
+    await eventually(async () => (await ask('alice', '/s')).status === 200, 25_000);
+  }, 60_000);
 
   it('B1 connections beyond max_connections_per_principal are refused, not those of others', async () => {
     await start({ max_connections_per_principal: 2 });

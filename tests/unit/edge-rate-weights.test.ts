@@ -47,7 +47,7 @@ describe('a bucket that is drawn from by weight', () => {
     const { limit, take, pass } = limitOf({ burst: 200, fillMs: 2_000 });
     expect((await take(2)).kind).toBe('admitted');
     limit.charge('alice', 500); // 5 s
-    expect(limit.emptyForMs('alice')).toBeGreaterThan(1_000);
+    expect(limit.owesForMs('alice')).toBeGreaterThan(1_000);
     const refused = await take(2);
     expect(refused).toMatchObject({ kind: 'refused' });
     let waitedMs = 0;
@@ -57,6 +57,16 @@ describe('a bucket that is drawn from by weight', () => {
     }
     expect(waitedMs).toBeGreaterThanOrEqual(2_500);
     expect(waitedMs).toBeLessThanOrEqual(5_000);
+  });
+
+  it('X5 who has used the last token owes nothing: what was paid for is done', async () => {
+    const { limit, take, pass } = limitOf({ burst: 20, fillMs: 20_000 });
+    while ((await take(2)).kind === 'admitted');
+    pass(2_000);
+    expect((await take(2)).kind).toBe('admitted');
+    expect(limit.owesForMs('alice')).toBe(0);
+    expect((await take(2)).kind).toBe('refused');
+    expect(limit.emptyForMs('alice')).toBeGreaterThan(0);
   });
 
   it('X5 a request that costs more than the burst passes when the bucket is full', async () => {

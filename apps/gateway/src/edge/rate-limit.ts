@@ -16,12 +16,15 @@ export type RateLimit = {
   charge(subject: string, cost: number): void;
   /** How long nothing can be had, as far as is known here; 0: something may be. Asks nobody. */
   emptyForMs(subject: string): number;
+  /** How long what was charged takes to be paid; 0: nothing is owed. Asks nobody. */
+  owesForMs(subject: string): number;
 };
 
 export const unlimited: RateLimit = {
   take: () => ({ kind: 'admitted' }),
   charge() {},
   emptyForMs: () => 0,
+  owesForMs: () => 0,
 };
 
 /** What was asked for in so many ms is what the next portion must cover. */
@@ -139,9 +142,16 @@ export function makeRateLimit({ bucket, draw, liveNodes, nowMs }: RateLimitOptio
       const portion = portions.get(subject);
       if (!portion) return 0;
       fade(portion);
-      if (portion.left > 0) return 0;
-      const owedMs = (-portion.left * bucket.fillMs) / bucket.burst - (nowMs() - portion.drawnMs);
-      return Math.max(0, portion.emptyUntilMs - nowMs(), owedMs);
+      return portion.left > 0 ? 0 : Math.max(0, portion.emptyUntilMs - nowMs());
+    },
+    owesForMs(subject) {
+      const portion = portions.get(subject);
+      if (!portion) return 0;
+      fade(portion);
+      if (portion.left >= 0) return 0;
+      // What has come in since the last draw is in the bucket, and pays for it.
+      const paidMs = nowMs() - portion.drawnMs;
+      return Math.max(0, (-portion.left * bucket.fillMs) / bucket.burst - paidMs);
     },
   };
 }

@@ -94,7 +94,7 @@ export function makeEdgeRates(
     session: session.take,
     request: request.take,
     read: (principal, bytes) => request.charge(principal, costOfBytes(bytes)),
-    readWaitMs: request.emptyForMs,
+    readWaitMs: request.owesForMs,
     upgrade: upgrade.take,
     unauthenticated: guess.take,
     guessWaitMs: guess.emptyForMs,
@@ -109,6 +109,7 @@ function byPrincipal(limit: RateLimit): RateLimit {
       if (cost > 0) limit.charge(principalHash(principal), cost);
     },
     emptyForMs: (principal) => limit.emptyForMs(principalHash(principal)),
+    owesForMs: (principal) => limit.owesForMs(principalHash(principal)),
   };
 }
 
@@ -132,6 +133,7 @@ function exceptLoopback(limit: RateLimit): RateLimit {
       const { subject, limit } = of(address);
       return limit.emptyForMs(subject);
     },
+    owesForMs: () => 0, // nothing is charged to an address
   };
 }
 
