@@ -20,6 +20,8 @@ export type GatewayOptions = {
   readonly config?: Readonly<Record<string, unknown>>;
   readonly redisUrl?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Open files that the process may have; default: those of the machine. */
+  readonly openFiles?: number;
   /** More arguments after `start --config FILE`. */
   readonly args?: readonly string[];
 };
@@ -90,7 +92,11 @@ function spawnGateway(options: GatewayOptions) {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-gateway-'));
   const args = [bin, 'start', '--config', writeConfig(dir, options), ...(options.args ?? [])];
   let since = performance.now();
-  const child = startChild(process.execPath, args, { env: cleanEnv(options.env) });
+  const [command = '', ...rest] =
+    options.openFiles === undefined
+      ? [process.execPath, ...args]
+      : ['prlimit', `--nofile=${options.openFiles}`, process.execPath, ...args];
+  const child = startChild(command, rest, { env: cleanEnv(options.env) });
   keepSecretsOf(options.config, options.redisUrl, options.env);
   const log = new LogLines();
   log.read(child.stdout);

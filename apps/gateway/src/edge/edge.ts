@@ -7,6 +7,7 @@ import { everybody, makeCredentials } from './authenticate.js';
 import { makeClientAddress } from './client-address.js';
 import { type Connection, makeConnection } from './connection.js';
 import type { EdgeContext, EdgeLimits } from './context.js';
+import { openFilesLimit, roomForConnections } from './descriptors.js';
 import { detach } from './detach.js';
 import { onRefused, onText } from './dispatch.js';
 import { makeFanOut } from './fan-out.js';
@@ -162,6 +163,12 @@ function floodsOf({ metrics, log }: EdgeContext): ServerOptions['onFlood'] {
   };
 }
 
+/** Clients that can be told that there is no room are told so; descriptors are not used up for it. */
+function withinOpenFiles(gateway: Config['gateway']): Config['gateway'] {
+  const maxConnections = Math.min(gateway.maxConnections, roomForConnections(openFilesLimit()));
+  return { ...gateway, maxConnections };
+}
+
 /** A socket is counted by what closes it. */
 function tellFull({ metrics, log }: EdgeContext): UnsentLimits['onFull'] {
   const tell = seldom<string>(FULL_TOLD_MS, (principal, more) =>
@@ -222,7 +229,7 @@ function makeContext(options: EdgeOptions, streams: OpenStreams): EdgeContext {
     marks: makeMarks(sessions, log),
     hasAgent,
     isDraining,
-    hasRoom: makeHasRoom(gateway, connections, streams),
+    hasRoom: makeHasRoom(withinOpenFiles(gateway), connections, streams),
     partitionOf: (ref) => keys.partitionOf(sessionKeyId(ref.principal, ref.sessionId)),
   };
 }

@@ -3,9 +3,11 @@ import uWS from 'uWebSockets.js';
 import { exitStatus, StartError } from '@sluice/runtime';
 import type { UpgradeRequest } from './admit.js';
 import { offersSubprotocol, SUBPROTOCOL, withoutAdmin } from './authenticate.js';
+import { Descriptors } from './descriptors.js';
 import { Entrance, type Undecided } from './entrance.js';
 import { type HeaderLines, readHeaderLines } from './header-lines.js';
 import { Reply } from './http-exchange.js';
+import { makeKeepRoom } from './keep-room.js';
 import { startLiveness } from './liveness.js';
 import { pageRoutes } from './page.js';
 import { socketPathRoute } from './routes/socket-path.js';
@@ -41,6 +43,8 @@ export async function startServer(all: ServerOptions): Promise<Server> {
   app.ws<UserData>('/ws', webSocketBehavior(options, sockets));
   const page = options.publicFile === null ? [] : pageRoutes(options.publicFile);
   serve(app, options, [...options.routes, ...ownRoutes, ...page]);
+  const keepRoom = makeKeepRoom(options.descriptors ?? new Descriptors(), options.log);
+  endUnless(app, keepRoom.mayStay);
   const main = await listen(app, options.host, options.port);
   const admin = await startAdmin(all).catch((error) => {
     main.close();
@@ -49,10 +53,12 @@ export async function startServer(all: ServerOptions): Promise<Server> {
   const stopLiveness = startLiveness(sockets, options.heartbeatIntervalMs);
 
   const closeListener = () => {
+    keepRoom.stop();
     main.closeListener();
     admin?.closeListener();
   };
   const close = () => {
+    keepRoom.stop();
     stopLiveness();
     main.close();
     admin?.close();
@@ -81,6 +87,14 @@ function serve(app: uWS.TemplatedApp, options: ServerOptions, routes: readonly R
       requestHead(req, lines.headers, addressOf(options, res, lines.headers)),
     );
   });
+}
+
+/** The library has `filter` without declaring it: called with 1 for each connection that it has taken. */
+function endUnless(app: uWS.TemplatedApp, mayStay: () => boolean): void {
+  const filter = (res: uWS.HttpResponse, change: number) => {
+    if (change > 0 && !mayStay()) res.close();
+  };
+  Reflect.apply(Reflect.get(app, 'filter'), app, [filter]);
 }
 
 type Listening = { readonly port: number; closeListener(): void; close(): void };

@@ -2,6 +2,7 @@ import type { ErrorCode } from '@sluice/protocol';
 import type { Logger } from '@sluice/runtime';
 import type { Scope } from '../config-types.js';
 import type { ClientAddress } from './client-address.js';
+import type { Descriptors } from './descriptors.js';
 import type { EdgeRates } from './rates.js';
 import type { RefusalReason } from './refused-credentials.js';
 import type { UpgradeResult } from './results.js';
@@ -170,6 +171,8 @@ export type ServerOptions = {
   readonly clientAddress: ClientAddress;
   readonly rates: Pick<EdgeRates, 'upgrade' | 'unauthenticated' | 'guessWaitMs' | 'request'>;
   readonly unsent: Unsent;
+  /** Default: those of this process. */
+  readonly descriptors?: Descriptors;
   /**
    * A connection sent more frames than it may. True: it is closed with a code, though the library goes on
    * reading what it sends, for up to 16 s. False: it is cut.

@@ -1,0 +1,9 @@
+// Opens as many connections as there are, keeps them, and says nothing, or becomes a WebSocket.
+import { given, keepGoing, openTcp, openWebSocket } from './raw-socket.mjs';
+
+const [, , , kind] = process.argv;
+keepGoing(1_000, async () => {
+  const socket = kind === 'sockets' ? await openWebSocket(given.hostile) : openTcp();
+  socket.resume();
+  if (!socket.destroyed) await new Promise((resolve) => socket.once('close', resolve));
+});
