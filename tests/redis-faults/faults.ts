@@ -14,8 +14,8 @@ export type Fault = {
   readonly keepsWork?: boolean;
   /** Redis has nothing left of what was there before. Default false. */
   readonly loses?: boolean;
-  /** Begins the fault; resolves with what ends it. */
-  begin(world: World): Promise<() => Promise<void>>;
+  /** Begins the fault; resolves with what ends it. `begun` is called when it begins, if that takes long. */
+  begin(world: World, begun: () => void): Promise<() => Promise<void>>;
 };
 
 /** Closed or refusing: red within 1 s. What the machine needs beside it is in the tolerance. */
@@ -51,12 +51,13 @@ const refusing = (role: ConnectionChoice): Fault => ({
 const demoted: Fault = {
   name: 'demoted',
   red: SILENT,
-  begin: async ({ boss, redis, proxies }) => {
+  begin: async ({ boss, redis, proxies }, begun) => {
     const heir = await startRedis();
     await heir.client().replicaof('127.0.0.1', redis.port);
     await eventually(async () => /slave0:.*state=online/.test(await boss.info('replication')));
     await boss.call('FAILOVER');
     await eventually(async () => /role:slave/.test(await boss.info('replication')));
+    begun();
     return async () => {
       for (const proxy of proxies) proxy.target(heir.port);
     };

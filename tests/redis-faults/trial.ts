@@ -16,18 +16,24 @@ const WORK_ENDS_MS = 2_500;
 /** `/ready` of one node, looked at all the time; milliseconds since the watch began. */
 class ReadyWatch {
   #isOver = false;
+  #sinceMs = performance.now();
   readonly looks: { readonly ms: number; readonly status: number }[] = [];
   readonly #running: Promise<void>;
 
   constructor(world: World, node: GatewayProcess) {
-    const sinceMs = performance.now();
     this.#running = (async () => {
       while (!this.#isOver) {
         const { status } = await world.ready(node);
-        this.looks.push({ ms: performance.now() - sinceMs, status });
+        this.looks.push({ ms: performance.now() - this.#sinceMs, status });
         await sleep(LOOK_MS);
       }
     })();
+  }
+
+  /** What was seen before does not count. */
+  begin(): void {
+    this.#sinceMs = performance.now();
+    this.looks.length = 0;
   }
 
   get redAtMs(): number | undefined {
@@ -92,7 +98,7 @@ export async function tryFault(
   const logged = nodes.map(({ logs }) => logs.length);
 
   const watch = new ReadyWatch(world, node);
-  const end = await fault.begin(world);
+  const end = await fault.begin(world, () => watch.begin());
   await sleep(durationMs);
   await end();
   const endedMs = performance.now();

@@ -100,9 +100,10 @@ export class World {
   logLines(from: readonly number[]): string[] {
     const lines = this.nodes.flatMap(({ logs }, at) => logs.slice(from[at] ?? 0));
     const counts = new Map<string, number>();
-    for (const { level, msg } of lines) {
-      if (level === 'debug') continue;
-      const line = `${level}: ${msg}`;
+    for (const { level, msg, connection, why } of lines) {
+      if (level === 'debug' || msg === 'summary') continue;
+      const more = [connection, why].filter(Boolean).join(', ');
+      const line = `${level}: ${msg}${more ? ` (${more})` : ''}`;
       counts.set(line, (counts.get(line) ?? 0) + 1);
     }
     return [...counts].map(([line, count]) => (count > 1 ? `${line} (${count} times)` : line));
