@@ -116,5 +116,31 @@ describe('a feed whose Redis hands it something else', () => {
     expect((await socket.closed).code).toBe(1012);
     await eventually(() => damaged().some(({ err }) => /WRONGTYPE/.test(JSON.stringify(err))));
     await other.socket.final(other.socket.message('still'));
+    // Whoever comes back reads why, and the log names the key.
+    const again = await FrameClient.connect(node.wsUrl);
+    again.send({ type: 'hello', agent_id: 'echo', session_id: 'wrong', since: 0 });
+    await again.waitFor({ type: 'error', code: 'internal' });
+    await eventually(() => JSON.stringify(node.logs).includes(`${events} holds a string`));
+  });
+
+  it('X4 what is stored and cannot be read is left out, and no other with it', async () => {
+    const { socket } = await attach('stored');
+    await socket.final(socket.message('before'));
+    const client = redis.client();
+    const { state, messages } = keysOf('stored');
+    await client.hset(state, 'metadata', 'no json');
+    await client.rpush(messages, 'garbage', 'u m 1 0 enqueue {', 'a m 1 t ok null');
+    await client.hset(keys.nodes, { odd: 'garbage', newer: `${Date.now()} worker no json` });
+    const read = async (path: string) => {
+      const response = await fetch(`${node.url}${path}`);
+      expect({ path, status: response.status }).toEqual({ path, status: 200 });
+      return JSON.stringify(await response.json());
+    };
+    expect(await read('/v1/sessions/stored')).toContain('"before"');
+    expect(await read('/v1/sessions')).toContain('"stored"');
+    expect(await read('/v1/nodes')).toContain(node.nodeId);
+    const { socket: again, hello } = await attach('stored', { since: 0, epoch: '17' });
+    expect(hello.resync_required).toBe(true);
+    await again.final(again.message('after'));
   });
 });

@@ -2,6 +2,7 @@ import { betweenFailpoints, monotonicMs, type RedisMetrics, sleep } from '@sluic
 import type { Redis } from 'ioredis';
 import type { RedisAddress } from './address.js';
 import { openImpatient } from './clients.js';
+import { nameDamage } from './damaged-key.js';
 import type { PlainCall } from './failpoints.js';
 import { decodeReply, type Script } from './script.js';
 import * as scripts from './scripts.js';
@@ -123,7 +124,10 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
           reply = await betweenFailpoints(script.name, () => evaluate(script, rest));
         } catch (error) {
           const refusal = refusalOf(error);
-          if (refusal || !isLostReply(error)) return fail(script.name, refusal ?? error);
+          if (refusal) return fail(script.name, refusal);
+          if (!isLostReply(error)) {
+            return fail(script.name, await nameDamage(error, script, { client, keys }));
+          }
           // Silence may last: whoever must not give up (a commit) repeats the call with time to spare.
           if (tried < TRIES && !isSilence(error)) continue;
           const cause = new StoreUnavailable('Redis does not answer', { cause: error });

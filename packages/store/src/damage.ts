@@ -16,6 +16,17 @@ export function makeDamageLog(log: Logger): Damage {
   };
 }
 
+/** For `flatMap`: lines that cannot be read are left out, and those beside them are not. */
+export const readable =
+  <T>(decode: (text: string) => T) =>
+  (text: string): T[] => {
+    try {
+      return [decode(text)];
+    } catch {
+      return [];
+    }
+  };
+
 /** The object that a text holds; undefined: it holds none. */
 export function jsonObject(text: string): Record<string, unknown> | undefined {
   try {

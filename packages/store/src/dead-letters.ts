@@ -1,6 +1,7 @@
 import type { Content } from '@sluice/protocol';
 import { makeId } from '@sluice/runtime';
 import type { Connection } from './connect.js';
+import { readable } from './damage.js';
 import { decodeEntry } from './entry.js';
 import type { LogEvent } from './event-log.js';
 import type { InboxOptions } from './inbox.js';
@@ -73,7 +74,7 @@ export function makeDeadLetters(
     if (!parts) return undefined;
     const { letters } = keys.session(parts.id);
     const [text] = await connection.ask((client) => client.zrangebyscore(letters, number, number));
-    return text === undefined ? undefined : toLetter(letterId, text);
+    return text === undefined ? undefined : readable((it) => toLetter(letterId, it))(text)[0];
   }
 
   return {

@@ -1,4 +1,5 @@
 import type { Connection } from './connect.js';
+import { jsonObject } from './damage.js';
 import type { Keys } from './keys.js';
 import { newestPlaces, type Place } from './newest.js';
 import * as scripts from './scripts.js';
@@ -98,7 +99,7 @@ function toSummary(reply: scripts.DescribeReply): SessionSummary {
     principal: principal ?? '',
     createdAtMs: Number(createdAt),
     lastActivityMs: Number(lastActivity),
-    metadata: JSON.parse(metadata || '{}') as Record<string, unknown>,
+    metadata: jsonObject(metadata ?? '') ?? {},
     state: isExecuting ? 'executing' : pending > 0 ? 'pending' : 'idle',
     pending,
     holder: isHeld ? holder : undefined,

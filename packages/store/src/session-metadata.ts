@@ -1,4 +1,5 @@
 import type { Connection } from './connect.js';
+import { jsonObject } from './damage.js';
 import { type Keys, sessionKeyId } from './keys.js';
 import * as scripts from './scripts.js';
 import type { SessionRef } from './session.js';
@@ -41,7 +42,7 @@ export async function patchMetadata(
   let known = await connection.ask((client) => client.hget(session.state, 'metadata'));
   for (let tried = 0; tried < TRIES; tried++) {
     if (known === null) return { kind: 'not_found' };
-    const metadata = mergePatch(JSON.parse(known), patch) as Json;
+    const metadata = mergePatch(jsonObject(known) ?? {}, patch) as Json;
     const text = JSON.stringify(metadata);
     const isLarger = Buffer.byteLength(text) > Math.max(maxBytes, Buffer.byteLength(known));
     const reply = isLarger

@@ -1,6 +1,7 @@
 import type { Content, SessionState } from '@sluice/protocol';
 import type { BulkReads, Reading } from './bulk-reads.js';
 import type { Connection } from './connect.js';
+import { jsonObject, readable } from './damage.js';
 import { decodeEntry, decodeHistory, type HistoryPlace, lineStart, placeOf } from './entry.js';
 import { type LogPage, type LogRange, readLog } from './event-log.js';
 import { type Keys, sessionKeyId } from './keys.js';
@@ -227,7 +228,7 @@ function toView(reply: scripts.ReadReply): SessionView {
   // As include/live.lua has it.
   const ttlMs = Number(f.lease_ttl ?? Number.POSITIVE_INFINITY);
   const live = f.holder !== undefined && leaseLeftMs > 0 && leaseLeftMs <= ttlMs;
-  const entries = reply.inbox.map(decodeEntry);
+  const entries = reply.inbox.flatMap(readable(decodeEntry));
   const contents: (Content | string)[] = entries.map(({ content }) => content);
   const isCut = entries.length < reply.pending;
   // A message of mode `interrupt` stands before older ones.
@@ -250,8 +251,8 @@ function toView(reply: scripts.ReadReply): SessionView {
       created_at: Number(f.created_at) / 1_000,
       last_activity: Number(f.last_activity) / 1_000,
       epoch: f.epoch ?? '',
-      metadata: JSON.parse(f.metadata ?? '{}') as Record<string, unknown>,
-      messages: reply.messages.map(decodeHistory),
+      metadata: jsonObject(f.metadata ?? '') ?? {},
+      messages: reply.messages.flatMap(readable(decodeHistory)),
       events: [],
       event_cursor: Number(f.cursor),
       pending_inbox: contents,

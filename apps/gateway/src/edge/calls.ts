@@ -1,5 +1,5 @@
 import type { ErrorCode } from '@sluice/protocol';
-import { StoreBusy, StoreUnavailable, whyUnavailable } from '@sluice/store';
+import { DamagedKey, StoreBusy, StoreUnavailable, whyUnavailable } from '@sluice/store';
 import type { Connection } from './connection.js';
 import { errorFrame } from './frames.js';
 
@@ -16,6 +16,9 @@ export function mayWait(
 ): boolean {
   return frames === 0 || (frames < WAITING_MAX && chars + more <= waitingCharsMax);
 }
+
+const DAMAGED =
+  'the data of this session is damaged: its operator finds the key in the log of the gateway';
 
 /** What a call is made for: the message that it stores, and who is told when it cannot be made. */
 type About = {
@@ -66,8 +69,9 @@ export function answer(connection: Connection, work: Promise<unknown>, about: Ab
     const away = error instanceof StoreUnavailable;
     const text = away ? `${whyUnavailable(error)}; send it again with the same message_id` : '';
     const code = away ? 'unavailable' : 'internal';
+    const bug = error instanceof DamagedKey ? DAMAGED : 'internal error';
     about.onError?.(code);
-    connection.outbound.json(errorFrame(code, away ? text : 'internal error', about));
+    connection.outbound.json(errorFrame(code, away ? text : bug, about));
     if (!away) connection.onBug(error);
   });
 }

@@ -1,5 +1,12 @@
 import type { HistoryMessage } from '@sluice/protocol';
-import { decodeEntry, decodeHistory, type Lease, type Leases, userMessage } from '@sluice/store';
+import {
+  decodeEntry,
+  decodeHistory,
+  type Lease,
+  type Leases,
+  readable,
+  userMessage,
+} from '@sluice/store';
 import type { WorkerLimits } from './context.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { Whose } from './permits.js';
@@ -52,7 +59,7 @@ export class HeldSession {
     if (!this.history) {
       const maxBytes = Math.min(takenBytes, this.options.limits.maxLogBytes);
       const lines = await leases.history(this.lease.id, maxBytes);
-      this.history = begun(lines.map(decodeHistory));
+      this.history = begun(lines.flatMap(readable(decodeHistory)));
       this.historyBytes = lines.reduce((sum, line) => sum + Buffer.byteLength(line), 0);
     }
     return this.history.slice();

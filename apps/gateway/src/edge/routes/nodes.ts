@@ -1,5 +1,5 @@
 import { count } from '@sluice/protocol';
-import { type NodeBeat, nodeLife } from '@sluice/store';
+import { jsonObject, type NodeBeat, nodeLife } from '@sluice/store';
 import { z } from 'zod';
 import type { EdgeContext } from '../context.js';
 import { type DescribedRoute, defineRoute } from './define-route.js';
@@ -129,7 +129,7 @@ function toJson(beat: NodeBeat): Node {
   return {
     node_id: beat.node,
     state: nodeLife(beat),
-    beat_age_ms: beat.ageMs,
-    ...aboutSchema.parse(JSON.parse(beat.info)),
+    beat_age_ms: Math.max(0, beat.ageMs),
+    ...aboutSchema.parse(jsonObject(beat.info) ?? {}),
   };
 }

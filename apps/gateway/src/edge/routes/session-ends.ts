@@ -1,5 +1,5 @@
 import { checked, count } from '@sluice/protocol';
-import type { EndEntry } from '@sluice/store';
+import { type EndEntry, jsonObject } from '@sluice/store';
 import { z } from 'zod';
 import type { EdgeContext } from '../context.js';
 import { type DescribedRoute, defineRoute } from './define-route.js';
@@ -83,6 +83,6 @@ const ending = (context: EdgeContext) =>
 
 /** Nothing when somebody else wrote it into the stream. */
 function toJson({ entryId, record }: EndEntry): z.infer<typeof endShape>[] {
-  const read = checked(endShape, { ...JSON.parse(record), id: entryId });
+  const read = checked(endShape, { ...jsonObject(record), id: entryId });
   return read.success ? [read.data] : [];
 }

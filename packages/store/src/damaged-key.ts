@@ -1,0 +1,34 @@
+import type { Redis } from 'ioredis';
+import type { Script } from './script.js';
+
+/** Types of the keys by the names that scripts have for them; others are not looked at. */
+const expected = new Map<string, string>(
+  Object.entries({
+    ...{ state: 'hash', paused_agents: 'hash', nodes: 'hash', events: 'stream', lease: 'string' },
+    ...{ inbox: 'list', messages: 'list', ends: 'list', seen: 'zset', pending: 'zset' },
+    ...{ sessions: 'zset', owned: 'zset', letters: 'zset', dead: 'zset', dead_owned: 'zset' },
+  }),
+);
+
+/** A key that holds another type than ours: its session, or partition, stands still until it is deleted. */
+export class DamagedKey extends Error {
+  override readonly name = 'DamagedKey';
+}
+
+/** Redis only says that some key has the wrong type: this says which, for whoever repairs it. */
+export async function nameDamage<K extends string>(
+  error: unknown,
+  { keys: names }: Script<K, string, unknown>,
+  { client, keys }: { client: Redis; keys: Readonly<Record<K, string>> },
+): Promise<unknown> {
+  if (!(error instanceof Error && error.message.includes('WRONGTYPE'))) return error;
+  const looked = names.map(async (name) => {
+    const [type, meant] = [await client.type(keys[name]), expected.get(name)];
+    if (meant === undefined || type === 'none' || type === meant) return [];
+    return [`${keys[name]} holds a ${type} in place of a ${meant}`];
+  });
+  const wrong = (await Promise.all(looked).catch(() => [])).flat();
+  if (wrong.length === 0) return error;
+  const text = `${wrong.join(', ')}: delete it (docs/operations.md, "A session is stuck")`;
+  return new DamagedKey(text, { cause: error });
+}
