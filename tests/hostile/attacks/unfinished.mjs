@@ -1,0 +1,14 @@
+// 400 WebSockets, each with the most of a message that the node takes, and never its end.
+import { given, keepGoing, openWebSocket, webSocketFrame } from './raw-socket.mjs';
+
+const PART = 1_000_000;
+const first = webSocketFrame(1, 'x'.repeat(PART), false);
+const more = webSocketFrame(0, 'x'.repeat(PART), false);
+
+keepGoing(400, async () => {
+  const socket = await openWebSocket(given.hostile);
+  socket.resume();
+  socket.write(first);
+  for (let at = 0; at < 3; at += 1) socket.write(more);
+  if (!socket.destroyed) await new Promise((resolve) => socket.once('close', resolve));
+});

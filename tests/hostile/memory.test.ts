@@ -1,0 +1,38 @@
+import { createServer } from 'node:http';
+import { describe, it } from '@jest/globals';
+import { stopLater } from '@sluice/testkit';
+import { attackLimitMs, auth, withstand } from './withstand.js';
+
+/** Takes each question and answers none. */
+async function silentIssuer(): Promise<string> {
+  const server = createServer(() => undefined);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  stopLater(async () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return `http://127.0.0.1:${port}/keys`;
+}
+
+describe('what a node keeps for others', () => {
+  it(
+    'B1 messages that are never finished fill no memory',
+    () => withstand({ program: 'unfinished' }),
+    attackLimitMs,
+  );
+  it(
+    'B1 frames that come before an issuer of keys has answered fill no memory',
+    async () => {
+      const jwt = { jwks_url: await silentIssuer() };
+      await withstand({ program: 'early', config: { gateway: { auth: { ...auth, jwt } } } });
+    },
+    attackLimitMs,
+  );
+  it(
+    'B1 a session with 2,000 connections of old clients costs nobody else a turn',
+    () => withstand({ program: 'old-style' }),
+    attackLimitMs,
+  );
+});

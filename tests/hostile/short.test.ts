@@ -1,0 +1,10 @@
+import { describe, it } from '@jest/globals';
+import { attackLimitMs, withstand } from './withstand.js';
+
+describe('the short cut of all attacks', () => {
+  it(
+    'B1 pings of the WebSocket, a moment long',
+    () => withstand({ program: 'frames', args: ['ping', 'greeting'] }),
+    attackLimitMs,
+  );
+});
