@@ -174,6 +174,36 @@ describe('dead letters over HTTP', () => {
     expect(await client.final('m1.retry.2')).toMatchObject({ outcome: { status: 'ok' } });
   });
 
+  it('T4 all letters of an agent are retried, the oldest first, in pages', async () => {
+    const dead = [await die(), await die('x', bob), await die()];
+    const ended = await die();
+    await fetch(`${node.url}/v1/sessions/${ended.sessionId}`, {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${alice}` },
+    });
+    expect((await ask('POST', '/retry?agent=another&limit=100')).body).toMatchObject({
+      ...{ retried: 0, kept: 0, next: null },
+    });
+    const from = cluster.agent.turns.length;
+    const pages: unknown[] = [];
+    for (let after = ''; ; ) {
+      const { body } = await ask('POST', `/retry?agent=slow&limit=2${after}`);
+      pages.push([body.retried, body.kept]);
+      if (body.next === null) break;
+      after = `&after=${String(body.next)}`;
+    }
+    expect(pages).toEqual([
+      [2, 0],
+      [1, 1],
+    ]);
+    for (const { client } of dead) {
+      expect(await client.final('m1.retry.1')).toMatchObject({ outcome: { status: 'ok' } });
+    }
+    const order = cluster.agent.turns.slice(from).map(({ turn }) => turn.session_id);
+    expect(order).toEqual(dead.map(({ sessionId }) => sessionId));
+    expect(await list()).toEqual([ended.letter]);
+  });
+
   it('T4 a letter of a session that was ended stays, and says why it cannot be retried', async () => {
     const { letter, sessionId } = await die();
     const headers = { authorization: `Bearer ${alice}` };
@@ -230,6 +260,7 @@ describe('dead letters over HTTP', () => {
     for (const [method, path] of [
       ['GET', ''],
       ['POST', `/${letter.id}/retry`],
+      ['POST', '/retry?agent=slow'],
       ['DELETE', `/${letter.id}`],
       ['DELETE', '/nothing'],
     ] as const) {

@@ -38,7 +38,12 @@ describe('logs', () => {
       gateway: { auth: { tokens: [{ token: TOKEN, principal: 'alice' }] } },
       log: level === undefined ? {} : { level },
       agents: {
-        slow: { kind: 'http', url: cluster.agent.url, secret: HOOK, retry: { initial: '10ms' } },
+        slow: {
+          kind: 'http',
+          url: cluster.agent.url,
+          secret: HOOK,
+          retry: { initial: '10ms', for: '100ms' },
+        },
       },
     });
 

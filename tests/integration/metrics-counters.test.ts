@@ -20,6 +20,7 @@ describe('what a node counts', () => {
       gateway: { max_connections: 3, max_buffered_bytes: '2MiB', max_queued_frames: 10 },
       lease: { linger: '50ms' },
       session: { max_inbox: 2 },
+      slow: { retry: { for: '500ms' } },
     });
   });
   afterAll(() => cluster.stop());

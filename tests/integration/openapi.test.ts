@@ -208,6 +208,7 @@ describe('the OpenAPI document', () => {
     const { dead_letters } = await meet('GET /v1/dead-letters', '/v1/dead-letters');
     const [first, second] = (dead_letters as { id: string }[]).map(({ id }) => id);
     const letter = '/v1/dead-letters/{id}';
+    await meet('POST /v1/dead-letters/retry', '/v1/dead-letters/retry?agent=nobody');
     await meet(`POST ${letter}/retry`, `/v1/dead-letters/${first}/retry`);
     await meet(`DELETE ${letter}`, `/v1/dead-letters/${second}`);
 

@@ -174,6 +174,18 @@ describe('sluice for operators', () => {
     });
   });
 
+  it('T4 dead letters of an agent: all sent again', async () => {
+    cluster.agent.behave(httpBehaviours.fail({ status: 503 }));
+    const client = await talk('dies too', 'm1', 'm2');
+    await client.final('m2', 20_000);
+    cluster.agent.behave(httpBehaviours.delayMs(0));
+    expect(await run('dead-letters retry --agent slow')).toMatchObject({
+      ...{ status: 0, stdout: '2 accepted again\n' },
+    });
+    expect((await client.final('m2.retry.1')).outcome).toMatchObject({ status: 'ok' });
+    expect(await run('dead-letters retry')).toMatchObject({ status: 2 });
+  });
+
   it('D1 a node is told to drain, and ends', async () => {
     const other = await cluster.start();
     await eventually(async () => (await json('nodes')).length === 3, 20_000);

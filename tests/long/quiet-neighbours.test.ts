@@ -1,7 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { sleep } from '@sluice/runtime';
-import { type GatewayProcess, startRedis, startTcpProxy } from '@sluice/testkit';
+import {
+  eventually,
+  type GatewayProcess,
+  httpBehaviours,
+  startHttpAgent,
+  startRedis,
+} from '@sluice/testkit';
 import { Cluster } from '../integration/cluster.js';
 import { startQuiet } from '../integration/quiet-neighbours.js';
 
@@ -74,19 +80,21 @@ describe('quiet sessions beside one that does harm', () => {
   );
 
   it('T5 an agent that is away for 30 s costs no message', async () => {
-    const proxy = await startTcpProxy(Number(new URL(cluster.agent.url).port));
-    const mine = { kind: 'http', url: `http://127.0.0.1:${proxy.port}/turn` };
+    const port = Number(new URL(cluster.agent.url).port);
+    const behaviour = httpBehaviours.delayMs(50);
+    cluster.agent.behave(behaviour);
+    const mine = { kind: 'http', url: cluster.agent.url };
     const node = await cluster.start({ agents: { mine } });
     const quiet = await startQuiet(cluster, node, { sessions: 16, turnMs: 50 });
-    const refused = proxy.refuse(true);
-    proxy.cutAll();
-    await refused;
+    await eventually(() => quiet.outcomes.length > 16, 20_000);
+    await cluster.agent.close();
     const before = quiet.outcomes.length;
     await sleep(AWAY_MS);
     expect(quiet.outcomes.length - before).toBeLessThanOrEqual(16);
-    await proxy.refuse(false);
+    const back = await startHttpAgent({ port, behaviour });
     await quiet.stop();
     expect(quiet.outcomes.length).toBeGreaterThanOrEqual(before + 16);
     expect(new Set(quiet.outcomes)).toEqual(new Set(['ok']));
+    await back.close();
   }, 120_000);
 });

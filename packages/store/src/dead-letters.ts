@@ -6,7 +6,7 @@ import { decodeEntry } from './entry.js';
 import type { LogEvent } from './event-log.js';
 import type { InboxOptions } from './inbox.js';
 import { type Keys, principalHash } from './keys.js';
-import { newestPlaces } from './newest.js';
+import { newestPlaces, oldestPlaces } from './newest.js';
 import * as scripts from './scripts.js';
 import { StoreFull } from './unavailable.js';
 
@@ -35,6 +35,25 @@ export type LetterPage = {
   readonly letters: readonly DeadLetter[];
   /** undefined: there are no older ones. */
   readonly next: LetterCursor | undefined;
+};
+
+/** Where a page of retries ended; letters that are newer than `until` came while others were retried. */
+export type RetryCursor = LetterCursor & { readonly until: number };
+
+export type RetriedPage = {
+  readonly retried: number;
+  /** Of letters that stay: their session has ended, or its inbox is full. */
+  readonly kept: number;
+  readonly next: RetryCursor | undefined;
+};
+
+type RetryRequest = {
+  /** undefined: of any. */
+  readonly agent: string | undefined;
+  readonly principal?: string | undefined;
+  readonly after?: RetryCursor | undefined;
+  /** Letters that are looked at, whichever agent's. */
+  readonly count: number;
 };
 
 export type Retried =
@@ -121,6 +140,28 @@ export function makeDeadLetters(
       const { ring, ...event } = reply;
       if (ring !== '') rings.ring(id, ring);
       return { kind: 'accepted', sessionId, event };
+    },
+
+    /** Retries the letters of an agent, the oldest first, among the next `count` letters. */
+    async retryAll(request: RetryRequest): Promise<RetriedPage> {
+      const { agent, principal, after, count } = request;
+      const keyIn = (partition: number) => keys.deadIn(partition, principal);
+      const newest = { keyIn, after: undefined, count: 1 };
+      const until =
+        after?.until ?? (await newestPlaces(connection, keys, newest)).places[0]?.score ?? 0;
+      const listing = { keyIn, after: after && { ...after, score: after.number }, count, until };
+      const { places, hasMore } = await oldestPlaces(connection, keys, listing);
+      let [retried, kept] = [0, 0];
+      for (const { score, member } of places) {
+        const letter = agent === undefined ? undefined : await read(member, score);
+        if (letter?.agent !== agent) continue;
+        const { kind } = await this.retry(member, principal);
+        if (kind === 'accepted') retried += 1;
+        else if (kind !== 'not_found') kept += 1;
+      }
+      const last = places.at(-1);
+      const next = hasMore && last && { number: last.score, partition: last.partition, until };
+      return { retried, kept, next: next || undefined };
     },
 
     /** False: there is no such letter. */

@@ -5,7 +5,13 @@ export { UNNAMED_CALL } from './connect.js';
 export { RING_BLOCK_MS } from './connections.js';
 export { type Damage, jsonObject, readable } from './damage.js';
 export { DamagedKey } from './damaged-key.js';
-export type { DeadLetter, DeadLetters, LetterCursor, Retried } from './dead-letters.js';
+export type {
+  DeadLetter,
+  DeadLetters,
+  LetterCursor,
+  Retried,
+  RetryCursor,
+} from './dead-letters.js';
 export type { DurabilityWait } from './durability.js';
 export { type GroupOptions, openGroupReader } from './end-group.js';
 export {

@@ -20,6 +20,33 @@ type Listing = {
   readonly count: number;
 };
 
+/** The lowest `count` places behind `after`, no two of a partition with one score, up to `until`. */
+export async function oldestPlaces(
+  connection: Connection,
+  keys: Keys,
+  { keyIn, after, count, until }: Listing & { readonly until: number },
+) {
+  const isBehind = ({ score, partition }: Place) =>
+    after === undefined ||
+    score > after.score ||
+    (score === after.score && partition > after.partition);
+  const inPartition = async (partition: number): Promise<Place[]> => {
+    const limits = [after?.score ?? '-inf', until, 'WITHSCORES', 'LIMIT', 0, count + 2] as const;
+    const flat = await connection.ask((client) =>
+      client.zrangebyscore(keyIn(partition), ...limits),
+    );
+    const places: Place[] = [];
+    for (let at = 0; at + 1 < flat.length; at += 2) {
+      places.push({ score: Number(flat[at + 1]), partition, member: flat[at] ?? '' });
+    }
+    return places.filter(isBehind);
+  };
+  const partitions = Array.from({ length: keys.partitions }, (_, partition) => partition);
+  const found = (await Promise.all(partitions.map(inPartition))).flat();
+  found.sort((a, b) => a.score - b.score || a.partition - b.partition);
+  return { places: found.slice(0, count), hasMore: found.length > count };
+}
+
 /** The highest `count` places behind `after`, and whether others follow. Changes nothing (E7). */
 export async function newestPlaces(connection: Connection, keys: Keys, listing: Listing) {
   const { after, count } = listing;

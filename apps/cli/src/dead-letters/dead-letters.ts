@@ -37,6 +37,27 @@ export async function retryLetter(gateway: Gateway, id: string): Promise<number>
   return exitStatus.ok;
 }
 
+export type RetryOptions = { readonly agent?: string; readonly principal?: string };
+
+/** Page after page of what is there now; what dies again meanwhile is left for the next time. */
+export async function retryLetters(
+  gateway: Gateway,
+  { agent, principal }: RetryOptions,
+): Promise<number> {
+  let [retried, kept] = [0, 0];
+  let after: string | undefined;
+  do {
+    const query = { agent, principal, after };
+    const page = await ask(gateway, { method: 'POST', path: '/v1/dead-letters/retry', query });
+    retried += numberOf(page, 'retried');
+    kept += numberOf(page, 'kept');
+    after = textOf(page, 'next') || undefined;
+  } while (after !== undefined);
+  const rest = kept > 0 ? `; ${kept} kept: their session has ended, or its inbox is full` : '';
+  await writeLines([`${retried} accepted again${rest}`]);
+  return exitStatus.ok;
+}
+
 export async function dropLetter(gateway: Gateway, id: string): Promise<number> {
   await ask(gateway, { method: 'DELETE', path: pathOf(id) });
   await writeLines([`dropped ${id}`]);

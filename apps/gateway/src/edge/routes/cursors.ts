@@ -1,4 +1,4 @@
-import type { HistoryPlace, LetterCursor, SessionCursor } from '@sluice/store';
+import type { HistoryPlace, LetterCursor, RetryCursor, SessionCursor } from '@sluice/store';
 import { z } from 'zod';
 
 /** What pages are named by: no character of them needs escaping in a query. */
@@ -37,3 +37,14 @@ export const letterCursor = z
   });
 
 export const encodeLetterCursor = ({ number, partition }: LetterCursor) => `${number}-${partition}`;
+
+export const retryCursor = z
+  .string()
+  .regex(/^\d{1,16}-\d{1,6}-\d{1,16}$/, { error: after })
+  .transform((text): RetryCursor => {
+    const [number, partition, until] = text.split('-').map(Number);
+    return { number: number ?? 0, partition: partition ?? 0, until: until ?? 0 };
+  });
+
+export const encodeRetryCursor = ({ number, partition, until }: RetryCursor) =>
+  `${number}-${partition}-${until}`;

@@ -5,7 +5,7 @@ import type { EdgeContext } from '../context.js';
 import { buildEvent } from '../frames.js';
 import { refusalOf } from '../send-message.js';
 import type { Exchange } from '../transport.js';
-import { encodeLetterCursor, letterCursor } from './cursors.js';
+import { encodeLetterCursor, encodeRetryCursor, letterCursor, retryCursor } from './cursors.js';
 import { type DescribedRoute, defineRoute } from './define-route.js';
 import { logAct, refusesToBegin } from './guards.js';
 import { acceptedShape, named, nextShape, pageSize } from './shapes.js';
@@ -30,7 +30,7 @@ const letterParams = z.object({ id: z.string() });
 
 /** The paths for dead letters: who operates the cluster looks at them, retries or deletes them (T4). */
 export function deadLetterRoutes(context: EdgeContext): DescribedRoute[] {
-  return [listing(context), retrying(context), deleting(context)];
+  return [listing(context), retryingAll(context), retrying(context), deleting(context)];
 }
 
 const listing = (context: EdgeContext) =>
@@ -54,6 +54,42 @@ const listing = (context: EdgeContext) =>
       exchange.reply.json(200, {
         dead_letters: page.letters.map(toJson),
         next: page.next ? encodeLetterCursor(page.next) : null,
+      });
+    },
+  });
+
+const retriedShape = z.object({
+  type: z.literal('dead_letters_retried'),
+  retried: count,
+  kept: count.meta({ description: 'Their session has ended, or its inbox is full' }),
+  next: nextShape,
+});
+
+const retryingAll = (context: EdgeContext) =>
+  defineRoute({
+    method: 'POST',
+    path: '/v1/dead-letters/retry',
+    access: 'admin',
+    summary:
+      'Retry the dead letters of an agent, or of all, oldest first, among the next `limit` letters',
+    query: z.object({
+      ...named,
+      agent: z.string().optional(),
+      after: retryCursor.optional(),
+      limit: pageSize(),
+    }),
+    answers: { 200: { description: 'One page of letters was looked at', schema: retriedShape } },
+    errors: ['draining', 'unavailable'],
+    async run(exchange, { query }) {
+      if (refusesToBegin(context, exchange.reply)) return;
+      const { principal, agent, after, limit } = query;
+      const page = await context.deadLetters.retryAll({ agent, principal, after, count: limit });
+      const { retried, kept, next } = page;
+      const outcome = `${retried} accepted, ${kept} kept`;
+      logAct(context, exchange, { action: 'dead_letters_retry', target: agent ?? '*', outcome });
+      exchange.reply.json(200, {
+        ...{ type: 'dead_letters_retried', retried, kept },
+        next: next ? encodeRetryCursor(next) : null,
       });
     },
   });
