@@ -89,6 +89,10 @@ describe('sluice for operators', () => {
       const shown = (await run('sessions show stuck --principal alice')).stdout;
       return /^last turn +aborted.*, \d+s ago$/m.test(shown) && /^waiting +2, /m.test(shown);
     }, 20_000);
+    const named = 'sessions abort stuck --principal alice --message';
+    expect(await run(`${named} m1`)).toMatchObject({ status: 0, stdout: 'stuck stops m1\n' });
+    const unknown = 'stuck stops nothing: m9 is not known\n';
+    expect(await run(`${named} m9`)).toMatchObject({ status: 1, stdout: unknown });
     expect(await run('sessions end stuck --principal alice')).toMatchObject({
       ...{ status: 0, stdout: 'stuck has ended\n' },
     });
