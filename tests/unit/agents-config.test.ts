@@ -22,7 +22,7 @@ describe('agents of a configuration', () => {
       url: 'http://127.0.0.1:9000/turn',
       secret: 's3cret',
       maxConcurrent: 200,
-      retry: { initialMs: 200, factor: 2, maxMs: 10_000 },
+      retry: { initialMs: 200, factor: 2, maxMs: 10_000, forMs: 60_000 },
       timeoutMs: 300_000,
       historyBytes: 1_048_576,
     });
