@@ -72,6 +72,25 @@ describe('answers that nobody reads', () => {
     expect(text.match(/HTTP\/1.1 200/g)).toHaveLength(1);
   });
 
+  it('B1 requests pipelined without end are answered 64 at once, and end their connection', async () => {
+    let asked = 0;
+    const run: Route['run'] = ({ reply }) => {
+      asked += 1;
+      reply.json(200, {});
+    };
+    const { server, url } = await started({
+      routes: [{ method: 'GET', path: '/short', access: 'public', run }],
+    });
+    const tcp: TcpSocket = connect(server.port, '127.0.0.1');
+    const over = new Promise((resolve) => tcp.on('close', resolve));
+    tcp.on('error', () => undefined);
+    tcp.resume();
+    tcp.write('GET /short HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'.repeat(5_000));
+    await over;
+    expect(asked).toBeLessThan(200);
+    expect((await fetch(`${url}/short`)).status).toBe(200);
+  });
+
   it('B1 have a total for the node; beyond it a connection is cut, and room comes back', async () => {
     const { asked, routes } = longAnswers();
     const { full, unsent } = limited(12 * MiB);

@@ -4,6 +4,7 @@ import { makeRequest, type RawResponse, Reply, type RequestHead } from './http-e
 import { type Identified, makeIdentify } from './identify.js';
 import { TOO_MANY_REQUESTS } from './paid-calls.js';
 import { unlessAway } from './rates.js';
+import { makeRequestBurst } from './request-burst.js';
 import { retryAfter } from './retry-after.js';
 import { makeFindRoute } from './router.js';
 import type { HttpRequest, Identity, Route, ServerOptions } from './transport.js';
@@ -128,6 +129,7 @@ export function makeServeHttp(options: HttpOptions): ServeHttp {
     return makeRequest(head, hasBody ? source : undefined);
   };
 
+  const burst = makeRequestBurst();
   return (raw, head) => {
     const origin = options.checkOrigin(header(head, 'origin'), header(head, 'host'));
     const cors = origin.kind === 'ok' ? origin.cors : undefined;
@@ -135,12 +137,12 @@ export function makeServeHttp(options: HttpOptions): ServeHttp {
       always: corsHeaders(always, cors),
       share: options.unsent.of('http', nobody.principal),
     });
-    if (origin.kind === 'refused') reply.error(origin.code, origin.message);
-    else if (head.method === 'OPTIONS') reply.empty(204, preflight);
-    else {
-      const asked = { raw, head, reply, request: once(() => requestOf(raw, head, reply)) };
-      when(asked, identify(head), (who) => answer(asked, who));
-    }
+    const asked = { raw, head, reply, request: once(() => requestOf(raw, head, reply)) };
+    when(asked, burst(), () => {
+      if (origin.kind === 'refused') reply.error(origin.code, origin.message);
+      else if (head.method === 'OPTIONS') reply.empty(204, preflight);
+      else when(asked, identify(head), (who) => answer(asked, who));
+    });
     return { gone: () => reply.gone() };
   };
 }
