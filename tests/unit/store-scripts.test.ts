@@ -24,6 +24,7 @@ describe('the scripts', () => {
       'turn-begin',
       'turn-commit',
       'turn-release',
+      'turn-retry',
     ]);
   });
 

@@ -4,8 +4,8 @@
 -- ARGV: token fence id turn_id lease_here how delay retry_for
 -- REPLY: fenced | spent | aborted <reason> | waiting <ring>
 -- RULES: L3 T3 T4 T5 T6 T7
-local RING_ANSWERED = 2000 -- then the sweep rings
 --@include fence
+local RING_ANSWERED = 2000 -- then the sweep rings
 local answered = redis.call('HMGET', state, 'released', 'released_ring')
 if fenced and answered[1] == token .. ' ' .. fence then return { 'waiting', answered[2] } end -- its reply was lost
 if fenced then return { 'fenced' } end
