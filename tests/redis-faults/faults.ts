@@ -54,7 +54,8 @@ const demoted: Fault = {
   begin: async ({ boss, redis, proxies }, begun) => {
     const heir = await startRedis();
     await heir.client().replicaof('127.0.0.1', redis.port);
-    await eventually(async () => /slave0:.*state=online/.test(await boss.info('replication')));
+    const isOnline = async () => /slave0:.*state=online/.test(await boss.info('replication'));
+    await eventually(isOnline, 15_000);
     await boss.call('FAILOVER');
     await eventually(async () => /role:slave/.test(await boss.info('replication')));
     begun();

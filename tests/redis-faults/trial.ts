@@ -23,7 +23,7 @@ class ReadyWatch {
   constructor(world: World, node: GatewayProcess) {
     this.#running = (async () => {
       while (!this.#isOver) {
-        const { status } = await world.ready(node);
+        const { status } = await world.ready(node).catch(() => ({ status: 0 }));
         this.looks.push({ ms: performance.now() - this.#sinceMs, status });
         await sleep(LOOK_MS);
       }

@@ -36,7 +36,7 @@ export class World {
 
   /** `count` nodes; a lease lives for `leaseTtlMs`. */
   static async open(count: number, leaseTtlMs: number): Promise<World> {
-    const args = ['--enable-protected-configs', 'yes'];
+    const args = ['--enable-protected-configs', 'yes', '--repl-diskless-sync-delay', '0'];
     const redis = await startRedis({ args, movableClock: true });
     const client = redis.client();
     await client.call('ACL', 'SETUSER', 'boss', 'on', '>of-the-test', '~*', '&*', '+@all');
