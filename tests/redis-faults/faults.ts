@@ -50,7 +50,8 @@ const refusing = (role: ConnectionChoice): Fault => ({
 /** A managed failover: the primary hands over and stays, as a replica, with its connections open. */
 const demoted: Fault = {
   name: 'demoted',
-  red: SILENT,
+  // Before the roles change, a failover lets writes wait.
+  red: { ...SILENT, fromMs: 0 },
   begin: async ({ boss, redis, proxies }, begun) => {
     const heir = await startRedis();
     await heir.client().replicaof('127.0.0.1', redis.port);

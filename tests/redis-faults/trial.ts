@@ -1,4 +1,4 @@
-import { sleep } from '@sluice/runtime';
+import { sleep, within } from '@sluice/runtime';
 import { eventually, type FrameClient, type GatewayProcess } from '@sluice/testkit';
 import { Sender } from '../integration/steady-load.js';
 import type { Fault, Red } from './faults.js';
@@ -93,7 +93,6 @@ export async function tryFault(
   const senders = [1, 2, 3].map((n) => new Sender(`busy-${n}`, () => nodes));
   await eventually(() => senders.every(({ events }) => events.length > 4), 10_000);
   const listener = await cluster.attach(node, { session_id: 'listens' });
-  const heardBefore = listener.frames.length;
   const work = await world.longTurn('works', WORK_ENDS_MS);
   const logged = nodes.map(({ logs }) => logs.length);
 
@@ -111,18 +110,26 @@ export async function tryFault(
       for (const it of nodes) if ((await world.ready(it)).status !== 200) throw new Error('red');
     }, left()).catch(note('/ready stays red')),
     ...nodes.map((it, at) => world.serves(it, `new-${at}`, left()).catch(note('new session'))),
-    eventually(() => senders.every((it, at) => it.events.length > (before[at] ?? 0) + 3), left())
-      // What is there tells who stands still.
-      .catch(() => note('senders stand')(senders.map((it) => it.events.length))),
-    fault.loses
-      ? eventually(() => listener.frames.length > heardBefore, left()).catch(note('not told'))
-      : eventually(() => isHeard(last, listener, 'listens'), left()).catch(note('not heard')),
+    ...(fault.loses
+      ? // What its messages are is gone with the data: it is told by the end of its connection.
+        [within(listener.closed, left()).then((it) => it ?? found.push('a listener was not told'))]
+      : [
+          eventually(
+            () => senders.every((it, at) => it.events.length > (before[at] ?? 0) + 3),
+            left(),
+          )
+            // What is there tells who stands still.
+            .catch(() => note('senders stand')(senders.map((it) => it.events.length))),
+          eventually(() => isHeard(last, listener, 'listens'), left()).catch(note('not heard')),
+        ]),
   ]);
   const recoveredMs = performance.now() - endedMs;
   await watch.stop();
   found.push(...redFaults(watch, fault.red));
 
-  const wrong = (await Promise.all(senders.map((it) => it.settle()))).flat();
+  const wrong = (
+    await Promise.all(senders.map((it) => it.settle(fault.loses ? 0 : 20_000)))
+  ).flat();
   if (!fault.loses) found.push(...wrong);
   const errors = senders.flatMap((it) => it.errors);
   for (const { code, message } of errors) {

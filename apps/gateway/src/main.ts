@@ -88,7 +88,6 @@ export async function startGateway(
     sweepIntervalMs: config.worker.sweepIntervalMs,
     sessionEnd: config.sessionEnd,
     liveProcesses: () => presence?.liveProcesses() ?? [],
-    beating: () => presence?.beatingWithin(config.lease.ttlMs) ?? [],
     calls: metrics.redis,
     stop: stop.signal,
     log,

@@ -74,8 +74,6 @@ export async function startPresence(options: PresenceOptions) {
     liveNodes: () => new Set([nodeId, ...namesOf(live())]).size,
     liveProcesses: () => [processId, ...live().map(({ process }) => process)],
     liveWorkers: () => namesOf(live().filter(({ status }) => status === 'worker')),
-    /** Nodes that have beaten within `ms`, or may have. */
-    beatingWithin: (ms: number) => namesOf(beats.within(Math.max(ms, LIVE_MS))),
     hasAgent(agent: string): boolean {
       if (agents.includes(agent)) return true;
       return live().some((it) => it.agents.includes(agent));

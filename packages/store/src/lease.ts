@@ -57,15 +57,13 @@ export type LeaseOptions = {
   readonly bulk: BulkReads;
   readonly nodeId: string;
   readonly limits: LeaseLimits;
-  /** Nodes that have beaten within the TTL of a lease, as this process saw it. */
-  beating(): readonly string[];
 };
 
 /** The executing marker (Redlock) and every write that is made under it. Throws StoreUnavailable. */
 export function makeLeases(
   connection: Connection,
   keys: Keys,
-  { bulk, nodeId, limits, beating }: LeaseOptions,
+  { bulk, nodeId, limits }: LeaseOptions,
 ) {
   const redlock = new Redlock([connection.client], { retryCount: 0, db: connection.db });
   redlock.on('error', () => {}); // every failure also reaches the caller
@@ -79,7 +77,6 @@ export function makeLeases(
         ring,
         max_attempts: limits.maxAttempts,
         max_hand_overs: limits.maxHandOvers,
-        beating: ` ${beating().join(' ')} `,
       }),
 
     /** Takes the Redlock; undefined when somebody has it. Time counts from before the request (L4). */

@@ -42,8 +42,6 @@ export type StoreOptions = {
   readonly sessionEnd: { stream: string; maxLength: number; groups: readonly string[] };
   /** Processes that beat, this one included (`Store.processId`). */
   liveProcesses?(): readonly string[];
-  /** Nodes that have beaten within the TTL of a lease, as this process saw it. */
-  beating?(): readonly string[];
   /** How calls fare; nobody is told when it is left out. */
   readonly calls?: RedisMetrics;
   /** Ends a start that still waits for Redis. */
@@ -108,10 +106,7 @@ export async function openStore(options: StoreOptions) {
     maxBytes: options.maxBytesPerPrincipal ?? 0,
     liveNodes: () => options.liveProcesses?.().length ?? 1,
   });
-  const leases = makeLeases(connection, keys, {
-    ...{ bulk, nodeId, limits },
-    beating: options.beating ?? (() => []),
-  });
+  const leases = makeLeases(connection, keys, { bulk, nodeId, limits });
   const measure = makeMeasure(connection, keys);
   const pauses = makePauses(connection, keys, { rings, leases });
   const nodes = makeNodes(connection, keys, nodeId);
