@@ -30,7 +30,7 @@ describe('sessions over HTTP', () => {
   beforeAll(async () => {
     redis = await startRedis();
     cluster = await Cluster.open(redis, {
-      gateway: { auth: { tokens } },
+      gateway: { auth: { tokens }, rate_limit: { requests_per_second: 0 } },
       agents: { echo: { kind: 'echo' } },
     });
     const settings = { session: { max_log_bytes: '32MiB' } };

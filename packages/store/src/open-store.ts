@@ -153,7 +153,8 @@ export async function openStore(options: StoreOptions) {
       nodes,
       pauses,
     }),
-    isReachable: pulse.isBeating,
+    /** A closed connection counts at once: what is asked now would be refused. */
+    isReachable: () => connection.serverId() !== undefined && pulse.isBeating(),
     /** What this Redis refuses while a node starts, with what to do about it. */
     startFault: (error: unknown) => startFault(address, error),
     async close(): Promise<void> {
