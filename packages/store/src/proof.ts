@@ -126,6 +126,8 @@ export class Proof {
     const held = this.client.status === 'ready' ? this.heldLooks : 0;
     if (this.quietLooks >= held + REPLACE_LOOKS) this.replace();
     if (this.quietLooks <= held) return 'unknown';
+    // One late answer takes back nothing of what Redis said before.
+    if (this.seen?.kind === 'refused' && this.quietLooks < held + FAULT_LOOKS) return this.seen;
     return this.refusal() ?? { kind: 'silent', why: 'no answer' };
   }
 
