@@ -53,7 +53,8 @@ LABEL org.opencontainers.image.title="Sluice" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.base.name="${NODE_IMAGE}"
-ENV NODE_ENV=production
+# Large buffers go back to the system as soon as they are free (docs/operations.md).
+ENV NODE_ENV=production MALLOC_MMAP_THRESHOLD_=131072
 WORKDIR /sluice
 COPY --from=modules /sluice/node_modules node_modules
 COPY --from=build /out ./

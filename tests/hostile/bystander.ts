@@ -4,7 +4,8 @@ import { WebSocket } from 'ws';
 
 /** Another principal's conversations, one message each behind the other: what the attack must not harm. */
 const SESSIONS = 3;
-const PAUSE_MS = 50;
+/** Together below the 50 messages per second of one principal. */
+const PAUSE_MS = 80;
 /** A turn that takes longer is over for whoever waits for it. */
 const TURN_LIMIT_MS = 20_000;
 

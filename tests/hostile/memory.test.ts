@@ -3,6 +3,10 @@ import { describe, it } from '@jest/globals';
 import { stopLater } from '@sluice/testkit';
 import { attackLimitMs, auth, withstand } from './withstand.js';
 
+/** An address of its own: upgrades that come from the machine itself are not limited. */
+const trusting = { gateway: { trusted_proxies: ['127.0.0.0/8'] } };
+const fromElsewhere = async () => ({ address: '203.0.113.7' });
+
 /** Takes each question and answers none. */
 async function silentIssuer(): Promise<string> {
   const server = createServer(() => undefined);
@@ -19,14 +23,26 @@ async function silentIssuer(): Promise<string> {
 describe('what a node keeps for others', () => {
   it(
     'B1 messages that are never finished fill no memory',
-    () => withstand({ program: 'unfinished' }),
+    () => withstand({ program: 'unfinished', config: trusting, prepare: fromElsewhere }),
+    attackLimitMs,
+  );
+  it(
+    'B1 messages that are never finished, behind a hello, fill no memory',
+    () =>
+      withstand({
+        program: 'unfinished',
+        args: ['greeting'],
+        config: trusting,
+        prepare: fromElsewhere,
+      }),
     attackLimitMs,
   );
   it(
     'B1 frames that come before an issuer of keys has answered fill no memory',
     async () => {
       const jwt = { jwks_url: await silentIssuer() };
-      await withstand({ program: 'early', config: { gateway: { auth: { ...auth, jwt } } } });
+      const gateway = { ...trusting.gateway, auth: { ...auth, jwt } };
+      await withstand({ program: 'early', config: { gateway }, prepare: fromElsewhere });
     },
     attackLimitMs,
   );

@@ -27,6 +27,7 @@ const TURN_P99_MS = attackSeconds < 30 ? 1_000 : 100; // few turns, on a machine
 const QUIET_MS = attackSeconds < 30 ? 1_500 : 3_000;
 /** Lines at `warn` and above that an attack of any length may cost. */
 const WARNINGS_MAX = 30;
+const WARNING_LEVELS = ['warn', 'error', 'fatal'];
 
 export const tokens = {
   bystander: 'bystander-K7tqPz2mWx9cVb4nRj6d',
@@ -73,6 +74,7 @@ export async function withstand(attack: Attack): Promise<void> {
   const node = await startGateway({
     config: sections(attack.config),
     redisUrl: redis.url,
+    env: { MALLOC_MMAP_THRESHOLD_: '131072' }, // as in the image (docs/operations.md)
     ...(attack.openFiles === undefined ? {} : { openFiles: attack.openFiles }),
   });
   try {
@@ -112,7 +114,7 @@ async function judge(attack: Attack, target: Target): Promise<void> {
     conversations.turnsMs.slice(0, before.turns),
     conversations.turnsMs.slice(after + SETTLED_TURNS),
   ].map((some) => percentile(some, 0.99));
-  const warnings = node.logs.filter(({ level }) => typeof level === 'number' && level >= 40);
+  const warnings = node.logs.filter(({ level }) => WARNING_LEVELS.includes(String(level)));
   const p99 = percentile(turns, 0.99);
   const seen = {
     attack: [attack.program, ...(attack.args ?? [])].join(' '),

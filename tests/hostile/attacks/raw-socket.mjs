@@ -16,10 +16,11 @@ export function openTcp() {
 export function openWebSocket(token) {
   const socket = openTcp();
   const credential = token === '' ? '' : `Authorization: Bearer ${token}\r\n`;
+  const address = given.address === undefined ? '' : `X-Forwarded-For: ${given.address}\r\n`;
   const key = randomBytes(16).toString('base64');
   socket.write(
     `GET /ws HTTP/1.1\r\nHost: ${hostname}:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-      `${credential}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n\r\n`,
+      `${address}${credential}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n\r\n`,
   );
   return new Promise((resolve) => {
     socket.once('data', () => resolve(socket));

@@ -1,6 +1,8 @@
-// 400 WebSockets, each with the most of a message that the node takes, and never its end.
+// 400 WebSockets, each with the most of a message that the node takes, and never its end; behind a `hello` or not.
 import { given, keepGoing, openWebSocket, webSocketFrame } from './raw-socket.mjs';
 
+const [, , , greeting] = process.argv;
+const hello = { type: 'hello', agent_id: 'echo', session_id: 'unfinished' };
 const PART = 1_000_000;
 const first = webSocketFrame(1, 'x'.repeat(PART), false);
 const more = webSocketFrame(0, 'x'.repeat(PART), false);
@@ -8,6 +10,7 @@ const more = webSocketFrame(0, 'x'.repeat(PART), false);
 keepGoing(400, async () => {
   const socket = await openWebSocket(given.hostile);
   socket.resume();
+  if (greeting !== undefined) socket.write(webSocketFrame(1, JSON.stringify(hello)));
   socket.write(first);
   for (let at = 0; at < 3; at += 1) socket.write(more);
   if (!socket.destroyed) await new Promise((resolve) => socket.once('close', resolve));

@@ -1,7 +1,9 @@
 import { closes } from '@sluice/protocol';
+import { monotonicMs } from '@sluice/runtime';
 import { admit, noRoom, type Refusal, type UpgradeRequest } from './admit.js';
 import { closeReason, LiveSocket, type RawSocket } from './socket.js';
 import type { ServerOptions } from './transport.js';
+import type { Holder } from './unfinished.js';
 
 /** When a client may find room that there is none of now. */
 const NO_ROOM_RETRY_MS = 5_000;
@@ -24,7 +26,8 @@ type Frame = { readonly message: ArrayBuffer; readonly isBinary: boolean };
  * from elsewhere, and the library upgrades a request only in the call that brought it. What the client
  * sends meanwhile waits, in order and bounded.
  */
-export class Entrance {
+export class Entrance implements Holder {
+  readonly openedMs = monotonicMs();
   readonly #raw: RawSocket;
   readonly #options: ServerOptions;
   readonly #undecided: Undecided;
@@ -121,6 +124,19 @@ export class Entrance {
     this.#undecided.bytes -= this.#earlyBytes;
     this.#earlyBytes = 0;
     return this.#early.splice(0);
+  }
+
+  get principal(): string {
+    return this.#socket?.identity.principal ?? '';
+  }
+
+  get hasGreeted(): boolean {
+    return this.#socket?.hasGreeted ?? false;
+  }
+
+  cut(): void {
+    if (this.#socket) this.#socket.cut();
+    else if (!this.#isOver) this.#raw.close();
   }
 
   drained(): void {

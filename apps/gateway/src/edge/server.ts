@@ -12,8 +12,9 @@ import { startLiveness } from './liveness.js';
 import { pageRoutes } from './page.js';
 import { socketPathRoute } from './routes/socket-path.js';
 import { makeServeHttp } from './serve-http.js';
-import type { LiveSocket } from './socket.js';
+import type { LiveSocket, RawSocket } from './socket.js';
 import type { Route, Server, ServerOptions } from './transport.js';
+import { startUnfinished, type Unfinished } from './unfinished.js';
 
 /** Its value in the library; the declarations have it in another place than the module. */
 const LIBUS_LISTEN_EXCLUSIVE_PORT = 1;
@@ -40,7 +41,15 @@ export async function startServer(all: ServerOptions): Promise<Server> {
   const options = { ...all, authenticate };
   const app = uWS.App();
   const sockets = new Set<LiveSocket>();
-  app.ws<UserData>('/ws', webSocketBehavior(options, sockets));
+  const entrances = new Set<Entrance>();
+  const unfinished = startUnfinished({
+    holders: entrances,
+    maxBytes: options.unsent.maxBytes,
+    maxHeldBytes: PAYLOAD_ANSWERED_FACTOR * options.maxPayloadBytes,
+    countedBytes: () => options.unsent.bytes,
+    log: options.log,
+  });
+  app.ws<UserData>('/ws', webSocketBehavior(options, { sockets, entrances, unfinished }));
   const page = options.publicFile === null ? [] : pageRoutes(options.publicFile);
   serve(app, options, [...options.routes, ...ownRoutes, ...page]);
   const keepRoom = makeKeepRoom(options.descriptors ?? new Descriptors(), options.log);
@@ -60,6 +69,7 @@ export async function startServer(all: ServerOptions): Promise<Server> {
   const close = () => {
     keepRoom.stop();
     stopLiveness();
+    unfinished.stop();
     main.close();
     admin?.close();
   };
@@ -166,9 +176,26 @@ function addressOf(
   return clientAddress(Buffer.from(res.getRemoteAddressAsText()).toString(), forwarded);
 }
 
+type Open = {
+  readonly sockets: Set<LiveSocket>;
+  readonly entrances: Set<Entrance>;
+  readonly unfinished: Unfinished;
+};
+
+/** One whose close is a cut while much is held (`Unfinished`). */
+function rawSocket(ws: uWS.WebSocket<UserData>, { isPressed }: Unfinished): RawSocket {
+  return {
+    send: (message, isBinary) => ws.send(message, isBinary),
+    getBufferedAmount: () => ws.getBufferedAmount(),
+    end: (code, reason) => (isPressed() ? ws.close() : ws.end(code, reason)),
+    close: () => ws.close(),
+    ping: () => ws.ping(),
+  };
+}
+
 function webSocketBehavior(
   options: ServerOptions,
-  sockets: Set<LiveSocket>,
+  { sockets, entrances, unfinished }: Open,
 ): uWS.WebSocketBehavior<UserData> {
   const undecided: Undecided = { sockets: 0, bytes: 0 };
   return {
@@ -182,14 +209,20 @@ function webSocketBehavior(
     upgrade: (res, req, context) => upgrade(options, res, { req, context }),
     open: (ws) => {
       const data = ws.getUserData();
-      data.entrance = new Entrance(ws, options, undecided);
+      data.entrance = new Entrance(rawSocket(ws, unfinished), options, undecided);
+      entrances.add(data.entrance);
       data.entrance.decide(data.request, sockets);
     },
     message: (ws, message, isBinary) => ws.getUserData().entrance?.arrived(message, isBinary),
     ping: (ws) => ws.getUserData().entrance?.heard(),
     pong: (ws) => ws.getUserData().entrance?.heard(),
     drain: (ws) => ws.getUserData().entrance?.drained(),
-    close: (ws) => ws.getUserData().entrance?.gone(),
+    close: (ws) => {
+      const { entrance } = ws.getUserData();
+      if (entrance === undefined) return;
+      entrances.delete(entrance);
+      entrance.gone();
+    },
   };
 }
 

@@ -60,6 +60,7 @@ export class LiveSocket implements Socket {
   /** Moved ahead by the liveness scan after a stall of this process. */
   lastInboundMs = monotonicMs();
   nextPingMs = 0;
+  hasGreeted = false;
   readonly #raw: RawSocket;
   readonly #context: SocketContext;
   readonly #pace: FramePace;
@@ -140,6 +141,7 @@ export class LiveSocket implements Socket {
   }
 
   saidHello(): void {
+    this.hasGreeted = true;
     this.#pace.saidHello();
   }
 

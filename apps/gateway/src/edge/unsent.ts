@@ -23,6 +23,14 @@ export class Unsent {
 
   constructor(private readonly limits: UnsentLimits) {}
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get maxBytes(): number {
+    return this.limits.maxBytes;
+  }
+
   /** What one connection keeps, which counts until it is set to 0. */
   of(kind: UnsentKind, principal: string): UnsentShare {
     return new UnsentShare((from, to) => {
