@@ -56,9 +56,9 @@ describe.each(rendered)('k8s/: $name', ({ manifests }) => {
         { name: 'http', containerPort: port },
         { name: 'admin', containerPort: adminPort },
       ]);
-      expect(startupProbe.httpGet).toEqual({ path: '/live', port: 'http' });
+      expect(startupProbe.httpGet).toEqual({ path: '/live', port: 'admin' });
       expect(readinessProbe.httpGet).toEqual({ path: '/ready', port: 'http' });
-      expect(livenessProbe.httpGet).toEqual({ path: '/live', port: 'http' });
+      expect(livenessProbe.httpGet).toEqual({ path: '/live', port: 'admin' });
     }
   });
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { get } from 'node:http';
 import { sleep } from '@sluice/runtime';
 
 const LOOK_MS = 250;
@@ -21,26 +22,41 @@ export type Watched = {
   memoryMax: number;
   /** Answers of `/ready` other than 200, and how long each had taken. */
   readonly notReady: string[];
+  /** The same of `/live`, as Kubernetes asks. */
+  readonly notAlive: string[];
   probes: number;
 };
 
+/** Over a connection of its own, as a kubelet does. */
+function probe(url: string): Promise<string> {
+  const sentMs = performance.now();
+  return new Promise<string>((resolve) => {
+    const signal = AbortSignal.timeout(PROBE_LIMIT_MS);
+    const request = get(url, { agent: false, signal }, (answer) => {
+      answer.resume();
+      answer.on('end', () => resolve(String(answer.statusCode)));
+      answer.on('error', (error) => resolve(error.message));
+    });
+    request.on('error', (error) => resolve(error.message));
+  }).then((answer) =>
+    answer === '200' ? '' : `${answer} after ${Math.round(performance.now() - sentMs)} ms`,
+  );
+}
+
 /** Looks at a node four times a second until the returned function is called. */
-export function watch(url: string, pid: number): { seen: Watched; stop(): Promise<Watched> } {
-  const seen: Watched = { memoryMax: 0, notReady: [], probes: 0 };
+export function watch(
+  { url, liveUrl }: { url: string; liveUrl: string },
+  pid: number,
+): { seen: Watched; stop(): Promise<Watched> } {
+  const seen: Watched = { memoryMax: 0, notReady: [], notAlive: [], probes: 0 };
   let isOver = false;
   const loop = (async () => {
     while (!isOver) {
       seen.memoryMax = Math.max(seen.memoryMax, memoryOf(pid));
-      const sentMs = performance.now();
-      const answer = await fetch(`${url}/ready`, { signal: AbortSignal.timeout(PROBE_LIMIT_MS) })
-        .then(async (response) => {
-          await response.text();
-          return String(response.status);
-        })
-        .catch((error: Error) => error.name);
+      const [ready, live] = await Promise.all([probe(`${url}/ready`), probe(`${liveUrl}/live`)]);
       seen.probes += 1;
-      const took = Math.round(performance.now() - sentMs);
-      if (answer !== '200') seen.notReady.push(`${answer} after ${took} ms`);
+      if (ready !== '') seen.notReady.push(ready);
+      if (live !== '') seen.notAlive.push(live);
       await sleep(LOOK_MS);
     }
   })();

@@ -92,7 +92,9 @@ async function judge(attack: Attack, target: Target): Promise<void> {
   await sleep(QUIET_MS);
   const idleMemory = memoryOf(node.pid);
   const before = { turns: conversations.turnsMs.length, processor: processorOf(node.pid) };
-  const watching = watch(node.url, node.pid);
+  const { admin_port } = await node.waitForLog(({ msg }) => msg === 'ready');
+  const liveUrl = admin_port === undefined ? node.url : `http://127.0.0.1:${admin_port}`;
+  const watching = watch({ url: node.url, liveUrl }, node.pid);
 
   const hostile = startHostile(attack, {
     url: node.url,
@@ -103,7 +105,7 @@ async function judge(attack: Attack, target: Target): Promise<void> {
   await sleep(attackSeconds * 1_000);
   const { error, said } = await hostile.stop();
   const processor = processorOf(node.pid) - before.processor;
-  const { notReady, probes, memoryMax } = await watching.stop();
+  const { notReady, notAlive, probes, memoryMax } = await watching.stop();
   const after = conversations.turnsMs.length;
   const backMs = await memoryBackMs(node.pid, idleMemory + MEMORY_BACK);
   await sleep(QUIET_MS);
@@ -126,6 +128,7 @@ async function judge(attack: Attack, target: Target): Promise<void> {
     processor: Math.round(processor),
     memory: `${idleMemory} +${memoryMax - idleMemory} MiB, back after ${backMs} ms`,
     notReady: `${notReady.length} of ${probes}`,
+    notAlive: notAlive.length,
     warnings: warnings.length,
     hostile: said,
   };
@@ -133,7 +136,8 @@ async function judge(attack: Attack, target: Target): Promise<void> {
 
   expect(error).toBe('');
   expect({ cut: conversations.cut.slice(0, 5) }).toEqual({ cut: [] });
-  // Without descriptors a probe gets no connection, unless it has one.
+  expect({ notAlive: notAlive.slice(0, 5) }).toEqual({ notAlive: [] });
+  // Without descriptors a probe on the port of the clients gets no connection.
   if (attack.openFiles === undefined)
     expect({ notReady: notReady.slice(0, 5) }).toEqual({ notReady: [] });
   expect(turns.length).toBeGreaterThan(0);

@@ -8,7 +8,12 @@ const FULL = 'no more connections for now: the open files are at their limit';
 describe('a node whose open files run out', () => {
   it('B1 keeps its sockets, does not spin, says so once, and takes others as soon as some leave', async () => {
     const redis = await startRedis();
-    const node = await startGateway({ redisUrl: redis.url, openFiles: 200 });
+    const node = await startGateway({
+      redisUrl: redis.url,
+      openFiles: 200,
+      config: { gateway: { admin_port: 0 } },
+    });
+    const { admin_port } = await node.waitForLog(({ msg }) => msg === 'ready');
     const client = await FrameClient.connect(node.wsUrl);
     await client.hello({ session_id: 'kept' });
     const silent: Socket[] = [];
@@ -18,6 +23,7 @@ describe('a node whose open files run out', () => {
       silent.push(socket);
     }
     await node.waitForLog(({ msg }) => msg === FULL);
+    expect((await fetch(`http://127.0.0.1:${admin_port}/live`)).status).toBe(200);
     const before = processorOf(node.pid);
     await client.final(client.message('one more'));
     await new Promise((resolve) => setTimeout(resolve, 500));
