@@ -38,7 +38,7 @@ function process({ isExact = true } = {}) {
   };
   const left = (principal: string) =>
     [...holders].filter((holder) => holder.principal === principal).length;
-  return { ...unfinished, opens, left, clock, rest, heldBytes: () => held };
+  return { ...unfinished, holders, opens, left, clock, rest, heldBytes: () => held };
 }
 
 describe('messages that have not arrived in full', () => {
@@ -88,6 +88,16 @@ describe('messages that have not arrived in full', () => {
     for (let at = 0; at < 10; at += 1) node.look();
     const left = Array.from({ length: 100 }, (_, at) => node.left(`quiet-${at}`));
     expect(left.reduce((sum, count) => sum + count)).toBe(968);
+  });
+
+  it('B1 cost nobody when many connections have left', () => {
+    const node = process();
+    node.opens(50_000, 'quiet', 5 * 1024);
+    node.look();
+    for (const holder of [...node.holders]) holder.cut();
+    node.opens(40, 'next', 0);
+    node.look();
+    expect(node.left('next')).toBe(40);
   });
 
   it('B1 cost nobody who said hello where freed memory cannot be seen', () => {

@@ -75,19 +75,23 @@ export function makeUnfinished(options: UnfinishedOptions): Unfinished & { look(
   const tell = seldom<Cut>(TOLD_MS, (cut, more) =>
     log.warn({ ...cut, more }, 'connections cut: too much of unfinished messages was in memory'),
   );
-  const measure = () => memoryBytes() - countedBytes() - holders.size * CONNECTION_BYTES;
-  let floor = measure();
+  const atStart = memoryBytes();
+  let floor = atStart;
+  const excess = () => memoryBytes() - floor - countedBytes() - holders.size * CONNECTION_BYTES;
   let silentCutMs = Number.NEGATIVE_INFINITY;
   let pressed = false;
-  const isRelieved = () => measure() - floor <= maxBytes * LEFT_SHARE;
+  const isRelieved = () => excess() <= maxBytes * LEFT_SHARE;
 
   function look(): void {
-    const now = measure();
-    floor = Math.min(floor, now);
-    pressed = now - floor > maxBytes * PRESSED_SHARE;
-    if (now - floor <= maxBytes) return;
+    // Not below: what the heap has reserved and not used yet makes the rest look smaller than it is.
+    floor = Math.max(atStart / 2, Math.min(floor, memoryBytes()));
+    const bytes = excess();
+    pressed = bytes > maxBytes * PRESSED_SHARE;
+    if (bytes <= maxBytes) return;
     cutSilent();
-    if (isExact && !isRelieved()) cutGreeted();
+    if (isRelieved()) return;
+    if (isExact) cutGreeted();
+    else if (!isResting()) accept();
   }
 
   /** Whoever they are, they go soon (`hello_timeout`). What they held may go back to the system later. */
@@ -101,10 +105,9 @@ export function makeUnfinished(options: UnfinishedOptions): Unfinished & { look(
   }
 
   function cutGreeted(): void {
-    const isResting = nowMs() - silentCutMs < SILENT_REST_MS;
     let spared = 0;
     for (const [principal, members] of groupsOf(holders)) {
-      if (isResting && members.length * maxHeldBytes < maxBytes * SMALL_SHARE) return;
+      if (isResting() && members.length * maxHeldBytes < maxBytes * SMALL_SHARE) return;
       while (members.length > 0 && spared < SPARED_BEHIND) {
         const batch = members.splice(-BATCH);
         const freed = cut(principal, batch);
@@ -114,8 +117,16 @@ export function makeUnfinished(options: UnfinishedOptions): Unfinished & { look(
         break;
       }
     }
-    // It is nothing that connections hold: not tried again before it grows.
-    floor = measure() - maxBytes * LEFT_SHARE;
+    accept();
+  }
+
+  /** It is nothing that connections hold: not tried again before it grows. */
+  function accept(): void {
+    floor += excess() - maxBytes * LEFT_SHARE;
+  }
+
+  function isResting(): boolean {
+    return nowMs() - silentCutMs < SILENT_REST_MS;
   }
 
   /** Returns what they held. */
