@@ -68,7 +68,11 @@ function writeConfig(dir: string, target: string): string {
     const redis = await startRedis();
     gateway = await startGateway({
       redisUrl: redis.url,
-      config: { metrics: { public: true }, session_end: { groups: ['ops'] } },
+      config: {
+        metrics: { public: true },
+        session_end: { groups: ['ops'] },
+        agents: { echo: { kind: 'echo' }, program: { kind: 'command', command: ['cat'] } },
+      },
     });
     const address = `127.0.0.1:${await freePort()}`;
     url = `http://${address}`;

@@ -23,7 +23,9 @@ describe('metrics', () => {
   let cluster: Cluster;
   let node: GatewayProcess;
   beforeAll(async () => {
-    cluster = await Cluster.open(await startRedis());
+    const command = ['node', '-e', 'process.stdin.resume()'];
+    const agents = { program: { kind: 'command', command } }; // with it each metric has a value
+    cluster = await Cluster.open(await startRedis(), { agents });
     node = await cluster.start();
     const client = await cluster.attach(node, { session_id: 's' });
     client.message('hello', { message_id: 'm1' });
