@@ -76,78 +76,119 @@ export type Findings = {
   readonly log: readonly string[];
 };
 
+type Lasting = { readonly durationMs: number; readonly leaseTtlMs: number };
+
+/** What is wrong, one sentence each, the same one once. */
+class Notes {
+  readonly all = new Set<string>();
+
+  /** Takes the failure of a promise as a finding. */
+  failed(what: string) {
+    return (error: unknown): undefined => {
+      const why = error instanceof Error ? error.message.split('\n')[0] : error;
+      this.all.add(`${what}: ${why}`);
+    };
+  }
+}
+
+/** What is under way when the fault begins: conversations, one who only listens, and a turn that takes long. */
+async function startLoad(world: World) {
+  const { nodes, cluster, first } = world;
+  const senders = [1, 2, 3].map((n) => new Sender(`busy-${n}`, () => nodes));
+  await eventually(() => senders.every(({ events }) => events.length > 4), 10_000);
+  const listener = await cluster.attach(first.node, { session_id: 'listens' });
+  const work = await world.longTurn('works', WORK_ENDS_MS);
+  return { senders, listener, work };
+}
+type Load = Awaited<ReturnType<typeof startLoad>>;
+
+/** Waits, within `RECOVERY_MS` in all, until each thing works that a client or an operator looks for. */
+async function recovers(world: World, fault: Fault, { senders, listener }: Load, notes: Notes) {
+  const { nodes } = world;
+  const untilMs = performance.now() + RECOVERY_MS;
+  const left = () => Math.max(1, untilMs - performance.now());
+  const before = senders.map(({ events }) => events.length);
+  const goOn = () => senders.every((it, at) => it.events.length > (before[at] ?? 0) + 3);
+  const areReady = async () => {
+    const answers = await Promise.all(nodes.map((it) => world.ready(it)));
+    return answers.every(({ status }) => status === 200);
+  };
+  const last = nodes.at(-1) ?? world.first.node;
+  const told = async () => {
+    if (!(await within(listener.closed, left()))) throw new Error('its connection is open');
+  };
+  await Promise.all([
+    eventually(areReady, left()).catch(notes.failed('/ready stays red')),
+    ...nodes.map((it, at) =>
+      world.serves(it, `new-${at}`, left()).catch(notes.failed('new session')),
+    ),
+    ...(fault.loses
+      ? // What its messages are is gone with the data: it is told by the end of its connection.
+        [told().catch(notes.failed('a listener was not told'))]
+      : [
+          eventually(goOn, left()).catch(notes.failed('senders stand')),
+          eventually(() => isHeard(last, listener, 'listens'), left()).catch(
+            notes.failed('not heard'),
+          ),
+        ]),
+  ]);
+}
+
+/** The turn that the fault met: its outcome, and how often its agent was asked. */
+async function judgeWork(
+  world: World,
+  { work }: Load,
+  isKept: boolean,
+  notes: Notes,
+): Promise<void> {
+  const last = world.nodes.at(-1) ?? world.first.node;
+  const reader = await world.cluster
+    .attach(last, { session_id: 'works' })
+    .catch(notes.failed('no attach'));
+  const final = await reader
+    ?.final(work.id, 5_000)
+    .catch(notes.failed('the long turn has no outcome'));
+  const { status } = Object(Object(final).outcome);
+  if (final && status !== 'ok') notes.all.add(`the long turn ended ${status}`);
+  const runs = world.turnsOf(work.id).length;
+  if (isKept && runs !== 1) notes.all.add(`finished work was thrown away: ${runs} runs`);
+}
+
 /** Lets a fault last for `durationMs` under load, and finds what is wrong during it and behind it. */
 export async function tryFault(
   world: World,
   fault: Fault,
-  { durationMs, leaseTtlMs }: { durationMs: number; leaseTtlMs: number },
+  { durationMs, leaseTtlMs }: Lasting,
 ): Promise<Findings> {
-  const { nodes, cluster } = world;
-  const { node } = world.first;
-  const found: string[] = [];
-  const note =
-    (text: string) =>
-    (error: unknown): undefined => {
-      found.push(`${text}: ${error instanceof Error ? error.message.split('\n')[0] : error}`);
-    };
-  const senders = [1, 2, 3].map((n) => new Sender(`busy-${n}`, () => nodes));
-  await eventually(() => senders.every(({ events }) => events.length > 4), 10_000);
-  const listener = await cluster.attach(node, { session_id: 'listens' });
-  const work = await world.longTurn('works', WORK_ENDS_MS);
+  const { nodes, first } = world;
+  const notes = new Notes();
+  const load = await startLoad(world);
   const logged = nodes.map(({ logs }) => logs.length);
-
-  const watch = new ReadyWatch(world, node);
-  const end = await fault.begin(world, () => watch.begin());
-  await sleep(durationMs);
-  await end();
-  const endedMs = performance.now();
-  const left = () => Math.max(1, endedMs + RECOVERY_MS - performance.now());
-
-  const last = nodes.at(-1) ?? node;
-  const before = senders.map(({ events }) => events.length);
-  await Promise.all([
-    eventually(async () => {
-      for (const it of nodes) if ((await world.ready(it)).status !== 200) throw new Error('red');
-    }, left()).catch(note('/ready stays red')),
-    ...nodes.map((it, at) => world.serves(it, `new-${at}`, left()).catch(note('new session'))),
-    ...(fault.loses
-      ? // What its messages are is gone with the data: it is told by the end of its connection.
-        [within(listener.closed, left()).then((it) => it ?? found.push('a listener was not told'))]
-      : [
-          eventually(
-            () => senders.every((it, at) => it.events.length > (before[at] ?? 0) + 3),
-            left(),
-          )
-            // What is there tells who stands still.
-            .catch(() => note('senders stand')(senders.map((it) => it.events.length))),
-          eventually(() => isHeard(last, listener, 'listens'), left()).catch(note('not heard')),
-        ]),
-  ]);
-  const recoveredMs = performance.now() - endedMs;
-  await watch.stop();
-  found.push(...redFaults(watch, fault.red));
-
-  const wrong = (
-    await Promise.all(senders.map((it) => it.settle(fault.loses ? 0 : 20_000)))
-  ).flat();
-  if (!fault.loses) found.push(...wrong);
-  const errors = senders.flatMap((it) => it.errors);
-  for (const { code, message } of errors) {
-    if (code === 'internal') found.push(`a client read "internal": ${message}`);
+  const watch = new ReadyWatch(world, first.node);
+  try {
+    const end = await fault.begin(world, () => watch.begin());
+    await sleep(durationMs);
+    await end();
+    const endedMs = performance.now();
+    await recovers(world, fault, load, notes);
+    const recoveredMs = performance.now() - endedMs;
+    const settled = load.senders.map((it) => it.settle(fault.loses ? 0 : 20_000));
+    const wrong = (await Promise.all(settled)).flat();
+    if (!fault.loses) {
+      for (const it of wrong) notes.all.add(it);
+      const isKept = durationMs < 0.9 * leaseTtlMs && (fault.keepsWork ?? true);
+      await judgeWork(world, load, isKept, notes);
+    }
+    for (const { code, message } of load.senders.flatMap((it) => it.errors)) {
+      if (code === 'internal') notes.all.add(`a client read "internal": ${message}`);
+    }
+    const fatal = nodes.flatMap(({ logs }) => logs.filter(({ level }) => level === 'fatal'));
+    for (const { msg } of fatal) notes.all.add(`logged at fatal: ${msg}`);
+    const { redAtMs } = watch;
+    for (const it of redFaults(watch, fault.red)) notes.all.add(it);
+    return { faults: [...notes.all], redAtMs, recoveredMs, log: world.logLines(logged) };
+  } finally {
+    await watch.stop();
+    await Promise.all(load.senders.map((it) => it.settle(0)));
   }
-  if (!fault.loses) {
-    const reader = await cluster.attach(last, { session_id: 'works' }).catch(note('no attach'));
-    const final = await reader?.final(work.id, 5_000).catch(note('the long turn has no outcome'));
-    const status = Object(Object(final).outcome).status;
-    if (final && status !== 'ok') found.push(`the long turn ended ${status}`);
-    const isKept = durationMs < 0.9 * leaseTtlMs && (fault.keepsWork ?? true);
-    const runs = world.turnsOf(work.id).length;
-    if (isKept && runs !== 1) found.push(`finished work was thrown away: ${runs} runs`);
-  }
-  for (const it of nodes) {
-    const fatal = it.logs.find(({ level }) => level === 'fatal');
-    if (fatal) found.push(`${it.nodeId} logged at fatal: ${fatal.msg}`);
-  }
-  const log = world.logLines(logged);
-  return { faults: [...new Set(found)], redAtMs: watch.redAtMs, recoveredMs, log };
 }
