@@ -180,7 +180,7 @@ describe('sluice for operators', () => {
 
   it('T4 dead letters of an agent: all sent again', async () => {
     cluster.agent.behave(httpBehaviours.fail({ status: 503 }));
-    const client = await talk('dies too', 'm1', 'm2');
+    const client = await talk('dies-too', 'm1', 'm2');
     await client.final('m2', 20_000);
     cluster.agent.behave(httpBehaviours.delayMs(0));
     expect(await run('dead-letters retry --agent slow')).toMatchObject({
