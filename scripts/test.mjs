@@ -27,10 +27,10 @@ const jestMs = 15 * 60_000;
  * quick ones, each with as many workers as its waiting leaves room for.
  */
 const longSuites = [
-  { name: 'tests/long', args: ['--runInBand'] },
+  { name: 'tests/long', args: [] },
   { name: 'tests/failpoints', args: [], env: { SLUICE_WALK: 'all' } },
   { name: 'tests/redis-faults', args: ['--maxWorkers=4'] },
-  { name: 'tests/hostile', args: ['--runInBand'], env: { SLUICE_HOSTILE_SECONDS: '8' } },
+  { name: 'tests/hostile', args: ['--runInBand'], env: { SLUICE_HOSTILE_SECONDS: '5' } },
 ];
 /** A short cut of a suite, in its `short.test.ts`, belongs to the quick ones. */
 const longTests = `/(${longSuites.map(({ name }) => name).join('|')})/(?!short\\.)`;

@@ -85,6 +85,7 @@ describe('another principal', () => {
       { token: bob, principal: 'bob' },
     ];
     const rate_limit = {
+      requests_per_second: 0,
       messages_per_second: 100_000,
       burst: 100_000,
       sessions_per_minute: 100_000,

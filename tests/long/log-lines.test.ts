@@ -26,11 +26,13 @@ describe('the lines of a log', () => {
     return node;
   }
 
-  it('at info a turn and a connection have none, ten seconds have one', async () => {
+  it('at info a turn that fails has one, other turns and connections none, ten seconds one', async () => {
     const node = await converse('info');
     const summary = await node.waitForLog(({ msg }) => msg === 'summary', 15_000);
     const from = node.logs.findIndex(({ msg }) => msg === 'ready') + 1;
-    expect(node.logs.slice(from)).toEqual([summary]);
+    const [failed, ...others] = node.logs.slice(from);
+    expect(failed).toMatchObject({ level: 'warn', msg: 'agent failed', agent: 'slow' });
+    expect(others).toEqual([summary]);
     expect(summary).toMatchObject({
       ...{ level: 'info', connections: 0, streams: 0, executing: 0, lingering: 0 },
       ...{ messages: TURNS + 1, refused: 1, turns: TURNS + 1, failed: 1 },
