@@ -38,7 +38,7 @@ export function makeClone(name = 'clone'): { dir: string; remove(): void } {
 /** The shell of somebody who has set nothing. */
 export function plainEnv(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(
-    ([name]) => !/^(SLUICE_|REDIS_URL$|npm_|JEST_|OPENAI_|NODE_OPTIONS$|NODE_ENV$)/.test(name),
+    ([name]) => !/^(SLUICE_|REDIS_URL$|npm_|JEST_|OPENAI_|NODE_OPTIONS$|NODE_ENV$|CI$)/.test(name),
   );
   return { ...Object.fromEntries(own), ...more };
 }
