@@ -7,6 +7,8 @@ import { quantile } from './strain.js';
 
 /** D5 */
 const handOverMaxMs = 1_000;
+/** C1, behind the lease's TTL. */
+const takeoverMaxMs = 2_000;
 
 function levelOf({ before, after, ms }: Levelling): string {
   const when = ms === undefined ? 'never' : `after ${(ms / 1_000).toFixed(1)} s`;
@@ -36,6 +38,7 @@ function summary({ seed }: ChaosOptions, result: ChaosResult): string {
       (totals.lost + totals.doubled + totals.reordered + totals.overlaps) +
       result.oddities.length,
     'slowest takeover': slowest(pauses.takeovers),
+    'through another fault': slowest(pauses.brokenTakeovers.map(({ ms }) => ms)),
     'slowest hand-over': slowest(pauses.handOvers),
     'seen at the agents': slowest(pauses.seenHandOvers),
     '5xx': refusals.filter(({ status }) => status >= 500).length,
@@ -100,9 +103,18 @@ async function main(): Promise<number> {
     ...result.pauses.handOvers
       .filter((ms) => ms > handOverMaxMs)
       .map((ms) => `a hand-over took ${Math.round(ms)} ms, at most ${handOverMaxMs} are allowed`),
+    ...result.pauses.takeovers
+      .filter((ms) => ms > options.leaseTtlMs + takeoverMaxMs)
+      .map((ms) => `a takeover took ${Math.round(ms)} ms with nothing else broken`),
     ...result.leftover.map((key) => `left over: ${key}`),
     ...voidBecause(options, result),
   ];
+  const isLong = ({ ms }: { ms: number }) => ms > options.leaseTtlMs + takeoverMaxMs;
+  for (const { session, ms, through } of result.pauses.brokenTakeovers.filter(isLong)) {
+    process.stderr.write(
+      `${session} taken over after ${Math.round(ms)} ms, with ${through.join(', ')}\n`,
+    );
+  }
   for (const what of faults.slice(0, 100)) process.stderr.write(`${what}\n`);
   process.stdout.write(`${summary(options, result)}\n`);
   return result.verdict.findings.length + faults.length > 0 ? 1 : 0;

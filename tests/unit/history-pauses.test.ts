@@ -27,6 +27,19 @@ describe('the pauses of a history', () => {
     expect(measurePauses(history(idle, kill, 0)).takeovers).toEqual([]);
   });
 
+  it('of takeovers are told apart when something else breaks before they are over', () => {
+    const turns = [turn('a', 900, 1_005, true), turn('c', 7_600, 7_900)];
+    const measured = (...others: readonly Fault[]) =>
+      measurePauses({ ...history(turns, kill, 0), faults: [kill, ...others] });
+    const second: Fault = { kind: 'kill', node: 'b', startMs: 4_100, endMs: 4_110 };
+    expect(measured(second).takeovers).toEqual([]);
+    expect(measured(second).brokenTakeovers).toEqual([
+      { session: 's1', ms: 6_600, through: ['kill of b at 3100'] },
+    ]);
+    expect(measured({ ...second, startMs: 7_700, endMs: 7_710 }).takeovers).toEqual([6_600]);
+    expect(measured({ ...second, kind: 'drain' }).takeovers).toEqual([6_600]);
+  });
+
   it('begin with the end of the last turn when a node hands over', () => {
     const turns = [turn('a', 900, 1_200), turn('b', 1_280, 1_500)];
     expect(measurePauses(history(turns, drain, 1_100)).seenHandOvers).toEqual([80]);

@@ -3,12 +3,24 @@ import { bySession } from './session-log.js';
 
 /** How long sessions stood still, in milliseconds. */
 export type Pauses = {
-  /** From the death of the node to the next turn of each session that it executed, seen at the agent. */
+  /**
+   * From the death of the node to the next turn of each session that it executed, seen at the agent, while
+   * nothing but this node was broken.
+   */
   readonly takeovers: readonly number[];
+  /** Those during which something else broke too. */
+  readonly brokenTakeovers: readonly BrokenTakeover[];
   /** From the last commit or abort here to the begin of a turn there, by the clock of Redis. */
   readonly handOvers: readonly number[];
   /** The same seen at the agent: from the end of the last turn here to the first one there. */
   readonly seenHandOvers: readonly number[];
+};
+
+export type BrokenTakeover = {
+  readonly session: string;
+  readonly ms: number;
+  /** What broke, and how long after the death. */
+  readonly through: readonly string[];
 };
 
 type Step = { readonly turn: Turn; readonly next: Turn };
@@ -30,7 +42,7 @@ export function measurePauses(history: History): Pauses {
   const { turns, faults, acknowledged } = history;
   const acceptedAt = new Map(acknowledged.map((it) => [`${it.session} ${it.messageId}`, it.atMs]));
   const pairs = steps(turns);
-  const of = (kind: Fault['kind'], measure: (step: Step, fault: Fault) => number | undefined) =>
+  const of = <T>(kind: Fault['kind'], measure: (step: Step, fault: Fault) => T | undefined) =>
     faults
       .filter((fault) => fault.kind === kind)
       .flatMap((fault) =>
@@ -38,12 +50,19 @@ export function measurePauses(history: History): Pauses {
       )
       .flatMap((pause) => pause ?? []);
 
+  const takeovers = of('kill', ({ turn, next }, fault) => {
+    const { startMs } = fault;
+    const end = turn.endMs ?? Number.POSITIVE_INFINITY;
+    const wasRunning = turn.startMs <= startMs && end >= startMs - slackMs && turn.closedByPeer;
+    if (!wasRunning) return undefined;
+    const through = othersDuring(faults, fault, next.startMs).map(
+      ({ kind, node, startMs: at }) => `${kind} of ${node ?? 'all'} at ${Math.round(at - startMs)}`,
+    );
+    return { session: turn.session, ms: next.startMs - startMs, through };
+  });
   return {
-    takeovers: of('kill', ({ turn, next }, { startMs }) => {
-      const end = turn.endMs ?? Number.POSITIVE_INFINITY;
-      const wasRunning = turn.startMs <= startMs && end >= startMs - slackMs && turn.closedByPeer;
-      return wasRunning ? next.startMs - startMs : undefined;
-    }),
+    takeovers: takeovers.filter(({ through }) => through.length === 0).map(({ ms }) => ms),
+    brokenTakeovers: takeovers.filter(({ through }) => through.length > 0),
     handOvers: undisturbed(history.handOvers, faults),
     seenHandOvers: of('drain', ({ turn, next }, { startMs, endMs }) => {
       const end = turn.endMs;
@@ -55,6 +74,17 @@ export function measurePauses(history: History): Pauses {
       return turn.closedByPeer || waited ? Math.max(0, next.startMs - end) : undefined;
     }),
   };
+}
+
+/** What else was broken between a death and the turn that follows it; a node that drains breaks nothing. */
+function othersDuring(faults: readonly Fault[], death: Fault, untilMs: number): Fault[] {
+  return faults.filter(
+    (other) =>
+      other !== death &&
+      other.kind !== 'drain' &&
+      other.startMs < untilMs &&
+      other.endMs > death.startMs,
+  );
 }
 
 /**
