@@ -50,9 +50,9 @@ describe('the event log', () => {
   };
   /** One session through everything that logs an event; what it published. */
   async function everything(): Promise<LoggedEvent[]> {
-    const published: string[] = [];
+    const published: Buffer[] = [];
     const listener = redis.client();
-    listener.on('message', (_channel, text: string) => published.push(text));
+    listener.on('messageBuffer', (_channel, bytes: Buffer) => published.push(bytes));
     await listener.subscribe(store.keys.channel(id));
     await sessionWith(store, 's', 'm1', 'm2', 'm3', 'm4');
     const { lease } = await take(store, ref, 't1');
@@ -66,7 +66,7 @@ describe('the event log', () => {
     await store.leases.commit(second, commitOf('t3', { fetch: false }));
     await store.sessions.end(ref, { callId: 'c', reason: 'Ended', reasonCode: 'operator' });
     await listener.ping();
-    return published.flatMap((text) => decodePublished(text) ?? []);
+    return published.flatMap((bytes) => decodePublished(bytes) ?? []);
   }
 
   it('E1 seq is dense from 1, whatever logs, and the channel says the same', async () => {

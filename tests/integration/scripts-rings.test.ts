@@ -69,8 +69,8 @@ describe('who is told of work', () => {
     await store.leases.commit(lease, commitOf('t1'));
     const heard: string[] = [];
     const partition = store.keys.partitionOf(lease.id);
-    await store.channels.subscribe([`${store.keys.nodeChannelPrefix(partition)}n1`], (text) =>
-      heard.push(text),
+    await store.channels.subscribe([`${store.keys.nodeChannelPrefix(partition)}n1`], (bytes) =>
+      heard.push(bytes.toString()),
     );
     await append(store, ref, 'm2');
     const { state, pending } = store.keys.session(lease.id);

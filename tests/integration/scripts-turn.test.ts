@@ -157,9 +157,9 @@ describe('a turn and its lease', () => {
   it('T2 commit is one script: inbox, history, log, outcome and publication', async () => {
     await sessionWith(store, 's', 'm1');
     const { lease } = await take(store, ref, 't1');
-    const published: string[] = [];
+    const published: Buffer[] = [];
     const listener = redis.client();
-    listener.on('message', (_channel, text: string) => published.push(text));
+    listener.on('messageBuffer', (_channel, bytes: Buffer) => published.push(bytes));
     await listener.subscribe(store.keys.channel(id));
     const sent: string[] = [];
     const stop = proxy.watch((request) => sent.push(request[0]?.toUpperCase() ?? ''));
@@ -183,7 +183,7 @@ describe('a turn and its lease', () => {
       { seq: 2, kind: 'stream', type: 'token_stream', turnId: 't1', attempt: 1 },
       { seq: 3, kind: 'final', messageId: 'm1', turnId: 't1', status: 'ok', content: 'Hello' },
     ]);
-    expect(published.map(decodePublished)).toEqual(log?.events.slice(1));
+    expect(published.flatMap((bytes) => decodePublished(bytes))).toEqual(log?.events.slice(1));
     expect(await client.zscore(seen, 'm1')).toBe('3');
     expect(await client.xlen(events)).toBe(3);
   });

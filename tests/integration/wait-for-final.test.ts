@@ -28,16 +28,14 @@ describe('a request that waits for its outcome', () => {
     const context = { sessions, reads, fanOut, limits: { maxPayloadBytes: 1_000_000 } };
     const about = { messageId: 'm3', agentId: 'echo' };
     const wait = await waitForFinal(context, ref, about);
-    // Another reader of the same feed gets the same frames.
-    const frames = new Map<string, WeakRef<object>>();
+    // Another reader of the same feed gets the same events.
+    const events = new Map<string, WeakRef<object>>();
     const observer = new LogReader(ref, context, {
       from: MESSAGES.length,
       epoch: (await sessions.place(ref))?.epoch ?? '',
       maxBytes: 1_000_000,
-      take: ({ frame }) => {
-        if (frame.type === 'response' && frame.status === 'final') {
-          frames.set(frame.message_id, new WeakRef(frame));
-        }
+      take: ({ event }) => {
+        if (event.kind === 'final') events.set(event.messageId, new WeakRef(event));
       },
       resynced: () => {},
       gone: () => {},
@@ -50,10 +48,10 @@ describe('a request that waits for its outcome', () => {
     await store.leases.commit(lease, commitOf('turn-2', { nextTurnId: 'turn-3' }));
     await store.leases.commit(lease, commitOf('turn-3'));
     expect(await wait.result(5_000)).toMatchObject({ message_id: 'm3' });
-    await eventually(() => frames.size === MESSAGES.length);
+    await eventually(() => events.size === MESSAGES.length);
     await eventually(() => {
       if (typeof collectGarbage === 'function') collectGarbage();
-      const kept = [...frames].flatMap(([id, frame]) => (frame.deref() ? [id] : []));
+      const kept = [...events].flatMap(([id, event]) => (event.deref() ? [id] : []));
       expect(kept).toEqual(['m3']);
     });
     expect(await wait.result(0)).toMatchObject({ content: 'reply of turn-3' });

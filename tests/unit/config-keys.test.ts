@@ -77,6 +77,7 @@ const values: Readonly<Record<string, string>> = {
   'session.max_sessions_per_principal': '1',
   'session.max_bytes_per_principal': '1MiB',
   'session.resume_window': '30d',
+  'session.delta_interval': '100ms',
   'session.on_busy': 'reject',
   'session_end.stream': 'ends',
   'session_end.max_length': '1',

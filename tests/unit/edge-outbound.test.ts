@@ -30,8 +30,8 @@ describe('frames that wait for a reader', () => {
     const socket: Socket = {
       ...{ id: 'c', remoteAddress: '', traceparent: '' },
       identity: { principal: 'p', scopes: [], credential: { fingerprint: '', expiresAtMs: 0 } },
-      send: (text) => {
-        waits = Math.min(waits, 2 * (text.length + 4)) + text.length + 4;
+      send: (...frames) => {
+        for (const { length } of frames) waits = Math.min(waits, 2 * (length + 4)) + length + 4;
         return 'queued';
       },
       bufferedBytes: () => waits,

@@ -2,7 +2,8 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import type { AgentEvent } from '@sluice/agents';
 import { sleep } from '@sluice/runtime';
 import { eventually } from '@sluice/testkit';
-import { makeDeltaBuffer } from '../../apps/gateway/dist/worker/delta-buffer.js';
+import { type Append, makeDeltaBuffer } from '../../apps/gateway/dist/worker/delta-buffer.js';
+import { deltaWindowMs, makeDeltaPace } from '../../apps/gateway/dist/worker/delta-pace.js';
 
 const delta = (content: string): AgentEvent => ({ type: 'delta', content });
 const progress = (id: string, done: number): AgentEvent => ({
@@ -16,6 +17,9 @@ const dataOf = (batch: readonly string[][]) =>
 const textOf = (batches: readonly string[][][]) =>
   batches.flatMap(dataOf).reduce((text, { content }) => text + content, '');
 
+const bufferOf = (append: Append, onFailed = () => {}) =>
+  makeDeltaBuffer('m1', { append, onFailed, pace: makeDeltaPace(50) });
+
 describe('what an agent streams', () => {
   const rejections: unknown[] = [];
   const onRejection = (error: unknown) => rejections.push(error);
@@ -24,16 +28,16 @@ describe('what an agent streams', () => {
     rejections.length = 0;
   });
 
-  it('E1 is appended as soon as an append that took longer than 25 ms has ended', async () => {
+  it('E1 is appended as soon as an append that took longer than its window has ended', async () => {
     const batches: string[][][] = [];
-    const buffer = makeDeltaBuffer('m1', async (_number, batch) => {
+    const buffer = bufferOf(async (_number, batch) => {
       batches.push(batch);
       await sleep(100);
       return true;
     });
     buffer.push(delta('first '));
     await eventually(() => batches.length === 1);
-    buffer.push(delta('second')); // its 25 ms end in mid-append, and no other event comes
+    buffer.push(delta('second')); // its window ends in mid-append, and no other event comes
     await eventually(() => batches.length === 2);
     expect(textOf(batches)).toBe('first second');
     expect(await buffer.settle()).toEqual([]);
@@ -43,7 +47,7 @@ describe('what an agent streams', () => {
     const numbers: number[] = [];
     const batches: string[][][] = [];
     let isSending = false;
-    const buffer = makeDeltaBuffer('m1', async (number, batch) => {
+    const buffer = bufferOf(async (number, batch) => {
       expect(isSending).toBe(false);
       isSending = true;
       await sleep((number * 13) % 60);
@@ -65,8 +69,7 @@ describe('what an agent streams', () => {
   it('C3 an append that fails is kept: settle throws it, the turn is stopped, no rejection is left', async () => {
     const fault = new Error('NOPERM this user has no permissions');
     let stops = 0;
-    const buffer = makeDeltaBuffer(
-      'm1',
+    const buffer = bufferOf(
       async () => {
         await sleep(10);
         throw fault;
@@ -83,7 +86,7 @@ describe('what an agent streams', () => {
 
   it('L3 nothing is appended behind a batch that was refused', async () => {
     let appends = 0;
-    const buffer = makeDeltaBuffer('m1', async () => {
+    const buffer = bufferOf(async () => {
       appends++;
       await sleep(40);
       return false;
@@ -97,7 +100,7 @@ describe('what an agent streams', () => {
 
   it('B1 the newest progress of a tool call stands for those before it, ten times a second', async () => {
     const batches: string[][][] = [];
-    const buffer = makeDeltaBuffer('m1', async (_number, batch) => {
+    const buffer = bufferOf(async (_number, batch) => {
       batches.push(batch);
       return true;
     });
@@ -124,7 +127,7 @@ describe('what an agent streams', () => {
 
   it('E1 the result of a tool call comes behind its progress', async () => {
     const batches: string[][][] = [];
-    const buffer = makeDeltaBuffer('m1', async (_number, batch) => {
+    const buffer = bufferOf(async (_number, batch) => {
       batches.push(batch);
       return true;
     });
@@ -136,5 +139,44 @@ describe('what an agent streams', () => {
       { tool_call: { id: 'a', done: 2 } },
       { tool_call: { id: 'a', result: 3 } },
     ]);
+  });
+
+  it('E1 the first delta goes at once, what comes within the window goes together', async () => {
+    const batches: string[][][] = [];
+    const buffer = bufferOf(async (_number, batch) => {
+      batches.push(batch);
+      return true;
+    });
+    const startedMs = performance.now();
+    for (const text of ['a', 'b']) buffer.push(delta(text));
+    await eventually(() => batches.length === 1);
+    expect(performance.now() - startedMs).toBeLessThan(40);
+    for (const text of ['c', 'd']) {
+      buffer.push(delta(text));
+      await sleep(5);
+    }
+    await eventually(() => batches.length === 2);
+    expect(batches.map((batch) => textOf([batch]))).toEqual(['ab', 'cd']);
+  });
+
+  it('E1 what is said within one round of the event loop is left to the commit', async () => {
+    const buffer = bufferOf(async () => {
+      throw new Error('not called');
+    });
+    buffer.push(delta('all of it'));
+    expect(dataOf(await buffer.settle())).toEqual([{ content: 'all of it' }]);
+  });
+});
+
+describe('the window of deltas', () => {
+  it.each([
+    ['is as configured on a quiet node', { busy: 0.3, appendMs: 2 }, 50],
+    ['grows while the event loop is busy', { busy: 0.7, appendMs: 2 }, 150],
+    ['grows while appends take long', { busy: 0.1, appendMs: 60 }, 150],
+    ['is 250 ms at most', { busy: 1, appendMs: 2_000 }, 250],
+  ])('%s', (_what, load, ms) => expect(deltaWindowMs(50, load)).toBeCloseTo(ms));
+
+  it('never falls below what is configured', () => {
+    expect(deltaWindowMs(1_000, { busy: 1, appendMs: 500 })).toBe(1_000);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Agent } from '@sluice/agents';
 import { sleep } from '@sluice/runtime';
+import { makeDeltaPace } from '../../apps/gateway/dist/worker/delta-pace.js';
 import { runTurn } from '../../apps/gateway/dist/worker/run-turn.js';
 import { makeTurn } from './agents-turn.js';
 
@@ -27,6 +28,7 @@ describe('a turn whose agent does not look at its signal', () => {
     };
     const result = await runTurn(deaf, makeTurn(), {
       append: async () => true,
+      pace: makeDeltaPace(50),
       timeoutMs: 0,
       stop,
     });
@@ -59,6 +61,7 @@ describe('a turn whose agent is faster than Redis', () => {
         appended += Math.floor(JSON.stringify(batch).length / (16 * KIB)) * 16 * KIB;
         return true;
       },
+      pace: makeDeltaPace(50),
       timeoutMs: 0,
       stop: new AbortController(),
     });
@@ -84,7 +87,8 @@ describe('a turn whose stream cannot be appended', () => {
     const append = async () => {
       throw fault;
     };
-    const result = runTurn(agent, makeTurn(), { append, timeoutMs: 0, stop });
+    const pace = makeDeltaPace(50);
+    const result = runTurn(agent, makeTurn(), { append, pace, timeoutMs: 0, stop });
     await expect(result).rejects.toBe(fault);
     expect(stop.signal.reason).toEqual({ kind: 'append_failed' });
   });

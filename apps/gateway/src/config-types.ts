@@ -107,6 +107,7 @@ export type Config = {
     /** 0: no limit. */
     readonly maxBytesPerPrincipal: number;
     readonly resumeWindowMs: number;
+    readonly deltaIntervalMs: number;
     readonly onBusy: Mode;
   };
   readonly sessionEnd: {

@@ -268,6 +268,7 @@ function startWorkerRole(config: Config, role: WorkerRole): Promise<RunningWorke
       maxMessages: session.maxMessages,
       maxLogBytes: session.maxLogBytes,
       maxTurnsPerLease: worker.maxTurnsPerLease,
+      deltaIntervalMs: session.deltaIntervalMs,
     },
   });
 }

@@ -57,7 +57,10 @@ export async function startPresence(options: PresenceOptions) {
     Array.from({ length: keys.partitions }, (_, p) => keys.nodeChannelPrefix(p)).flatMap(
       (prefix) => [prefix + nodeId, prefix + processId],
     ),
-    (message) => (message === DRAIN_ASKED ? options.onDrainAsked() : listener(message)),
+    (bytes) => {
+      const message = bytes.toString();
+      return message === DRAIN_ASKED ? options.onDrainAsked() : listener(message);
+    },
   );
   // What is refused now will be refused later as well: a node that nobody sees does not start.
   await beat();

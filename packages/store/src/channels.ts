@@ -6,7 +6,7 @@ const subscribeCall: PlainCall = 'channel-subscribe';
 
 export type Channels = {
   /** Resolves when Redis has confirmed the subscription. */
-  subscribe(channels: readonly string[], onMessage: (message: string) => void): Promise<void>;
+  subscribe(channels: readonly string[], onMessage: (message: Buffer) => void): Promise<void>;
   unsubscribe(channel: string): void;
   /** Called after each reconnect: what was published meanwhile is lost and must be read. */
   onReconnect(fn: () => void): void;
@@ -24,12 +24,14 @@ const SUBSCRIBE_BATCH = 1_000;
 
 /** Publish/subscribe of one node over one connection. */
 export function makeChannels(subscriber: Redis): Channels {
-  const listeners = new Map<string, (message: string) => void>();
+  const listeners = new Map<string, (message: Buffer) => void>();
   const reconnectListeners: (() => void)[] = [];
   let readyBefore = false;
   let round = 0;
   let deafBy: unknown;
-  subscriber.on('message', (channel: string, message: string) => listeners.get(channel)?.(message));
+  subscriber.on('messageBuffer', (channel: Buffer, message: Buffer) =>
+    listeners.get(channel.toString())?.(message),
+  );
   subscriber.on('ready', () => {
     if (readyBefore) void resubscribe();
     readyBefore = true;

@@ -89,9 +89,23 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
     return serverId !== undefined;
   }
 
+  // A system call costs more than a small call of ours: what is called in one round of the event loop goes
+  // out in one write.
+  let corked: Redis['stream'] | undefined;
+  function cork(): void {
+    if (corked) return;
+    corked = client.stream;
+    corked.cork();
+    setImmediate(() => {
+      corked?.uncork();
+      corked = undefined;
+    });
+  }
+
   async function evaluate(script: Script<string, string, unknown>, rest: (string | number)[]) {
     const command = script.readOnly ? 'EVALSHA_RO' : 'EVALSHA';
     const parameters = [script.keys.length, ...rest];
+    cork();
     try {
       return await client.call(command, script.sha, ...parameters);
     } catch (error) {
@@ -145,7 +159,10 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
       }
       const sentMs = monotonicMs();
       try {
-        const reply = await betweenFailpoints(call, () => command(client));
+        const reply = await betweenFailpoints(call, () => {
+          cork();
+          return command(client);
+        });
         calls.answeredMs(call, monotonicMs() - sentMs);
         return reply;
       } catch (error) {

@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import {
   checked,
   type OutcomeStatus,
@@ -106,16 +107,55 @@ function decodeFields(f: Record<string, string>, position: Position): LoggedEven
   return { ...position, kind: 'stream', type, ...turn, data: f.d ?? '' };
 }
 
+/** `<epoch> <seq> <ms> <bytes of each field and value, in order>`, a line break, and those bytes. */
+const RECORD_HEAD = /(\d+) (\d+) (\d+) (\d+,\d+(?:,\d+,\d+)*)\n/y;
+/** As nodes published one event before: its fields follow as a JSON list. */
+const JSON_HEAD = /^(\d+) (\d+) (\d+) (?=\[)/;
+
 /**
- * Payload of a session's channel: `<epoch> <seq> <ms> <JSON list of fields>`. undefined: it is something
- * else, and only the log can tell what happened.
+ * Payload of a session's channel: a record for each event that one script logged. Those that `isKnown` are
+ * left out, unread. undefined: it is something else, and only the log can tell what happened.
  */
-export function decodePublished(payload: string): LoggedEvent | undefined {
-  const [start = '', epoch = '', seq, ms] = /^(\d+) (\d+) (\d+) /.exec(payload) ?? [];
-  const fields = start && jsonTexts(payload.slice(start.length));
-  if (!fields) return undefined;
-  return decodeFields(pairs(fields), { epoch, seq: Number(seq), atMs: Number(ms) });
+export function decodePublished(
+  payload: Buffer,
+  isKnown: (position: Position) => boolean = () => false,
+): LoggedEvent[] | undefined {
+  const chars = payload.toString('latin1'); // one for each byte
+  const isPlain = isAscii(payload);
+  const textAt = (from: number, to: number) =>
+    isPlain ? chars.slice(from, to) : payload.toString('utf8', from, to);
+  const json = JSON_HEAD.exec(chars);
+  if (json) {
+    const position = positionOf(json);
+    if (isKnown(position)) return [];
+    const flat = jsonTexts(textAt(json[0].length, payload.length));
+    return flat && [decodeFields(pairs(flat), position)];
+  }
+  const events: LoggedEvent[] = [];
+  for (let at = 0; at === 0 || at < payload.length; ) {
+    RECORD_HEAD.lastIndex = at;
+    const head = RECORD_HEAD.exec(chars);
+    if (!head) return undefined;
+    const position = positionOf(head);
+    const isWanted = !isKnown(position);
+    const flat: string[] = [];
+    at += head[0].length;
+    for (const bytes of head[4]?.split(',') ?? []) {
+      const end = at + Number(bytes);
+      if (isWanted) flat.push(textAt(at, end));
+      at = end;
+    }
+    if (at > payload.length) return undefined;
+    if (isWanted) events.push(decodeFields(pairs(flat), position));
+  }
+  return events;
 }
+
+const positionOf = ([, epoch = '', seq, ms]: RegExpExecArray): Position => ({
+  epoch,
+  seq: Number(seq),
+  atMs: Number(ms),
+});
 
 function jsonTexts(text: string): string[] | undefined {
   try {

@@ -49,7 +49,7 @@ export function gatewayOf(given: Given): Omit<Section<'gateway'>, 'auth'> {
     // 4 MiB per connection: a reply and its deltas, twice; 1,000 stuck readers then cost 4 GiB.
     maxBufferedBytes:
       own.max_buffered_bytes ?? Math.max(4 * MiB, 2 * Math.max(maxPayloadBytes, maxReplyBytes)),
-    // 1,000 frames: about 25 s of deltas at one per 25 ms.
+    // 1,000 frames: about 50 s of deltas at one per 50 ms.
     maxQueuedFrames: own.max_queued_frames ?? 1_000,
     // 256 MiB: 64 connections that fill their buffers; more do not read by accident.
     maxUnsentBytes: own.max_unsent_bytes ?? 256 * MiB,
@@ -162,6 +162,8 @@ export function sessionOf(given: Given): Section<'session'> {
     maxBytesPerPrincipal: session.max_bytes_per_principal ?? (isOpen(given) ? 0 : 1024 * MiB),
     // 24 h: come back tomorrow at the same time.
     resumeWindowMs: session.resume_window ?? 24 * 60 * MINUTE,
+    // 50 ms: nobody reads faster, and it is two tokens of a fast model.
+    deltaIntervalMs: session.delta_interval ?? 50,
     // Nothing said while the agent works is lost or interrupts it.
     onBusy: session.on_busy ?? 'enqueue',
   };

@@ -132,6 +132,7 @@ const session = section({
   max_sessions_per_principal: whole(0).optional(),
   max_bytes_per_principal: size(Number.MAX_SAFE_INTEGER, 0).optional(),
   resume_window: duration(1, YEARS_10_MS).optional(),
+  delta_interval: duration(0).optional(),
   on_busy: choice(modes).optional(),
 });
 

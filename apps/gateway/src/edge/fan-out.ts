@@ -55,9 +55,10 @@ export function makeFanOut({ channels, keys, sessions, reads, damage }: FanOutOp
         // That connection waits for Redis instead of failing: whoever asks must not (C3).
         if (!channels.connected) throw new StoreUnavailable('cannot subscribe now');
         const feed = new Feed(ref, { sessionId: ref.sessionId, agentId }, deps);
-        const subscribed = channels.subscribe([keys.channel(id)], (payload) =>
-          feed.offer(decodePublished(payload)),
-        );
+        const subscribed = channels.subscribe([keys.channel(id)], (payload) => {
+          const events = decodePublished(payload, (place) => feed.has(place));
+          for (const event of events ?? [undefined]) feed.offer(event);
+        });
         entry = { feed, users: 0, subscribed };
         entries.set(id, entry);
       }

@@ -58,6 +58,11 @@ export class Feed {
     private readonly deps: FeedDeps,
   ) {}
 
+  /** An event at that place need not even be read. */
+  has({ epoch, seq }: { readonly epoch: string; readonly seq: number }): boolean {
+    return epoch === this.epoch && seq <= this.position;
+  }
+
   /** An event from the channel, or from the reply of the call that logged it; undefined: unreadable. */
   offer(event: LoggedEvent | undefined): void {
     if (event === undefined) {

@@ -6,7 +6,6 @@ import type {
   FinalFrame,
   Logged,
   LoggedFrame,
-  ReplayFrame,
 } from '@sluice/protocol';
 import { isRetryable } from '@sluice/protocol';
 import type { LogEvent, LoggedEvent } from '@sluice/store';
@@ -14,54 +13,118 @@ import type { LogEvent, LoggedEvent } from '@sluice/store';
 /** The session that frames speak of. */
 export type FrameSession = { readonly sessionId: string; readonly agentId: string };
 
-/** An event as it goes on the wire: built once per node, for all its connections. */
-export type BuiltEvent = {
-  readonly event: LogEvent;
-  readonly frame: LoggedFrame & Logged;
-  /** `frame` as JSON. */
-  readonly text: string;
-};
+type Of<K extends LogEvent['kind']> = LogEvent & { kind: K };
 
-export function buildEvent(event: LogEvent, session: FrameSession): BuiltEvent {
-  const frame = { ...unlogged(event, session), cursor: event.seq, seq: event.seq };
-  return { event, frame, text: JSON.stringify(frame) };
+/** An event as it goes on the wire: each form is built once per node, for all its connections. */
+export class BuiltEvent {
+  /** The frame as JSON. */
+  readonly text: string;
+  #bytes: Buffer | undefined;
+  #replayText: string | undefined;
+  #replayBytes: Buffer | undefined;
+
+  /** Throws when a part of the event cannot be read. */
+  constructor(
+    readonly event: LogEvent,
+    private readonly session: FrameSession,
+  ) {
+    this.text = textOf(event, session);
+  }
+
+  /** Of the frame. */
+  get type(): LoggedFrame['type'] {
+    const { event } = this;
+    if (event.kind === 'stream') return event.type;
+    return event.kind === 'session_end' ? 'session_end' : 'response';
+  }
+
+  get bytes(): Buffer {
+    this.#bytes ??= Buffer.from(this.text);
+    return this.#bytes;
+  }
+
+  /** The frame wrapped for a replay, as JSON. */
+  get replayText(): string {
+    this.#replayText ??= replayText(this, this.session);
+    return this.#replayText;
+  }
+
+  get replayBytes(): Buffer {
+    this.#replayBytes ??= Buffer.from(this.replayText);
+    return this.#replayBytes;
+  }
 }
 
 /** undefined: a part of it cannot be read; whoever follows the log steps over it. */
 export function buildReadable(event: LoggedEvent, session: FrameSession): BuiltEvent | undefined {
   if (event.kind === 'opaque') return undefined;
   try {
-    return buildEvent(event, session);
+    return new BuiltEvent(event, session);
   } catch {
     return undefined; // what an agent sent with it is no JSON
   }
 }
 
-function unlogged(event: LogEvent, session: FrameSession): LoggedFrame {
-  const { sessionId: session_id, agentId } = session;
+/** `text` is that of an object; `more` is what one connection alone is told. */
+export function withMore(text: string, more: Beside): string {
+  return `${text.slice(0, -1)},${JSON.stringify(more).slice(1)}`;
+}
+
+type Beside = Pick<Logged, 'epoch' | 'skipped'> & Pick<AcceptedFrame, 'durability'>;
+
+function textOf(event: LogEvent, session: FrameSession): string {
   switch (event.kind) {
-    case 'accepted':
-      return acceptedFrame(event, session_id);
-    case 'final':
-      return finalFrame(event, session_id);
     case 'stream':
-      return {
-        type: event.type,
-        data: {
-          ...(event.data === '' ? {} : (JSON.parse(event.data) as Record<string, unknown>)),
-          session_id,
-          message_id: event.messageId,
-          turn_id: event.turnId,
-          attempt: event.attempt,
-        },
-        event_id: eventId(event),
-        timestamp: event.atMs / 1_000,
-        source: agentId,
-        target: session_id,
-      };
+      return streamText(event, session);
+    case 'accepted':
+      return JSON.stringify(acceptedOf(event, session.sessionId));
+    case 'final':
+      return JSON.stringify(finalOf(event, session.sessionId));
     case 'session_end':
-      return { type: 'session_end', data: event.data };
+      return JSON.stringify({ type: 'session_end', data: event.data, ...placeOf(event) });
   }
+}
+
+/** Most frames of a node are deltas: their `data` goes out as its worker wrote it, and is not parsed. */
+function streamText(event: Of<'stream'>, { sessionId, agentId }: FrameSession): string {
+  const { data, seq } = event;
+  if (data !== '' && !(data.startsWith('{') && data.endsWith('}'))) {
+    throw new Error('the data of a stream event is no object');
+  }
+  const own = data.length > 2 ? `${data.slice(0, -1)},` : '{';
+  const id = quoted(sessionId);
+  const turn = `"message_id":${quoted(event.messageId)},"turn_id":${quoted(event.turnId)}`;
+  return (
+    `{"type":"${event.type}",` +
+    `"data":${own}"session_id":${id},${turn},"attempt":${numeral(event.attempt)}},` +
+    `"event_id":"${eventId(event)}","timestamp":${numeral(event.atMs / 1_000)},` +
+    `"source":${quoted(agentId)},"target":${id},"cursor":${seq},"seq":${seq}}`
+  );
+}
+
+function replayText({ event, type, text }: BuiltEvent, { sessionId, agentId }: FrameSession) {
+  const { seq } = event;
+  return (
+    `{"type":"replay","event":{"type":"${type}","data":${text},` +
+    `"event_id":"${eventId(event)}","timestamp":${numeral(event.atMs / 1_000)},` +
+    `"source":${quoted(agentId)},"target":${quoted(sessionId)},"sequence":${seq}},"seq":${seq}}`
+  );
+}
+
+/** What JSON writes as it stands; ids hold nothing else as a rule. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+const quoted = (text: string) => (PLAIN.test(text) ? `"${text}"` : JSON.stringify(text));
+const numeral = (value: number) => (Number.isFinite(value) ? String(value) : 'null');
+
+const placeOf = ({ seq }: LogEvent): Logged => ({ cursor: seq, seq });
+
+export function acceptedOf(event: Of<'accepted'>, sessionId: string): AcceptedFrame & Logged {
+  return { ...acceptedFrame(event, sessionId), ...placeOf(event) };
+}
+
+/** Throws when its usage is no JSON. */
+export function finalOf(event: Of<'final'>, sessionId: string): FinalFrame & Logged {
+  return { ...finalFrame(event, sessionId), ...placeOf(event) };
 }
 
 function acceptedFrame(
@@ -78,7 +141,7 @@ function acceptedFrame(
   };
 }
 
-function finalFrame(event: LogEvent & { kind: 'final' }, sessionId: string): FinalFrame {
+function finalFrame(event: Of<'final'>, sessionId: string): FinalFrame {
   const { status, reason } = event;
   return {
     type: 'response',
@@ -104,25 +167,8 @@ export function duplicateAccepted(
   return { ...frame, durability, duplicate: true };
 }
 
-export function duplicateFinal(event: LogEvent & { kind: 'final' }, sessionId: string): FinalFrame {
+export function duplicateFinal(event: Of<'final'>, sessionId: string): FinalFrame {
   return { ...finalFrame(event, sessionId), duplicate: true };
-}
-
-/** A logged event wrapped for a replay. */
-export function replayFrame({ event, frame }: BuiltEvent, session: FrameSession): ReplayFrame {
-  return {
-    type: 'replay',
-    event: {
-      type: frame.type,
-      data: frame,
-      event_id: eventId(event),
-      timestamp: event.atMs / 1_000,
-      source: session.agentId,
-      target: session.sessionId,
-      sequence: event.seq,
-    },
-    seq: event.seq,
-  };
 }
 
 function eventId(event: LogEvent): string {

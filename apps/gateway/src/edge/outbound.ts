@@ -1,5 +1,5 @@
 import { closes, type ServerFrame } from '@sluice/protocol';
-import type { Socket } from './transport.js';
+import type { FrameText, Socket } from './transport.js';
 
 export type OutboundLimits = {
   readonly maxBufferedBytes: number;
@@ -11,8 +11,17 @@ export type OutboundLimits = {
 /** Whoever waits for a reader looks again so often, whether or not the socket tells of it. */
 const LOOK_MS = 100;
 
-/** Frames to one socket: bounded; the first frame that does not fit closes it (E9). */
+/** So much is sent at once, also within a tick: the library gathers no more for one write. */
+const TOGETHER_CHARS = 16 * 1024;
+
+/**
+ * Frames to one socket: bounded; the first frame that does not fit closes it (E9). Those of one tick go out
+ * in one write.
+ */
 export class Outbound {
+  /** Frames of this tick, and their characters. */
+  private together: FrameText[] = [];
+  private togetherChars = 0;
   /** Bytes of each frame that waits, on the wire, the oldest first, and their sum. */
   private readonly queued: number[] = [];
   private queuedBytes = 0;
@@ -25,22 +34,36 @@ export class Outbound {
   ) {}
 
   /** False once nothing can be sent any more: a later frame never goes out after a missed one. */
-  send(text: string): boolean {
-    if (this.closing) return false;
-    const buffered = this.buffered();
-    // Characters bound bytes from below; only near the limit it is worth counting them.
-    const tooMuch =
-      buffered > 0 &&
-      (buffered + Buffer.byteLength(text) > this.limits.maxBufferedBytes ||
-        this.queued.length >= this.limits.maxQueuedFrames);
-    if (tooMuch) {
-      this.tooSlow();
-      return false;
+  send(frame: FrameText): boolean {
+    if (this.togetherChars + frame.length > TOGETHER_CHARS) this.flush();
+    if (!this.fits(frame)) {
+      this.flush();
+      if (!this.closing && !this.fits(frame)) this.tooSlow();
     }
-    const sent = this.socket.send(text);
-    if (sent === 'queued') this.queue(text);
+    if (this.closing) return false;
+    this.together.push(frame);
+    this.togetherChars += frame.length;
+    if (this.together.length === 1) process.nextTick(() => this.flush());
+    return true;
+  }
+
+  /** What waits in the socket and in this tick, and one more, are within the limits. */
+  private fits(frame: FrameText): boolean {
+    const buffered = this.buffered();
+    if (buffered === 0) return true;
+    const bytes = buffered + this.togetherChars + bytesOf(frame);
+    const frames = this.queued.length + this.together.length;
+    return bytes <= this.limits.maxBufferedBytes && frames < this.limits.maxQueuedFrames;
+  }
+
+  private flush(): void {
+    const frames = this.together;
+    if (frames.length === 0 || this.closing) return;
+    this.together = [];
+    this.togetherChars = 0;
+    const sent = this.socket.send(...frames);
+    if (sent === 'queued') for (const frame of frames) this.queue(frame);
     if (sent === 'dropped') this.tooSlow();
-    return sent === 'sent' || sent === 'queued';
   }
 
   json(frame: ServerFrame): boolean {
@@ -48,9 +71,9 @@ export class Outbound {
   }
 
   close(code: number, reason: string): void {
+    this.flush();
     if (this.closing) return;
-    this.closing = true;
-    this.wake();
+    this.closed();
     this.socket.close(code, reason);
   }
 
@@ -62,13 +85,15 @@ export class Outbound {
   /** The socket is gone. */
   closed(): void {
     this.closing = true;
+    this.together = [];
     this.wake();
   }
 
   /** Resolves at once unless half of what may be buffered is: replays are paced by it. */
   async writable(): Promise<void> {
     while (!this.closing && this.isFull()) {
-      await this.wokenWithin(LOOK_MS);
+      this.flush();
+      if (this.isFull()) await this.wokenWithin(LOOK_MS);
     }
   }
 
@@ -85,14 +110,15 @@ export class Outbound {
   }
 
   private isFull(): boolean {
+    const { maxBufferedBytes, maxQueuedFrames } = this.limits;
     return (
-      this.buffered() > this.limits.maxBufferedBytes / 2 ||
-      this.queued.length > this.limits.maxQueuedFrames / 2
+      this.buffered() + this.togetherChars > maxBufferedBytes / 2 ||
+      this.queued.length + this.together.length > maxQueuedFrames / 2
     );
   }
 
-  private queue(text: string): void {
-    const bytes = Buffer.byteLength(text);
+  private queue(frame: FrameText): void {
+    const bytes = bytesOf(frame);
     const head = bytes < 126 ? 2 : bytes < 65_536 ? 4 : 10; // RFC 6455, 5.2
     this.queued.push(bytes + head);
     this.queuedBytes += bytes + head;
@@ -121,3 +147,6 @@ export class Outbound {
     for (const waiter of this.waiters) waiter();
   }
 }
+
+const bytesOf = (frame: FrameText) =>
+  typeof frame === 'string' ? Buffer.byteLength(frame) : frame.length;

@@ -4,7 +4,7 @@ import type { Appended, SessionRef } from '@sluice/store';
 import type { EdgeContext } from './context.js';
 import { duplicateOutcome } from './duplicate.js';
 import { enterSession } from './enter-session.js';
-import { buildEvent, duplicateAccepted } from './frames.js';
+import { acceptedOf, duplicateAccepted } from './frames.js';
 import { readMessage } from './read-message.js';
 import { retryAfter } from './retry-after.js';
 import { abortSession } from './routes/abort-session.js';
@@ -152,6 +152,5 @@ function acknowledgement(
     const { sessionId } = ref;
     return duplicateAccepted(messageId, appended, { sessionId, durability });
   }
-  const { frame } = buildEvent(appended.event, { sessionId: ref.sessionId, agentId: '' });
-  return { ...(frame as AcceptedFrame), durability };
+  return { ...acceptedOf(appended.event, ref.sessionId), durability };
 }

@@ -186,6 +186,7 @@ type Open = {
 function rawSocket(ws: uWS.WebSocket<UserData>, { isPressed }: Unfinished): RawSocket {
   return {
     send: (message, isBinary) => ws.send(message, isBinary),
+    cork: (run) => void ws.cork(run),
     getBufferedAmount: () => ws.getBufferedAmount(),
     end: (code, reason) => (isPressed() ? ws.close() : ws.end(code, reason)),
     close: () => ws.close(),

@@ -1,11 +1,12 @@
 import type { Durability } from '@sluice/protocol';
 import { within } from '@sluice/runtime';
 import type { LogEvent, SessionRef } from '@sluice/store';
-import { type BuiltEvent, errorFrame, type FrameSession, replayFrame } from './frames.js';
+import { type BuiltEvent, errorFrame, type FrameSession, withMore } from './frames.js';
 import type { Outbound } from './outbound.js';
 import type { PaidReads } from './paid-reads.js';
 import type { Reader } from './reader.js';
 import { fitSnapshot } from './snapshot.js';
+import type { FrameText } from './transport.js';
 
 export type SocketReaderOptions = {
   readonly ref: SessionRef;
@@ -181,11 +182,14 @@ export class SocketReader implements Reader {
     return event.seq <= this.replayUntil && event.messageId !== compactBut;
   }
 
-  /** The shared text, unless this connection alone must be told something. */
-  private textOf(built: BuiltEvent): string {
+  /** The shared bytes, unless this connection alone must be told something. */
+  private textOf(built: BuiltEvent): FrameText {
     const { event } = built;
-    const durability = event.kind === 'accepted' ? this.own.get(event.messageId) : undefined;
     const replayed = event.seq <= this.replayUntil;
+    const owed = event.kind === 'accepted' ? this.own.get(event.messageId) : undefined;
+    const durability = owed === 'unknown' ? undefined : owed;
+    const isTold = event.epoch === this.toldEpoch && this.skipped === 0;
+    if (isTold && durability === undefined) return replayed ? built.replayBytes : built.bytes;
     const more = {
       ...(durability === undefined ? {} : { durability }),
       ...(event.epoch === this.toldEpoch ? {} : { epoch: event.epoch }),
@@ -193,10 +197,7 @@ export class SocketReader implements Reader {
     };
     this.toldEpoch = event.epoch;
     this.skipped = 0;
-    if (replayed) return JSON.stringify({ ...replayFrame(built, this.options.session), ...more });
-    return Object.keys(more).length === 0
-      ? built.text
-      : JSON.stringify({ ...built.frame, ...more });
+    return withMore(replayed ? built.replayText : built.text, more);
   }
 
   /** A `status` frame: not logged. */

@@ -2,18 +2,22 @@ import { closes } from '@sluice/protocol';
 import { type Logger, monotonicMs } from '@sluice/runtime';
 import { nanoid } from 'nanoid';
 import { FramePace } from './frame-pace.js';
-import type { Identity, Socket, SocketEvents } from './transport.js';
+import type { FrameText, Identity, Socket, SocketEvents } from './transport.js';
 import type { UnsentShare } from './unsent.js';
 
 /** What of a uWebSockets.js WebSocket a socket needs. Every call after its close throws. */
 export type RawSocket = {
-  send(message: string, isBinary?: boolean): number;
+  send(message: FrameText, isBinary?: boolean): number;
+  /** What `run` sends goes out in one write, when it has returned. */
+  cork(run: () => void): void;
   getBufferedAmount(): number;
   end(code: number, reason: string): void;
   close(): void;
   ping(): number;
 };
 
+/** What the library's `send` answers. */
+const [QUEUED, SENT, DROPPED] = [0, 1, 2];
 /** How long a peer may take to read what is buffered before its close (E9). */
 const CLOSE_GRACE_MS = 2_000;
 /** RFC 6455, 7.4.1: the server met an unexpected condition. */
@@ -78,12 +82,24 @@ export class LiveSocket implements Socket {
     this.#tell((events) => events.open(this));
   }
 
-  send(text: string): 'sent' | 'queued' | 'dropped' | 'closed' {
+  send(...frames: readonly FrameText[]): 'sent' | 'queued' | 'dropped' | 'closed' {
     if (this.#state !== 'open') return 'closed';
-    const result = this.#raw.send(text, false);
+    const result = this.#sendAll(frames);
     // Nothing waits when all of it was sent, and nothing waited before.
-    if ((result !== 1 || this.#context.share.bytes > 0) && !this.#count()) return 'dropped';
-    return result === 1 ? 'sent' : result === 0 ? 'queued' : 'dropped';
+    if ((result !== SENT || this.#context.share.bytes > 0) && !this.#count()) return 'dropped';
+    return result === SENT ? 'sent' : result === DROPPED ? 'dropped' : 'queued';
+  }
+
+  /** -> what the library answers to one `send`. */
+  #sendAll(frames: readonly FrameText[]): number {
+    const [only] = frames;
+    if (frames.length === 1 && only !== undefined) return this.#raw.send(only, false);
+    let isDropped = false;
+    this.#raw.cork(() => {
+      isDropped = frames.some((frame) => this.#raw.send(frame, false) === DROPPED);
+    });
+    if (isDropped) return DROPPED;
+    return this.#raw.getBufferedAmount() === 0 ? SENT : QUEUED;
   }
 
   bufferedBytes(): number {

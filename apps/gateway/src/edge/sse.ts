@@ -46,8 +46,8 @@ export async function streamEvents(
     from: position.since,
     epoch: position.epoch === '' ? known.epoch : position.epoch,
     maxBytes: context.limits.maxPayloadBytes,
-    take: ({ event, frame, text }) => {
-      send(context, stream, { id: `${event.epoch}:${event.seq}`, type: frame.type, data: text });
+    take: ({ event, type, text }) => {
+      send(context, stream, { id: `${event.epoch}:${event.seq}`, type, data: text });
       if (event.kind === 'session_end' && !event.data.continues) finish();
     },
     resynced: (snapshot) => {

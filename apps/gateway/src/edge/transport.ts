@@ -112,6 +112,9 @@ export type Route = {
   run(exchange: Exchange): void | Promise<void>;
 };
 
+/** The JSON of a frame; bytes where several connections get the same. */
+export type FrameText = string | Buffer;
+
 /** One WebSocket. `send` never throws; after the close it answers 'closed'. */
 export type Socket = {
   readonly id: string;
@@ -119,8 +122,11 @@ export type Socket = {
   readonly remoteAddress: string;
   /** Of its upgrade; '' for none. Messages that bring none of their own have this one. */
   readonly traceparent: string;
-  /** 'dropped': the frame did not fit `maxBufferedBytes` and two of the largest frames. */
-  send(text: string): 'sent' | 'queued' | 'dropped' | 'closed';
+  /**
+   * Several frames go out in one write. 'queued': part of them waits; 'dropped': a frame did not fit
+   * `maxBufferedBytes` and two of the largest frames.
+   */
+  send(...frames: readonly FrameText[]): 'sent' | 'queued' | 'dropped' | 'closed';
   bufferedBytes(): number;
   /**
    * Closes behind what is buffered; `closed` is told before this returns. A peer that has not taken

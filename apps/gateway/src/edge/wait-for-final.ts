@@ -1,6 +1,7 @@
 import type { FinalFrame, Logged } from '@sluice/protocol';
-import type { SessionRef } from '@sluice/store';
+import type { LogEvent, SessionRef } from '@sluice/store';
 import type { EdgeContext, EdgeLimits } from './context.js';
+import { finalOf } from './frames.js';
 import { LogReader } from './log-reader.js';
 
 export type FinalWait = {
@@ -17,7 +18,7 @@ export async function waitForFinal(
   ref: SessionRef,
   { messageId, agentId }: { messageId: string; agentId: string },
 ): Promise<FinalWait> {
-  let final: (FinalFrame & Logged) | undefined;
+  let final: (LogEvent & { kind: 'final' }) | undefined;
   let wake = () => {};
   let over = false;
   const end = () => {
@@ -29,10 +30,9 @@ export async function waitForFinal(
     from: now?.head ?? 0,
     epoch: now?.epoch ?? '',
     maxBytes: context.limits.maxPayloadBytes,
-    take: ({ frame }) => {
-      if (frame.type !== 'response' || frame.status !== 'final') return;
-      if (frame.message_id !== messageId) return;
-      final = frame;
+    take: ({ event }) => {
+      if (event.kind !== 'final' || event.messageId !== messageId) return;
+      final = event;
       wake();
     },
     resynced: () => {},
@@ -55,7 +55,7 @@ export async function waitForFinal(
           };
         });
       }
-      return final;
+      return final && finalOf(final, ref.sessionId);
     },
     stop() {
       end();

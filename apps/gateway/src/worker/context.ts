@@ -9,6 +9,7 @@ import {
   StoreUnavailable,
 } from '@sluice/store';
 import type { Tracing } from '../tracing.js';
+import type { DeltaPace } from './delta-pace.js';
 import type { HeldSession } from './held-session.js';
 import type { LastAttempts } from './last-attempts.js';
 import type { TurnPermits } from './permits.js';
@@ -22,6 +23,7 @@ export type WorkerLimits = {
   readonly maxMessages: number;
   readonly maxLogBytes: number;
   readonly maxTurnsPerLease: number;
+  readonly deltaIntervalMs: number;
 };
 
 /**
@@ -46,6 +48,7 @@ export type WorkerContext = {
   readonly metrics: WorkerCounts;
   readonly log: Logger;
   readonly slots: Slots;
+  readonly pace: DeltaPace;
   readonly permits: TurnPermits;
   readonly lastAttempts: LastAttempts;
   readonly tracing: Tracing;

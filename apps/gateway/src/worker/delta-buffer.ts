@@ -2,9 +2,9 @@ import type { AgentEvent } from '@sluice/agents';
 import type { StreamType } from '@sluice/protocol';
 import { monotonicMs } from '@sluice/runtime';
 import { streamFields } from '@sluice/store';
+import type { DeltaPace } from './delta-pace.js';
 
-/** Deltas wait this long for more, or until they are this large (protocol.md). */
-const FLUSH_MS = 25;
+/** Deltas wait for more no longer than until they are this large (protocol.md). */
 const FLUSH_BYTES = 4_096;
 /** While this much waits behind an append, the agent is not asked for more. */
 const WAITING_BYTES_MAX = 256 * 1024;
@@ -38,6 +38,12 @@ const typeByEvent: Record<AgentEvent['type'], StreamType> = {
 
 type Waiting = { type: StreamType; content: string } | { type: 'encoded'; fields: string[] };
 
+export type DeltaBufferOptions = {
+  readonly append: Append;
+  readonly pace: DeltaPace;
+  onFailed?(): void;
+};
+
 /**
  * Coalesces what an agent streams into few appends, one under way at a time. An append that fails ends
  * the buffer: nobody awaits it where it was made, so its failure is kept for `settle`, and `onFailed`
@@ -45,8 +51,7 @@ type Waiting = { type: StreamType; content: string } | { type: 'encoded'; fields
  */
 export function makeDeltaBuffer(
   messageId: string,
-  append: Append,
-  onFailed: () => void = () => {},
+  { append, pace, onFailed }: DeltaBufferOptions,
 ): DeltaBuffer {
   let waiting: Waiting[] = [];
   let bytes = 0;
@@ -54,8 +59,7 @@ export function makeDeltaBuffer(
   const progress = new Map<string, string[]>();
   let progressMs = Number.NEGATIVE_INFINITY;
   let number = 0;
-  let timer: NodeJS.Timeout | undefined;
-  /** A timer has fired while an append was under way. */
+  /** The window was over while an append was under way. */
   let isDue = false;
   let sending: Promise<unknown> | undefined;
   let ended: { readonly failure?: unknown } | undefined;
@@ -65,8 +69,7 @@ export function makeDeltaBuffer(
     w.type === 'encoded' ? w.fields : streamFields(w.type, messageId, { content: w.content });
 
   function take(): string[][] {
-    clearTimeout(timer);
-    timer = undefined;
+    pace.forget(due);
     isDue = false;
     const batch = waiting.map(encode);
     waiting = [];
@@ -95,13 +98,15 @@ export function makeDeltaBuffer(
     if (sending || ended) return;
     if (monotonicMs() - progressMs >= PROGRESS_MS) addProgress();
     if (waiting.length > 0) {
+      const sentMs = monotonicMs();
       sending = append(++number, take())
         .then((isOurs) => {
+          pace.took(monotonicMs() - sentMs);
           if (!isOurs) end({});
         })
         .catch((failure: unknown) => {
           end({ failure });
-          onFailed();
+          onFailed?.();
         })
         .finally(() => {
           sending = undefined;
@@ -111,12 +116,15 @@ export function makeDeltaBuffer(
     if (progress.size > 0) flushLater();
   }
 
+  function due(): void {
+    isDue = true;
+    flush();
+  }
+
+  /** The first delta of a turn waits for nothing but those that come with it. */
   function flushLater(): void {
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      isDue = true;
-      flush();
-    }, FLUSH_MS);
+    if (number === 0) pace.soon(due);
+    else pace.later(due);
   }
 
   function add(event: AgentEvent): void {
@@ -155,7 +163,7 @@ export function makeDeltaBuffer(
       return bytes >= WAITING_BYTES_MAX ? sending : undefined;
     },
     async settle() {
-      clearTimeout(timer);
+      pace.forget(due);
       while (sending) await sending;
       if (ended && 'failure' in ended) throw ended.failure;
       addProgress();

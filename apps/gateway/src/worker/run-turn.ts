@@ -10,6 +10,7 @@ import {
 import type { OutcomeStatus } from '@sluice/protocol';
 import { streamFields } from '@sluice/store';
 import { type Append, makeDeltaBuffer } from './delta-buffer.js';
+import type { DeltaPace } from './delta-pace.js';
 
 /**
  * Why a running turn is stopped. `lost` and `drain` leave the message to others; after `append_failed`
@@ -46,6 +47,7 @@ export type TurnResult =
 
 export type TurnOptions = {
   readonly append: Append;
+  readonly pace: DeltaPace;
   /** 0: none. */
   readonly timeoutMs: number;
   /** Of its span; '' when it is not traced. */
@@ -69,9 +71,11 @@ type Ran =
  */
 export async function runTurn(agent: Agent, turn: Turn, options: TurnOptions): Promise<TurnResult> {
   const { stop, timeoutMs, traceparent = '', isAlone = false } = options;
-  const buffer = makeDeltaBuffer(turn.message_id, options.append, () =>
-    stop.abort({ kind: 'append_failed' } satisfies Stop),
-  );
+  const buffer = makeDeltaBuffer(turn.message_id, {
+    append: options.append,
+    pace: options.pace,
+    onFailed: () => stop.abort({ kind: 'append_failed' } satisfies Stop),
+  });
   let streamed = '';
   const onEvent = (event: AgentEvent) => {
     if (stop.signal.aborted) return;

@@ -100,6 +100,7 @@ async function tryOnce(
     return await traceTurn(tracing, { head, turn }, (traceparent) =>
       runTurn(agent, turn, {
         append,
+        pace: context.pace,
         stop,
         timeoutMs: limits.perTurnTimeoutMs,
         traceparent,

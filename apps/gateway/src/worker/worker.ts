@@ -4,6 +4,7 @@ import type { RingJob, Store } from '@sluice/store';
 import type { Tracing } from '../tracing.js';
 import { consume } from './consume.js';
 import type { WorkerContext, WorkerCounts, WorkerLimits } from './context.js';
+import { makeDeltaPace } from './delta-pace.js';
 import { makeLastAttempts } from './last-attempts.js';
 import { makeMissingAgents } from './missing-agent.js';
 import { makeTurnPermits } from './permits.js';
@@ -53,6 +54,7 @@ export async function startWorker(options: WorkerOptions) {
     log,
     tracing: options.tracing,
     slots: makeSlots(options.concurrency),
+    pace: makeDeltaPace(limits.deltaIntervalMs),
     permits: makeTurnPermits({
       permits: store.permits,
       ttlMs: limits.leaseTtlMs,

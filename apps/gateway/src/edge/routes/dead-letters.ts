@@ -2,7 +2,7 @@ import { contentSchema, count, jsonObject, seconds } from '@sluice/protocol';
 import type { DeadLetter } from '@sluice/store';
 import { z } from 'zod';
 import type { EdgeContext } from '../context.js';
-import { buildEvent } from '../frames.js';
+import { acceptedOf } from '../frames.js';
 import { refusalOf } from '../send-message.js';
 import type { Exchange } from '../transport.js';
 import { encodeLetterCursor, encodeRetryCursor, letterCursor, retryCursor } from './cursors.js';
@@ -128,8 +128,7 @@ async function retry(context: EdgeContext, exchange: Exchange, principal: string
       return reply.error(code, text);
     }
     case 'accepted': {
-      const names = { sessionId: retried.sessionId, agentId: '' };
-      const { frame } = buildEvent(retried.event, names);
+      const frame = acceptedOf(retried.event, retried.sessionId);
       return reply.json(202, { ...frame, durability: await context.durability.reached() });
     }
   }

@@ -1,0 +1,98 @@
+import { performance } from 'node:perf_hooks';
+import { monotonicMs } from '@sluice/runtime';
+
+/** The longest window, unless a longer one is configured (protocol.md). */
+const WINDOW_MAX_MS = 250;
+/** Buffers of many turns are looked at together, so often: what is due shares one write to Redis. */
+const TICK_MS = 10;
+const LOOK_MS = 100;
+/** How much an append counts beside those before it. */
+const NEWEST_SHARE = 1 / 8;
+
+export type Load = {
+  /** Part of the time, 0 to 1, in which the event loop was busy. */
+  readonly busy: number;
+  /** What an append takes, in milliseconds. */
+  readonly appendMs: number;
+};
+
+/**
+ * How long deltas wait for more: `intervalMs`, and up to 250 ms as the event loop goes from half to nine
+ * tenths busy, or an append from 10 to 110 ms.
+ */
+export function deltaWindowMs(intervalMs: number, { busy, appendMs }: Load): number {
+  const behind = Math.min(1, Math.max(0, (busy - 0.5) / 0.4, (appendMs - 10) / 100));
+  return intervalMs + behind * Math.max(0, WINDOW_MAX_MS - intervalMs);
+}
+
+/** When the delta buffers of a node flush. A `flush` that waits already keeps its time. */
+export type DeltaPace = {
+  /** At the end of this round of the event loop. */
+  soon(flush: () => void): void;
+  /** When the window is over. */
+  later(flush: () => void): void;
+  forget(flush: () => void): void;
+  /** An append took so long. */
+  took(ms: number): void;
+};
+
+/** One timer for all buffers of a node. */
+export function makeDeltaPace(intervalMs: number): DeltaPace {
+  const dueMs = new Map<() => void, number>();
+  let isTicking = false;
+  let hasSoon = false;
+  let appendMs = 0;
+  let windowMs = intervalMs;
+  let looked = performance.eventLoopUtilization();
+  let lookedMs = monotonicMs();
+
+  function look(nowMs: number): void {
+    if (nowMs - lookedMs < LOOK_MS) return;
+    lookedMs = nowMs;
+    const now = performance.eventLoopUtilization();
+    const { utilization: busy } = performance.eventLoopUtilization(now, looked);
+    looked = now;
+    windowMs = deltaWindowMs(intervalMs, { busy, appendMs });
+  }
+
+  function flushDue(): void {
+    const nowMs = monotonicMs();
+    for (const [flush, due] of dueMs) {
+      if (due > nowMs) continue;
+      dueMs.delete(flush);
+      flush();
+    }
+  }
+
+  function startTicking(): void {
+    if (isTicking) return;
+    isTicking = true;
+    setTimeout(() => {
+      isTicking = false;
+      look(monotonicMs());
+      flushDue();
+      if (dueMs.size > 0) startTicking();
+    }, TICK_MS);
+  }
+
+  return {
+    soon(flush) {
+      dueMs.set(flush, 0);
+      if (hasSoon) return;
+      hasSoon = true;
+      setImmediate(() => {
+        hasSoon = false;
+        flushDue();
+      });
+    },
+    later(flush) {
+      // Behind the present, so that what one flush asks for is not due in the same round.
+      if (!dueMs.has(flush)) dueMs.set(flush, monotonicMs() + Math.max(1, windowMs));
+      startTicking();
+    },
+    forget: (flush) => void dueMs.delete(flush),
+    took(ms) {
+      appendMs += (Math.min(ms, WINDOW_MAX_MS) - appendMs) * NEWEST_SHARE;
+    },
+  };
+}
