@@ -6,8 +6,8 @@ const WINDOW_MAX_MS = 250;
 /** Buffers of many turns are looked at together, so often: what is due shares one write to Redis. */
 const TICK_MS = 10;
 const LOOK_MS = 100;
-/** How much an append counts beside those before it. */
-const NEWEST_SHARE = 1 / 8;
+/** How much the newest look counts beside those before it: a rush of less than a second makes nobody wait. */
+const NEWEST_SHARE = 1 / 10;
 
 export type Load = {
   /** Part of the time, 0 to 1, in which the event loop was busy. */
@@ -18,10 +18,10 @@ export type Load = {
 
 /**
  * How long deltas wait for more: `intervalMs`, and up to 250 ms as the event loop goes from half to nine
- * tenths busy, or an append from 10 to 110 ms.
+ * tenths busy, or an append from 20 to 220 ms.
  */
 export function deltaWindowMs(intervalMs: number, { busy, appendMs }: Load): number {
-  const behind = Math.min(1, Math.max(0, (busy - 0.5) / 0.4, (appendMs - 10) / 100));
+  const behind = Math.min(1, Math.max(0, (busy - 0.5) / 0.4, (appendMs - 20) / 200));
   return intervalMs + behind * Math.max(0, WINDOW_MAX_MS - intervalMs);
 }
 
@@ -42,6 +42,10 @@ export function makeDeltaPace(intervalMs: number): DeltaPace {
   let isTicking = false;
   let hasSoon = false;
   let appendMs = 0;
+  /** Appends since the last look. */
+  let appends = 0;
+  let appendsMs = 0;
+  let busy = 0;
   let windowMs = intervalMs;
   let looked = performance.eventLoopUtilization();
   let lookedMs = monotonicMs();
@@ -50,7 +54,11 @@ export function makeDeltaPace(intervalMs: number): DeltaPace {
     if (nowMs - lookedMs < LOOK_MS) return;
     lookedMs = nowMs;
     const now = performance.eventLoopUtilization();
-    const { utilization: busy } = performance.eventLoopUtilization(now, looked);
+    const { utilization } = performance.eventLoopUtilization(now, looked);
+    busy += (utilization - busy) * NEWEST_SHARE;
+    if (appends > 0) appendMs += (appendsMs / appends - appendMs) * NEWEST_SHARE;
+    appends = 0;
+    appendsMs = 0;
     looked = now;
     windowMs = deltaWindowMs(intervalMs, { busy, appendMs });
   }
@@ -92,7 +100,8 @@ export function makeDeltaPace(intervalMs: number): DeltaPace {
     },
     forget: (flush) => void dueMs.delete(flush),
     took(ms) {
-      appendMs += (Math.min(ms, WINDOW_MAX_MS) - appendMs) * NEWEST_SHARE;
+      appends += 1;
+      appendsMs += Math.min(ms, 2 * WINDOW_MAX_MS);
     },
   };
 }
