@@ -60,6 +60,25 @@ describe('what one connection may send', () => {
     expect(taken()).toEqual(expected);
   });
 
+  it('B1 refused by another limit costs as much as ten: whoever goes on is slowed, then over', () => {
+    let now = 0;
+    const pace = new FramePace(1_000, () => now);
+    pace.saidHello();
+    const refusedAll = () => {
+      let taken = 0;
+      while (pace.take(0) === 'ok') {
+        pace.wasRefused();
+        taken += 1;
+      }
+      return taken;
+    };
+    expect(refusedAll()).toBe(182);
+    now += 1_000;
+    expect(refusedAll()).toBe(91);
+    for (let i = 0; i < 8; i += 1) expect(pace.take(0)).toBe('refused');
+    expect(pace.take(0)).toBe('over');
+  });
+
   it('B1 0 is no limit', () => {
     const pace = new FramePace(0, () => 0);
     expect(Array.from({ length: 10_000 }, () => pace.take(100_000)).includes('refused')).toBe(

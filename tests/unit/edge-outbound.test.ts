@@ -38,6 +38,7 @@ describe('frames that wait for a reader', () => {
       close: never,
       cut: never,
       saidHello: never,
+      wasRefused: never,
     };
     const outbound = new Outbound(socket, { ...limits, onSlow: never });
     const text = 'x'.repeat(1_000);

@@ -2,6 +2,8 @@
 const BEFORE_HELLO = { burst: 100, perSecond: 10 };
 /** A long frame costs as many as it has of these. */
 const FRAME_BYTES = 16 * 1024;
+/** What a frame costs beside itself that a limit refuses: whoever goes on all the same is slowed, then closed. */
+const REFUSED_FRAMES = 10;
 /** Answered so often with `rate_limited`, then the connection is closed. */
 const REFUSALS_MAX = 10;
 
@@ -38,6 +40,11 @@ export class FramePace {
     this.#level += burst - this.#burst;
     this.#burst = burst;
     this.#perSecond = this.framesPerSecond;
+  }
+
+  /** A frame that was taken is refused by another limit, of its principal or of what may be under way. */
+  wasRefused(): void {
+    if (this.#level > 0) this.#level -= REFUSED_FRAMES;
   }
 
   take(bytes: number): Paced {

@@ -67,6 +67,7 @@ export class Outbound {
   }
 
   json(frame: ServerFrame): boolean {
+    if ('code' in frame && frame.code === 'rate_limited') this.socket.wasRefused();
     return this.send(JSON.stringify(frame));
   }
 

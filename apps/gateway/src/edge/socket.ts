@@ -161,6 +161,10 @@ export class LiveSocket implements Socket {
     this.#pace.saidHello();
   }
 
+  wasRefused(): void {
+    this.#pace.wasRefused();
+  }
+
   #heard(): void {
     this.lastInboundMs = monotonicMs();
     this.#tell((events) => events.inbound(this));

@@ -137,6 +137,8 @@ export type Socket = {
   cut(): void;
   /** From now on its frames have the whole limit of a connection. */
   saidHello(): void;
+  /** A frame was answered with `rate_limited`: that costs as much as ten others. */
+  wasRefused(): void;
 };
 
 export type SocketEvents = {
