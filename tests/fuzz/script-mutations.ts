@@ -22,7 +22,7 @@ export const mutations: readonly ScriptMutation[] = [
   {
     name: 'a renewal does not look at the fence',
     script: 'leaseRenew',
-    from: "if fenced then return { 'fenced' } end",
+    from: "if fenced then return { s.ended and 'ended' or 'fenced' } end",
     to: '',
   },
   {
@@ -34,7 +34,7 @@ export const mutations: readonly ScriptMutation[] = [
   {
     name: 'a delta is logged again when it is sent again',
     script: 'eventsAppend',
-    from: 'if tonumber(number) > tonumber(s[2]) then',
+    from: 'if tonumber(number) > tonumber(s.delta) then',
     to: 'if true then',
   },
   {
@@ -88,13 +88,13 @@ export const mutations: readonly ScriptMutation[] = [
   {
     name: 'a stopped head keeps its holder',
     script: 'turnAbort',
-    from: "redis.call('HDEL', state, 'holder', 'token')",
+    from: "  for _, field in ipairs({ 'holder', 'token' }) do put(field, false) end\n",
     to: '',
   },
   {
     name: 'an abort is forgotten by the commit',
     script: 'turnCommit',
-    from: "if s[5] and status ~= 'aborted' then",
+    from: "if s.abort and status ~= 'aborted' then",
     to: 'if false then',
   },
   {
@@ -106,13 +106,13 @@ export const mutations: readonly ScriptMutation[] = [
   {
     name: 'a hand-over counts as an attempt',
     script: 'turnBegin',
-    from: 'if a[6] and not handed_too_often then return attempt, cuts, word end',
+    from: 'if s.handed and not handed_too_often then return attempt, cuts, word end',
     to: '',
   },
   {
     name: 'a failure of the agent counts as a cut attempt',
     script: 'turnBegin',
-    from: 'if not a[5] then cuts = cuts + 1 end',
+    from: 'if not s.retry_at then cuts = cuts + 1 end',
     to: 'cuts = cuts + 1',
   },
   {
@@ -124,56 +124,56 @@ export const mutations: readonly ScriptMutation[] = [
   {
     name: 'a wait does not keep a turn from beginning',
     script: 'turnBegin',
-    from: "if retry_wait() > 0 then return { 'refused', 'waits' } end",
+    from: "if retry_wait(s) > 0 then return { 'refused', 'waits' } end",
     to: '',
   },
   {
     name: 'the sweep rings for a head that waits',
     script: 'pendingSweep',
-    from: 'elseif retry_wait(state) > 0 then',
+    from: 'elseif retry_wait(r) > 0 then',
     to: 'elseif false then',
   },
   {
     name: 'an abort is forgotten by a retry',
     script: 'turnRetry',
-    from: "if s[3] then return { 'aborted', s[3] } end",
+    from: "if s.abort then return { 'aborted', s.abort } end",
     to: '',
   },
   {
     name: 'a batch grows at its second start',
     script: 'turnBegin',
-    from: "'turn_word', word, 'attempt', attempt, 'cuts', cuts,",
-    to: "'turn_word', word, 'batch', head_size(), 'attempt', attempt, 'cuts', cuts,",
+    from: 'if not again then head_start(turn_id, first) end',
+    to: 'head_start(turn_id, first)',
   },
   {
     name: 'an old peek is good enough',
     script: 'turnBegin',
-    from: "if (s[2] or '0') ~= fence or s[9] then",
-    to: 'if s[9] then',
+    from: "if (s.fence or '0') ~= fence or s.ended then",
+    to: 'if s.ended then',
   },
   {
     name: 'the mark of a ring is kept',
     script: 'turnBegin',
-    from: "s[8] == ring and 'ring_mark' or 'handed'",
-    to: "'handed'",
+    from: "if s.ring_mark == ring then put('ring_mark', false) end",
+    to: '',
   },
   {
     name: 'a release does not look into the inbox',
     script: 'turnRelease',
-    from: "if pending_count > 0 and how == 'idle' and not stands then return { 'more' } end",
+    from: "if first and how == 'idle' and not stands then return { 'more' } end",
     to: '',
   },
   {
     name: 'a started message can be cancelled',
     script: 'messageCancel',
-    from: 'local BLOCK, started = 8, tonumber(s[2] or 0)',
+    from: 'local BLOCK, started = 8, tonumber(s.batch or 0)',
     to: 'local BLOCK, started = 8, 0',
   },
   {
     name: 'the cursor is not saved',
     script: 'messageCancel',
-    from: "  redis.call('HSET', state, 'cursor', cursor, ",
-    to: "  redis.call('HSET', state, ",
+    from: "  put('cursor', cursor)\n",
+    to: '',
   },
   {
     name: 'a session that is ended keeps its lease',
@@ -190,7 +190,7 @@ export const mutations: readonly ScriptMutation[] = [
   {
     name: 'a repeated acceptance is taken for a message sent again',
     script: 'inboxAppend',
-    from: '(known or s[1]) and call_answer()',
+    from: '(known or s.ended) and call_answer()',
     to: 'nil',
   },
   {
@@ -214,7 +214,7 @@ export const mutations: readonly ScriptMutation[] = [
   {
     name: 'the bytes of a batch are not given back',
     script: 'turnCommit',
-    from: "redis.call('HINCRBY', state, 'bytes', -bytes)",
+    from: "put('bytes', tonumber(s.bytes) - bytes)",
     to: '',
   },
   {
@@ -232,19 +232,19 @@ export const mutations: readonly ScriptMutation[] = [
   {
     name: 'a turn begins in a paused session',
     script: 'turnBegin',
-    from: "if stands_still() then return { 'refused', 'paused' } end",
+    from: "if stands_still(s) then return { 'refused', 'paused' } end",
     to: '',
   },
   {
     name: 'a commit goes on in a paused session',
     script: 'turnCommit',
-    from: "elseif fetch == '1' and not stands_still() then",
-    to: "elseif fetch == '1' then",
+    from: "local begins = next_first and fetch == '1' and not is_paused(s)",
+    to: "local begins = next_first and fetch == '1'",
   },
   {
     name: 'a release rings for a paused session',
     script: 'turnRelease',
-    from: 'local stands = pending_count > 0 and stands_still()',
+    from: 'local stands = first and stands_still(s)',
     to: 'local stands = false',
   },
   {
@@ -256,15 +256,15 @@ export const mutations: readonly ScriptMutation[] = [
   {
     name: 'a repeated pause of an ended session pauses the next',
     script: 'sessionPause',
-    from: 'and s[7] == created_at',
+    from: 'and s.created_at == created_at',
     to: '',
     isRare: true,
   },
   {
     name: 'a pause holds back an abort',
     script: 'turnBegin',
-    from: 'return not (s[1] and s[2])',
-    to: 'return true',
+    from: 'return is_paused(r) and not (r.batch and r.abort)',
+    to: 'return is_paused(r)',
   },
   {
     name: 'a resumed session is not rung for',
@@ -275,13 +275,13 @@ export const mutations: readonly ScriptMutation[] = [
   {
     name: 'the sweep rings for a paused session',
     script: 'pendingSweep',
-    from: 'if not stands_still(state) then',
-    to: 'if true then',
+    from: 'if stands then return end',
+    to: '',
   },
   {
     name: 'a message rings for a paused session',
     script: 'inboxAppend',
-    from: 'if not stands_still() then',
+    from: 'if not (paused and not (s.batch and s.abort)) then',
     to: 'if true then',
   },
 ];

@@ -7,18 +7,14 @@
 if fenced then return { 'fenced' } end
 --@include clock
 --@include log
-local s = redis.call('HMGET', state, 'turn_id', 'delta', 'abort')
-if s[1] ~= turn_id then return { 'fenced' } end
-if tonumber(number) > tonumber(s[2]) then
-  local attempt = redis.call('HGET', state, 'attempt')
+if s.turn_id ~= turn_id then return { 'fenced' } end
+if tonumber(number) > tonumber(s.delta) then
   for _, fields in ipairs(cjson.decode(batch)) do
-    table.insert(fields, 'u')
-    table.insert(fields, turn_id)
-    table.insert(fields, 'a')
-    table.insert(fields, attempt)
+    for _, field in ipairs({ 'u', turn_id, 'a', s.attempt }) do table.insert(fields, field) end
     log_append(fields)
   end
   log_save()
-  redis.call('HSET', state, 'delta', number)
+  put('delta', tonumber(number))
+  state_save()
 end
-return { 'appended', cursor, s[3] or '' }
+return { 'appended', cursor, s.abort or '' }

@@ -6,6 +6,7 @@
 --        | duplicate <waiting> <ring> <its event> <kept position> <kept reply>
 --        | accepted <epoch> <seq> <now> <position> <ring> <paused>
 -- RULES: S1 S3 S4 T1 T6 T7 C4 P1
+if not s.cursor then return { 'gone' } end
 --@include clock
 --@include log
 --@include head
@@ -13,18 +14,17 @@
 --@include expiry
 --@include pause
 --@include kept
-if not cursor then return { 'gone' } end
 --@include inbox
 --@include calls
 local known = redis.call('ZSCORE', seen, message_id)
-local answered = (known or s[1]) and call_answer()
+local answered = (known or s.ended) and call_answer()
 if answered then return answered end
-if s[1] then return { 'ended' } end
+if s.ended then return { 'ended' } end
 if known then
   local seq = tonumber(known)
   local is_waiting = seq >= WAITING
   local at = string.format('%.0f-0', is_waiting and seq - WAITING or seq)
-  local ring = is_waiting and not live and s[6] or ''
+  local ring = is_waiting and not live and s.ring_mark or ''
   local event, position, reply = redis.call('XRANGE', events, at, at)[1], '0', ''
   if not event and is_waiting then position = kept_position()
   elseif not event then position, reply = kept_reply() end
@@ -45,4 +45,5 @@ local limit = inbox_full(entry)
 if limit then return { 'full', limit } end
 local answer = inbox_put(message_id, position, mode, entry)
 call_keep(answer)
+state_save()
 return answer

@@ -4,9 +4,10 @@
 -- REPLY: fenced | ended | renewed <abort>
 -- RULES: L1 L3 T6
 --@include fence
-if fenced and redis.call('HEXISTS', state, 'ended') == 1 then return { 'ended' } end -- by D9
-if fenced then return { 'fenced' } end
+if fenced then return { s.ended and 'ended' or 'fenced' } end -- by D9
 --@include clock
-redis.call('HSET', state, 'lease_until', now + ttl, 'lease_ttl', ttl)
 redis.call('ZADD', pending, 'XX', now + ttl, id)
-return { 'renewed', redis.call('HGET', state, 'abort') or '' }
+put('lease_until', now + ttl)
+put('lease_ttl', ttl)
+state_save()
+return { 'renewed', s.abort or '' }

@@ -6,6 +6,7 @@
 local ANSWER_KEPT = 60000
 --@include letter
 if redis.call('GET', letter_call) == call then return { 'dropped' } end -- its reply was lost
+letters_read()
 local number = redis.call('ZSCORE', dead, letter_id(message_id))
 if not number then return { 'not_found' } end
 letter_remove(number, message_id)

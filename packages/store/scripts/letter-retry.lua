@@ -22,9 +22,10 @@ if not letter then return { 'not_found' } end
 --@include expiry
 --@include pause
 if not cursor then return { 'gone' } end
+letters_read()
 --@include inbox
 local kept = cjson.decode(string.match(letter, ' (.*)$'))
-if s[1] or redis.call('HGET', state, 'agent') ~= kept.agent then return { 'gone' } end
+if s.ended or s.agent ~= kept.agent then return { 'gone' } end
 local old, tried = string.match(message_id, '^(.+)%.retry%.(%d+)$')
 local n = tonumber(tried or 0)
 local retried
@@ -36,9 +37,10 @@ local body = string.match(kept.entry, '^%S+ %d+ %d+ %a+ (.*)$')
 local entry = inbox_entry(retried, waiting, 'enqueue', body)
 local limit = inbox_full(entry)
 if limit then return { 'full', limit } end
-letter_remove(number, message_id)
 local answer = inbox_put(retried, waiting, 'enqueue', entry)
+letter_remove(number, message_id)
 table.insert(answer, retried)
+state_save()
 for i = 1, #answer do answer[i] = tostring(answer[i]) end
 redis.call('SET', letter_call, call .. ' ' .. cjson.encode(answer), 'PX', ANSWER_KEPT)
 return answer

@@ -5,8 +5,7 @@
 -- REPLY: not_found | page <epoch> <head> <epoch before> <epoch from> <bytes> <events>
 -- RULES: E3 E7 B1
 local BLOCK = 32
-local s = redis.call('HMGET', state, 'epoch', 'cursor', 'epoch_before', 'epoch_from')
-if not s[1] then return { 'not_found' } end
+if not s.epoch then return { 'not_found' } end
 local page, bytes, from = {}, 0, string.format('(%.0f-0', tonumber(after))
 local function take(block)
   for _, event in ipairs(block) do
@@ -19,4 +18,4 @@ local function take(block)
   return #block == BLOCK
 end
 repeat until not take(redis.call('XRANGE', events, from, '+', 'COUNT', BLOCK))
-return { 'page', s[1], s[2], s[3] or '', s[4] or 0, bytes, page }
+return { 'page', s.epoch, s.cursor, s.epoch_before or '', s.epoch_from or 0, bytes, page }

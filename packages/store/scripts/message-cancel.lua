@@ -9,11 +9,10 @@
 --@include seen
 --@include expiry
 --@include leave
-local s = redis.call('HMGET', state, 'ended', 'batch')
-if not cursor or s[1] then return { 'not_found' } end
+if not cursor or s.ended then return { 'not_found' } end
 local score = tonumber(redis.call('ZSCORE', seen, message_id) or 0)
 local function entry_find() -- from the end, in blocks: an inbox may hold megabytes
-  local BLOCK, started = 8, tonumber(s[2] or 0)
+  local BLOCK, started = 8, tonumber(s.batch or 0)
   for to = redis.call('LLEN', inbox) - 1, started, -BLOCK do
     for _, entry in ipairs(redis.call('LRANGE', inbox, math.max(started, to - BLOCK + 1), to)) do
       if entry_id(entry) == message_id then return entry end
@@ -24,6 +23,8 @@ local found = score >= WAITING and entry_find()
 if not found then -- cancelled before (the reply was lost, say): the same answer
   return { outcome_of(message_id) == 'cancelled' and 'cancelled' or 'not_pending' }
 end
+redis.call('ZCARD', pending) -- read before anything is written
 leave(found, { 's', 'cancelled' })
 leave_done()
+state_save()
 return { 'cancelled' }

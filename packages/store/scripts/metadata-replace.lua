@@ -3,9 +3,9 @@
 -- ARGV: known metadata
 -- REPLY: not_found | changed <metadata> | replaced
 -- RULES: C4
-local s = redis.call('HMGET', state, 'metadata', 'ended')
-if not s[1] or s[2] then return { 'not_found' } end
-if s[1] == metadata then return { 'replaced' } end -- also when its reply was lost
-if s[1] ~= known then return { 'changed', s[1] } end
-redis.call('HSET', state, 'metadata', metadata)
+if not s.metadata or s.ended then return { 'not_found' } end
+if s.metadata == metadata then return { 'replaced' } end -- also when its reply was lost
+if s.metadata ~= known then return { 'changed', s.metadata } end
+put('metadata', metadata)
+state_save()
 return { 'replaced' }

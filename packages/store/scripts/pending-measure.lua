@@ -14,7 +14,8 @@ for _, id in ipairs(redis.call('ZRANGE', pending, 0, LOOKED_AT_MAX - 1)) do
   local head = redis.call('LINDEX', inbox, 0)
   if head then
     messages = messages + redis.call('LLEN', inbox)
-    if not is_paused(session_prefix .. id .. ':state') then
+    local r = redis.call('HMGET', session_prefix .. id .. ':state', 'paused', 'agent')
+    if not is_paused({ paused = r[1], agent = r[2] }) then
       oldest = math.min(oldest, tonumber(string.match(head, '^%S+ (%d+)')))
     end
   end

@@ -12,6 +12,7 @@ local LETTER_KEPT = 30 * 24 * 3600 * 1000 -- a person had a month to look at it
 --@include clock
 --@include live
 --@include pause
+local LOOKED_AT = { 'lease_until', 'holder', 'sweeps', 'lease_ttl', 'batch', 'abort', 'retry_at', 'paused', 'agent' }
 local aside = {}
 local function try(where, act, ...)
   local done, why = pcall(act, ...)
@@ -42,15 +43,17 @@ if horizon ~= '0' and at and math.abs(now - at) < interval / 2 then return { 'ea
 local rings = {}
 local function look(id)
   local state = session_prefix .. id .. ':state'
-  local s = redis.call('HMGET', state, 'lease_until', 'holder', 'sweeps', 'lease_ttl')
+  local r = {}
+  local read = redis.call('HMGET', state, unpack(LOOKED_AT))
+  for at, field in ipairs(LOOKED_AT) do r[field] = read[at] end
   if redis.call('LLEN', session_prefix .. id .. ':inbox') == 0 then
     redis.call('ZREM', pending, id)
-  elseif lease_lives(s[2], s[1], s[4]) then
-    redis.call('ZADD', pending, s[1], id)
-  elseif retry_wait(state) > 0 then
-    redis.call('ZADD', pending, now + retry_wait(state) + RETRY_RUNG, id)
+  elseif lease_lives(r) then
+    redis.call('ZADD', pending, r.lease_until, id)
+  elseif retry_wait(r) > 0 then
+    redis.call('ZADD', pending, now + retry_wait(r) + RETRY_RUNG, id)
   else
-    local sweeps, stands = tonumber(s[3]) or 0, stands_still(state)
+    local sweeps, stands = tonumber(r.sweeps or 0), stands_still(r)
     redis.call('HSET', state, 'sweeps', sweeps + 1)
     redis.call('ZADD', pending, now + math.min(2000 * 2 ^ math.min(sweeps, 5), BACKOFF_MAX), id)
     if stands then return end

@@ -6,8 +6,7 @@
 -- RULES: E10
 --@include clock
 --@include marks
-local s = redis.call('HMGET', state, 'cursor', 'ended')
-if not s[1] or s[2] then return { 'not_found' } end
+if not s.cursor or s.ended then return { 'not_found' } end
 local own = 'mark:' .. process
 if lowest == 'none' then redis.call('HDEL', state, own)
 elseif lowest ~= '' then mark_set(own, process, lowest, 0) end

@@ -7,10 +7,13 @@
 --@include clock
 --@include pause
 if redis.call('LLEN', inbox) == 0 then return { 'none' } end
-local drawn_by, drawn = string.match(redis.call('HGET', state, 'drawn') or '', '^(%S+) (%d+)$')
+local drawn_by, drawn = string.match(s.drawn or '', '^(%S+) (%d+)$')
 if drawn_by == call then return { 'drawn', drawn } end -- its reply was lost
-if stands_still() then return { 'none' } end
-local ring = redis.call('HINCRBY', state, 'ring', 1)
-redis.call('HSET', state, 'ring_mark', ring, 'drawn', call .. ' ' .. ring)
+if stands_still(s) then return { 'none' } end
 redis.call('ZADD', pending, now + 2000 + delay, id)
+local ring = tonumber(s.ring or 0) + 1
+put('ring', ring)
+put('ring_mark', ring)
+put('drawn', call .. ' ' .. ring)
+state_save()
 return { 'drawn', ring }

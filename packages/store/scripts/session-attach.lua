@@ -11,22 +11,24 @@
 --@include expiry
 --@include pause
 --@include marks
-local s = redis.call('HMGET', state, 'agent', 'ended', 'epoch')
-if not s[1] or s[2] then
-  if create == '0' then return { 'not_found' } end
+local is_new = not s.agent or s.ended
+if is_new and create == '0' then return { 'not_found' } end
+if not is_new and agent ~= '' and s.agent ~= agent then return { 'wrong_agent', s.agent } end
+redis.call('ZCARD', sessions) -- read before anything is written
+redis.call('ZCARD', owned)
+redis.call('HLEN', paused_agents)
+if is_new then
+  local epoch = epoch_after(s.epoch)
   redis.call('DEL', state, inbox, events, messages, seen)
-  redis.call('HSET', state, 'agent', agent, 'principal', principal, 'session_id', session_id,
-    'cursor', 0, 'epoch', epoch_after(s[3]), 'server', server,
-    'created_at', now, 'last_activity', now, 'creator', connection, 'metadata', metadata,
-    'accepted', 0, 'bytes', 0)
-elseif agent ~= '' and s[1] ~= agent then
-  return { 'wrong_agent', s[1] }
+  state_clear()
+  for field, value in pairs({ agent = agent, principal = principal, session_id = session_id, cursor = 0,
+    epoch = epoch, server = server, created_at = now, last_activity = now, creator = connection,
+    metadata = metadata, accepted = 0, bytes = 0 }) do put(field, value) end
 end
-local channel, max_events, max_log_bytes = '', 0, 0 -- nothing is appended here
---@include log
-local f = redis.call('HMGET', state, 'epoch_before', 'epoch_from', 'creator', 'accepted',
-  'lease_until', 'batch', 'agent', 'holder', 'lease_ttl')
-local pending = redis.call('LLEN', inbox)
+local cursor = tonumber(s.cursor)
+local first, pending = redis.call('XRANGE', events, '-', '+', 'COUNT', 1)[1], redis.call('LLEN', inbox)
+redis.call('LLEN', messages)
+redis.call('ZCARD', seen)
 local from, resync = cursor, 0
 --@include marks-gone
 
@@ -35,22 +37,27 @@ if since == '' then
   mark_lower('mark:' .. process, process, from, 0)
 else
   from = tonumber(since)
-  if known_epoch ~= '' and known_epoch ~= epoch then
-    if known_epoch ~= f[1] or from > tonumber(f[2]) then resync = 1 end
+  if known_epoch ~= '' and known_epoch ~= s.epoch then
+    if known_epoch ~= s.epoch_before or from > tonumber(s.epoch_from) then resync = 1 end
   elseif from > cursor then
-    if known_epoch ~= '' then epoch_renew() end
+    if known_epoch ~= '' then
+      put('epoch_before', s.epoch)
+      put('epoch_from', cursor)
+      put('epoch', epoch_after(s.epoch))
+    end
     resync = 1
   end
 end
-local first = redis.call('XRANGE', events, '-', '+', 'COUNT', 1)[1]
 local oldest = first and tonumber(string.match(first[1], '^%d+')) or 0
 if from < cursor and (oldest == 0 or from + 1 < oldest) then resync = 1 end
+state_save()
 if pending == 0 then
-  expiry_set(now + (f[4] == '1' and resume_window or unused_window))
+  expiry_set(now + (tostring(s.accepted) == '1' and resume_window or unused_window))
 end
 redis.call('ZADD', sessions, now, id)
 redis.call('ZADD', owned, now, id)
-local executing = f[6] and lease_lives(f[8] or f[6], f[5], f[9]) and 1 or 0
-return { 'attached', f[3] == connection and 1 or 0, epoch, cursor, oldest, pending, executing,
-  from, resync, f[7], f[6] and entry_id(redis.call('LINDEX', inbox, f[6] - 1)) or '',
-  is_paused() and 1 or 0 }
+local executing = s.batch
+  and lease_lives({ holder = s.holder or s.batch, lease_until = s.lease_until, lease_ttl = s.lease_ttl })
+return { 'attached', s.creator == connection and 1 or 0, s.epoch, cursor, oldest, pending,
+  executing and 1 or 0, from, resync, s.agent,
+  s.batch and entry_id(redis.call('LINDEX', inbox, s.batch - 1)) or '', is_paused(s) and 1 or 0 }

@@ -6,9 +6,8 @@
 --@include clock
 --@include live
 --@include pause
-local s = redis.call('HMGET', state, 'session_id', 'agent', 'principal', 'created_at', 'last_activity',
-  'metadata', 'holder', 'lease_until', 'batch', 'ended', 'lease_ttl')
-if not s[1] or s[10] then return { 'not_found' } end
-if not lease_lives(s[7], s[8], s[11]) then s[7] = '' end
-for i = 1, 9 do s[i] = s[i] or '' end
-return { 'described', now, s, redis.call('LLEN', inbox), is_paused() and 1 or 0 }
+if not s.session_id or s.ended then return { 'not_found' } end
+local line = { s.session_id, s.agent, s.principal, s.created_at, s.last_activity, s.metadata,
+  lease_lives(s) and s.holder, s.lease_until, s.batch }
+for i = 1, 9 do line[i] = line[i] or '' end
+return { 'described', now, line, redis.call('LLEN', inbox), is_paused(s) and 1 or 0 }

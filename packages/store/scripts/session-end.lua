@@ -14,32 +14,34 @@ if recorded then return { 'ended', recorded } end
 --@include live
 --@include expiry
 --@include end-record
-if not cursor then return { 'not_found' } end
-local s = redis.call('HMGET', state, 'ended', 'batch', 'holder', 'lease_until', 'turn_id', 'attempt',
-  'lease_ttl')
-if s[1] then return { 'not_found' } end
-local started = tonumber(s[2] or 0)
+if not cursor or s.ended then return { 'not_found' } end
+local started = tonumber(s.batch or 0)
 local entries = redis.call('LRANGE', inbox, 0, -1)
+for _, listing in ipairs({ pending, sessions, owned }) do redis.call('ZCARD', listing) end
+redis.call('LLEN', ends)
 for i, entry in ipairs(entries) do
   local running = i <= started
   local position = string.match(entry, '^%S+ %d+ (%d+)')
   local final = { 't', 'f', 'm', entry_id(entry), 'p', position,
     's', running and 'aborted' or 'cancelled', 'r', 'session_ended' }
   if running then
-    for _, field in ipairs({ 'u', s[5], 'a', s[6] }) do table.insert(final, field) end
+    for _, field in ipairs({ 'u', s.turn_id, 'a', s.attempt }) do table.insert(final, field) end
   end
   log_append(final)
 end
-local executing = started > 0 and lease_lives(s[3] or started, s[4], s[7])
+local holder = s.holder
+local executing = started > 0
+  and lease_lives({ holder = holder or started, lease_until = s.lease_until, lease_ttl = s.lease_ttl })
 local record = end_record(reason, reason_code, #entries, executing, false)
 log_save()
-redis.call('HSET', state, 'ended', 1)
+put('ended', 1)
 redis.call('SET', end_call, record, 'PX', TOMBSTONE_MS)
-redis.call('HDEL', state, 'holder', 'token', 'batch', 'turn_id', 'abort', 'ring_mark')
+for _, field in ipairs({ 'holder', 'token', 'batch', 'turn_id', 'abort', 'ring_mark' }) do put(field, false) end
 redis.call('DEL', inbox, messages, seen, lease)
 redis.call('ZREM', pending, id)
 redis.call('ZREM', sessions, id)
 redis.call('ZREM', owned, id)
 expiry_set(now + TOMBSTONE_MS)
-if s[3] then redis.pcall('PUBLISH', node_channel .. s[3], 'ended ' .. id) end
+state_save()
+if holder then redis.pcall('PUBLISH', node_channel .. holder, 'ended ' .. id) end
 return { 'ended', record }

@@ -6,24 +6,28 @@
 --@include clock
 --@include live
 --@include pause
-local s = redis.call('HMGET', state, 'cursor', 'ended', 'paused', 'holder', 'lease_until',
-  'ring_mark', 'created_at', 'lease_ttl')
-if not s[1] or s[2] then return { 'not_found' } end
-local number = s[3] or '0'
+if not s.cursor or s.ended then return { 'not_found' } end
+local waiting = redis.call('LLEN', inbox)
+redis.call('ZCARD', pending) -- read before anything is written
+redis.call('HLEN', paused_agents)
+local number = s.paused or '0'
 -- Else it is repeated, maybe after the session's end, or another was faster: that one counts then.
-local turns = number == known and s[7] == created_at and pause_holds(number) ~= (pause == '1')
+local turns = number == known and s.created_at == created_at and pause_holds(number) ~= (pause == '1')
 if turns then
-  redis.call('HSET', state, 'paused', pause_turned(number))
-  redis.call('HDEL', state, 'handed_at') -- it is not the hand-over that it stands still for
+  put('paused', pause_turned(number))
+  put('handed_at', false) -- it is not the hand-over that it stands still for
 end
-if pause == '1' then return { 'paused' } end
-local live = lease_lives(s[4], s[5], s[8]) -- gives the lease up, and finds it resumed
 local ring = ''
-if not live and redis.call('LLEN', inbox) > 0 and not stands_still() and retry_wait() == 0 then
+local live = lease_lives(s) -- gives the lease up, and finds it resumed
+if pause ~= '1' and not live and waiting > 0 and not stands_still(s) and retry_wait(s) == 0 then
   if turns then
-    ring = redis.call('HINCRBY', state, 'ring', 1)
-    redis.call('HSET', state, 'ring_mark', ring, 'sweeps', 0)
+    ring = tonumber(s.ring or 0) + 1
+    put('ring', ring)
+    put('ring_mark', ring)
+    put('sweeps', 0)
     redis.call('ZADD', pending, now + 2000, id)
-  else ring = s[6] or '' end -- its reply was lost
+  else ring = s.ring_mark or '' end -- its reply was lost
 end
-return { 'resumed', is_paused() and 1 or 0, ring }
+state_save()
+if pause == '1' then return { 'paused' } end
+return { 'resumed', is_paused(s) and 1 or 0, ring }

@@ -9,33 +9,35 @@
 --@include clock
 --@include pause
 --@include attempts
-local s = redis.call('HMGET', state, 'lease_until', 'holder', 'fence', 'agent', 'principal',
-  'session_id', 'ring_mark', 'lease_ttl')
-local function drop_ring()
-  if s[7] == ring then redis.call('HDEL', state, 'ring_mark') end
+local is_last_ring = s.ring_mark == ring
+local function answer(...)
+  state_save()
+  return { ... }
 end
+redis.call('ZCARD', pending) -- read before anything is written
+redis.call('STRLEN', lease)
 if redis.call('LLEN', inbox) == 0 then
-  drop_ring()
   redis.call('ZREM', pending, id)
-  return { 'none' }
+  if is_last_ring then put('ring_mark', false) end
+  return answer('none')
 end
-local ends = tonumber(s[1]) or 0
-if s[2] and ends > now then
-  drop_ring()
-  local ttl = tonumber(s[8]) or ends - now
+local ends = tonumber(s.lease_until) or 0
+if s.holder and ends > now then
+  if is_last_ring then put('ring_mark', false) end
+  local ttl = tonumber(s.lease_ttl) or ends - now
   if ends > now + ttl then
     ends = now + ttl
-    redis.call('HSET', state, 'lease_until', ends)
+    put('lease_until', ends)
     if redis.call('PTTL', lease) > ttl then redis.call('PEXPIRE', lease, ttl) end
   end
   redis.call('ZADD', pending, ends, id)
-  return { 'held', s[2] }
+  return answer('held', s.holder)
 end
-if stands_still() then
-  drop_ring()
-  return { 'paused' }
+if stands_still(s) then
+  if is_last_ring then put('ring_mark', false) end
+  return answer('paused')
 end
-local wait = retry_wait() -- a ring that comes too early goes round again
-if wait > 0 then return { 'waits', s[7] == ring and string.format('%.0f', wait) or '' } end
+local wait = retry_wait(s) -- a ring that comes too early goes round again
+if wait > 0 then return { 'waits', is_last_ring and string.format('%.0f', wait) or '' } end
 local _, _, word = attempts_next()
-return { 'free', s[3] or '0', s[4], s[5], s[6], word == 'alone' and 1 or 0 }
+return { 'free', s.fence or '0', s.agent, s.principal, s.session_id, word == 'alone' and 1 or 0 }

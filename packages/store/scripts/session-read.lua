@@ -6,18 +6,18 @@
 --        <paused> <inbox length>
 -- RULES: E4 E7 B1
 local BLOCK = 16
-local FIELDS = { 'principal', 'holder', 'lease_until', 'hand_overs', 'abort', 'ring_mark', 'session_id',
-  'agent', 'created_at', 'last_activity', 'epoch', 'metadata', 'cursor', 'batch', 'fence', 'attempt',
-  'lease_ttl' }
 --@include clock
 --@include pause
-local s = redis.call('HMGET', state, 'ended', unpack(FIELDS))
-if not s[8] or s[1] then return { 'not_found' } end
+if not s.agent or s.ended then return { 'not_found' } end
 local fields = {} -- by name: there may be thousands of resume marks beside them
-for i, name in ipairs(FIELDS) do
-  if s[i + 1] then
+for name, value in pairs({ principal = s.principal, holder = s.holder, lease_until = s.lease_until,
+  hand_overs = s.hand_overs, abort = s.abort, ring_mark = s.ring_mark, session_id = s.session_id,
+  agent = s.agent, created_at = s.created_at, last_activity = s.last_activity, epoch = s.epoch,
+  metadata = s.metadata, cursor = s.cursor, batch = s.batch, fence = s.fence, attempt = s.attempt,
+  lease_ttl = s.lease_ttl }) do
+  if value then
     table.insert(fields, name)
-    table.insert(fields, s[i + 1])
+    table.insert(fields, value)
   end
 end
 local first = redis.call('XRANGE', events, '-', '+', 'COUNT', 1)[1]
@@ -66,4 +66,4 @@ end
 local page = {}
 for i = #taken, 1, -1 do table.insert(page, taken[i]) end
 return { 'read', now, fields, pending, page, older,
-  first and string.match(first[1], '^%d+') or '0', is_paused() and 1 or 0, length }
+  first and string.match(first[1], '^%d+') or '0', is_paused(s) and 1 or 0, length }

@@ -5,10 +5,11 @@
 -- RULES: C4
 --@include clock
 --@include expiry
-local s = redis.call('HMGET', state, 'accepted', 'ended')
-if not s[1] or s[2] then return { 'not_found' } end
+if not s.accepted or s.ended then return { 'not_found' } end
 if redis.call('LLEN', inbox) > 0 then return { 'busy' } end
-expiry_set(now + (s[1] == '1' and resume_window or unused_window))
+redis.call('ZCARD', owned) -- read before anything is written
+redis.call('ZCARD', sessions)
+expiry_set(now + (s.accepted == '1' and resume_window or unused_window))
 redis.call('ZADD', sessions, now, id)
 redis.call('ZADD', owned, now, id)
 return { 'touched' }

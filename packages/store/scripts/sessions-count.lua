@@ -8,6 +8,7 @@ for _, id in ipairs(redis.call('ZRANGE', owned, 0, -1)) do
   if redis.call('EXISTS', session_prefix .. id .. ':state') == 1 then count = count + 1
   else table.insert(gone, id) end
 end
+redis.call('ZCARD', sessions) -- read before anything is written
 for _, id in ipairs(gone) do
   redis.call('ZREM', owned, id)
   redis.call('ZREM', sessions, id)

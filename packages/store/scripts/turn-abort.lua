@@ -18,22 +18,20 @@ local CALLS_KEPT = 16 -- `<call> <word> <ring> <message_id>` each, the newest fi
 --@include live
 --@include pause
 if not cursor then return { 'not_found' } end
-local s = redis.call('HMGET', state, 'ended', 'batch', 'holder', 'lease_until', 'turn_id', 'attempt',
-  'aborts', 'lease_ttl')
 local kept = {}
-for line in string.gmatch(s[7] or '', '[^\n]+') do
+for line in string.gmatch(s.aborts or '', '[^\n]+') do
   local by, word, ring, stopped = string.match(line, '^(%S+) (%S+) (%d*) (%S*)$')
   if by == call then return { word, stopped, ring } end
   if #kept < CALLS_KEPT - 1 then table.insert(kept, line) end
 end
-if s[1] then return { 'not_found' } end
+if s.ended then return { 'not_found' } end
 local function answer(word, stopped, ring)
-  table.insert(kept, 1, table.concat({ call, word, ring, stopped }, ' '))
-  redis.call('HSET', state, 'aborts', table.concat(kept, '\n'))
+  put('aborts', table.concat({ table.concat({ call, word, ring, stopped }, ' '), unpack(kept) }, '\n'))
+  state_save()
   return { word, stopped, ring }
 end
 
-local started = tonumber(s[2] or 0)
+local started = tonumber(s.batch or 0)
 local names_one = message_id ~= ''
 local entries = redis.call('LRANGE', inbox, 0, names_one and -1 or math.max(started, 1) - 1)
 local at = names_one and 0 or #entries
@@ -46,34 +44,37 @@ if at == 0 then
   return answer(outcome_of(message_id) == 'aborted' and 'aborted' or word, message_id, '')
 end
 local stopped, begun = entry_id(entries[at]), at <= started
-if begun and lease_lives(s[3], s[4], s[8]) then
-  redis.call('HSETNX', state, 'abort', reason)
-  redis.pcall('PUBLISH', node_channel .. s[3], 'abort ' .. id)
+if begun and lease_lives(s) then
+  if not s.abort then put('abort', reason) end
+  redis.pcall('PUBLISH', node_channel .. s.holder, 'abort ' .. id)
   return answer('aborting', stopped, '')
 end
 
+local lines, paused = redis.call('LLEN', messages), is_paused(s)
+for _, key in ipairs({ seen, pending }) do redis.call('ZCARD', key) end -- read before anything is written
 local first, last = begun and 1 or at, begun and started or at -- a batch is one turn, and ends as one
-local outcome = { 's', 'aborted', 'r', reason }
-if begun then outcome = { 'u', s[5], 'a', s[6], unpack(outcome) } end
+local outcome, turn_id, attempt = { 's', 'aborted', 'r', reason }, s.turn_id, s.attempt
+if begun then outcome = { 'u', turn_id, 'a', attempt, unpack(outcome) } end
 local last_id = entry_id(entries[last])
 for i = first, last do
   local merged = i < last and { 'i', last_id, unpack(outcome) }
   leave(entries[i], merged or outcome)
   history_append('u ' .. entries[i])
 end
-history_append(table.concat({ 'a', last_id, now, begun and s[5] or '', 'aborted',
-  cjson.encode({ content = '', reason = reason, usage = '', attempt = tonumber(begun and s[6] or 0) }) },
+history_append(table.concat({ 'a', last_id, now, begun and turn_id or '', 'aborted',
+  cjson.encode({ content = '', reason = reason, usage = '', attempt = tonumber(begun and attempt or 0) }) },
   ' '))
-history_save()
-redis.call('HSET', state, 'last_activity', now, 'committed_at', now)
+history_save(lines)
+for _, field in ipairs({ 'last_activity', 'committed_at' }) do put(field, now) end
 if begun then -- its last holder is gone, and finds its fence refused should it come back
   head_forget()
-  redis.call('HDEL', state, 'holder', 'token')
+  for _, field in ipairs({ 'holder', 'token' }) do put(field, false) end
 end
 local ring = ''
-if not leave_done() and begun and not stands_still() then
-  ring = redis.call('HINCRBY', state, 'ring', 1)
-  redis.call('HSET', state, 'ring_mark', ring)
+if not leave_done() and begun and not paused then
+  ring = tonumber(s.ring or 0) + 1
+  put('ring', ring)
+  put('ring_mark', ring)
   redis.call('ZADD', pending, now + 2000, id)
 end
 return answer('aborted', stopped, ring)

@@ -5,44 +5,51 @@
 -- REPLY: refused <why> | empty | exhausted <head> <entries> | begun <head> <entries>
 --        | alone <head> <entries>: the last attempt, in a process of its own
 -- RULES: L1 L2 L3 L6 T1 T3 T4 T5 T6 T7 P1
+if not s.cursor then return { 'refused', 'gone' } end
 --@include clock
 --@include log
 --@include head
 --@include live
 --@include pause
 --@include attempts
-if not cursor then return { 'refused', 'gone' } end
-local s = redis.call('HMGET', state, 'token', 'fence', 'holder', 'lease_until', 'turn_id', 'batch',
-  'handed', 'ring_mark', 'ended', 'turn_word', 'handed_at', 'released',
-  'lease_ttl')
-if s[1] == token and s[5] == turn_id then return head_reply(s[10]) end -- its reply was lost
-if (s[2] or '0') ~= fence or s[9] then return { 'refused', 'fence' } end
-local holding = s[1] == token
-if not holding and lease_lives(s[3], s[4], s[13]) then return { 'refused', 'held' } end
+local holding = s.token == token
+if holding and s.turn_id == turn_id then return head_reply(s.turn_word) end -- its reply was lost
+if (s.fence or '0') ~= fence or s.ended then return { 'refused', 'fence' } end
+if not holding and lease_lives(s) then return { 'refused', 'held' } end
 if lease_here == '1' and redis.call('GET', lease) ~= token then return { 'refused', 'lease' } end
-if redis.call('LLEN', inbox) == 0 then return { 'empty' } end
-if stands_still() then return { 'refused', 'paused' } end
-if retry_wait() > 0 then return { 'refused', 'waits' } end
+local first = redis.call('LINDEX', inbox, 0)
+if not first then return { 'empty' } end
+if stands_still(s) then return { 'refused', 'paused' } end
+if retry_wait(s) > 0 then return { 'refused', 'waits' } end
+redis.call('ZCARD', pending) -- read before anything is written
 
 if not holding then
-  local is_taken_over = s[2] and string.match(s[12] or '', '%S+$') ~= s[2] -- it was never released
-  fence = string.format('%.0f', math.max(tonumber(fence) + 1, now))
-  redis.call('HSET', state, 'pause', s[11] and now - s[11] or is_taken_over and 'lost' or '',
-    'cut', s[7] or '')
+  local is_taken_over = s.fence and string.match(s.released or '', '%S+$') ~= s.fence -- it was never released
+  put('pause', s.handed_at and now - s.handed_at or is_taken_over and 'lost' or '')
+  put('cut', s.handed or '')
+  put('fence', string.format('%.0f', math.max(tonumber(fence) + 1, now)))
 end
-local lease_until = now + ttl
-local again = s[6] ~= false -- started before, by somebody who died, gave up or let it wait
+local again = s.batch ~= false -- started before, by somebody who died, gave up or let it wait
 local attempt, cuts, word = attempts_next()
-if not again then redis.call('HSET', state, 'batch', head_size()) end
-redis.call('HSET', state, 'token', token, 'fence', fence, 'holder', node, 'lease_until', lease_until,
-  'lease_ttl', ttl, 'turn_id', turn_id, 'turn_word', word, 'attempt', attempt, 'cuts', cuts, 'delta', 0,
-  'sweeps', 0, 'first_at', again and '' or now)
-redis.call('HDEL', state, 'handed', 'handed_at', 'retry_at', s[8] == ring and 'ring_mark' or 'handed')
-redis.call('ZADD', pending, lease_until, id)
+if not again then head_start(turn_id, first) end
+put('token', token)
+put('holder', node)
+put('lease_until', now + ttl)
+put('lease_ttl', ttl)
+put('turn_id', turn_id)
+put('turn_word', word)
+put('attempt', attempt)
+put('cuts', cuts)
+put('delta', 0)
+put('sweeps', 0)
+if again then put('first_at', '') end
+for _, field in ipairs({ 'handed', 'handed_at', 'retry_at' }) do put(field, false) end
+if s.ring_mark == ring then put('ring_mark', false) end
 if again and word ~= 'exhausted' then
-  local batch = tonumber(s[6])
-  local message_id = entry_id(redis.call('LINDEX', inbox, batch - 1))
+  local message_id = entry_id(redis.call('LINDEX', inbox, tonumber(s.batch) - 1))
   log_append({ 't', 'r', 'm', message_id, 'u', turn_id, 'a', attempt })
   log_save()
 end
+redis.call('ZADD', pending, s.lease_until, id)
+state_save()
 return head_reply(word)

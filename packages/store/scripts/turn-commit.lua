@@ -14,56 +14,66 @@ if fenced then return { 'fenced' } end
 --@include letter
 --@include history
 --@include pause
-local s = redis.call('HMGET', state, 'turn_id', 'last_turn', 'batch', 'attempt', 'abort')
-local function what_follows()
+if s.last_turn == turn_id then -- its reply was lost
   if redis.call('LLEN', inbox) == 0 then return { 'idle' } end
-  return s[1] == next_turn_id and head_reply('next') or { 'more' }
+  return s.turn_id == next_turn_id and head_reply('next') or { 'more' }
 end
-if s[2] == turn_id then return what_follows() end -- its reply was lost
-if s[1] ~= turn_id or not s[3] then return { 'fenced' } end
-if s[5] and status ~= 'aborted' then status, reason = 'aborted', s[5] end -- the abort was promised
+if s.turn_id ~= turn_id or not s.batch then return { 'fenced' } end
+if s.abort and status ~= 'aborted' then status, reason = 'aborted', s.abort end -- the abort was promised
+local batch, lines, ids = redis.call('LRANGE', inbox, 0, s.batch), redis.call('LLEN', messages),
+  redis.call('ZCARD', seen)
+local next_first = table.remove(batch, s.batch + 1)
+local begins = next_first and fetch == '1' and not is_paused(s)
+for _, listing in ipairs({ pending, sessions, owned }) do redis.call('ZCARD', listing) end
+if status == 'dead_lettered' then letters_read() end
 
 for _, fields in ipairs(cjson.decode(trailing)) do
-  for _, field in ipairs({ 'u', turn_id, 'a', s[4] }) do table.insert(fields, field) end
+  for _, field in ipairs({ 'u', turn_id, 'a', s.attempt }) do table.insert(fields, field) end
   log_append(fields)
 end
-local batch = redis.call('LPOP', inbox, tonumber(s[3]))
 local last = entry_id(batch[#batch])
-local bytes = 0
+local bytes, outcomes = 0, {}
 for i, entry in ipairs(batch) do
   local message_id, position = entry_id(entry), string.match(entry, '^%S+ %d+ (%d+)')
-  local final = { 't', 'f', 'm', message_id, 'p', position, 'u', turn_id, 'a', s[4], 's', status }
+  local final = { 't', 'f', 'm', message_id, 'p', position, 'u', turn_id, 'a', s.attempt, 's', status }
   local function add(name, value)
     if value ~= '' then table.insert(final, name) table.insert(final, value) end
   end
   add('r', reason)
   if i == #batch then add('c', content) add('g', usage) else add('i', last) end
-  redis.call('ZADD', seen, log_append(final), message_id)
+  table.insert(outcomes, log_append(final))
+  table.insert(outcomes, message_id)
   history_append('u ' .. entry)
   if status == 'dead_lettered' then
-    letter_keep(entry, reason, s[4])
+    letter_keep(entry, reason, s.attempt)
   end
   bytes = bytes + #entry
 end
+redis.call('LPOP', inbox, #batch)
+redis.call('ZADD', seen, unpack(outcomes))
 log_save()
 history_append(table.concat({ 'a', last, now, turn_id, status,
   cjson.encode({ content = content, reason = reason, usage = usage,
-    attempt = tonumber(s[4]) }) }, ' '))
-history_save()
+    attempt = tonumber(s.attempt) }) }, ' '))
+history_save(lines)
 if status == 'dead_lettered' then letter_trim(max_dead) end
-seen_trim(max_seen)
-redis.call('HINCRBY', state, 'bytes', -bytes)
-redis.call('HSET', state, 'last_turn', turn_id, 'last_activity', now, 'committed_at', now)
+seen_trim(ids, max_seen)
+put('bytes', tonumber(s.bytes) - bytes)
+put('last_turn', turn_id)
+put('last_activity', now)
+put('committed_at', now)
 head_forget()
-if redis.call('LLEN', inbox) == 0 then
+local answer = 'more'
+if not next_first then
   redis.call('ZREM', pending, id)
-  redis.call('HDEL', state, 'ring_mark')
+  put('ring_mark', false)
   redis.call('ZADD', sessions, now, id)
   redis.call('ZADD', owned, now, id)
   expiry_set(now + resume_window)
-elseif fetch == '1' and not stands_still() then
-  redis.call('HSET', state, 'batch', head_size(), 'turn_id', next_turn_id, 'turn_word', 'begun',
-    'attempt', 1, 'delta', 0, 'first_at', now)
-  s[1] = next_turn_id
+  answer = 'idle'
+elseif begins then
+  head_start(next_turn_id, next_first)
+  answer = 'next'
 end
-return what_follows()
+state_save()
+return answer == 'next' and head_reply(answer) or { answer }

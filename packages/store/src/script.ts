@@ -23,32 +23,28 @@ type Declaration<K extends string, A extends string, R> = {
   readonly keys: readonly K[];
   readonly args: readonly A[];
   readonly readOnly?: boolean;
-  /** It sets damaged keys aside by itself, and must not be stopped by them. */
-  readonly toleratesDamage?: boolean;
   /** `word` is the first element of the reply; `reply` reads on behind it. */
   decode(word: string, reply: ReplyReader): R;
 };
 
 /**
- * What is asked of a key before a script writes anything: Redis does not roll back, and refuses a command
- * on a key of another type in the middle (law 2). Each takes the same short time however much the key
- * holds. A script reads `state` first by itself.
+ * The state of the session, read once: `s.<field>` is what the script or an include names, false where there
+ * is none. `put` changes a field (false: takes it away), `state_save` writes what differs, in one step at the
+ * end. Redis does not roll back, and refuses a command on a key of another type in the middle: so a script reads
+ * each key before it writes anything (law 2).
  */
-const typeReads = {
-  ...{ inbox: 'LLEN', messages: 'LLEN', ends: 'LLEN' },
-  ...{ events: 'XLEN', paused_agents: 'HLEN', lease: 'STRLEN' },
-  ...{ seen: 'ZCARD', pending: 'ZCARD', sessions: 'ZCARD', owned: 'ZCARD' },
-  ...{ letters: 'ZCARD', dead: 'ZCARD', dead_owned: 'ZCARD' },
-};
-const typeReadOf = new Map<string, string>(Object.entries(typeReads));
-
-function typeChecks(keys: readonly string[]): string {
-  const calls = keys.flatMap((key) => {
-    const read = typeReadOf.get(key);
-    return read ? [`redis.call('${read}', ${key})`] : [];
-  });
-  return calls.join(' ');
+function stateRecord(body: string): string {
+  const names = [...body.matchAll(/\b[sr]\.([a-z_]+)/g)].map(([, name = '']) => name);
+  const fields = [...new Set(names)].sort();
+  const list = fields.map((name) => `'${name}'`).join(', ');
+  const read = `local s, was, STATE = {}, {}, { ${list} }
+for at, value in ipairs(redis.call('HMGET', state, unpack(STATE))) do
+  s[STATE[at]], was[STATE[at]] = value, value
+end`;
+  return /\bput\(/.test(body) ? `${read}\n${stateWrites}` : read;
 }
+
+const stateWrites = readFileSync(new URL('include/state.lua', scriptsUrl), 'utf8').trimEnd();
 
 /** Loads `scripts/<name>.lua`, resolves its includes and binds it to its typed declaration. */
 export function defineScript<K extends string, A extends string, R>(
@@ -60,9 +56,9 @@ export function defineScript<K extends string, A extends string, R>(
   const args = headerNames(text, 'ARGV');
   assert(keys.join() === declaration.keys.join(), `${name}: KEYS differ from the header (${keys})`);
   assert(args.join() === declaration.args.join(), `${name}: ARGV differ from the header (${args})`);
-  const isChecked = !declaration.readOnly && !declaration.toleratesDamage;
-  const checks = isChecked ? typeChecks(keys) : '';
-  const source = `${locals(keys, 'KEYS')}\n${locals(args, 'ARGV')}\n${checks}\n${expand(text)}`;
+  const body = expand(text);
+  const record = keys.includes('state') ? stateRecord(body) : '';
+  const source = `${locals(keys, 'KEYS')}\n${locals(args, 'ARGV')}\n${record}\n${body}`;
   return {
     name,
     source,

@@ -22,7 +22,6 @@ export type SweepReply = {
 export const pendingSweep = defineScript('pending-sweep', {
   keys: ['pending', 'swept', 'ends', 'sessions', 'dead', 'paused_agents'],
   args: ['session_prefix', 'owned_prefix', 'interval', 'resume_window', 'call', 'horizon'],
-  toleratesDamage: true,
   decode(word, reply): SweepReply {
     if (word === 'early')
       return { rings: [], overdueEnds: [], nextDueMs: 0, nowMs: 0, setAside: [] };

@@ -1,22 +1,22 @@
 -- The calls that were accepted last, `<call>:<seq>:<ring>` each, the newest first: one that is repeated
 -- because its reply was lost gets its first answer, a message that its client sends again does not.
 -- As many as 64 bytes hold: one longer field, and Redis keeps the whole state in twice the memory.
+-- NEEDS: s; events call
 local CALLS_BYTES = 64
-local calls = redis.call('HGET', state, 'calls') or ''
 local function call_answer()
-  for made, seq, ring in string.gmatch(calls, '(%S+):(%d+):(%d*)') do
+  for made, seq, ring in string.gmatch(s.calls or '', '(%S+):(%d+):(%d*)') do
     local event = made == call and redis.call('XRANGE', events, seq, seq)[1]
     local fields = event and event[2]
     if fields then -- ts <now> b <bytes> t a m <message_id> p <position>
-      return { 'accepted', epoch, seq, fields[2], fields[10], ring, is_paused() and 1 or 0 }
+      return { 'accepted', s.epoch, seq, fields[2], fields[10], ring, is_paused(s) and 1 or 0 }
     end
   end
 end
 local function call_keep(answer)
   local kept = string.format('%s:%.0f:%s', call, answer[3], answer[6])
-  for earlier in string.gmatch(calls, '%S+') do
+  for earlier in string.gmatch(s.calls or '', '%S+') do
     if #kept + 1 + #earlier > CALLS_BYTES then break end
     kept = kept .. ' ' .. earlier
   end
-  redis.call('HSET', state, 'calls', kept)
+  put('calls', kept)
 end

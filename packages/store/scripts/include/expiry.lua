@@ -1,4 +1,5 @@
 -- Expiry is whole: all keys of an idle session go at one moment, none of a session with work (C4).
+-- NEEDS: clock; state inbox events messages seen
 local function expiry_set(at)
   for _, key in ipairs({ state, inbox, events, messages, seen }) do
     redis.call('PEXPIREAT', key, at)

@@ -1,9 +1,10 @@
--- The head of the inbox: one message, or the run of adjacent `collect` messages (at most 32).
+-- The head of the inbox: one message, or the run of adjacent `collect` messages (at most 32). `batch` of the
+-- state is its size once it was started; what else is known of a started head means nothing without it.
+-- NEEDS: s; inbox
 local BATCH_MAX = 32
 local function entry_id(entry) return string.match(entry, '^%S+') end
 local function entry_mode(entry) return string.match(entry, '^%S+ %d+ %d+ (%a+)') end
-local function head_size()
-  local first = redis.call('LINDEX', inbox, 0)
+local function head_size(first)
   if entry_mode(first) ~= 'collect' then return 1 end
   local run = redis.call('LRANGE', inbox, 0, BATCH_MAX - 1)
   local size = 1
@@ -12,13 +13,22 @@ local function head_size()
 end
 -- The started head has its outcome: nothing of it is left to be taken for the next one's.
 local function head_forget()
-  redis.call('HDEL', state, 'batch', 'attempt', 'abort', 'hand_overs', 'handed', 'turn_id', 'turn_word',
-    'pause', 'first_at', 'cuts', 'retry_at', 'failing_since')
+  for _, field in ipairs({ 'batch', 'attempt', 'abort', 'hand_overs', 'handed', 'turn_id', 'turn_word',
+    'pause', 'first_at', 'cuts', 'retry_at', 'failing_since' }) do put(field, false) end
+end
+-- The first attempt of the next head, in the holder's name.
+local function head_start(id_of_turn, first)
+  put('batch', head_size(first))
+  put('turn_id', id_of_turn)
+  put('turn_word', 'begun')
+  put('attempt', 1)
+  put('delta', 0)
+  put('first_at', now)
 end
 -- What the holder needs to run the started head; `word` begins the reply.
 local function head_reply(word)
-  local h = redis.call('HMGET', state, 'fence', 'turn_id', 'attempt', 'abort', 'batch', 'epoch',
-    'cursor', 'agent', 'principal', 'session_id', 'pause', 'first_at', 'cut')
-  for i = 1, 13 do h[i] = h[i] or '' end
-  return { word, h, redis.call('LRANGE', inbox, 0, tonumber(h[5]) - 1) }
+  local h = { s.fence, s.turn_id, s.attempt, s.abort, s.batch, s.epoch, s.cursor, s.agent, s.principal,
+    s.session_id, s.pause, s.first_at, s.cut }
+  for i = 1, 13 do h[i] = h[i] and tostring(h[i]) or '' end
+  return { word, h, redis.call('LRANGE', inbox, 0, tonumber(s.batch) - 1) }
 end

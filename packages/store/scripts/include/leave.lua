@@ -7,18 +7,19 @@ local function outcome_of(message_id) -- as long as the log holds it
   end
 end
 local function leave(entry, outcome)
-  redis.call('LREM', inbox, 1, entry)
-  redis.call('HINCRBY', state, 'bytes', -#entry)
   local message_id, position = string.match(entry, '^(%S+) %d+ (%d+)')
-  redis.call('ZADD', seen, log_append({ 't', 'f', 'm', message_id, 'p', position, unpack(outcome) }),
-    message_id)
+  local seq = log_append({ 't', 'f', 'm', message_id, 'p', position, unpack(outcome) })
+  redis.call('LREM', inbox, 1, entry)
+  put('bytes', tonumber(s.bytes) - #entry)
+  redis.call('ZADD', seen, seq, message_id)
 end
 local function leave_done() -- true: nothing waits any more
   log_save()
-  seen_trim(max_seen)
+  seen_trim(redis.call('ZCARD', seen), max_seen)
   if redis.call('LLEN', inbox) > 0 then return false end
   redis.call('ZREM', pending, id)
-  redis.call('HDEL', state, 'ring_mark', 'handed_at')
+  put('ring_mark', false)
+  put('handed_at', false)
   expiry_set(now + resume_window)
   return true
 end

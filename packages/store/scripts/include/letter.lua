@@ -1,5 +1,8 @@
 -- Dead letters: a session's own, by number, and two listings of their ids. The number is the time in
 -- microseconds, later than any other of the partition: it orders them and is never drawn twice.
+local function letters_read() -- before anything is written
+  for _, key in ipairs({ letters, dead, dead_owned }) do redis.call('ZCARD', key) end
+end
 local function letter_id(message_id) return id .. '~' .. message_id end
 local function letter_remove(number, message_id)
   redis.call('ZREMRANGEBYSCORE', letters, number, number)
@@ -16,9 +19,8 @@ local function letter_keep(entry, reason, attempts)
   if earlier then letter_remove(earlier, message_id) end
   local last = tonumber(redis.call('ZRANGE', dead, -1, -1, 'WITHSCORES')[2] or 0)
   local number = string.format('%.0f', math.max(time[1] * 1000000 + time[2], last + 1))
-  local of = redis.call('HMGET', state, 'session_id', 'agent', 'principal')
   redis.call('ZADD', letters, number, message_id .. ' ' .. cjson.encode({
-    session_id = of[1], agent = of[2], principal = of[3],
+    session_id = s.session_id, agent = s.agent, principal = s.principal,
     reason = reason, attempts = tonumber(attempts), at = now, entry = entry,
   }))
   redis.call('ZADD', dead, number, letter_id(message_id))

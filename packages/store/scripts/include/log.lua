@@ -1,32 +1,42 @@
--- The event log: dense seq from 1, record and publication in one (E1). `log_save` ends the script.
-local log = redis.call('HMGET', state, 'cursor', 'epoch', 'server', 'log_bytes', 'log_floor')
-local cursor, epoch, log_server = tonumber(log[1]), log[2], log[3]
-local log_bytes = tonumber(log[4] or 0) -- of all events ever logged; each holds how many came before it
--- An event behind the cursor: a script was cut short in the middle. It was logged, and others follow it.
-if cursor and redis.call('XRANGE', events, string.format('(%.0f-0', cursor), '+', 'COUNT', 1)[1] then
+-- The event log: dense seq from 1 (E1). `log_append` writes an event, the first thing that a script writes;
+-- `log_save` notes behind the last one where the log stands, and publishes.
+-- NEEDS: s, clock; events server channel max_events max_log_bytes
+local cursor, log_bytes = tonumber(s.cursor), tonumber(s.log_bytes or 0) -- bytes of all events ever logged
+local published = {}
+local function epoch_renew()
+  put('epoch_before', s.epoch)
+  put('epoch_from', cursor)
+  put('epoch', epoch_after(s.epoch))
+end
+-- The log is ahead of the cursor: a script was cut short in the middle. What was logged stays.
+local function log_mend()
   local newest = redis.call('XREVRANGE', events, '+', '-', 'COUNT', 1)[1]
   cursor = tonumber(string.match(newest[1], '^%d+'))
   log_bytes = tonumber(newest[2][4]) or log_bytes
   for i = 5, #newest[2] do log_bytes = log_bytes + #newest[2][i] end
 end
-local function epoch_renew()
-  local fresh = epoch_after(epoch)
-  redis.call('HSET', state, 'epoch', fresh, 'epoch_before', epoch, 'epoch_from', cursor)
-  epoch = fresh
+local function log_add(fields) -- each event holds how many bytes came before it
+  return redis.pcall('XADD', events, 'MAXLEN', '~', max_events, string.format('%.0f-0', cursor + 1),
+    'ts', now, 'b', string.format('%.0f', log_bytes), unpack(fields))
 end
 local function log_append(fields)
-  if log_server ~= server then -- another Redis process may have lost the tail (E2)
+  for i, field in ipairs(fields) do fields[i] = tostring(field) end
+  if s.server ~= server then -- another Redis process may have lost the tail (E2)
     epoch_renew()
-    redis.call('HSET', state, 'server', server)
-    log_server = server
+    put('server', server)
+  end
+  if type(log_add(fields)) == 'table' then
+    log_mend()
+    local added = log_add(fields)
+    if type(added) == 'table' then error(added) end
   end
   cursor = cursor + 1
-  redis.call('XADD', events, 'MAXLEN', '~', max_events, cursor .. '-0', 'ts', now,
-    'b', string.format('%.0f', log_bytes), unpack(fields))
-  for _, field in ipairs(fields) do log_bytes = log_bytes + #tostring(field) end
-  -- pcall: a user without rights to the channel must not leave half of this; the log has it anyway.
-  redis.pcall('PUBLISH', channel,
-    epoch .. ' ' .. cursor .. ' ' .. now .. ' ' .. cjson.encode(fields))
+  local lengths = {}
+  for i, field in ipairs(fields) do
+    log_bytes, lengths[i] = log_bytes + #field, #field
+  end
+  table.insert(published, s.epoch .. ' ' .. cursor .. ' ' .. now .. ' ' .. table.concat(lengths, ',') .. '\n')
+  table.insert(published, table.concat(fields)) -- as bytes, whose lengths were said: nobody escapes or parses them
   return cursor
 end
 -- Drops the oldest events until 7/8 of the limit are left, so that it is seldom done; never the newest.
@@ -48,8 +58,11 @@ local function log_trim()
   return start_of(low)
 end
 local function log_save()
-  local floor = tonumber(log[5] or 0) -- what is known to be gone; max_events takes more
+  local floor = tonumber(s.log_floor or 0) -- what is known to be gone; max_events takes more
   if log_bytes - floor > tonumber(max_log_bytes) then floor = log_trim() end
-  redis.call('HSET', state, 'cursor', cursor, 'log_bytes', string.format('%.0f', log_bytes),
-    'log_floor', string.format('%.0f', floor))
+  put('cursor', cursor)
+  put('log_bytes', log_bytes)
+  put('log_floor', floor)
+  -- pcall: a user without rights to the channel must not leave half of this; the log has it anyway.
+  if #published > 0 then redis.pcall('PUBLISH', channel, table.concat(published)) end
 end

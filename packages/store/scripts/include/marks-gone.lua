@@ -13,7 +13,7 @@ local function is_gone(by, marked_at)
 end
 -- The attaches without a cursor that were answered last, `<connection>:<from>` each, the newest first: one
 -- that is repeated because its reply was lost gets its first answer. As many as 64 bytes hold (calls.lua).
-local answered = redis.call('HGET', state, 'mark_calls') or ''
+local answered = s.mark_calls or ''
 local function from_marks() -- E10: behind the lowest mark of the connections that are gone
   for made, seq in string.gmatch(answered, '(%S+):(%d+)') do
     if made == connection then return tonumber(seq) end
@@ -34,6 +34,6 @@ local function from_marks() -- E10: behind the lowest mark of the connections th
     if #kept + 1 + #earlier > 64 then break end
     kept = kept .. ' ' .. earlier
   end
-  redis.call('HSET', state, 'mark_calls', kept)
+  put('mark_calls', kept)
   return lowest
 end

@@ -1,7 +1,9 @@
 -- Ids of accepted messages: WAITING + seq of the acceptance, then the seq of the outcome (S3).
+-- NEEDS: seen
 local WAITING = 4503599627370496 -- 2^52
-local function seen_trim(most) -- the oldest outcomes go; ids that wait score above them all
-  local surplus = redis.call('ZCARD', seen) - tonumber(most)
+-- Of `count` the oldest outcomes go; ids that wait score above them all.
+local function seen_trim(count, most)
+  local surplus = count - tonumber(most)
   if surplus <= 0 then return end
   local done = redis.call('ZCOUNT', seen, '-inf', '(' .. string.format('%.0f', WAITING))
   redis.call('ZREMRANGEBYRANK', seen, 0, math.min(surplus, done) - 1)
