@@ -145,7 +145,8 @@ export const plans: Readonly<Record<string, Plan>> = {
     calls: ['log-read'],
     act: async (stage) => {
       await talked(stage);
-      await stage.attach(stage.armed, { since: 0 });
+      const { body } = await fetch(`${stage.armed.url}/v1/sessions/${stage.session}/events`);
+      for await (const _ of body ?? []);
     },
   },
   'a snapshot': {

@@ -91,7 +91,8 @@ export class RealSession {
       ...this.#channels,
       ...{ agent: this.id, principal: 'alice', session_id: this.id, create: 1, since: 0 },
       ...{ known_epoch: '', connection, process: '~n0', live_processes: '' },
-      ...{ wakes_counted: 1, metadata: '{}', unused_window: TTL_MS, resume_window: TTL_MS },
+      ...{ wakes_counted: 1, metadata: '{}', page_bytes: 0 },
+      ...{ unused_window: TTL_MS, resume_window: TTL_MS },
     });
     if (reply.kind !== 'attached') return { word: reply.kind };
     const { cursor, pending, executing, isPaused } = reply;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { BulkLane } from '../../packages/store/src/bulk-lane.js';
+import { Lane } from '../../packages/store/src/lane.js';
 import { CallerGone, StoreBusy } from '../../packages/store/src/unavailable.js';
 
 /** A read that is answered when the test says so. */
@@ -14,11 +14,12 @@ function held(started: string[], name: string) {
   return { call, answer: () => answer() };
 }
 
+const made = () => new Lane({ atOnce: 2, waitingMax: 256, waitMaxMs: 2_000 });
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('large reads', () => {
   it('X5 60 reads of one principal delay a read of another by one reply', async () => {
-    const lane = new BulkLane();
+    const lane = made();
     const started: string[] = [];
     const many = Array.from({ length: 60 }, (_, i) => held(started, `alice ${i}`));
     const reads = many.map(({ call }) => lane.run('alice', call));
@@ -39,7 +40,7 @@ describe('large reads', () => {
   });
 
   it('X5 a read whose caller has gone is never sent, and the next one is', async () => {
-    const lane = new BulkLane();
+    const lane = made();
     const started: string[] = [];
     const first = [held(started, 'a'), held(started, 'b')];
     const running = first.map(({ call }) => lane.run('alice', call));
@@ -59,7 +60,7 @@ describe('large reads', () => {
   });
 
   it('X5 of one principal no more than 256 wait; others still may', async () => {
-    const lane = new BulkLane();
+    const lane = made();
     const started: string[] = [];
     const first = [held(started, 'a'), held(started, 'b')];
     const reads: Promise<unknown>[] = first.map(({ call }) => lane.run('alice', call));
@@ -71,7 +72,7 @@ describe('large reads', () => {
   });
 
   it('X5 a read that fails makes room as one that is answered', async () => {
-    const lane = new BulkLane();
+    const lane = made();
     const fail = () => lane.run('alice', () => Promise.reject(new Error('lost')));
     await Promise.allSettled([fail(), fail(), fail()]);
     expect(await lane.run('alice', async () => 'answered')).toBe('answered');

@@ -1,16 +1,17 @@
 -- Binds a connection to a session, creating it when there is none, and finds where replay begins.
 -- KEYS: state inbox events messages seen sessions owned paused_agents
 -- ARGV: server id agent principal session_id create since known_epoch connection process
---       live_processes node_channel wakes_counted metadata unused_window resume_window
+--       live_processes node_channel wakes_counted metadata page_bytes unused_window resume_window
 -- REPLY: not_found | wrong_agent <agent> | attached <created> <epoch> <cursor> <oldest> <pending>
---        <executing> <from> <resync> <agent> <message id of the started head> <paused>
--- RULES: E2 E3 E4 E6 E10 C4
+--        <executing> <from> <resync> <agent> <message id of the started head> <paused> <events>
+-- RULES: E2 E3 E4 E6 E10 B1 C4
 --@include clock
 --@include head
 --@include live
 --@include expiry
 --@include pause
 --@include marks
+--@include page
 local is_new = not s.agent or s.ended
 if is_new and create == '0' then return { 'not_found' } end
 if not is_new and agent ~= '' and s.agent ~= agent then return { 'wrong_agent', s.agent } end
@@ -60,4 +61,6 @@ local executing = s.batch
   and lease_lives({ holder = s.holder or s.batch, lease_until = s.lease_until, lease_ttl = s.lease_ttl })
 return { 'attached', s.creator == connection and 1 or 0, s.epoch, cursor, oldest, pending,
   executing and 1 or 0, from, resync, s.agent,
-  s.batch and entry_id(redis.call('LINDEX', inbox, s.batch - 1)) or '', is_paused(s) and 1 or 0 }
+  s.batch and entry_id(redis.call('LINDEX', inbox, s.batch - 1)) or '', is_paused(s) and 1 or 0,
+  resync == 0 and from < cursor and tonumber(page_bytes) > 0 and
+    page_read(from, 256, { max_bytes = tonumber(page_bytes), first = false }) or {} }

@@ -1,6 +1,13 @@
-import { BulkLane } from './bulk-lane.js';
 import type { Connection } from './connect.js';
+import { Lane } from './lane.js';
 import { CallerGone, type StoreUnavailable } from './unavailable.js';
+
+/** One reply is on its way while another one is read here: more at once would only wait in buffers. */
+const AT_ONCE = 2;
+/** Reads of one principal that wait. */
+const WAITING_MAX = 256;
+/** As long as one command may take: who waits longer asks again. */
+const WAIT_MAX_MS = 2_000;
 
 /** On whose behalf something is read, and whether that is still wanted when its turn has come. */
 export type Reading = {
@@ -17,7 +24,7 @@ export type BulkReads = ReturnType<typeof makeBulkReads>;
  * never stand behind them. Throws StoreUnavailable.
  */
 export function makeBulkReads(connection: Connection) {
-  const lane = new BulkLane();
+  const lane = new Lane({ atOnce: AT_ONCE, waitingMax: WAITING_MAX, waitMaxMs: WAIT_MAX_MS });
   return {
     run: <T>(
       owner: string,

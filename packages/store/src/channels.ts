@@ -4,9 +4,12 @@ import type { PlainCall } from './failpoints.js';
 
 const subscribeCall: PlainCall = 'channel-subscribe';
 
+/** Gets the bytes of what was published. */
+export type OnMessage = (payload: Buffer) => void;
+
 export type Channels = {
   /** Resolves when Redis has confirmed the subscription. */
-  subscribe(channels: readonly string[], onMessage: (message: Buffer) => void): Promise<void>;
+  subscribe(channels: readonly string[], onMessage: OnMessage): Promise<void>;
   unsubscribe(channel: string): void;
   /** Called after each reconnect: what was published meanwhile is lost and must be read. */
   onReconnect(fn: () => void): void;
@@ -19,18 +22,22 @@ export type Channels = {
 /** A refused resubscription is tried again so soon. */
 const AGAIN_MS = 500;
 
-/** Channels named by one SUBSCRIBE after a reconnect. */
-const SUBSCRIBE_BATCH = 1_000;
+/** Channels that one SUBSCRIBE or UNSUBSCRIBE names at most. */
+const CHANNELS_MAX = 1_000;
 
-/** Publish/subscribe of one node over one connection. */
+/**
+ * Publish/subscribe of one node over one connection. All that is subscribed and unsubscribed in one tick goes
+ * out in one command each: thousands of clients may come back at once.
+ */
 export function makeChannels(subscriber: Redis): Channels {
-  const listeners = new Map<string, (message: Buffer) => void>();
+  const listeners = new Map<string, OnMessage>();
   const reconnectListeners: (() => void)[] = [];
   let readyBefore = false;
   let round = 0;
   let deafBy: unknown;
-  subscriber.on('messageBuffer', (channel: Buffer, message: Buffer) =>
-    listeners.get(channel.toString())?.(message),
+  let batch: { readonly channels: Set<string>; readonly sent: Promise<void> } | undefined;
+  subscriber.on('messageBuffer', (channel: Buffer, payload: Buffer) =>
+    listeners.get(channel.toString())?.(payload),
   );
   subscriber.on('ready', () => {
     if (readyBefore) void resubscribe();
@@ -55,23 +62,46 @@ export function makeChannels(subscriber: Redis): Channels {
   }
   // Listeners read what they missed: that must not be asked before the subscription stands.
   async function subscribeAll(mine: number): Promise<boolean> {
-    const channels = [...listeners.keys()];
-    for (let i = 0; i < channels.length; i += SUBSCRIBE_BATCH) {
-      await subscriber.subscribe(...channels.slice(i, i + SUBSCRIBE_BATCH));
-    }
+    for (const channels of parts([...listeners.keys()])) await subscriber.subscribe(...channels);
     if (mine !== round) return false;
     deafBy = undefined;
     for (const listener of reconnectListeners) listener();
     return true;
   }
+  /** The channels of this tick. Whether one is subscribed or unsubscribed is decided at its end. */
+  function thisTick(): NonNullable<typeof batch> {
+    if (batch) return batch;
+    const channels = new Set<string>();
+    const sent = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+      batch = undefined;
+      return send([...channels]);
+    });
+    batch = { channels, sent };
+    return batch;
+  }
+  async function send(channels: readonly string[]): Promise<void> {
+    for (const left of parts(channels.filter((channel) => !listeners.has(channel)))) {
+      subscriber.unsubscribe(...left).catch(() => {}); // away: there is nothing to unsubscribe from
+    }
+    const wanted = parts(channels.filter((channel) => listeners.has(channel)));
+    await Promise.all(
+      wanted.map((some) => betweenFailpoints(subscribeCall, () => subscriber.subscribe(...some))),
+    );
+  }
   return {
-    async subscribe(channels, onMessage) {
-      for (const channel of channels) listeners.set(channel, onMessage);
-      await betweenFailpoints(subscribeCall, () => subscriber.subscribe(...channels));
+    subscribe(channels, onMessage) {
+      const { channels: touched, sent } = thisTick();
+      for (const channel of channels) {
+        listeners.set(channel, onMessage);
+        touched.add(channel);
+      }
+      return sent;
     },
     unsubscribe(channel) {
       listeners.delete(channel);
-      subscriber.unsubscribe(channel).catch(() => {}); // away: there is nothing to unsubscribe from
+      const { channels, sent } = thisTick();
+      channels.add(channel);
+      sent.catch(() => {}); // whoever subscribes in this tick is told
     },
     onReconnect: (fn) => reconnectListeners.push(fn),
     get connected() {
@@ -85,4 +115,13 @@ export function makeChannels(subscriber: Redis): Channels {
       subscriber.disconnect();
     },
   };
+}
+
+/** As many as one command names. */
+function parts(channels: readonly string[]): string[][] {
+  const all: string[][] = [];
+  for (let at = 0; at < channels.length; at += CHANNELS_MAX) {
+    all.push(channels.slice(at, at + CHANNELS_MAX));
+  }
+  return all;
 }

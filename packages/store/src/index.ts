@@ -55,7 +55,6 @@ export type { PermitScope, Permits } from './permits.js';
 export type { Bucket, Rates } from './rates.js';
 export { RING_QUEUE, type RingJob, type RingOptions, type Rings } from './ring.js';
 export type {
-  AttachReply,
   CommitReply,
   DrawReply,
   HeadReply,
@@ -64,7 +63,6 @@ export type {
 } from './scripts.js';
 export { type Refusal, serverRefusal } from './server-check.js';
 export type {
-  AttachRequest,
   HistoryPage,
   ResumeMark,
   SessionRef,
@@ -72,6 +70,7 @@ export type {
   SessionView,
   SessionWork,
 } from './session.js';
+export type { AttachAnswer, AttachRequest } from './session-attach.js';
 export type { EndEntry, SessionEnds } from './session-ends.js';
 export type { SessionCursor, SessionList, SessionSummary } from './session-list.js';
 export type { Patched } from './session-metadata.js';

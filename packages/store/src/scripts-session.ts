@@ -22,7 +22,11 @@ export type AttachReply =
       readonly headMessageId: string;
       /** It is, or its agent. */
       readonly isPaused: boolean;
+      /** Those behind `from`, or the first of them: [id, fields] each. */
+      readonly events: readonly (readonly Value[])[];
     };
+
+const entries = (list: readonly Value[]) => list.map((one) => (Array.isArray(one) ? one : []));
 
 export const sessionAttach = defineScript('session-attach', {
   keys: ['state', 'inbox', 'events', 'messages', 'seen', 'sessions', 'owned', 'paused_agents'],
@@ -41,6 +45,7 @@ export const sessionAttach = defineScript('session-attach', {
     'node_channel',
     'wakes_counted',
     'metadata',
+    'page_bytes',
     'unused_window',
     'resume_window',
   ],
@@ -61,6 +66,7 @@ export const sessionAttach = defineScript('session-attach', {
       agent: reply.text(),
       headMessageId: reply.text(),
       isPaused: reply.flag(),
+      events: entries(reply.list()),
     };
   },
 });
@@ -121,7 +127,7 @@ export const logRead = defineScript('log-read', {
       epochBefore: reply.text(),
       epochFrom: reply.int(),
       bytes: reply.int(),
-      events: reply.list().map((event) => (Array.isArray(event) ? event : [])),
+      events: entries(reply.list()),
     };
   },
 });

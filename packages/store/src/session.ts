@@ -8,11 +8,9 @@ import { type Keys, sessionKeyId } from './keys.js';
 import type { MemoryWatch } from './memory.js';
 import { pairs } from './reply.js';
 import * as scripts from './scripts.js';
+import { makeAttach, windowsOf } from './session-attach.js';
 import { type Patched, patchMetadata } from './session-metadata.js';
-import { StoreFull } from './unavailable.js';
 
-/** A session that nobody ever sent a message to goes this long after its last connection. */
-const UNUSED_WINDOW_MS = 5 * 60_000;
 /** Of a page, unless it is asked for less: a few of the largest replies. */
 const PAGE_BYTES_MAX = 4 * 2 ** 20;
 
@@ -24,18 +22,6 @@ export type ResumeMark = {
   readonly lowest?: number | 'none';
   /** Of one that has detached. */
   readonly detached?: number;
-};
-
-export type AttachRequest = SessionRef & {
-  /** '' accepts the session's own agent (a reader that does not name one). */
-  readonly agent: string;
-  readonly create: boolean;
-  /** Cursor of the reader; undefined: from its resume mark (E10). */
-  readonly since?: number | undefined;
-  readonly epoch?: string | undefined;
-  /** Unique for each attach of each connection. */
-  readonly attachId: string;
-  readonly metadata?: Record<string, unknown> | undefined;
 };
 
 /** Which part of the history: the newest `count` messages before `before` that fit `maxBytes`. */
@@ -92,31 +78,10 @@ export type SessionOptions = {
 
 /** Reading, attaching to and ending sessions. Throws StoreUnavailable when Redis is away. */
 export function makeSessions(connection: Connection, keys: Keys, options: SessionOptions) {
-  const windows = { unused_window: UNUSED_WINDOW_MS, resume_window: options.resumeWindowMs };
+  const windows = windowsOf(options);
 
   return {
-    async attach(request: AttachRequest): Promise<scripts.AttachReply> {
-      const id = sessionKeyId(request.principal, request.sessionId);
-      const create = request.create && !options.memory.isFull();
-      const reply = await connection.run(scripts.sessionAttach, keys.session(id), {
-        id,
-        agent: request.agent,
-        principal: request.principal,
-        session_id: request.sessionId,
-        create: create ? 1 : 0,
-        since: request.since ?? '',
-        known_epoch: request.epoch ?? '',
-        connection: request.attachId,
-        process: options.processId,
-        live_processes: ` ${options.liveProcesses().join(' ')} `,
-        node_channel: keys.nodeChannelPrefix(keys.partitionOf(id)),
-        wakes_counted: 1,
-        metadata: JSON.stringify(request.metadata ?? {}),
-        ...windows,
-      });
-      if (reply.kind === 'not_found' && request.create && !create) throw new StoreFull();
-      return reply;
-    },
+    attach: makeAttach(connection, keys, options),
 
     /** The persisted shape with one page of messages; undefined: no such session. */
     async read(

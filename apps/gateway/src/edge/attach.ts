@@ -12,7 +12,7 @@ import {
 } from '@sluice/protocol';
 import { makeId } from '@sluice/runtime';
 import {
-  type AttachReply,
+  type AttachAnswer,
   type AttachRequest,
   type SessionRef,
   StoreUnavailable,
@@ -30,9 +30,10 @@ import { TOO_MANY_REQUESTS } from './paid-calls.js';
 import { unlessAway } from './rates.js';
 import { SocketReader } from './socket-reader.js';
 
-type AttachedReply = AttachReply & { kind: 'attached' };
+type AttachedReply = AttachAnswer & { kind: 'attached' };
 type Entering = HelloFrame | JoinFrame;
-export type Entered = Attached & { readonly reply: AttachedReply };
+/** `hello` is the answer; what is replayed goes out right behind it. */
+export type Entered = Attached & { readonly reply: AttachedReply; readonly hello: string };
 
 /** `hello` or `join`: binds the connection to a session, then replay or snapshot, then live (E3). */
 export async function attach(
@@ -70,6 +71,8 @@ export async function attach(
       since: frame.since,
       epoch: frame.type === 'hello' ? frame.epoch : undefined,
       attachId,
+      withPage: true,
+      isGone: () => connection.state.kind === 'closed',
       metadata: frame.type === 'hello' ? frame.metadata : undefined,
     };
     const isNamed = frame.session_id !== undefined;
@@ -83,11 +86,7 @@ export async function attach(
       );
       return undefined;
     }
-    const attached = bind(context, connection, { frame, ref, feed, reply, attachId, mark });
-    connection.outbound.json(
-      frame.type === 'hello' ? helloOk(context, ref, reply) : joined(ref, reply),
-    );
-    return attached;
+    return bind(context, connection, { frame, ref, feed, reply, attachId, mark });
   } catch (error) {
     mark?.leave();
     if (feed) context.fanOut.release(ref);
@@ -100,11 +99,13 @@ export async function attach(
 /** Replay or snapshot, then live; `status` when work is pending (E6). */
 export async function replay(
   { metrics }: Pick<EdgeContext, 'metrics'>,
-  { reader, feed }: Attached,
-  { pending, resync, cursor, epoch, from, isPaused }: AttachedReply,
+  { outbound }: Connection,
+  { reader, feed, reply, hello }: Entered,
 ): Promise<void> {
+  const { pending, resync, cursor, epoch, from, isPaused, page } = reply;
+  outbound.send(hello);
   metrics.replayed(resync ? 0 : Math.max(0, cursor - from));
-  await feed.catchUp(reader, { epoch, head: cursor, resync });
+  await feed.catchUp(reader, { epoch, head: cursor, resync, page });
   if (pending > 0 && !reader.closed) {
     const what = isPaused ? 'Paused by an operator' : 'Resuming processing';
     reader.tell(`${what} (${pending} pending messages)...`);
@@ -157,6 +158,7 @@ function bind(
     feed,
     mark,
     reply,
+    hello: frame.type === 'hello' ? helloOk(context, ref, reply) : joined(ref, reply),
   };
 }
 
@@ -221,12 +223,18 @@ function unavailable(frame: Entering, why: string): ServerFrame {
     : errorFrame('unavailable', message);
 }
 
-function helloOk(context: EdgeContext, ref: SessionRef, reply: AttachedReply): HelloOkFrame {
+type HelloOkRest = Omit<HelloOkFrame, 'type' | 'protocol' | 'features'>;
+
+/** What `hello_ok` begins with is the same for everybody. */
+const helloOkStart = JSON.stringify({
+  type: 'hello_ok',
+  protocol: PROTOCOL_VERSION,
+  features: { methods: clientFrameTypes, events: [...serverFrameTypes, ...streamTypes] },
+} satisfies Omit<HelloOkFrame, keyof HelloOkRest>);
+
+function helloOk(context: EdgeContext, ref: SessionRef, reply: AttachedReply): string {
   const { limits } = context;
-  return {
-    type: 'hello_ok',
-    protocol: PROTOCOL_VERSION,
-    features: { methods: clientFrameTypes, events: [...serverFrameTypes, ...streamTypes] },
+  const rest: HelloOkRest = {
     policy: {
       max_payload: limits.maxPayloadBytes,
       max_buffered_bytes: limits.maxBufferedBytes,
@@ -245,10 +253,11 @@ function helloOk(context: EdgeContext, ref: SessionRef, reply: AttachedReply): H
     paused: reply.isPaused,
     node_id: context.nodeId,
   };
+  return `${helloOkStart.slice(0, -1)},${JSON.stringify(rest).slice(1)}`;
 }
 
-function joined(ref: SessionRef, reply: AttachedReply): JoinedFrame {
-  return {
+function joined(ref: SessionRef, reply: AttachedReply): string {
+  const frame: JoinedFrame = {
     type: 'joined',
     session_id: ref.sessionId,
     agent_id: reply.agent,
@@ -263,4 +272,5 @@ function joined(ref: SessionRef, reply: AttachedReply): JoinedFrame {
     presence: [],
     health: 'ok',
   };
+  return JSON.stringify(frame);
 }

@@ -5,7 +5,7 @@
 export const costs = {
   /** A look-up, a change, an abort, a cancel. */
   call: 1,
-  /** `hello`, `join`: a subscription, the attach, and a mark. */
+  /** `hello`, `join`: a subscription, the attach with up to 32 KiB of the log, and a mark. */
   attach: 2,
   /** A page of a session, a snapshot, a stream of events. */
   read: 2,

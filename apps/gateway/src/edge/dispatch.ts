@@ -206,7 +206,7 @@ function enter(context: EdgeContext, connection: Connection, frame: HelloFrame |
     connection.state = attached ?? { kind: 'idle' };
     if (attached) {
       connection.hasEntered = true;
-      answer(connection, replay(context, attached, attached.reply));
+      answer(connection, replay(context, connection, attached));
     }
     for (const next of waiting) onFrame(context, connection, next);
   });

@@ -1,9 +1,9 @@
-import type { AttachReply, AttachRequest } from '@sluice/store';
+import type { AttachAnswer, AttachRequest } from '@sluice/store';
 import type { EdgeContext } from './context.js';
 
 /** `rate_limited`: the session would be a new one, and may not be made now. */
 export type EnterReply =
-  | AttachReply
+  | AttachAnswer
   | { readonly kind: 'rate_limited'; readonly retryAfterMs: number; readonly why: string };
 
 /** Whoever has too many sessions must end one: that takes a person's time. */

@@ -32,7 +32,7 @@ export function makeFanOut({ channels, keys, sessions, reads, damage }: FanOutOp
   type Entry = { feed: Feed; users: number; subscribed: Promise<void> };
   const entries = new Map<string, Entry>();
   const repairAll = () => {
-    for (const { feed } of entries.values()) deps.repairs.add(feed);
+    for (const { feed } of entries.values()) feed.doubt();
   };
   channels.onReconnect(repairAll);
   const idOf = (ref: SessionRef) => sessionKeyId(ref.principal, ref.sessionId);

@@ -1,12 +1,6 @@
 import { monotonicMs } from '@sluice/runtime';
 import { StoreBusy } from './unavailable.js';
 
-/** One reply is on its way while another one is read here: more at once would only wait in buffers. */
-const AT_ONCE = 2;
-/** Reads of one owner that wait. */
-const WAITING_MAX = 256;
-/** As long as one command may take: who waits longer asks again. */
-const WAIT_MAX_MS = 2_000;
 const BUSY_RETRY_MS = 1_000;
 
 type Waiting = {
@@ -16,13 +10,23 @@ type Waiting = {
   drop(error: Error): void;
 };
 
+export type LaneOptions = {
+  readonly atOnce: number;
+  /** Calls of one owner that wait; left out: as many as come. */
+  readonly waitingMax?: number;
+  /** Who waits longer asks again; left out: nobody waits too long. */
+  readonly waitMaxMs?: number;
+};
+
 /**
- * Large reads: few at a time, and one of each owner in turn, so that many reads of one principal delay
+ * Calls to Redis: few at a time, and one of each owner in turn, so that many calls of one principal delay
  * another's by one reply and not by all of them. What nobody waits for any more is never sent.
  */
-export class BulkLane {
+export class Lane {
   readonly #lines = new Map<string, Waiting[]>();
   #running = 0;
+
+  constructor(private readonly options: LaneOptions) {}
 
   /**
    * Rejects with StoreBusy when too many of this owner wait, or for too long; and with the refusal that
@@ -35,7 +39,8 @@ export class BulkLane {
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const line = this.#lines.get(owner) ?? [];
-      if (line.length >= WAITING_MAX) return reject(new StoreBusy(BUSY_RETRY_MS));
+      if (line.length >= (this.options.waitingMax ?? Number.POSITIVE_INFINITY))
+        return reject(new StoreBusy(BUSY_RETRY_MS));
       const start = () => call().then(resolve, reject);
       line.push({ sinceMs: monotonicMs(), refusal, start, drop: reject });
       this.#lines.set(owner, line);
@@ -44,10 +49,11 @@ export class BulkLane {
   }
 
   #goOn(): void {
-    while (this.#running < AT_ONCE) {
+    const { atOnce, waitMaxMs = Number.POSITIVE_INFINITY } = this.options;
+    while (this.#running < atOnce) {
       const next = this.#take();
       if (!next) return;
-      const isLate = monotonicMs() - next.sinceMs > WAIT_MAX_MS;
+      const isLate = monotonicMs() - next.sinceMs > waitMaxMs;
       const refused = next.refusal() ?? (isLate ? new StoreBusy(BUSY_RETRY_MS) : undefined);
       if (refused) {
         next.drop(refused);
@@ -61,7 +67,7 @@ export class BulkLane {
     }
   }
 
-  /** The oldest read of the owner whose turn it is; the owner goes behind the others. */
+  /** The oldest call of the owner whose turn it is; the owner goes behind the others. */
   #take(): Waiting | undefined {
     for (const [owner, line] of this.#lines) {
       this.#lines.delete(owner);
