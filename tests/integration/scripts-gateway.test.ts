@@ -18,6 +18,7 @@ import {
 } from '@sluice/testkit';
 import * as scripts from '../../packages/store/dist/scripts.js';
 import { Cluster } from './cluster.js';
+import { EventStream } from './event-stream.js';
 import { commitOf, openTestStore } from './scripts-world.js';
 
 /** Sessions that have expired and stand in the listings still. */
@@ -89,6 +90,14 @@ describe('scripts below a running gateway', () => {
       return status === 503 ? false : status;
     });
 
+  /** A socket that comes back gets a short log with the answer to its `hello`. */
+  const readLog = (session_id: string) =>
+    eventually(async () => {
+      const stream = await EventStream.open(`${node.url}/v1/sessions/${session_id}/events`);
+      await eventually(() => stream.events.length > 0, 1_000).finally(stream.close);
+      return true;
+    }, 10_000);
+
   /** A session from its beginning to its end, with everything that a script is called for. */
   async function live(session_id: string): Promise<void> {
     // As many have expired as there may be: only a count of those that live lets this one in.
@@ -106,6 +115,7 @@ describe('scripts below a running gateway', () => {
     const metadata = '{"metadata":{"title":"a life"}}';
     expect(await request('PATCH', `sessions/${session_id}`, metadata)).toBe(200);
     expect(await request('GET', 'sessions')).toBe(200);
+    await readLog(session_id);
     for (const what of [`sessions/${session_id}`, 'agents/slow']) {
       for (const verb of ['pause', 'resume']) {
         expect(await request('POST', `${what}/${verb}`)).toBe(200);
