@@ -1,0 +1,28 @@
+/** What is counted for each of the rows below. */
+export type Counted = {
+  /** Commands that Redis ran, those within scripts included. */
+  readonly commands: number;
+  /** Scripts that a node called. */
+  readonly calls: number;
+  /** Calls of JSON.parse and JSON.stringify in the node. */
+  readonly parse: number;
+  readonly stringify: number;
+};
+
+/**
+ * The most that each may cost: what was measured when the row was last set, and a tenth more. A change that makes
+ * one cheaper lowers its row; a change that raises one says why.
+ */
+export const allowed = {
+  /** A message to a session whose holder lingers, to its outcome. */
+  'warm turn': { commands: 60, calls: 3.4, parse: 3.4, stringify: 5.6 },
+  /** The same when nobody holds the session: ring, lease, turn, and the lease given up. */
+  'cold turn': { commands: 132, calls: 10.4, parse: 6.8, stringify: 12.4 },
+  /** A delta that is logged and delivered to one reader; where the machine is busy, some are gathered. */
+  delta: { commands: 9, calls: 1.3, parse: 1.9, stringify: 2.2 },
+  /** A connection that attaches to a session nobody else reads here, and reads two events. */
+  attach: { commands: 21.8, calls: 1.4, parse: 1.2, stringify: 3.4 },
+} as const satisfies Readonly<Record<string, Counted>>;
+
+/** Bytes of Redis of an idle session of 20 messages and 20 replies of about 50 characters, ids of 36. */
+export const SESSION_BYTES_MAX = 21_100;
