@@ -69,6 +69,16 @@ describe('the event log', () => {
     return published.flatMap((bytes) => decodePublished(bytes) ?? []);
   }
 
+  it('C3 the first event of a session is refused with the word of Redis when that takes no writes', async () => {
+    await attached();
+    await client.config('SET', 'min-replicas-to-write', '1');
+    const refused = append(store, ref, 'm1').finally(() =>
+      client.config('SET', 'min-replicas-to-write', '0'),
+    );
+    await expect(refused).rejects.toThrow(/NOREPLICAS/);
+    expect(await append(store, ref, 'm1')).toMatchObject({ kind: 'accepted', event: { seq: 1 } });
+  });
+
   it('E1 seq is dense from 1, whatever logs, and the channel says the same', async () => {
     const published = await everything();
     const { events, head } = await whole();

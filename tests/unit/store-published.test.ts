@@ -50,7 +50,7 @@ describe('a publication', () => {
     },
   );
 
-  it('holds every event of its script; those that are known are not read', () => {
+  it('E1 holds every event of its script; those that are known are not read', () => {
     const text = TEXTS.map((content, at) => record(at + 1, delta(content))).join('');
     const all = decode(text) ?? [];
     expect(all.map((event) => event.kind === 'stream' && JSON.parse(event.data).content)).toEqual(
@@ -60,7 +60,7 @@ describe('a publication', () => {
     expect(decodePublished(Buffer.from(text), () => true)).toEqual([]);
   });
 
-  it('of a kind that is not known, or empty, has its seq', () => {
+  it('E1 of a kind that is not known, or empty, has its seq', () => {
     expect(decode('7 3 5 1,1\ntZ')).toEqual([{ kind: 'opaque', epoch: '7', seq: 3, atMs: 5 }]);
     expect(decode('7 3 5 0,0\n')).toMatchObject([{ kind: 'opaque', seq: 3 }]);
     expect(decode('7 3 5 []')).toMatchObject([{ kind: 'opaque', seq: 3 }]);
@@ -91,7 +91,7 @@ describe('a publication', () => {
     expect(decode(text)).toBeUndefined();
   });
 
-  it('that ends early is read from the log, wherever it ends', () => {
+  it('E1 that ends early is read from the log, wherever it ends', () => {
     const whole = Buffer.from(record(1, delta('日本')) + record(2, delta('b')));
     const first = Buffer.byteLength(record(1, delta('日本')));
     for (let end = 0; end < whole.length; end++) {

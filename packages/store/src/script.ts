@@ -37,10 +37,8 @@ function stateRecord(body: string): string {
   const names = [...body.matchAll(/\b[sr]\.([a-z_]+)/g)].map(([, name = '']) => name);
   const fields = [...new Set(names)].sort();
   const list = fields.map((name) => `'${name}'`).join(', ');
-  const read = `local s, was, STATE = {}, {}, { ${list} }
-for at, value in ipairs(redis.call('HMGET', state, unpack(STATE))) do
-  s[STATE[at]], was[STATE[at]] = value, value
-end`;
+  const read = `local s, STATE = {}, { ${list} }
+for at, value in ipairs(redis.call('HMGET', state, unpack(STATE))) do s[STATE[at]] = value end`;
   return /\bput\(/.test(body) ? `${read}\n${stateWrites}` : read;
 }
 

@@ -15,8 +15,8 @@ local function log_mend()
   log_bytes = tonumber(newest[2][4]) or log_bytes
   for i = 5, #newest[2] do log_bytes = log_bytes + #newest[2][i] end
 end
-local function log_add(fields) -- each event holds how many bytes came before it
-  return redis.pcall('XADD', events, 'MAXLEN', '~', max_events, string.format('%.0f-0', cursor + 1),
+local function log_add(run, fields) -- each event holds how many bytes came before it
+  return run('XADD', events, 'MAXLEN', '~', max_events, string.format('%.0f-0', cursor + 1),
     'ts', now, 'b', string.format('%.0f', log_bytes), unpack(fields))
 end
 local function log_append(fields)
@@ -25,10 +25,10 @@ local function log_append(fields)
     epoch_renew()
     put('server', server)
   end
-  if type(log_add(fields)) == 'table' then
-    log_mend()
-    local added = log_add(fields)
-    if type(added) == 'table' then error(added) end
+  local added = log_add(redis.pcall, fields)
+  if type(added) == 'table' then -- refused: its place is taken, or nothing may be written now
+    if string.find(added.err, 'equal or smaller', 1, true) then log_mend() end
+    log_add(redis.call, fields)
   end
   cursor = cursor + 1
   local lengths = {}
