@@ -1,13 +1,16 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type GatewayProcess, startRedis } from '@sluice/testkit';
+import { type GatewayProcess, startRedis, type TestRedis } from '@sluice/testkit';
 import { Cluster } from './cluster.js';
+import { post } from './pausing.js';
 
 describe('a turn that fails', () => {
+  let redis: TestRedis;
   let cluster: Cluster;
   let node: GatewayProcess;
   beforeAll(async () => {
-    cluster = await Cluster.open(await startRedis());
+    redis = await startRedis();
+    cluster = await Cluster.open(redis);
     const path = fileURLToPath(new URL('failing-agent.mjs', import.meta.url));
     node = await cluster.start({ agents: { failing: { kind: 'module', path } } });
   });
@@ -47,4 +50,35 @@ describe('a turn that fails', () => {
   ])('T5 by what it says itself: clients read %s', async (_what, content, reason) => {
     expect((await failureOf(content)).outcome).toEqual({ status: 'error', reason });
   });
+
+  it.each([
+    ['no JSON', '{"c":"x'],
+    ['null', 'null'],
+    ['without content', '{"m":{}}'],
+  ])(
+    'S2 X4 whose message is damaged in Redis (%s) has outcome error, and the session goes on',
+    async (how, body) => {
+      const session_id = `damaged-${how.replaceAll(' ', '-')}`;
+      const client = await cluster.attach(node, { session_id, agent_id: 'failing' });
+      await post(node, `sessions/${session_id}/pause`);
+      const ids = ['one', 'two', 'three'].map((content) => client.message(content));
+      for (const id of ids) await client.waitFor({ status: 'accepted', message_id: id });
+      const { inbox } = cluster.sessionKeys(session_id);
+      const entry = (await redis.client().lindex(inbox, 1)) ?? '';
+      await redis.client().lset(inbox, 1, entry.replace(/\{.*$/, body));
+      await post(node, `sessions/${session_id}/resume`);
+      const reasons = [];
+      for (const id of ids) {
+        const { outcome, attempt } = await client.final(id);
+        reasons.push([Object(outcome).status, attempt, Object(outcome).reason]);
+      }
+      const said = ['error', 1, 'no parcel has this number'];
+      expect(reasons).toEqual([said, ['error', 1, 'its data in Redis is damaged'], said]);
+      const lines = node.logs.filter(({ where }) => String(where).includes(ids[1] ?? ''));
+      expect(lines).toMatchObject([
+        { level: 'warn', session: expect.stringContaining(session_id) },
+      ]);
+      expect(node.logs.filter(({ level }) => level === 'error')).toEqual([]);
+    },
+  );
 });

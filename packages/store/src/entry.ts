@@ -1,4 +1,5 @@
 import type { Content, HistoryMessage, Mode, OutcomeStatus } from '@sluice/protocol';
+import { jsonObject } from './damage.js';
 
 /**
  * An accepted message as the inbox holds it: `<message_id> <accepted at, ms> <position> <mode> <body>`,
@@ -15,12 +16,16 @@ export type InboxEntry = {
   readonly traceparent: string;
 };
 
+/** Of one that can be read `c` is a Content. */
 type Body = {
   readonly c: Content;
   readonly m?: Record<string, unknown>;
   readonly r?: string;
   readonly t?: string;
 };
+
+const isBody = (value: { c?: unknown } | undefined): value is Body =>
+  typeof value?.c === 'string' || (typeof value?.c === 'object' && value.c !== null);
 
 type About = {
   readonly metadata?: Record<string, unknown> | undefined;
@@ -54,9 +59,11 @@ function words(text: string, count: number): string[] {
   return parts;
 }
 
+/** Throws when the entry is damaged. */
 export function decodeEntry(text: string): InboxEntry {
-  const [messageId = '', at, position, mode, json = '{}'] = words(text, 4);
-  const body = JSON.parse(json) as Body;
+  const [messageId = '', at, position, mode, json = ''] = words(text, 4);
+  const body = jsonObject(json);
+  if (!isBody(body)) throw new Error(`the entry of message ${messageId} in the inbox is damaged`);
   return {
     messageId,
     atMs: Number(at),
@@ -66,6 +73,11 @@ export function decodeEntry(text: string): InboxEntry {
     metadata: body.m ?? {},
     traceparent: body.t ?? '',
   };
+}
+
+/** Whose entry it is, also of a damaged one. */
+export function entryMessageId(entry: string): string {
+  return words(entry, 1)[0] ?? '';
 }
 
 /** When an entry was accepted, in ms of Redis time, without the rest of it. */

@@ -25,6 +25,7 @@ export {
   acceptedAtMs,
   decodeEntry,
   decodeHistory,
+  entryMessageId,
   type HistoryPlace,
   type InboxEntry,
   userMessage,

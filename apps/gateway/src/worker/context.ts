@@ -2,6 +2,7 @@ import type { Agent } from '@sluice/agents';
 import type { OutcomeStatus } from '@sluice/protocol';
 import { type CountBy, type Logger, type seldom, sleep, type WorkerMetrics } from '@sluice/runtime';
 import {
+  type Damage,
   type Keys,
   type Leases,
   type Rings,
@@ -52,6 +53,7 @@ export type WorkerContext = {
   readonly permits: TurnPermits;
   readonly lastAttempts: LastAttempts;
   readonly tracing: Tracing;
+  readonly damage: Damage;
   /** By agent: when its failures are told next. */
   readonly failing: Map<string, ReturnType<typeof seldom>>;
   /** Sessions whose lease this node has, by id. */

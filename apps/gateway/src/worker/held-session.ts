@@ -68,7 +68,7 @@ export class HeldSession {
   /** Follows what `turn-commit` wrote. */
   committed(entries: readonly string[], reply: HistoryMessage): void {
     if (!this.history) return;
-    const added = [...entries.map((entry) => userMessage(decodeEntry(entry))), reply];
+    const added = [...entries.flatMap(readable(decodeEntry)).map(userMessage), reply];
     for (const message of added) {
       this.history.push(message);
       this.historyBytes += bytesOf(message);

@@ -1,10 +1,13 @@
 import type { Turn } from '@sluice/agents';
 import type { Content, HistoryMessage } from '@sluice/protocol';
-import { decodeEntry, type HeadReply, sessionKeyId } from '@sluice/store';
+import { type HeadReply, type InboxEntry, sessionKeyId } from '@sluice/store';
 
 /** The started head as the agent sees it; a batch of `collect` messages becomes one content. */
-export function toTurn(head: HeadReply, history: readonly HistoryMessage[]): Turn {
-  const entries = head.entries.map(decodeEntry);
+export function toTurn(
+  head: HeadReply,
+  entries: readonly InboxEntry[],
+  history: readonly HistoryMessage[],
+): Turn {
   const last = entries.at(-1);
   const messageId = last?.messageId ?? '';
   return {

@@ -1,5 +1,5 @@
 import type { Turn } from '@sluice/agents';
-import { decodeEntry, type HeadReply } from '@sluice/store';
+import type { HeadReply, InboxEntry } from '@sluice/store';
 import type { Tracing } from '../tracing.js';
 import type { TurnResult } from './run-turn.js';
 
@@ -11,7 +11,7 @@ const fine: readonly string[] = ['ok', 'aborted', 'left'];
  */
 export async function traceTurn(
   tracing: Tracing,
-  { head, turn }: { head: HeadReply; turn: Turn },
+  { head, entries, turn }: { head: HeadReply; entries: readonly InboxEntry[]; turn: Turn },
   run: (traceparent: string) => Promise<TurnResult>,
 ): Promise<TurnResult> {
   const span = tracing.turn({
@@ -21,7 +21,7 @@ export async function traceTurn(
     turnId: head.turnId,
     attempt: head.attempt,
     fence: head.fence,
-    traceparents: () => head.entries.map((entry) => decodeEntry(entry).traceparent),
+    traceparents: () => entries.map((entry) => entry.traceparent),
   });
   let outcome = 'internal';
   try {

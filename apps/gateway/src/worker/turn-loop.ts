@@ -1,5 +1,12 @@
 import { makeId, monotonicMs } from '@sluice/runtime';
-import { acceptedAtMs, decodeEntry, type HeadReply, type TurnEnd } from '@sluice/store';
+import {
+  acceptedAtMs,
+  decodeEntry,
+  entryMessageId,
+  type HeadReply,
+  readable,
+  type TurnEnd,
+} from '@sluice/store';
 import { insist, type WorkerContext } from './context.js';
 import type { HeldSession } from './held-session.js';
 import { type Ended, type Tried, without } from './outcome.js';
@@ -8,6 +15,9 @@ import { runTurn, type TurnResult } from './run-turn.js';
 import { toTurn } from './to-turn.js';
 import { traceTurn } from './trace-turn.js';
 import { withoutContent } from './without-content.js';
+
+/** A batch has one outcome: with one of its messages damaged it is none that an agent could be asked for. */
+const DAMAGED = 'its data in Redis is damaged';
 
 export type Begun = { readonly kind: 'begun' | 'exhausted'; readonly head: HeadReply };
 
@@ -79,6 +89,8 @@ async function tryOnce(
   const { lease, keeper, stop } = held;
   const agent = agents.get(head.agent);
   if (!agent || !stop) return without('error', `no node has the agent "${head.agent}"`);
+  const entries = readEntries(context, head, lease.id);
+  if (entries.length < head.entries.length) return without('error', DAMAGED);
   const history =
     agent.usesHistory === false
       ? []
@@ -96,8 +108,8 @@ async function tryOnce(
     return reply?.kind === 'appended';
   };
   try {
-    const turn = toTurn(head, history);
-    return await traceTurn(tracing, { head, turn }, (traceparent) =>
+    const turn = toTurn(head, entries, history);
+    return await traceTurn(tracing, { head, entries, turn }, (traceparent) =>
       runTurn(agent, turn, {
         append,
         pace: context.pace,
@@ -121,6 +133,15 @@ async function tryOnce(
   }
 }
 
+/** The messages of the head that can be read; the others are named in the log. */
+function readEntries({ damage }: WorkerContext, head: HeadReply, session: string) {
+  return head.entries.flatMap((entry) => {
+    const read = readable(decodeEntry)(entry);
+    if (read.length === 0) damage(`message ${entryMessageId(entry)} of ${session}`, { session });
+    return read;
+  });
+}
+
 function commit(context: WorkerContext, held: HeldSession, head: HeadReply, ended: Ended) {
   const { leases, limits, slots, permits, phase } = context;
   const isFree = slots.free > 0 && !permits.isLimited(held.lease.id);
@@ -140,7 +161,7 @@ function commit(context: WorkerContext, held: HeldSession, head: HeadReply, ende
       held.committed(head.entries, {
         role: 'assistant',
         content: end.content,
-        message_id: decodeEntry(last).messageId,
+        message_id: entryMessageId(last),
         timestamp: Date.now() / 1_000,
         turn_id: head.turnId,
         outcome: { status: ended.status, ...(ended.reason ? { reason: ended.reason } : {}) },

@@ -66,6 +66,7 @@ export async function startWorker(options: WorkerOptions) {
       onError: (err) => log.error({ err }, 'permits failed'),
     }),
     lastAttempts: makeLastAttempts(),
+    damage: store.damage,
     failing: new Map(),
     held: new Map(),
     phase: 'running',
