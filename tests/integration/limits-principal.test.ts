@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   eventually,
@@ -6,11 +7,19 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
+import { SignJWT } from 'jose';
 import { Cluster } from './cluster.js';
 
 const tokens = ['alice', 'bob'].map((principal) => ({ token: `${principal}-secret`, principal }));
 const as = (principal: string) => ({ token: `${principal}-secret` });
 const header = (principal: string) => ({ authorization: `Bearer ${principal}-secret` });
+
+const jwt = { secret: '6f0c2a91e7b84d35a1c9d8e2f4b70a63', audience: 'sluice' };
+const signed = (principal: string, secret = jwt.secret) =>
+  new SignJWT({ sub: principal, aud: jwt.audience })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setExpirationTime('5m')
+    .sign(createSecretKey(Buffer.from(secret)));
 
 describe('one principal against all', () => {
   let redis: TestRedis;
@@ -135,21 +144,43 @@ describe('one principal against all', () => {
     });
   }, 30_000);
 
-  it('X5 guesses over HTTP get 429, the right one too; whoever was let in before goes on', async () => {
-    const trusting = { trusted_proxies: ['127.0.0.0/8'] };
-    await start({ ...trusting, rate_limit: { unauthenticated_per_minute: 6 } });
-    const from = (token: string, address = '203.0.113.7') =>
-      fetch(`${node.url}/v1/sessions`, {
-        headers: { authorization: `Bearer ${token}`, 'x-forwarded-for': address },
+  it.each([
+    [
+      'tokens',
+      async (principal: string) => `${principal}-secret`,
+      async (n: number) => `guess-${n}`,
+    ],
+    ['signed tokens', signed, (n: number) => signed('alice', `${n}`.repeat(32))],
+    ['damaged signatures', signed, async (n: number) => `${await signed('alice')}${n}`],
+  ])(
+    'X5 guesses over HTTP get 429, the right one too; whoever was let in before goes on: %s',
+    async (...how) => {
+      const [, credential, guess] = how;
+      const trusting = { trusted_proxies: ['127.0.0.0/8'], auth: { tokens, jwt } };
+      await start({ ...trusting, rate_limit: { unauthenticated_per_minute: 6 } });
+      const [alice, bob] = await Promise.all(['alice', 'bob'].map((one) => credential(one)));
+      const from = (token = '', address = '203.0.113.7') =>
+        fetch(`${node.url}/v1/sessions`, {
+          headers: { authorization: `Bearer ${token}`, 'x-forwarded-for': address },
+        });
+      expect((await from(alice)).status).toBe(200);
+      const guesses: number[] = [];
+      for (let n = 0; n < 12; n += 1) guesses.push((await from(await guess(n))).status);
+      expect(guesses.filter((status) => status === 401).length).toBeLessThanOrEqual(8);
+      expect(guesses.at(-1)).toBe(429);
+      expect((await from(bob)).status).toBe(429);
+      expect((await from(alice)).status).toBe(200);
+      expect((await from(bob, '203.0.113.8')).status).toBe(200);
+      // The bucket is that of upgrades too.
+      const upgrade = await FrameClient.connect(node.wsUrl, {
+        token: await guess(99),
+        headers: { 'x-forwarded-for': '203.0.113.7' },
       });
-    expect((await from('alice-secret')).status).toBe(200);
-    const guesses: number[] = [];
-    for (let i = 0; i < 12; i += 1) guesses.push((await from(`guess-${i}`)).status);
-    expect(guesses.filter((status) => status === 401).length).toBeLessThanOrEqual(8);
-    expect(guesses.at(-1)).toBe(429);
-    expect((await from('bob-secret')).status).toBe(429);
-    expect((await from('alice-secret')).status).toBe(200);
-    expect((await from('bob-secret', '203.0.113.8')).status).toBe(200);
-    expect((await fetch(`${node.url}/live`)).status).toBe(200);
-  });
+      expect(await upgrade.waitFor({ type: 'hello_error' })).toMatchObject({
+        code: 'rate_limited',
+      });
+      expect((await upgrade.closed).code).toBe(4029);
+      expect((await fetch(`${node.url}/live`)).status).toBe(200);
+    },
+  );
 });
