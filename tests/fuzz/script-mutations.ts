@@ -7,8 +7,6 @@ export type ScriptMutation = {
   readonly script: keyof Scripts;
   readonly from: string;
   readonly to: string;
-  /** Few sequences find it: left to `npm run mutations`. */
-  readonly isRare?: true;
 };
 
 /** Faults that the model must find. */
@@ -258,7 +256,6 @@ export const mutations: readonly ScriptMutation[] = [
     script: 'sessionPause',
     from: 'and s.created_at == created_at',
     to: '',
-    isRare: true,
   },
   {
     name: 'a pause holds back an abort',
