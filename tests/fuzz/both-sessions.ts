@@ -41,7 +41,12 @@ type Holding = {
 };
 
 type Aborting = { readonly call: string; readonly target?: string | undefined };
-type Appending = { readonly id: string; readonly mode: Mode; readonly call?: string };
+type Appending = {
+  readonly id: string;
+  readonly mode: Mode;
+  readonly call?: string;
+  readonly turnId?: string;
+};
 
 /** Who turns a pause has read its number before. */
 type Pausing = { readonly on: boolean; readonly model: Known; readonly real: RealKnown };
@@ -191,13 +196,14 @@ export class BothSessions {
     }
   }
 
-  #append(step: Step, { id, mode, call = this.#name('call') }: Appending): Promise<void> {
+  #append(step: Step, appending: Appending): Promise<void> {
     const { model, real } = this;
-    this.#lastAppend = { id, mode, call };
+    const { id, mode, call = this.#name('call'), turnId = this.#name('t') } = appending;
+    this.#lastAppend = { id, mode, call, turnId };
     return this.#both(
       step,
-      () => model.append(id, { mode, call }),
-      () => real.append(id, { mode, call }),
+      () => model.append(id, { mode, call, turnId }),
+      () => real.append(id, { mode, call, turnId }),
     );
   }
 
@@ -251,9 +257,7 @@ export class BothSessions {
           () => model.begin(holding.model, turn),
           async () => (await real.begin(holding.real, { ...turn, ring: '' })).answer,
         );
-        if (answer.word === 'begun' || answer.word === 'exhausted') {
-          Object.assign(holding, { turnId: turn.turnId, deltas: 0 });
-        }
+        if (answer.word === 'begun' || answer.word === 'exhausted') goOnWith(holding, answer);
         return;
       }
       case 'delta': {
@@ -272,7 +276,7 @@ export class BothSessions {
           () => model.commit(holding.model, turn),
           () => real.commit(holding.real, turn),
         );
-        if (answer.word === 'next') Object.assign(holding, { turnId: turn.next, deltas: 0 });
+        if (answer.word === 'next') goOnWith(holding, answer);
         return;
       }
       case 'retry': {
@@ -375,6 +379,12 @@ export class BothSessions {
     });
     this.#readTo = events.length;
   }
+}
+
+/** The head that an answer brings: the one that runs already, or another. */
+function goOnWith(holding: Holding, { turnId }: Answer): void {
+  if (holding.turnId === turnId) return;
+  Object.assign(holding, { turnId, deltas: 0 });
 }
 
 const agree = (what: string, foretold: Answer, answered: Answer) =>

@@ -85,3 +85,19 @@ export function nextAttempt(s: ReturnType<typeof fresh>) {
   if (word === 'alone' || isHandedTooOften) return { attempt, cuts, word: 'exhausted' };
   return { attempt: attempt + 1, cuts, word: 'alone' };
 }
+
+type State = ReturnType<typeof fresh>;
+
+/** The first attempt of the next head. */
+export function startHead(s: State, turnId: string): void {
+  const end = s.inbox.findIndex(({ mode }) => mode !== 'collect');
+  const run = end < 0 ? s.inbox.length : end;
+  s.started = Math.max(1, Math.min(run, modelLimits.batchMax));
+  Object.assign(s, { attempt: 1, cuts: 0, word: 'begun', retry: 'none', turnId, delta: 0 });
+}
+
+/** The started head has its outcome, or is as if not begun. */
+export function clearHead(s: State): void {
+  const none = { started: 0, attempt: 0, abort: '', handOvers: 0, isHanded: false };
+  Object.assign(s, none, { turnId: undefined, word: '', cuts: 0, retry: 'none' });
+}

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Connection } from '../../packages/store/dist/connect.js';
 import type { makeKeys } from '../../packages/store/dist/keys.js';
+import type { HeadReply } from '../../packages/store/dist/script-replies.js';
 import type * as storeScripts from '../../packages/store/dist/scripts.js';
 import {
   type Answer,
@@ -42,9 +43,9 @@ export type RealKnown = { readonly known: string; readonly created_at: string };
 const TTL_MS = 600_000;
 const idsOf = (entries: readonly string[]) => entries.map((entry) => entry.split(' ', 1)[0] ?? '');
 
-type Head = { attempt: number; abort: string; isAlone: boolean; entries: readonly string[] };
-const headOf = ({ attempt, abort, isAlone, entries }: Head) => ({
-  ...{ attempt, abort, isAlone },
+type Head = Pick<HeadReply, 'turnId' | 'attempt' | 'abort' | 'isAlone' | 'entries'>;
+const headOf = ({ turnId, attempt, abort, isAlone, entries }: Head) => ({
+  ...{ turnId, attempt, abort, isAlone },
   ids: idsOf(entries),
 });
 const attempts = {
@@ -100,11 +101,14 @@ export class RealSession {
     return { word: 'attached', cursor, pending, executing, isPaused };
   }
 
-  async append(message_id: string, { mode, call }: { mode: Mode; call: string }): Promise<Answer> {
+  async append(
+    message_id: string,
+    { mode, call, turnId }: { mode: Mode; call: string; turnId: string },
+  ): Promise<Answer> {
     const { scripts } = this.options;
     const reply = await this.#run(scripts.inboxAppend, this.#keys, {
       ...this.#channels,
-      ...{ message_id, mode, body: '{"c":"x"}', wakes_counted: 1, call },
+      ...{ message_id, mode, body: '{"c":"x"}', wakes_counted: 1, call, turn_id: turnId },
       ...{ max_inbox: this.maxInbox, max_inbox_bytes: 1_000_000 },
     });
     if (reply.kind === 'duplicate') return { word: reply.kind, ring: reply.ring };
@@ -210,7 +214,8 @@ export class RealSession {
     const { scripts } = this.options;
     const given = { ...lease, id: this.id, ttl: TTL_MS };
     const reply = await this.#run(scripts.leaseRenew, this.#keys, given);
-    return reply.kind === 'fenced' ? { word: 'fenced' } : { word: 'renewed', abort: reply.abort };
+    if (reply.kind === 'fenced') return { word: 'fenced' };
+    return { word: 'renewed', abort: reply.abort, waits: reply.waits };
   }
 
   async expire(): Promise<void> {

@@ -281,6 +281,54 @@ export const mutations: readonly ScriptMutation[] = [
     from: 'if not (paused and not (s.batch and s.abort)) then',
     to: 'if true then',
   },
+  {
+    name: 'a message begins a turn while its session is paused',
+    script: 'inboxAppend',
+    from: 'waiting == 0 and not paused and s.begins',
+    to: 'waiting == 0 and s.begins',
+  },
+  {
+    name: 'a message begins the turn of another that waits before it',
+    script: 'inboxAppend',
+    from: 'turn_id and waiting == 0 and not paused',
+    to: 'turn_id and not paused',
+  },
+  {
+    name: 'a turn that a message began is begun again by its holder',
+    script: 'turnBegin',
+    from: 'if holding and s.batch then return head_reply(s.turn_word) end',
+    to: '',
+  },
+  {
+    name: 'a repeated commit hides the turn that a message began since',
+    script: 'turnCommit',
+    from: "if s.batch then return head_reply('next') end",
+    to: '',
+  },
+  {
+    name: 'a turn that is given back without having run costs an attempt',
+    script: 'turnRelease',
+    from: "if s.abort or s.delta ~= '0' then put('handed', 1) else head_forget() end",
+    to: '',
+  },
+  {
+    name: 'a turn that is given back forgets what was streamed of it',
+    script: 'turnRelease',
+    from: "if s.abort or s.delta ~= '0' then put('handed', 1) else head_forget() end",
+    to: "if s.abort then put('handed', 1) else head_forget() end",
+  },
+  {
+    name: 'a turn that is given back forgets that it is to be aborted',
+    script: 'turnRelease',
+    from: "if s.abort or s.delta ~= '0' then put('handed', 1) else head_forget() end",
+    to: "if s.delta ~= '0' then put('handed', 1) else head_forget() end",
+  },
+  {
+    name: 'a renewal does not say that something waits',
+    script: 'leaseRenew',
+    from: 'waits and 1 or 0',
+    to: '0',
+  },
 ];
 
 /** The scripts with one of them wrong. */

@@ -1,6 +1,7 @@
 import {
   type Answer,
   type Answered,
+  clearHead,
   type Ended,
   fenced,
   fresh,
@@ -11,6 +12,7 @@ import {
   modelLimits,
   nextAttempt,
   type Presented,
+  startHead,
 } from './model-state.js';
 
 export {
@@ -51,7 +53,7 @@ export class SessionModel {
     };
   }
 
-  append(id: string, { mode, call }: { mode: Mode; call: string }): Answer {
+  append(id: string, { mode, call, turnId }: { mode: Mode; call: string; turnId: string }): Answer {
     const { s } = this;
     if (!this.exists) return { word: 'gone' };
     if (s.accepted?.call === call) return { ...s.accepted.answer, isPaused: this.isPaused };
@@ -72,19 +74,23 @@ export class SessionModel {
     s.seen.set(id, '');
     s.events.push(['a', id]);
     const seq = s.events.length;
-    const answer = { word: 'accepted', seq, position, ring: this.tell(mode) };
+    const answer = { word: 'accepted', seq, position, ring: this.tell(mode, turnId) };
     s.accepted = { call, answer };
     return { ...answer, isPaused: this.isPaused };
   }
 
-  /** Who is told of a new message: the number of the ring to add, '' for none. */
-  private tell(mode: Mode): string {
+  /** Who is told of a new message: the number of the ring to add, '' for none; a lingering holder begins its turn. */
+  private tell(mode: Mode, turnId: string): string {
     const { s } = this;
     const waited = this.waits;
     if (s.started > 0 && mode === 'interrupt') s.abort ||= 'interrupt';
     if (this.hasLiveHolder && s.started > 0) return '';
     if (this.hasLiveHolder) {
-      if (s.holder === HEARING_NODE) return '';
+      if (s.holder === HEARING_NODE) {
+        const begins = s.inbox.length === 1 && !this.isPaused && s.lastTurn !== undefined;
+        if (begins) startHead(s, turnId);
+        return '';
+      }
       this.vacate();
       s.leaseKey = undefined;
     }
@@ -165,25 +171,18 @@ export class SessionModel {
     const isHolding = s.token === by.token;
     if (!isHolding && this.hasLiveHolder) return { word: 'refused' };
     if (s.leaseKey !== by.token) return { word: 'refused' };
+    if (isHolding && s.started > 0) return this.head(s.word);
     if (s.inbox.length === 0) return { word: 'empty' };
     if (this.standsStill || this.waits) return { word: 'refused' };
     if (!isHolding) s.fence += 1;
     const isAgain = s.started > 0;
-    if (isAgain) Object.assign(s, nextAttempt(s));
-    else this.startHead();
-    Object.assign(s, { token: by.token, holder: node, isLive: true, turnId, delta: 0 });
+    if (isAgain) Object.assign(s, nextAttempt(s), { turnId, delta: 0 });
+    else startHead(s, turnId);
+    Object.assign(s, { token: by.token, holder: node, isLive: true });
     Object.assign(s, { isHanded: false, retry: 'none' });
     if (!isHolding) s.ringMark = undefined; // a retry answers no ring
     if (isAgain && s.word !== 'exhausted') s.events.push(['r', this.lastOfHead]);
     return this.head(s.word);
-  }
-
-  private startHead(): void {
-    const { s } = this;
-    const end = s.inbox.findIndex(({ mode }) => mode !== 'collect');
-    const run = end < 0 ? s.inbox.length : end;
-    s.started = Math.max(1, Math.min(run, modelLimits.batchMax));
-    Object.assign(s, { attempt: 1, cuts: 0, word: 'begun', retry: 'none' });
   }
 
   private get lastOfHead(): string {
@@ -191,11 +190,12 @@ export class SessionModel {
   }
 
   private head(word: string): Answer {
-    const { attempt, abort, inbox, started } = this.s;
+    const { attempt, abort, inbox, started, turnId } = this.s;
     const ids = inbox.slice(0, started).map(({ id }) => id);
     return {
       word: word === 'alone' ? 'begun' : word,
       isAlone: word === 'alone',
+      turnId,
       attempt,
       abort,
       ids,
@@ -218,23 +218,22 @@ export class SessionModel {
   ): Answer {
     const { s } = this;
     if (!this.holds(by)) return fenced;
-    if (s.lastTurn === turnId) return this.following(next);
+    if (s.lastTurn === turnId) return this.following();
     if (s.turnId !== turnId || s.started === 0) return fenced;
     const status = s.abort === '' ? 'ok' : 'aborted';
     for (const { id } of s.inbox.splice(0, s.started)) this.finish(id, status);
-    this.clearHead();
+    clearHead(s);
     s.lastTurn = turnId;
     if (s.inbox.length === 0) s.ringMark = undefined;
     else if (fetch && !this.standsStill) {
-      this.startHead();
-      Object.assign(s, { turnId: next, delta: 0 });
+      startHead(s, next);
     }
-    return this.following(next);
+    return this.following();
   }
 
-  private following(next: string): Answer {
-    if (this.s.inbox.length === 0) return { word: 'idle' };
-    return this.s.turnId === next ? this.head('next') : { word: 'more' };
+  private following(): Answer {
+    if (this.s.started > 0) return this.head('next');
+    return { word: this.s.inbox.length === 0 ? 'idle' : 'more' };
   }
 
   private finish(id: string, status: string): void {
@@ -252,6 +251,10 @@ export class SessionModel {
       s.events.push(['e']);
       s.handOvers += 1;
       s.isHanded = true;
+    }
+    if (s.started > 0 && how !== 'force') {
+      if (s.abort !== '' || s.delta > 0) s.isHanded = true;
+      else clearHead(s);
     }
     const ring = s.inbox.length > 0 && !standsStill ? this.drawRing() : '';
     this.giveUp(by, { ring, isHanded: isCut || ring !== '' });
@@ -297,7 +300,7 @@ export class SessionModel {
   renew(by: Presented): Answer {
     if (!this.holds(by)) return fenced;
     this.s.isLive = true;
-    return { word: 'renewed', abort: this.s.abort };
+    return { word: 'renewed', abort: this.s.abort, waits: this.s.inbox.length > 0 };
   }
 
   /** The time of the lease passes. */
@@ -369,17 +372,12 @@ export class SessionModel {
     const stopped = isBegun ? s.inbox.splice(0, s.started) : s.inbox.splice(at, 1);
     for (const entry of stopped) this.finish(entry.id, 'aborted');
     if (isBegun) {
-      this.clearHead();
+      clearHead(s);
       this.vacate();
     }
     if (s.inbox.length === 0) s.ringMark = undefined;
     const isDue = isBegun && s.inbox.length > 0 && !this.standsStill;
     return { word: 'aborted', id, ring: isDue ? this.drawRing() : '' };
-  }
-
-  private clearHead(): void {
-    const none = { started: 0, attempt: 0, abort: '', handOvers: 0, isHanded: false };
-    Object.assign(this.s, none, { turnId: undefined, word: '', cuts: 0, retry: 'none' });
   }
 
   end(call: string): Answer {

@@ -5,7 +5,16 @@ import { letterCalls } from './scripts-calls-letters.js';
 import { limitCalls } from './scripts-calls-limits.js';
 import { pauseCalls } from './scripts-calls-pause.js';
 import { retryCalls } from './scripts-calls-retry.js';
-import { append, attach, commitOf, idOf, refOf, sessionWith, take } from './scripts-world.js';
+import {
+  append,
+  attach,
+  commitOf,
+  expireLease,
+  idOf,
+  refOf,
+  sessionWith,
+  take,
+} from './scripts-world.js';
 
 type Call = () => Promise<unknown>;
 
@@ -217,9 +226,12 @@ const beginning: ScriptCall[] = [
   {
     script: 'turn-begin',
     when: 'the turn is tried again',
-    prepare: async (store) => {
+    prepare: async (store, client) => {
       const { lease } = await running(store);
-      return () => store.leases.begin(lease, { turnId: 't2' });
+      await expireLease(client, store, ref);
+      const claim = await store.leases.acquire(id);
+      const next = { ...lease, token: claim?.token ?? '' };
+      return () => store.leases.begin(next, { turnId: 't2' });
     },
   },
   {

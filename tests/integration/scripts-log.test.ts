@@ -13,6 +13,7 @@ import {
   attach,
   commitOf,
   dump,
+  expireLease,
   idOf,
   openTestStore,
   refOf,
@@ -55,9 +56,10 @@ describe('the event log', () => {
     listener.on('messageBuffer', (_channel, bytes: Buffer) => published.push(bytes));
     await listener.subscribe(store.keys.channel(id));
     await sessionWith(store, 's', 'm1', 'm2', 'm3', 'm4');
-    const { lease } = await take(store, ref, 't1');
-    await store.leases.appendEvents(lease, { turnId: 't1', number: 1, batch: deltas('a', 'b') });
-    await store.leases.begin(lease, { turnId: 't2' });
+    const { lease: first } = await take(store, ref, 't1');
+    await store.leases.appendEvents(first, { turnId: 't1', number: 1, batch: deltas('a', 'b') });
+    await expireLease(client, store, ref);
+    const { lease } = await take(store, ref, 't2');
     await store.leases.commit(lease, commitOf('t2', { trailing: deltas('c') }));
     await store.inbox.cancel(ref, 'm4');
     await store.leases.release(lease, 'force', 'drain');
@@ -159,7 +161,13 @@ describe('the event log', () => {
     ],
     ['turn-commit', (lease) => store.leases.commit(lease, commitOf('t1'))],
     ['turn-release', (lease) => store.leases.release(lease, 'force', 'drain')],
-    ['turn-begin', (lease) => store.leases.begin(lease, { turnId: 't2' })],
+    [
+      'turn-begin',
+      async () => {
+        await expireLease(client, store, ref);
+        return take(store, ref, 't2');
+      },
+    ],
   ];
   it.each(underLease)('E2 %s draws the epoch before it logs', async (_script, call) => {
     await sessionWith(store, 's', 'm1', 'm2');

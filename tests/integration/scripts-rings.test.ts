@@ -81,7 +81,10 @@ describe('who is told of work', () => {
     expect(await store.leases.release(lease, 'idle')).toEqual({ kind: 'more' });
     expect(await store.leases.release(lease, 'yield')).toMatchObject({ kind: 'handed', ring: '2' });
     await attach(store, ref); // its answer comes behind what was published before
-    expect(heard).toEqual([`wake ${lease.id}`]);
+    const [wake, entry] = (heard[0] ?? '').split('\n');
+    expect(wake).toMatch(new RegExp(`^begun ${lease.id} t1 turn_\\S+ \\d+$`));
+    expect(entry).toMatch(/^m2 \d+ 0 enqueue /);
+    expect(heard).toHaveLength(1);
   });
 
   it('L6 the sweep lets a live holder be, and rings once its lease is over', async () => {

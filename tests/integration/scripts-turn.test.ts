@@ -192,8 +192,10 @@ describe('a turn and its lease', () => {
     await sessionWith(store, 's', 'm1', 'm2');
     const { lease, head } = await take(store, ref, 't1');
     expect(head.attempt).toBe(1);
-    const again = await store.leases.begin(lease, { turnId: 't2' });
-    expect(again).toMatchObject({ kind: 'begun', head: { attempt: 2, turnId: 't2' } });
+    // Under its own lease a head is started once.
+    const same = await store.leases.begin(lease, { turnId: 'other' });
+    expect(same).toMatchObject({ kind: 'begun', head: { attempt: 1, turnId: 't1' } });
+    expect((await takeOver(other, 't2')).head).toMatchObject({ attempt: 2, turnId: 't2' });
     const third = await takeOver(other, 't3');
     expect(third.head.attempt).toBe(3);
     const log = await store.sessions.log(ref, { after: 0, count: 20 });

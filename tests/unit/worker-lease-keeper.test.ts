@@ -37,6 +37,7 @@ function hold() {
       log: makeLog({ level: 'silent', pretty: false }),
       onLost: () => lost++,
       onAbort: () => undefined,
+      onWaits: () => undefined,
     },
   );
   keeper = made;

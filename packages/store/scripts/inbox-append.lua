@@ -1,11 +1,12 @@
--- Accepts a message: dedupe, limits, inbox, log, and who must be told (a ring, or a live holder).
+-- Accepts a message: dedupe, limits, inbox, log, and who must be told (a ring, or a live holder, whose turn it
+-- begins when that lingers).
 -- KEYS: state inbox events messages seen lease pending paused_agents
 -- ARGV: server channel node_channel id message_id body mode max_inbox max_inbox_bytes max_events max_log_bytes
---       wakes_counted call
+--       wakes_counted call turn_id
 -- REPLY: gone | ended | busy | full <limit>
 --        | duplicate <waiting> <ring> <its event> <kept position> <kept reply>
 --        | accepted <epoch> <seq> <now> <position> <ring> <paused>
--- RULES: S1 S3 S4 T1 T6 T7 C4 P1
+-- RULES: S1 S3 S4 T1 T3 T6 T7 C4 P1
 if not s.cursor then return { 'gone' } end
 --@include clock
 --@include log
@@ -43,7 +44,7 @@ end
 local entry = inbox_entry(message_id, position, mode, body)
 local limit = inbox_full(entry)
 if limit then return { 'full', limit } end
-local answer = inbox_put(message_id, position, mode, entry)
+local answer = inbox_put(message_id, position, mode, entry, turn_id)
 call_keep(answer)
 state_save()
 return answer

@@ -1,13 +1,14 @@
--- Moves the end of the lease; tells the holder of an abort that it did not hear.
--- KEYS: state pending
+-- Moves the end of the lease; tells the holder of an abort, and of a message, that it did not hear.
+-- KEYS: state inbox pending
 -- ARGV: token fence id ttl
--- REPLY: fenced | ended | renewed <abort>
--- RULES: L1 L3 T6
+-- REPLY: fenced | ended | renewed <abort> <something waits>
+-- RULES: L1 L3 T6 T7
 --@include fence
 if fenced then return { s.ended and 'ended' or 'fenced' } end -- by D9
 --@include clock
+local waits = redis.call('LLEN', inbox) > 0
 redis.call('ZADD', pending, 'XX', now + ttl, id)
 put('lease_until', now + ttl)
 put('lease_ttl', ttl)
 state_save()
-return { 'renewed', s.abort or '' }
+return { 'renewed', s.abort or '', waits and 1 or 0 }

@@ -17,6 +17,7 @@ if holding and s.turn_id == turn_id then return head_reply(s.turn_word) end -- i
 if (s.fence or '0') ~= fence or s.ended then return { 'refused', 'fence' } end
 if not holding and lease_lives(s) then return { 'refused', 'held' } end
 if lease_here == '1' and redis.call('GET', lease) ~= token then return { 'refused', 'lease' } end
+if holding and s.batch then return head_reply(s.turn_word) end -- its message has begun it
 local first = redis.call('LINDEX', inbox, 0)
 if not first then return { 'empty' } end
 if stands_still(s) then return { 'refused', 'paused' } end
@@ -28,6 +29,7 @@ if not holding then
   put('pause', s.handed_at and now - s.handed_at or is_taken_over and 'lost' or '')
   put('cut', s.handed or '')
   put('fence', string.format('%.0f', math.max(tonumber(fence) + 1, now)))
+  put('begins', s.fence) -- this holder takes turns that messages begin
 end
 local again = s.batch ~= false -- started before, by somebody who died, gave up or let it wait
 local attempt, cuts, word = attempts_next()

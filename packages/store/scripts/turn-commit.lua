@@ -14,9 +14,9 @@ if fenced then return { 'fenced' } end
 --@include letter
 --@include history
 --@include pause
-if s.last_turn == turn_id then -- its reply was lost
-  if redis.call('LLEN', inbox) == 0 then return { 'idle' } end
-  return s.turn_id == next_turn_id and head_reply('next') or { 'more' }
+if s.last_turn == turn_id then -- its reply was lost; the next turn began with it, or with a message since
+  if s.batch then return head_reply('next') end
+  return { redis.call('LLEN', inbox) == 0 and 'idle' or 'more' }
 end
 if s.turn_id ~= turn_id or not s.batch then return { 'fenced' } end
 if s.abort and status ~= 'aborted' then status, reason = 'aborted', s.abort end -- the abort was promised

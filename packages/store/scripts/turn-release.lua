@@ -1,6 +1,7 @@
 -- Gives the lease up. `idle`: only when nothing waits that may begin; `yield`: others come first;
 -- `hand_over`: another node goes on at once; `force`: the running turn was aborted by the drain
--- deadline, its message stays at the head.
+-- deadline, its message stays at the head. A turn that its message began and that was not run is as if not
+-- begun, unless it is to be aborted: then the next holder does that.
 -- KEYS: state inbox events lease pending paused_agents ends
 -- ARGV: token fence server channel id node how lease_here reason max_events max_log_bytes
 -- REPLY: fenced | more | released | handed <ring> <SESSION_END record>, '' each for none
@@ -14,6 +15,7 @@ if fenced then return { 'fenced' } end
 --@include clock
 --@include log
 --@include end-record
+--@include head
 --@include pause
 local first, pending_count = redis.call('LINDEX', inbox, 0), redis.call('LLEN', inbox)
 local stands = first and stands_still(s)
@@ -31,6 +33,9 @@ if first then
     put('handed_at', now)
   elseif how ~= 'yield' then -- it stands still since the last commit, or since the head came
     put('handed_at', math.max(tonumber(s.committed_at or 0), tonumber(string.match(first, '^%S+ (%d+)'))))
+  end
+  if s.batch and how ~= 'force' then
+    if s.abort or s.delta ~= '0' then put('handed', 1) else head_forget() end
   end
   if stands then put('handed_at', false)
   else

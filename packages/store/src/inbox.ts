@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Content, Mode } from '@sluice/protocol';
+import { makeId } from '@sluice/runtime';
 import type { Connection } from './connect.js';
 import { encodeBody } from './entry.js';
 import type { LogEvent } from './event-log.js';
@@ -90,6 +91,7 @@ export function makeInbox(
         max_log_bytes: limits.maxLogBytes,
         wakes_counted: 1,
         call: makeCallId(),
+        turn_id: makeId('turn'),
       });
       if (reply.kind === 'duplicate') {
         if (reply.ring !== '') rings.ring(id, reply.ring);

@@ -84,3 +84,4 @@ export {
   StoreUnavailable,
   whyUnavailable,
 } from './unavailable.js';
+export { decodeWake, headOfWake, type Wake } from './wake.js';

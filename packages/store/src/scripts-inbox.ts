@@ -34,6 +34,7 @@ export const inboxAppend = defineScript('inbox-append', {
     'max_log_bytes',
     'wakes_counted',
     'call',
+    'turn_id',
   ],
   decode(word, reply): AppendReply {
     if (word === 'gone' || word === 'ended' || word === 'busy') return { kind: word };

@@ -192,14 +192,19 @@ export const turnRetry = defineScript('turn-retry', {
 export type RenewReply =
   /** `isEnded`: there is no other holder, somebody has ended the session (D9). */
   | { readonly kind: 'fenced'; readonly isEnded: boolean }
-  | { readonly kind: 'renewed'; readonly abort: string };
+  | {
+      readonly kind: 'renewed';
+      readonly abort: string;
+      /** The inbox is not empty. */
+      readonly waits: boolean;
+    };
 
 export const leaseRenew = defineScript('lease-renew', {
-  keys: ['state', 'pending'],
+  keys: ['state', 'inbox', 'pending'],
   args: ['token', 'fence', 'id', 'ttl'],
   decode(word, reply): RenewReply {
     if (word === 'fenced' || word === 'ended') return { kind: 'fenced', isEnded: word === 'ended' };
-    return { kind: 'renewed', abort: reply.text() };
+    return { kind: 'renewed', abort: reply.text(), waits: reply.flag() };
   },
 });
 

@@ -2,10 +2,13 @@ import type { HistoryMessage } from '@sluice/protocol';
 import {
   decodeEntry,
   decodeHistory,
+  type HeadReply,
+  headOfWake,
   type Lease,
   type Leases,
   readable,
   userMessage,
+  type Wake,
 } from '@sluice/store';
 import type { WorkerLimits } from './context.js';
 import type { LeaseKeeper } from './lease-keeper.js';
@@ -19,7 +22,9 @@ export class HeldSession {
   /** The lease is given up or lost: no turn is started any more, whatever an answer still brings. */
   left = false;
   /** A wake that came while a commit was under way: its reply may not show the message yet. */
-  woken = false;
+  private woken: Wake | undefined;
+  /** The head that was committed last. */
+  private last: HeadReply | undefined;
   /** Turns since the session was last idle (max_turns_per_lease). */
   turns = 0;
   /** Ends the linger at once; undefined while the session is not lingering. */
@@ -41,6 +46,23 @@ export class HeldSession {
 
   get whose(): Whose {
     return this.options.whose;
+  }
+
+  wake(wake: Wake): void {
+    this.woken = wake;
+    this.endLinger?.('wake');
+  }
+
+  get isWoken(): boolean {
+    return this.woken !== undefined;
+  }
+
+  /** The head that the last wake brought, unless it is one that has run already; the wake is answered with it. */
+  takeWake(): HeadReply | undefined {
+    const { woken, last } = this;
+    this.woken = undefined;
+    if (woken?.kind !== 'begun' || woken.follows !== last?.turnId) return undefined;
+    return headOfWake(woken, last);
   }
 
   stopTurn(stop: Stop): void {
@@ -66,9 +88,10 @@ export class HeldSession {
   }
 
   /** Follows what `turn-commit` wrote. */
-  committed(entries: readonly string[], reply: HistoryMessage): void {
+  committed(head: HeadReply, reply: HistoryMessage): void {
+    this.last = head;
     if (!this.history) return;
-    const added = [...entries.flatMap(readable(decodeEntry)).map(userMessage), reply];
+    const added = [...head.entries.flatMap(readable(decodeEntry)).map(userMessage), reply];
     for (const message of added) {
       this.history.push(message);
       this.historyBytes += bytesOf(message);

@@ -35,13 +35,15 @@ type KeeperOptions = {
   onLost(): void;
   /** An abort was promised for the head that is started now. */
   onAbort(reason: string): void;
+  /** The inbox is not empty: a wake may have been lost. */
+  onWaits(): void;
 };
 
 /** Renews a lease until it is stopped; judges its own time with the monotonic clock (L4). */
 export function keepLease(
   leases: Leases,
   held: { lease: Lease; claim: Claim },
-  { ttlMs, log, onLost, onAbort }: KeeperOptions,
+  { ttlMs, log, onLost, onAbort, onWaits }: KeeperOptions,
 ): LeaseKeeper {
   const { lease } = held;
   const lost = new AbortController();
@@ -81,7 +83,9 @@ export function keepLease(
         return lose(renewed.reply.isEnded ? 'session ended' : 'fenced');
       }
       deadlineMs = renewed.deadlineMs;
-      if (renewed.reply.abort !== '' && !stopped) onAbort(renewed.reply.abort);
+      if (stopped) return;
+      if (renewed.reply.abort !== '') onAbort(renewed.reply.abort);
+      if (renewed.reply.waits) onWaits();
     } catch (err) {
       log.debug({ err, session: lease.id }, 'lease renewal failed'); // the deadline decides
     } finally {

@@ -25,6 +25,8 @@ export async function linger(
       await handOver(context, held, 'yield');
       return undefined;
     }
+    const head = held.takeWake();
+    if (head) return { kind: 'begun', head };
     const turnId = makeId('turn'); // made before the first try: a repeat gets the same turn
     const begun = await insist(
       () => context.leases.begin(held.lease, { turnId }),
@@ -55,10 +57,7 @@ function waitForWake(
   held: HeldSession,
   ms: number,
 ): Promise<'wake' | 'end' | 'drain' | 'lost'> {
-  if (held.woken) {
-    held.woken = false;
-    return Promise.resolve('wake');
-  }
+  if (held.isWoken) return Promise.resolve('wake');
   if (context.phase !== 'running' || context.lingering >= context.limits.maxLingering) {
     return Promise.resolve('drain');
   }

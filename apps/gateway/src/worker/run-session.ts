@@ -104,6 +104,7 @@ async function takeLease(
       log,
       onLost: () => metrics.leaseLost(),
       onAbort: (reason) => held.stopTurn({ kind: 'aborted', reason }),
+      onWaits: () => held.endLinger?.('wake'),
     },
   );
   const held = new HeldSession(lease, keeper, { whose: begun.head, limits });

@@ -49,7 +49,7 @@ export async function runTurns(
       log.warn({ session_id, agent: head.agent, turn_id, attempt, why: deadLetter }, 'dead letter');
     }
     if (reply.kind !== 'next') return reply.kind;
-    held.woken = false;
+    held.takeWake(); // of a message that this reply has shown
     next = { kind: 'begun', head: reply.head };
   }
 }
@@ -158,7 +158,7 @@ function commit(context: WorkerContext, held: HeldSession, head: HeadReply, ende
   return insist(async () => {
     const reply = await leases.commit(held.lease, end);
     if (reply.kind !== 'fenced' && last !== undefined) {
-      held.committed(head.entries, {
+      held.committed(head, {
         role: 'assistant',
         content: end.content,
         message_id: entryMessageId(last),

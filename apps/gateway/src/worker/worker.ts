@@ -1,6 +1,6 @@
 import type { Agent } from '@sluice/agents';
 import type { Logger } from '@sluice/runtime';
-import type { RingJob, Store } from '@sluice/store';
+import { decodeWake, type RingJob, type Store } from '@sluice/store';
 import type { Tracing } from '../tracing.js';
 import { consume } from './consume.js';
 import type { WorkerContext, WorkerCounts, WorkerLimits } from './context.js';
@@ -98,14 +98,11 @@ export async function startWorker(options: WorkerOptions) {
   return { context, consumer, sweeping, serving };
 }
 
-/** `wake <id>`, or `abort <id>` / `ended <id>`: those are only hints, the renewal brings the fact. */
+/** A wake, or `abort <id>` / `ended <id>`: all are only hints, the renewal brings the fact. */
 function hear(context: WorkerContext, message: string): void {
-  const space = message.indexOf(' ');
-  const held = context.held.get(message.slice(space + 1));
-  if (!held) return;
-  if (message.slice(0, space) !== 'wake') return held.keeper.check();
-  if (held.endLinger) held.endLinger('wake');
-  else held.woken = true;
+  const wake = decodeWake(message);
+  if (wake) return context.held.get(wake.id)?.wake(wake);
+  context.held.get(message.slice(message.indexOf(' ') + 1))?.keeper.check();
 }
 
 function ringListener(

@@ -18,8 +18,10 @@ local function ring_draw()
   put('ring_mark', s.ring)
   return s.ring
 end
--- Answers the acceptance and the number of the ring to add, '' when none is due.
-local function inbox_put(message_id, position, mode, entry)
+-- Answers the acceptance and the number of the ring to add, '' when none is due. A lingering holder's turn is
+-- begun here, in its name, under `turn_id` if there is one: the wake carries it, and names the turn that it
+-- follows, by which the holder knows one that it has run already.
+local function inbox_put(message_id, position, mode, entry, turn_id)
   local next_entry = position < waiting and redis.call('LINDEX', inbox, position)
   local paused = is_paused(s)
   local accepted = { 't', 'a', 'm', message_id, 'p', position }
@@ -38,13 +40,18 @@ local function inbox_put(message_id, position, mode, entry)
     if not s.abort then put('abort', 'interrupt') end
     if live then redis.pcall('PUBLISH', node_channel .. s.holder, 'abort ' .. id) end
   elseif live and started == 0 then -- a lingering holder, or nobody any more
-    local heard = redis.pcall('PUBLISH', node_channel .. s.holder, 'wake ' .. id)
+    local begins = turn_id and waiting == 0 and not paused and s.begins == s.fence and s.last_turn
+    local wake = begins and table.concat({ 'begun', id, s.last_turn, turn_id, now }, ' ') .. '\n' .. entry
+    local heard = redis.pcall('PUBLISH', node_channel .. s.holder, wake or 'wake ' .. id)
     if (heard == 0 or type(heard) == 'table') and wakes_counted == '1' then
       put('holder', false)
       put('token', false)
       redis.call('DEL', lease)
       live = false
-    else redis.call('ZADD', pending, math.min(s.lease_until, now + (s.lease_ttl or s.lease_until)), id) end
+    else
+      if begins then head_start(turn_id, entry) end
+      redis.call('ZADD', pending, math.min(s.lease_until, now + (s.lease_ttl or s.lease_until)), id)
+    end
   end
   if not live and rung then -- a ring is on its way; should it be lost, the sweep finds the session
     redis.call('ZADD', pending, 'LT', now + 2000, id)
