@@ -57,12 +57,15 @@ export class HeldSession {
     return this.woken !== undefined;
   }
 
-  /** The head that the last wake brought, unless it is one that has run already; the wake is answered with it. */
+  /**
+   * The head that the last wake brought; the wake is answered with it. undefined: Redis is to be asked. The turn
+   * may have run already, or belong to another holder by now, which Redis sees at every other start of a turn.
+   */
   takeWake(): HeadReply | undefined {
     const { woken, last } = this;
     this.woken = undefined;
     if (woken?.kind !== 'begun' || woken.follows !== last?.turnId) return undefined;
-    return headOfWake(woken, last);
+    return this.keeper.isTrusted ? headOfWake(woken, last) : undefined;
   }
 
   stopTurn(stop: Stop): void {

@@ -15,6 +15,8 @@ const SAFETY = 0.1;
 export type LeaseKeeper = {
   /** Aborts when the lease is lost or can no longer be trusted (L4). */
   readonly lost: AbortSignal;
+  /** Asked at the moment itself: a process that was stopped reads what waits for it before its timers fire. */
+  readonly isTrusted: boolean;
   /** Renews now, to learn of an abort for the started head. */
   check(): void;
   /**
@@ -116,6 +118,9 @@ export function keepLease(
 
   return {
     lost: lost.signal,
+    get isTrusted() {
+      return !stopped && trustedForMs() > 0;
+    },
     check: () => void renew(),
     rest() {
       resting = true;
