@@ -374,7 +374,7 @@ export class BothSessions {
       seen: [...(isEnded ? [] : this.model.s.seen.keys())].sort(),
       isPending: inbox.length > 0,
       isListed: !isEnded,
-      expires: inbox.length === 0,
+      expires: inbox.length === 0 && s.token === undefined,
       events: events.slice(this.#readTo),
     });
     this.#readTo = events.length;

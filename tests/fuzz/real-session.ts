@@ -176,7 +176,7 @@ export class RealSession {
       ...lease,
       ...{ turn_id: turnId, next_turn_id: next, fetch: fetch ? 1 : 0, status: 'ok', reason: '' },
       ...{ content: 'reply', usage: '', trailing: '[]', max_messages: 10, max_seen: 1_000 },
-      ...{ max_dead: 10, resume_window: TTL_MS },
+      ...{ max_dead: 10 },
     });
     return reply.kind === 'next' ? { word: 'next', ...headOf(reply.head) } : { word: reply.kind };
   }
@@ -186,7 +186,7 @@ export class RealSession {
     const reply = await this.#run(scripts.turnRelease, this.#keys, {
       ...this.#channels,
       ...lease,
-      ...{ node, how, lease_here: 1, reason: 'drain' },
+      ...{ node, how, lease_here: 1, reason: 'drain', resume_window: TTL_MS },
     });
     return reply.kind === 'handed' ? { word: 'handed', ring: reply.ring } : { word: reply.kind };
   }
@@ -272,8 +272,10 @@ export class RealSession {
   /** Makes the session due for the next sweep, and the sweep due. */
   async expectSweep(): Promise<void> {
     const { keys, client } = this.options;
-    const { swept, pending } = keys.partition(keys.partitionOf(this.id));
-    await client.pipeline().del(swept).zadd(pending, 'XX', 1, this.id).exec();
+    const { swept, pending, held } = keys.partition(keys.partitionOf(this.id));
+    const due = client.pipeline().del(swept);
+    for (const listing of [pending, held]) due.zadd(listing, 'XX', 1, this.id);
+    await due.exec();
   }
 
   async sweep(call: string): Promise<Answer> {
@@ -302,14 +304,25 @@ export class RealSession {
 
   /** One round trip. */
   async look(): Promise<Seen> {
-    const { state, inbox, events, messages, seen, pending, lease, sessions, owned } = this.#keys;
-    const fields = ['cursor', 'batch', 'attempt', 'abort', 'holder', 'bytes', 'ended'] as const;
+    const { state, inbox, events, messages, seen, pending, held, lease, sessions, owned } =
+      this.#keys;
+    const fields = [
+      'cursor',
+      'batch',
+      'attempt',
+      'abort',
+      'holder',
+      'bytes',
+      'ended',
+      'token',
+    ] as const;
     const replies = await this.options.client
       .pipeline()
       .hmget(state, ...fields)
       .lrange(inbox, 0, -1)
       .xrange(events, `${this.#readTo + 1}-0`, '+')
       .zscore(pending, this.id)
+      .zscore(held, this.id)
       .zscore(sessions, this.id)
       .zscore(owned, this.id)
       .get(lease)
@@ -320,7 +333,7 @@ export class RealSession {
       .pexpiretime(messages)
       .pexpiretime(seen)
       .exec();
-    const [stored, entries, log, due, listed, listedOwn, leaseKey, ids, ...times] = (
+    const [stored, entries, log, due, looked, listed, listedOwn, leaseKey, ids, ...times] = (
       replies ?? []
     ).map(([, reply]) => reply) as [
       (string | null)[],
@@ -330,10 +343,11 @@ export class RealSession {
       string | null,
       string | null,
       string | null,
+      string | null,
       string[],
       ...number[],
     ];
-    const [cursor, batch, attempt, abort, holder, bytes, ended] = stored;
+    const [cursor, batch, attempt, abort, holder, bytes, ended, token] = stored;
     for (const [at, [entryId]] of log.entries()) {
       const expected = `${this.#readTo + 1 + at}-0`;
       if (entryId !== expected) throw new Error(`E1: ${entryId} stands where ${expected} should`);
@@ -341,6 +355,7 @@ export class RealSession {
     this.#readTo += log.length;
     const sum = entries.reduce((total, entry) => total + Buffer.byteLength(entry), 0);
     if (!ended && Number(bytes) !== sum) throw new Error(`S4: ${bytes} bytes where ${sum} wait`);
+    if (token && looked === null) throw new Error('C4: no sweep looks at its lease');
     if ((listed === null) !== (listedOwn === null)) throw new Error('listed in one of two');
     const started = Number(batch ?? 0);
     return {

@@ -329,6 +329,36 @@ export const mutations: readonly ScriptMutation[] = [
     from: 'waits and 1 or 0',
     to: '0',
   },
+  {
+    name: 'an expiry is set while somebody holds the session',
+    script: 'sessionAttach',
+    from: 'if pending == 0 and not s.token then',
+    to: 'if pending == 0 then',
+  },
+  {
+    name: 'a cancelled message sets an expiry under a lease',
+    script: 'messageCancel',
+    from: 'if not s.token then expiry_set',
+    to: 'if true then expiry_set',
+  },
+  {
+    name: 'a lease that is given up leaves its session without an expiry',
+    script: 'turnRelease',
+    from: 'else expiry_set(now + resume_window) end',
+    to: 'end',
+  },
+  {
+    name: 'a session whose holder died idle never expires',
+    script: 'pendingSweep',
+    from: "redis.call('HDEL', own .. ':state', 'token', 'holder')",
+    to: 'if r.token then return end',
+  },
+  {
+    name: 'no sweep looks at a new lease',
+    script: 'turnBegin',
+    from: "if not holding then redis.call('ZADD', held, s.lease_until, id) end",
+    to: '',
+  },
 ];
 
 /** The scripts with one of them wrong. */

@@ -314,6 +314,7 @@ export class SessionModel {
     if (this.swept?.call === call) return this.swept.answer;
     const isFree = this.s.inbox.length > 0 && !this.hasLiveHolder;
     const isDue = isFree && !this.standsStill && !this.waits;
+    if (this.s.inbox.length === 0 && !this.s.isLive) this.vacate(); // its holder died idle
     this.swept = { call, answer: { word: 'swept', ring: isDue ? this.drawRing() : '' } };
     return this.swept.answer;
   }

@@ -91,14 +91,53 @@ describe('how long a session is kept', () => {
     }
   });
 
-  it('C4 an idle session expires whole, resume_window after it was last used', async () => {
-    await sessionWith(store, 's', 'm1', 'm2');
+  it('C4 an idle session has no expiry while somebody holds it', async () => {
+    await sessionWith(store, 's', 'm1', 'm2', 'm3');
     const { lease, claim } = await take(store, ref, 't1');
     await store.leases.commit(lease, commitOf('t1'));
+    await store.inbox.cancel(ref, 'm3');
+    const steps: [string, () => Promise<unknown>][] = [
+      ['committed', () => store.leases.commit(lease, commitOf('after-t1'))],
+      ['renewed', () => store.leases.renew(lease, claim)],
+      ['attached', () => attach(store, ref)],
+      ['touched', () => store.sessions.touch(ref)],
+      ['its holder may be gone', () => expireLease(client, store, ref)],
+      ['attached again', () => attach(store, ref)],
+    ];
+    for (const [when, step] of steps) {
+      await step();
+      await expectKept(when);
+    }
+    // Not by a stopped holder that comes back: what the sweep took away is gone for it.
+    const { held } = store.keys.session(id);
+    await client.zadd(held, 'XX', 1, id);
+    const since = await redisMs();
+    await store.sweep(store.keys.partitionOf(id));
+    await expectExpiring('swept', RESUME_WINDOW_MS, since);
+    expect((await store.leases.renew(lease, claim)).reply.kind).toBe('fenced');
+    expect(await client.zscore(held, id)).toBeNull();
+  });
+
+  it('C4 the sweep keeps looking at a dead lease with work, whose holder may come back to it', async () => {
+    await sessionWith(store, 's', 'm1');
+    const { lease, claim } = await take(store, ref, 't1');
+    await expireLease(client, store, ref);
+    const { held } = store.keys.session(id);
+    await client.zadd(held, 'XX', 1, id);
+    await store.sweep(store.keys.partitionOf(id));
+    expect(Number(await client.zscore(held, id))).toBeGreaterThan(await redisMs());
+    await store.leases.renew(lease, claim);
+    await store.leases.commit(lease, commitOf('t1'));
+    await store.leases.release(lease, 'idle');
+    await expectExpiring('released', RESUME_WINDOW_MS, 0);
+  });
+
+  it('C4 an idle session expires whole, resume_window after it was last used', async () => {
+    await sessionWith(store, 's', 'm1');
+    const { lease } = await take(store, ref, 't1');
+    await store.leases.commit(lease, commitOf('t1'));
     const steps: [string, () => Promise<unknown>, 'moves' | 'stays'][] = [
-      ['committed', () => store.leases.commit(lease, commitOf('after-t1')), 'moves'],
-      ['renewed', () => store.leases.renew(lease, claim), 'stays'],
-      ['released', () => store.leases.release(lease, 'idle'), 'stays'],
+      ['released', () => store.leases.release(lease, 'idle'), 'moves'],
       ['marked', () => store.sessions.mark(ref, { detached: 1 }), 'stays'],
       ['read', () => store.sessions.read(ref, { count: 10 }), 'stays'],
       ['aborted in vain', () => store.inbox.abort(ref, { reason: 'user' }), 'stays'],

@@ -1,7 +1,7 @@
 -- Finds sessions with work that may begin and no live holder, and SESSION_END records that nobody
 -- copied; strikes sessions that have expired off the listings, and deletes dead letters too old. What is
 -- damaged is set aside and named: a session for a minute, a list until the next look.
--- KEYS: pending swept ends sessions dead paused_agents
+-- KEYS: pending held swept ends sessions dead paused_agents
 -- ARGV: session_prefix owned_prefix interval resume_window call horizon
 -- REPLY: early | swept <id ring ...> <SESSION_END records> <in how many ms the next is due, '' for none>
 --        <now> <where why ...>
@@ -64,8 +64,10 @@ local function look(id)
   end
 end
 -- Nothing is due so late: the clock was set back, and what is due by the old one is due now.
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', pending, '(' .. now + horizon, '+inf',
-  'LIMIT', 0, 10 * MEMBERS)) do redis.call('ZADD', pending, now, id) end
+for _, listing in ipairs({ pending, held }) do
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', listing, '(' .. now + horizon, '+inf',
+    'LIMIT', 0, 10 * MEMBERS)) do redis.call('ZADD', listing, now, id) end
+end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', pending, '-inf', now, 'LIMIT', 0, MEMBERS)) do
   if not try(id, look, id) then redis.call('ZADD', pending, now + BACKOFF_MAX, id) end
 end

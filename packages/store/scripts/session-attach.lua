@@ -52,7 +52,7 @@ end
 local oldest = first and tonumber(string.match(first[1], '^%d+')) or 0
 if from < cursor and (oldest == 0 or from + 1 < oldest) then resync = 1 end
 state_save()
-if pending == 0 then
+if pending == 0 and not s.token then
   expiry_set(now + (tostring(s.accepted) == '1' and resume_window or unused_window))
 end
 redis.call('ZADD', sessions, now, id)

@@ -9,7 +9,7 @@ if not s.accepted or s.ended then return { 'not_found' } end
 if redis.call('LLEN', inbox) > 0 then return { 'busy' } end
 redis.call('ZCARD', owned) -- read before anything is written
 redis.call('ZCARD', sessions)
-expiry_set(now + (s.accepted == '1' and resume_window or unused_window))
+if not s.token then expiry_set(now + (s.accepted == '1' and resume_window or unused_window)) end
 redis.call('ZADD', sessions, now, id)
 redis.call('ZADD', owned, now, id)
 return { 'touched' }

@@ -1,5 +1,5 @@
 -- Starts the turn of the message at the head: takes the lease (new fence) or goes on under it.
--- KEYS: state inbox events lease pending paused_agents
+-- KEYS: state inbox events lease pending held paused_agents
 -- ARGV: server channel id token fence turn_id node ring ttl lease_here max_attempts max_hand_overs
 --       max_events max_log_bytes
 -- REPLY: refused <why> | empty | exhausted <head> <entries> | begun <head> <entries>
@@ -23,6 +23,7 @@ if not first then return { 'empty' } end
 if stands_still(s) then return { 'refused', 'paused' } end
 if retry_wait(s) > 0 then return { 'refused', 'waits' } end
 redis.call('ZCARD', pending) -- read before anything is written
+redis.call('ZCARD', held)
 
 if not holding then
   local is_taken_over = s.fence and string.match(s.released or '', '%S+$') ~= s.fence -- it was never released
@@ -53,5 +54,6 @@ if again and word ~= 'exhausted' then
   log_save()
 end
 redis.call('ZADD', pending, s.lease_until, id)
+if not holding then redis.call('ZADD', held, s.lease_until, id) end
 state_save()
 return head_reply(word)

@@ -1,16 +1,15 @@
 -- Ends a turn: outcome, history, log and publication, and the next turn or idleness, in one step.
 -- KEYS: state inbox events messages seen pending paused_agents sessions owned letters dead dead_owned
 -- ARGV: token fence server channel id turn_id next_turn_id fetch status reason content usage
---       trailing max_events max_log_bytes max_messages max_seen max_dead resume_window
+--       trailing max_events max_log_bytes max_messages max_seen max_dead
 -- REPLY: fenced | idle | more | next <head> <entries>
--- RULES: S2 S3 L3 T1 T2 T4 T6 E1 C4 P1
+-- RULES: S2 S3 L3 T1 T2 T4 T6 E1 P1
 --@include fence
 if fenced then return { 'fenced' } end
 --@include clock
 --@include log
 --@include head
 --@include seen
---@include expiry
 --@include letter
 --@include history
 --@include pause
@@ -24,7 +23,9 @@ local batch, lines, ids = redis.call('LRANGE', inbox, 0, s.batch), redis.call('L
   redis.call('ZCARD', seen)
 local next_first = table.remove(batch, s.batch + 1)
 local begins = next_first and fetch == '1' and not is_paused(s)
-for _, listing in ipairs({ pending, sessions, owned }) do redis.call('ZCARD', listing) end
+local listings = { sessions, owned } -- by activity, to the minute
+if math.floor((s.committed_at or 0) / 60000) == math.floor(now / 60000) then listings = {} end
+for _, key in ipairs({ pending, unpack(listings) }) do redis.call('ZCARD', key) end -- read before anything is written
 if status == 'dead_lettered' then letters_read() end
 
 for _, fields in ipairs(cjson.decode(trailing)) do
@@ -59,6 +60,7 @@ history_save(lines)
 if status == 'dead_lettered' then letter_trim(max_dead) end
 seen_trim(ids, max_seen)
 put('bytes', tonumber(s.bytes) - bytes)
+for _, listing in ipairs(listings) do redis.call('ZADD', listing, now, id) end
 put('last_turn', turn_id)
 put('last_activity', now)
 put('committed_at', now)
@@ -67,9 +69,6 @@ local answer = 'more'
 if not next_first then
   redis.call('ZREM', pending, id)
   put('ring_mark', false)
-  redis.call('ZADD', sessions, now, id)
-  redis.call('ZADD', owned, now, id)
-  expiry_set(now + resume_window)
   answer = 'idle'
 elseif begins then
   head_start(next_turn_id, next_first)

@@ -2,10 +2,10 @@
 -- `hand_over`: another node goes on at once; `force`: the running turn was aborted by the drain
 -- deadline, its message stays at the head. A turn that its message began and that was not run is as if not
 -- begun, unless it is to be aborted: then the next holder does that.
--- KEYS: state inbox events lease pending paused_agents ends
--- ARGV: token fence server channel id node how lease_here reason max_events max_log_bytes
+-- KEYS: state inbox events messages seen lease pending paused_agents ends
+-- ARGV: token fence server channel id node how lease_here reason max_events max_log_bytes resume_window
 -- REPLY: fenced | more | released | handed <ring> <SESSION_END record>, '' each for none
--- RULES: L3 T3 T7 D2 D3 D4 D5 P1 P3
+-- RULES: L3 T3 T7 C4 D2 D3 D4 D5 P1 P3
 --@include fence
 if fenced and s.released == token .. ' ' .. fence then -- its reply was lost
   if s.released_ring .. s.released_end == '' then return { 'released' } end
@@ -16,6 +16,7 @@ if fenced then return { 'fenced' } end
 --@include log
 --@include end-record
 --@include head
+--@include expiry
 --@include pause
 local first, pending_count = redis.call('LINDEX', inbox, 0), redis.call('LLEN', inbox)
 local stands = first and stands_still(s)
@@ -44,7 +45,7 @@ if first then
     put('ring_mark', ring)
   end
   redis.call('ZADD', pending, now + 2000, id)
-end
+else expiry_set(now + resume_window) end
 put('released', token .. ' ' .. fence)
 put('released_ring', ring)
 put('released_end', record)

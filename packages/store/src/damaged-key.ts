@@ -5,7 +5,14 @@ import type { Script } from './script.js';
 const expected = new Map<string, string>(
   Object.entries({
     ...{ state: 'hash', paused_agents: 'hash', nodes: 'hash', events: 'stream', lease: 'string' },
-    ...{ inbox: 'list', messages: 'list', ends: 'list', seen: 'zset', pending: 'zset' },
+    ...{
+      inbox: 'list',
+      messages: 'list',
+      ends: 'list',
+      seen: 'zset',
+      pending: 'zset',
+      held: 'zset',
+    },
     ...{ sessions: 'zset', owned: 'zset', letters: 'zset', dead: 'zset', dead_owned: 'zset' },
   }),
 );

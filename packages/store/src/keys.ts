@@ -49,6 +49,7 @@ export function makeKeys(prefix: string, partitions: number) {
         seen: `${own}:seen`,
         lease: `${own}:lease`,
         pending: `${base}:pending`,
+        held: `${base}:held`,
         paused_agents: `${base}:paused`,
         sessions: `${base}:sessions`,
         owned: `${base}:u:${id.slice(0, 12)}`,
@@ -68,6 +69,7 @@ export function makeKeys(prefix: string, partitions: number) {
       const base = tag(partition);
       return {
         pending: `${base}:pending`,
+        held: `${base}:held`,
         paused_agents: `${base}:paused`,
         swept: `${base}:swept`,
         ends: `${base}:ends`,

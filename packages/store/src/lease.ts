@@ -176,7 +176,6 @@ export function makeLeases(
         max_messages: limits.maxMessages,
         max_seen: limits.maxSeen,
         max_dead: limits.maxDead,
-        resume_window: limits.resumeWindowMs,
       });
     },
 
@@ -199,6 +198,7 @@ export function makeLeases(
         reason,
         max_events: limits.maxEvents,
         max_log_bytes: limits.maxLogBytes,
+        resume_window: limits.resumeWindowMs,
       });
     },
 

@@ -20,7 +20,7 @@ export type SweepReply = {
 };
 
 export const pendingSweep = defineScript('pending-sweep', {
-  keys: ['pending', 'swept', 'ends', 'sessions', 'dead', 'paused_agents'],
+  keys: ['pending', 'held', 'swept', 'ends', 'sessions', 'dead', 'paused_agents'],
   args: ['session_prefix', 'owned_prefix', 'interval', 'resume_window', 'call', 'horizon'],
   decode(word, reply): SweepReply {
     if (word === 'early')

@@ -46,7 +46,7 @@ export type BeginReply =
   | { readonly kind: 'begun'; readonly head: HeadReply };
 
 export const turnBegin = defineScript('turn-begin', {
-  keys: ['state', 'inbox', 'events', 'lease', 'pending', 'paused_agents'],
+  keys: ['state', 'inbox', 'events', 'lease', 'pending', 'held', 'paused_agents'],
   args: [
     'server',
     'channel',
@@ -130,7 +130,6 @@ export const turnCommit = defineScript('turn-commit', {
     'max_messages',
     'max_seen',
     'max_dead',
-    'resume_window',
   ],
   decode(word, reply): CommitReply {
     if (word === 'fenced') return fenced;
@@ -147,7 +146,17 @@ export type ReleaseReply =
   | { readonly kind: 'handed'; readonly ring: string; readonly record: string };
 
 export const turnRelease = defineScript('turn-release', {
-  keys: ['state', 'inbox', 'events', 'lease', 'pending', 'paused_agents', 'ends'],
+  keys: [
+    'state',
+    'inbox',
+    'events',
+    'messages',
+    'seen',
+    'lease',
+    'pending',
+    'paused_agents',
+    'ends',
+  ],
   args: [
     'token',
     'fence',
@@ -160,6 +169,7 @@ export const turnRelease = defineScript('turn-release', {
     'reason',
     'max_events',
     'max_log_bytes',
+    'resume_window',
   ],
   decode(word, reply): ReleaseReply {
     if (word === 'fenced') return fenced;
@@ -200,7 +210,7 @@ export type RenewReply =
     };
 
 export const leaseRenew = defineScript('lease-renew', {
-  keys: ['state', 'inbox', 'pending'],
+  keys: ['state', 'inbox', 'pending', 'held'],
   args: ['token', 'fence', 'id', 'ttl'],
   decode(word, reply): RenewReply {
     if (word === 'fenced' || word === 'ended') return { kind: 'fenced', isEnded: word === 'ended' };

@@ -20,6 +20,6 @@ local function leave_done() -- true: nothing waits any more
   redis.call('ZREM', pending, id)
   put('ring_mark', false)
   put('handed_at', false)
-  expiry_set(now + resume_window)
+  if not s.token then expiry_set(now + resume_window) end -- else when its holder gives it up
   return true
 end

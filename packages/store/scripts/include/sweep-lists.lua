@@ -1,4 +1,24 @@
 -- The sweep of the lists of a partition, each by itself: one that is damaged keeps no other from it.
+-- A lease whose holder died idle is taken away, and its session expires (C4). As long as a token stands its
+-- session is looked at: a holder that was stopped may come back to it.
+local function lease_look(id)
+  local own = session_prefix .. id
+  local r, read = {}, redis.call('HMGET', own .. ':state', 'token', 'holder', 'lease_until', 'lease_ttl')
+  r.token, r.holder, r.lease_until, r.lease_ttl = unpack(read)
+  if r.token and lease_lives(r) then return redis.call('ZADD', held, r.lease_until, id) end
+  if r.token and redis.call('LLEN', own .. ':inbox') > 0 then return redis.call('ZADD', held, now + 2000, id) end
+  redis.call('ZREM', held, id)
+  if not r.token then return end
+  redis.call('HDEL', own .. ':state', 'token', 'holder')
+  for _, key in ipairs({ 'state', 'inbox', 'events', 'messages', 'seen' }) do
+    redis.call('PEXPIREAT', own .. ':' .. key, now + resume_window)
+  end
+end
+try('held', function()
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', held, '-inf', now, 'LIMIT', 0, MEMBERS)) do
+    if not try(id, lease_look, id) then redis.call('ZADD', held, now + BACKOFF_MAX, id) end
+  end
+end)
 try('sessions', function()
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', sessions, '-inf', now - resume_window,
     'LIMIT', 0, MEMBERS)) do
