@@ -37,6 +37,27 @@ describe('a turn whose agent does not look at its signal', () => {
   });
 });
 
+describe('a turn whose agent never waits', () => {
+  it('B1 lets others come in between', async () => {
+    const agent: Agent = {
+      async *run() {
+        for (const untilMs = performance.now() + 300; performance.now() < untilMs; )
+          yield { type: 'reasoning', content: 'x' };
+        return { content: 'done' };
+      },
+    };
+    let rounds = 0;
+    const counting = setInterval(() => {
+      rounds += 1;
+    }, 1);
+    const stop = new AbortController();
+    const options = { append: async () => true, pace: makeDeltaPace(50), timeoutMs: 0, stop };
+    expect(await runTurn(agent, makeTurn(), options)).toMatchObject({ status: 'ok' });
+    clearInterval(counting);
+    expect(rounds).toBeGreaterThan(5);
+  });
+});
+
 describe('a turn whose agent is faster than Redis', () => {
   it.each([
     ['reasoning', (text: string) => ({ type: 'reasoning' as const, content: text })],

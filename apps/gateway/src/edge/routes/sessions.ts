@@ -11,9 +11,12 @@ import { endedAnswer, endSession } from './end-session.js';
 import { noSuchSession, sessionOf } from './guards.js';
 import { named, pageSize, sessionParams, sessionShape, type workShape } from './shapes.js';
 
-/** One page of the history: so many messages, and so many bytes of them. */
+/**
+ * One page of the history: so many messages, and so many bytes of them, or one message. Each MiB holds this
+ * node up for some 20 ms, until everybody else is served again.
+ */
 const MESSAGES_MAX = 1_000;
-const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
+const MESSAGE_BYTES_MAX = 1024 * 1024;
 
 /** One session over HTTP: reading, metadata, stopping and ending it. */
 export function sessionRoutes(context: EdgeContext): DescribedRoute[] {
