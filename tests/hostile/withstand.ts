@@ -22,8 +22,9 @@ const MEMORY_BACK = 150;
 /** The attack's last effects end with these. */
 const SETTLED_TURNS = 6;
 const BACK_WITHIN_MS = 30_000;
-/** On top of what the machine itself took, at the same time of day, without an attack. */
 const TURN_P99_MS = attackSeconds < 30 ? 1_000 : 100; // few turns, on a machine that tests share
+/** On top of it, at most: what the machine itself took, at the same time of day, without an attack. */
+const NOISE_MS_MAX = attackSeconds < 30 ? 1_000 : 20;
 const QUIET_MS = attackSeconds < 30 ? 1_500 : 3_000;
 /** Lines at `warn` and above that an attack of any length may cost. */
 const WARNINGS_MAX = 30;
@@ -141,7 +142,7 @@ async function judge(attack: Attack, target: Target): Promise<void> {
   if (attack.openFiles === undefined)
     expect({ notReady: notReady.slice(0, 5) }).toEqual({ notReady: [] });
   expect(turns.length).toBeGreaterThan(0);
-  expect(p99).toBeLessThan(TURN_P99_MS + Math.max(...quiet));
+  expect(p99).toBeLessThan(TURN_P99_MS + Math.min(Math.max(...quiet), NOISE_MS_MAX));
   expect(memoryMax - idleMemory).toBeLessThan(MEMORY_MAX);
   expect(backMs).toBeLessThan(BACK_WITHIN_MS);
   expect(warnings.slice(WARNINGS_MAX)).toEqual([]);

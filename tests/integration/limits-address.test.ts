@@ -13,6 +13,7 @@ const none = {
   requestsPerSecond: 0,
   requestBurst: 1,
   framesPerSecond: 0,
+  principalFramesPerSecond: 0,
 };
 const limits = { ...none, upgradesPerMinute: 20, unauthenticatedPerMinute: 6 };
 
@@ -26,7 +27,7 @@ describe('X5 upgrades of one address', () => {
 
   /** A node behind a balancer on loopback that it trusts; what it limits it asks the shared Redis. */
   async function startNode(store: Store) {
-    const told = { liveNodes: () => 2, onRefused: () => {} };
+    const told = { liveNodes: () => 2, onRefused: () => {}, onOwed: () => {} };
     const rates = makeEdgeRates(store.rates, { rateLimit: limits }, told);
     return started({ auth: true, rates, clientAddress: makeClientAddress(['127.0.0.0/8']) });
   }

@@ -60,6 +60,10 @@ describe('one principal against all', () => {
       message: expect.stringContaining('gateway.rate_limit.requests_per_second'),
     });
     expect(Number(refused?.answer.headers.get('retry-after'))).toBeGreaterThan(0);
+    const isTold = ({ msg }: { msg?: unknown }) => msg === 'a principal is held to a rate limit';
+    const line = { level: 'warn', principal: 'alice', limit: 'requests', more: 0 };
+    expect(await node.waitForLog(isTold)).toMatchObject(line);
+    expect(node.logs.filter(isTold)).toHaveLength(1);
     // More than come in meanwhile, also on a machine that is slow.
     for (let i = 0; i < 15; i += 1) client.send({ type: 'snapshot' });
     expect(await client.waitFor({ type: 'error' })).toMatchObject({
@@ -78,11 +82,36 @@ describe('one principal against all', () => {
     expect(await ask('bob', '/s')).toMatchObject({ status: 200 });
   }, 30_000);
 
+  it('B1 the connections of a principal share a limit of frames, and none of them is closed for the others', async () => {
+    await start({ rate_limit: { frames_per_second_per_principal: 50 } });
+    const alice = (session: string) => attach('alice', session);
+    const clients = [await alice('a'), await alice('b'), await alice('c')] as const;
+    const other = await attach('bob', 's');
+    for (const client of clients) {
+      for (let n = 0; n < 40; n += 1) client.send({ type: 'ping' });
+      client.send({ type: 'message', content: 'last', message_id: 'last' });
+    }
+    const refused = await clients[2].waitFor({ type: 'error' });
+    expect(refused).toMatchObject({
+      code: 'rate_limited',
+      message: expect.stringMatching(/principal/),
+    });
+    await other.final(other.message('unharmed'));
+    // Whoever waits is heard again, over the same connections.
+    const isHeard = (client: FrameClient) =>
+      client.final(client.message('again'), 500).then(
+        () => true,
+        () => false,
+      );
+    for (const client of clients) await eventually(() => isHeard(client), 15_000);
+    await node.waitForLog(({ limit, principal }) => limit === 'frames' && principal === 'alice');
+  });
+
   it('X5 reads are paid by their bytes: who has read a lot waits for the next', async () => {
-    await start({ rate_limit: { requests_per_second: 3, requests_burst: 20 } });
+    await start({ rate_limit: { requests_per_second: 2, requests_burst: 10 } });
     const client = await attach('alice', 's');
     for (let i = 0; i < 4; i += 1) await client.final(client.message('x'.repeat(250_000)));
-    expect(await ask('alice', '/s')).toMatchObject({ status: 200 }); // 2 MB: 30 tokens of 20
+    expect(await ask('alice', '/s')).toMatchObject({ status: 200 }); // a page of 1 MB: 14 tokens of 10
     expect(await ask('alice', '/s')).toMatchObject({ status: 429 });
     await eventually(async () => (await ask('alice', '/s')).status === 200, 25_000);
   }, 60_000);

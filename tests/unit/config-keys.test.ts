@@ -51,6 +51,7 @@ const values: Readonly<Record<string, string>> = {
   'gateway.rate_limit.requests_burst': '1',
   'gateway.rate_limit.sessions_per_minute': '1',
   'gateway.rate_limit.frames_per_second': '0',
+  'gateway.rate_limit.frames_per_second_per_principal': '0',
   'gateway.keep_alive': 'false',
   'gateway.console': 'false',
   'redis.url': 'unix:///run/redis.sock',

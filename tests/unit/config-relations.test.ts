@@ -52,6 +52,7 @@ describe('rate limits', () => {
       burst: 100,
       sessionsPerMinute: 60,
       framesPerSecond: 1_000,
+      principalFramesPerSecond: 2_000,
       requestsPerSecond: 100,
       requestBurst: 200,
     });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket as TcpSocket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
-import { FramePace } from '../../apps/gateway/src/edge/frame-pace.js';
+import { FramePace, FramePaces } from '../../apps/gateway/src/edge/frame-pace.js';
 import { connected, started, until } from './edge-started.js';
 
 /** An open WebSocket to write anything to, and the close code that it is sent in the end. */
@@ -77,6 +77,31 @@ describe('what one connection may send', () => {
     expect(refusedAll()).toBe(91);
     for (let i = 0; i < 8; i += 1) expect(pace.take(0)).toBe('refused');
     expect(pace.take(0)).toBe('over');
+  });
+
+  it('B1 the connections of a principal share a second limit, and only those that send much are closed', () => {
+    let now = 0;
+    const paces = new FramePaces({ connection: 1_000, principal: 2_000 }, () => now);
+    const [many, quiet, other] = [paces.of('alice'), paces.of('alice'), paces.of('bob')];
+    const flooding = [many, ...Array.from({ length: 7 }, () => paces.of('alice'))];
+    for (const pace of flooding) pace.saidHello();
+    let passed = 0;
+    const ended = flooding.map((pace) => {
+      for (let sent = 1; ; sent += 1) {
+        const paced = pace.take(0);
+        if (paced === 'ok') passed += 1;
+        if (paced === 'crowded') pace.wasRefused(); // it is answered with rate_limited
+        if (paced === 'over') return sent;
+      }
+    });
+    expect(passed).toBe(2_000);
+    expect(Math.max(...ended.slice(1))).toBeLessThan(200);
+    expect(other.take(0)).toBe('ok');
+    for (let at = 0; at < 3; at += 1) expect(quiet.take(0)).toBe('crowded');
+    now += 1;
+    expect([quiet.take(0), quiet.take(0), quiet.take(0)]).toEqual(['ok', 'ok', 'crowded']);
+    now += 60_000;
+    expect(Array.from({ length: 50 }, () => quiet.take(0)).every((it) => it === 'ok')).toBe(true);
   });
 
   it('B1 0 is no limit', () => {

@@ -3,6 +3,7 @@ import { Writable } from 'node:stream';
 import { afterEach } from '@jest/globals';
 import { pino } from 'pino';
 import WebSocket from 'ws';
+import { FramePaces } from '../../apps/gateway/src/edge/frame-pace.js';
 import { makeCheckOrigin } from '../../apps/gateway/src/edge/origin.js';
 import { startServer } from '../../apps/gateway/src/edge/server.js';
 import type {
@@ -75,7 +76,7 @@ export async function started(
     maxFrameBytes: 1_000_000,
     heartbeatIntervalMs: 30_000,
     keepAlive: true,
-    framesPerSecond: 1_000,
+    paces: new FramePaces({ connection: 1_000, principal: 0 }, () => performance.now()),
     onFlood: () => true,
     unsent: new Unsent({ maxBytes: 256 * 2 ** 20, maxBytesPerPrincipal: 0, onFull: () => {} }),
     isDraining: () => false,

@@ -65,6 +65,8 @@ export type Config = {
       readonly sessionsPerMinute: number;
       /** Of one connection, of any kind. */
       readonly framesPerSecond: number;
+      /** Of all connections of one principal on this node. */
+      readonly principalFramesPerSecond: number;
       readonly requestsPerSecond: number;
       readonly requestBurst: number;
     };

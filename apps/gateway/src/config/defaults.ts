@@ -77,6 +77,7 @@ const isOpen = ({ gateway }: Given) => gateway?.auth === undefined;
 function rateLimitOf(given: Given): Section<'gateway'>['rateLimit'] {
   const own = given.gateway?.rate_limit ?? {};
   const messagesPerSecond = own.messages_per_second ?? (isOpen(given) ? 0 : 50);
+  const framesPerSecond = own.frames_per_second ?? 1_000;
   const requestsPerSecond = own.requests_per_second ?? (isOpen(given) ? 0 : 100);
   return {
     // 600: ten reconnects per second behind one office address.
@@ -94,7 +95,10 @@ function rateLimitOf(given: Given): Section<'gateway'>['rateLimit'] {
     // Two seconds of the above at once.
     requestBurst: own.requests_burst ?? Math.max(1, 2 * requestsPerSecond),
     // 1,000: no client has so much to say; at some microseconds each, 1 % of a processor.
-    framesPerSecond: own.frames_per_second ?? 1_000,
+    framesPerSecond,
+    // What one connection may send at once, each second: many connections gain nothing.
+    principalFramesPerSecond:
+      own.frames_per_second_per_principal ?? (isOpen(given) ? 0 : 2 * framesPerSecond),
   };
 }
 

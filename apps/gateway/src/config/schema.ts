@@ -85,6 +85,7 @@ const gateway = section({
     burst: whole(1).optional(),
     sessions_per_minute: whole(0).optional(),
     frames_per_second: whole(0).optional(),
+    frames_per_second_per_principal: whole(0).optional(),
     requests_per_second: whole(0).optional(),
     requests_burst: whole(1).optional(),
   }).optional(),

@@ -18,6 +18,7 @@ import type { Marks } from './marks.js';
 import type { PaidReads } from './paid-reads.js';
 import type { EdgeRates } from './rates.js';
 import type { EdgeCounts } from './results.js';
+import type { TellLimited } from './tell-limited.js';
 
 export type EdgeLimits = {
   readonly maxPayloadBytes: number;
@@ -51,6 +52,7 @@ export type EdgeContext = {
   readonly limits: EdgeLimits;
   readonly metrics: EdgeCounts;
   readonly log: Logger;
+  readonly tellLimited: TellLimited;
   readonly connections: Set<Connection>;
   readonly marks: Marks;
   /** Whether some live node has the agent. */

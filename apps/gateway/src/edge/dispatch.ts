@@ -45,7 +45,7 @@ type Refused = {
  * is not known, so that it counts as a message.
  */
 export function onRefused(
-  { metrics }: EdgeContext,
+  { metrics, tellLimited }: EdgeContext,
   connection: Connection,
   refused: Refused,
 ): void {
@@ -53,6 +53,7 @@ export function onRefused(
   const answer = errorFrame(code, refused.message, { field, messageId });
   if (code === 'rate_limited') {
     metrics.rateLimited('frames');
+    tellLimited('frames', connection.socket.identity.principal);
     return void connection.outbound.json(answer);
   }
   metrics.message(code);

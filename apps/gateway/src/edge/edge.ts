@@ -1,5 +1,5 @@
-import type { Logger } from '@sluice/runtime';
-import { type Store, sessionKeyId } from '@sluice/store';
+import { type Logger, monotonicMs } from '@sluice/runtime';
+import { type RateKind, type Store, sessionKeyId } from '@sluice/store';
 import type { Secret } from '../config/secret.js';
 import type { Auth, Config } from '../config-types.js';
 import type { Tracing } from '../tracing.js';
@@ -11,6 +11,7 @@ import { openFilesLimit, roomForConnections } from './descriptors.js';
 import { detach } from './detach.js';
 import { onRefused, onText } from './dispatch.js';
 import { makeFanOut } from './fan-out.js';
+import { FramePaces } from './frame-pace.js';
 import { startHelloTimeout } from './hello-timeout.js';
 import { followSecrets } from './live-secrets.js';
 import { makeMarks } from './marks.js';
@@ -30,6 +31,7 @@ import { makeRoutes } from './routes/routes.js';
 import { seldom } from './seldom.js';
 import { startServer } from './server.js';
 import type { OpenStreams } from './sse.js';
+import { makeTellLimited } from './tell-limited.js';
 import { startTouch } from './touch.js';
 import type { Route, ServerOptions, Socket, SocketEvents } from './transport.js';
 import { Unsent, type UnsentLimits } from './unsent.js';
@@ -43,9 +45,12 @@ const WAITING_PAYLOADS_MAX = 16;
 const FRAME_OVERHEAD_BYTES = 64 * 1024;
 const FLOOD_TOLD_MS = 10_000;
 const FULL_TOLD_MS = 10_000;
-const FLOODS_TOLD_MAX = 4;
+const FLOODS_TOLD_MAX = 1;
 /** Metadata of one session: a title and tags. Every snapshot and every line of a listing has them. */
 const METADATA_BYTES_MAX = 16 * 1024;
+
+/** The other limits are those of addresses. */
+const ofPrincipals: ReadonlySet<RateKind> = new Set(['messages', 'sessions', 'requests']);
 
 export type EdgeOptions = {
   readonly store: Store;
@@ -91,7 +96,7 @@ export async function startEdge(options: EdgeOptions) {
       2 * Math.max(gateway.maxReplyBytes, gateway.maxPayloadBytes) + FRAME_OVERHEAD_BYTES,
     heartbeatIntervalMs: gateway.heartbeatIntervalMs,
     keepAlive: gateway.keepAlive,
-    framesPerSecond: gateway.rateLimit.framesPerSecond,
+    paces: new FramePaces(framesOf(gateway), monotonicMs),
     onFlood: floodsOf(context),
     unsent: new Unsent({
       maxBytes: gateway.maxUnsentBytes,
@@ -148,6 +153,11 @@ function placeRoutes(
   };
 }
 
+const framesOf = ({ rateLimit }: Config['gateway']) => ({
+  connection: rateLimit.framesPerSecond,
+  principal: rateLimit.principalFramesPerSecond,
+});
+
 /** The log has a line of the first, and how many there were, every 10 s at most; so many are told why. */
 function floodsOf({ metrics, log }: EdgeContext): ServerOptions['onFlood'] {
   let told = 0;
@@ -203,9 +213,14 @@ function makeContext(options: EdgeOptions, streams: OpenStreams): EdgeContext {
   };
   const { channels, keys, sessions } = store;
   const connections = new Set<Connection>();
+  const tellLimited = makeTellLimited(log);
   const rates = makeEdgeRates(store.rates, gateway, {
     liveNodes: options.liveNodes,
-    onRefused: options.metrics.rateLimited,
+    onRefused(kind, subject) {
+      options.metrics.rateLimited(kind);
+      if (ofPrincipals.has(kind)) tellLimited(kind, subject);
+    },
+    onOwed: (principal) => tellLimited('requests', principal),
   });
   const reads = makePaidReads(sessions, rates);
   return {
@@ -226,6 +241,7 @@ function makeContext(options: EdgeOptions, streams: OpenStreams): EdgeContext {
     metrics: options.metrics,
     log,
     connections,
+    tellLimited,
     marks: makeMarks(sessions, log),
     hasAgent,
     isDraining,

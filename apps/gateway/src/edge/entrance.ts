@@ -46,7 +46,7 @@ export class Entrance implements Holder {
 
   /** Lets the client in or turns it away; `sockets` gets it when it is in. */
   async decide(request: UpgradeRequest, sockets: Set<LiveSocket>): Promise<void> {
-    const { socketEvents: events, maxPayloadBytes, framesPerSecond, log } = this.#options;
+    const { socketEvents: events, maxPayloadBytes, paces, log } = this.#options;
     const { hasRoom, isDraining, onUpgrade } = this.#options;
     if (this.#undecided.sockets >= UNDECIDED_MAX) {
       onUpgrade('full');
@@ -77,7 +77,7 @@ export class Entrance implements Holder {
         events,
         sockets,
         maxPayloadBytes,
-        framesPerSecond,
+        pace: paces.of(identity.principal),
         share: this.#options.unsent.of('socket', identity.principal),
         onFlood: () =>
           this.#options.onFlood({ principal: identity.principal, address: remoteAddress }),
@@ -101,8 +101,8 @@ export class Entrance implements Holder {
     this.#early.push({ message: message.slice(0), isBinary });
   }
 
-  heard(): void {
-    if (this.#socket) this.#socket.heard();
+  heard(what: 'ping' | 'pong'): void {
+    if (this.#socket) this.#socket.heard(what);
     else if (!this.#isOver) this.#mayWait(0);
   }
 

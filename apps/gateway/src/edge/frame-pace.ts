@@ -6,56 +6,130 @@ const FRAME_BYTES = 16 * 1024;
 const REFUSED_FRAMES = 10;
 /** Answered so often with `rate_limited`, then the connection is closed. */
 const REFUSALS_MAX = 10;
+/** Principals whose level is kept; the one that connected longest ago has a full one when it comes again. */
+const PRINCIPALS_MAX = 10_000;
 
-/** 'over': it was refused often enough. */
-export type Paced = 'ok' | 'refused' | 'over';
+/** Frames per second; 0: no limit. */
+export type FrameLimits = {
+  /** Of one connection; twice as many may come at once. */
+  readonly connection: number;
+  /** Of all connections of one principal; as many may come at once. */
+  readonly principal: number;
+};
+
+/** 'crowded': the connections of its principal together send too many. 'over': it was refused often enough. */
+export type Paced = 'ok' | 'refused' | 'crowded' | 'over';
+
+type Rate = { readonly burst: number; readonly perSecond: number };
+
+/** Frames that may come: more with time, up to a burst. */
+class Level {
+  #left: number;
+  #atMs: number;
+
+  constructor(
+    private rate: Rate,
+    private readonly nowMs: () => number,
+  ) {
+    this.#left = rate.burst;
+    this.#atMs = nowMs();
+  }
+
+  get burst(): number {
+    return this.rate.burst;
+  }
+
+  left(): number {
+    const now = this.nowMs();
+    const gained = ((now - this.#atMs) / 1_000) * this.rate.perSecond;
+    this.#left = Math.min(this.rate.burst, this.#left + gained);
+    this.#atMs = now;
+    return this.#left;
+  }
+
+  take(frames: number): void {
+    this.#left -= frames;
+  }
+
+  widen(rate: Rate): void {
+    this.#left += rate.burst - this.rate.burst;
+    this.rate = rate;
+  }
+}
+
+/** The paces of one node: that of each connection, and one that those of a principal share. */
+export class FramePaces {
+  readonly #shared = new Map<string, Level>();
+
+  constructor(
+    private readonly limits: FrameLimits,
+    private readonly nowMs: () => number,
+  ) {}
+
+  /** For a new connection. */
+  of(principal: string): FramePace {
+    const { limits, nowMs } = this;
+    const shared = limits.principal === 0 ? undefined : this.#sharedBy(principal);
+    return new FramePace(limits.connection, nowMs, shared);
+  }
+
+  #sharedBy(principal: string): Level {
+    const perSecond = this.limits.principal;
+    const level =
+      this.#shared.get(principal) ?? new Level({ burst: perSecond, perSecond }, this.nowMs);
+    this.#shared.delete(principal);
+    this.#shared.set(principal, level);
+    const [oldest] = this.#shared.keys();
+    if (this.#shared.size > PRINCIPALS_MAX && oldest !== undefined) this.#shared.delete(oldest);
+    return level;
+  }
+}
 
 /**
  * What one connection may send: frames of any kind, WebSocket pings and pongs too. Decided here, without
  * Redis: it bounds what a peer can cost this node before it is known who pays. The library hands over
  * up to 512 KiB of one socket in one go, 80,000 pings, and cannot be made to wait: so whoever goes on
- * is closed.
+ * is closed. One that sends little only waits while others of its principal send too much.
  */
 export class FramePace {
-  #burst: number;
-  #perSecond: number;
-  #level: number;
-  #atMs: number;
+  readonly #own: Level | undefined;
   #refusals = 0;
 
-  /** `framesPerSecond` 0: no limit. Twice as many may come at once. */
   constructor(
     private readonly framesPerSecond: number,
-    private readonly nowMs: () => number,
+    nowMs: () => number,
+    private readonly shared?: Level,
   ) {
-    this.#burst = Math.min(BEFORE_HELLO.burst, 2 * framesPerSecond);
-    this.#perSecond = Math.min(BEFORE_HELLO.perSecond, framesPerSecond);
-    this.#level = this.#burst;
-    this.#atMs = nowMs();
+    const burst = Math.min(BEFORE_HELLO.burst, 2 * framesPerSecond);
+    const perSecond = Math.min(BEFORE_HELLO.perSecond, framesPerSecond);
+    this.#own = framesPerSecond === 0 ? undefined : new Level({ burst, perSecond }, nowMs);
   }
 
   /** The first `hello` opens the whole limit, once: what it costs is limited per principal. */
   saidHello(): void {
-    const burst = 2 * this.framesPerSecond;
-    this.#level += burst - this.#burst;
-    this.#burst = burst;
-    this.#perSecond = this.framesPerSecond;
+    this.#own?.widen({ burst: 2 * this.framesPerSecond, perSecond: this.framesPerSecond });
   }
 
   /** A frame that was taken is refused by another limit, of its principal or of what may be under way. */
   wasRefused(): void {
-    if (this.#level > 0) this.#level -= REFUSED_FRAMES;
+    if (this.#own && this.#own.left() > 0) this.#own.take(REFUSED_FRAMES);
   }
 
   take(bytes: number): Paced {
-    if (this.framesPerSecond === 0) return 'ok';
-    const now = this.nowMs();
-    const gained = ((now - this.#atMs) / 1_000) * this.#perSecond;
-    this.#level = Math.min(this.#burst, this.#level + gained);
-    this.#atMs = now;
-    if (this.#level >= this.#burst / 2) this.#refusals = 0;
-    if (this.#level < 1) return ++this.#refusals > REFUSALS_MAX ? 'over' : 'refused';
-    this.#level -= 1 + Math.floor(bytes / FRAME_BYTES);
+    const frames = 1 + Math.floor(bytes / FRAME_BYTES);
+    const own = this.#takeOwn(frames);
+    if (own !== 'ok' || this.shared === undefined) return own;
+    if (this.shared.left() < 1) return 'crowded';
+    this.shared.take(frames);
+    return 'ok';
+  }
+
+  #takeOwn(frames: number): Exclude<Paced, 'crowded'> {
+    if (this.#own === undefined) return 'ok';
+    const left = this.#own.left();
+    if (left >= this.#own.burst / 2) this.#refusals = 0;
+    if (left < 1) return ++this.#refusals > REFUSALS_MAX ? 'over' : 'refused';
+    this.#own.take(frames);
     return 'ok';
   }
 }

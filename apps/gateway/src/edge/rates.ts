@@ -50,29 +50,38 @@ export async function unlessAway(asked: Admittance | Promise<Admittance>): Promi
 
 export type EdgeRatesOptions = {
   liveNodes(): number;
-  onRefused(kind: RateKind): void;
+  /** `subject`: the principal or address. */
+  onRefused(kind: RateKind, subject: string): void;
+  /** A principal waits for what it has read to be paid. */
+  onOwed(principal: string): void;
 };
 
 export function makeEdgeRates(
   rates: Rates,
   { rateLimit }: Pick<Config['gateway'], 'rateLimit'>,
-  { liveNodes, onRefused }: EdgeRatesOptions,
+  { liveNodes, onRefused, onOwed }: EdgeRatesOptions,
 ): EdgeRates {
-  const limit = (kind: RateKind, bucket: Bucket): RateLimit => {
+  const limit = (
+    kind: RateKind,
+    bucket: Bucket,
+    bySubject: (limit: RateLimit) => RateLimit,
+  ): RateLimit => {
     if (bucket.burst === 0 || bucket.fillMs === 0) return unlimited;
-    const held = makeRateLimit({
-      bucket,
-      draw: (subject, want) => rates.draw(kind, subject, { want, bucket }),
-      liveNodes,
-      nowMs: monotonicMs,
-    });
-    const told = (admittance: Admittance) => {
-      if (admittance.kind === 'refused') onRefused(kind);
-      return admittance;
-    };
+    const held = bySubject(
+      makeRateLimit({
+        bucket,
+        draw: (subject, want) => rates.draw(kind, subject, { want, bucket }),
+        liveNodes,
+        nowMs: monotonicMs,
+      }),
+    );
     return {
       ...held,
       take(subject, cost) {
+        const told = (admittance: Admittance) => {
+          if (admittance.kind === 'refused') onRefused(kind, subject);
+          return admittance;
+        };
         const asked = held.take(subject, cost);
         return asked instanceof Promise ? asked.then(told) : told(asked);
       },
@@ -82,19 +91,23 @@ export function makeEdgeRates(
     rate === 0 ? { burst: 0, fillMs: 0 } : { burst, fillMs: (burst / rate) * 1_000 };
   const perMinute = (burst: number): Bucket => ({ burst, fillMs: MINUTE_MS });
   const { burst, messagesPerSecond, requestBurst, requestsPerSecond } = rateLimit;
-  const message = byPrincipal(limit('messages', perSecond(messagesPerSecond, burst)));
-  const request = byPrincipal(limit('requests', perSecond(requestsPerSecond, requestBurst)));
-  const session = byPrincipal(limit('sessions', perMinute(rateLimit.sessionsPerMinute)));
-  const upgrade = exceptLoopback(limit('upgrades', perMinute(rateLimit.upgradesPerMinute)));
-  const refused = limit('unauthenticated', perMinute(rateLimit.unauthenticatedPerMinute));
-  const guess = exceptLoopback(refused);
+  const message = limit('messages', perSecond(messagesPerSecond, burst), byPrincipal);
+  const request = limit('requests', perSecond(requestsPerSecond, requestBurst), byPrincipal);
+  const session = limit('sessions', perMinute(rateLimit.sessionsPerMinute), byPrincipal);
+  const upgrade = limit('upgrades', perMinute(rateLimit.upgradesPerMinute), exceptLoopback);
+  const guesses = perMinute(rateLimit.unauthenticatedPerMinute);
+  const guess = limit('unauthenticated', guesses, exceptLoopback);
   return {
     message: message.take,
     messageRead: (principal, bytes) => message.charge(principal, costOfBytes(bytes)),
     session: session.take,
     request: request.take,
     read: (principal, bytes) => request.charge(principal, costOfBytes(bytes)),
-    readWaitMs: request.owesForMs,
+    readWaitMs: (principal) => {
+      const waitMs = request.owesForMs(principal);
+      if (waitMs > 0) onOwed(principal);
+      return waitMs;
+    },
     upgrade: upgrade.take,
     unauthenticated: guess.take,
     guessWaitMs: guess.emptyForMs,

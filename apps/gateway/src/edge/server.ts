@@ -215,8 +215,8 @@ function webSocketBehavior(
       data.entrance.decide(data.request, sockets);
     },
     message: (ws, message, isBinary) => ws.getUserData().entrance?.arrived(message, isBinary),
-    ping: (ws) => ws.getUserData().entrance?.heard(),
-    pong: (ws) => ws.getUserData().entrance?.heard(),
+    ping: (ws) => ws.getUserData().entrance?.heard('ping'),
+    pong: (ws) => ws.getUserData().entrance?.heard('pong'),
     drain: (ws) => ws.getUserData().entrance?.drained(),
     close: (ws) => {
       const { entrance } = ws.getUserData();

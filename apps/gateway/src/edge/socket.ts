@@ -1,7 +1,7 @@
 import { closes } from '@sluice/protocol';
 import { type Logger, monotonicMs } from '@sluice/runtime';
 import { nanoid } from 'nanoid';
-import { FramePace } from './frame-pace.js';
+import type { FramePace } from './frame-pace.js';
 import type { FrameText, Identity, Socket, SocketEvents } from './transport.js';
 import type { UnsentShare } from './unsent.js';
 
@@ -25,6 +25,8 @@ const INTERNAL_ERROR_CODE = 1011;
 /** A peer that floods and has not read so much is cut: it would not read its close either. */
 const FLOOD_UNREAD_MAX = 64 * 1024;
 const TOO_MANY_FRAMES = 'This connection sends more frames than it may; send them more slowly.';
+const CROWDED =
+  'The connections of this principal together send more frames than they may; send it again later.';
 /** Of a close frame's payload, two bytes are the code (RFC 6455, 5.5). */
 const REASON_BYTES_MAX = 123;
 
@@ -42,7 +44,7 @@ export type SocketContext = {
   readonly events: SocketEvents;
   readonly sockets: Set<LiveSocket>;
   readonly maxPayloadBytes: number;
-  readonly framesPerSecond: number;
+  readonly pace: FramePace;
   /** Where what waits for the peer is counted. */
   readonly share: UnsentShare;
   onFlood(): boolean;
@@ -65,9 +67,9 @@ export class LiveSocket implements Socket {
   lastInboundMs = monotonicMs();
   nextPingMs = 0;
   hasGreeted = false;
+  #awaitsPong = false;
   readonly #raw: RawSocket;
   readonly #context: SocketContext;
-  readonly #pace: FramePace;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #closing: { code: number; reason: string; timer: NodeJS.Timeout } | undefined;
 
@@ -77,7 +79,6 @@ export class LiveSocket implements Socket {
     this.identity = context.identity;
     this.remoteAddress = context.remoteAddress;
     this.traceparent = context.traceparent;
-    this.#pace = new FramePace(context.framesPerSecond, monotonicMs);
     context.sockets.add(this);
     this.#tell((events) => events.open(this));
   }
@@ -112,7 +113,9 @@ export class LiveSocket implements Socket {
   }
 
   ping(): void {
-    if (this.#state === 'open') this.#raw.ping();
+    if (this.#state !== 'open') return;
+    this.#awaitsPong = true;
+    this.#raw.ping();
   }
 
   close(code: number, reason: string): void {
@@ -151,18 +154,20 @@ export class LiveSocket implements Socket {
     }
   }
 
-  /** From the library: a ping or a pong of the WebSocket itself. */
-  heard(): void {
-    if (this.#mayRead(0)) this.#heard();
+  /** From the library: a ping or a pong of the WebSocket itself. One that was asked for costs nothing. */
+  heard(what: 'ping' | 'pong'): void {
+    const isAnswer = what === 'pong' && this.#awaitsPong && this.#state === 'open';
+    if (isAnswer) this.#awaitsPong = false;
+    if (isAnswer || this.#mayRead(0)) this.#heard();
   }
 
   saidHello(): void {
     this.hasGreeted = true;
-    this.#pace.saidHello();
+    this.#context.pace.saidHello();
   }
 
   wasRefused(): void {
-    this.#pace.wasRefused();
+    this.#context.pace.wasRefused();
   }
 
   #heard(): void {
@@ -173,10 +178,11 @@ export class LiveSocket implements Socket {
   /** Frames that wait already in this process are the first thing to get rid of: no grace here. */
   #mayRead(bytes: number): boolean {
     if (this.#state !== 'open') return false;
-    const paced = this.#pace.take(bytes);
+    const paced = this.#context.pace.take(bytes);
     if (paced === 'ok') return true;
-    if (paced === 'refused') {
-      this.#tell((events) => events.refused(this, 'rate_limited', TOO_MANY_FRAMES));
+    if (paced !== 'over') {
+      const text = paced === 'crowded' ? CROWDED : TOO_MANY_FRAMES;
+      this.#tell((events) => events.refused(this, 'rate_limited', text));
       return false;
     }
     const isTold = this.#context.onFlood();

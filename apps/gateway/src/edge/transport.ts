@@ -3,6 +3,7 @@ import type { Logger } from '@sluice/runtime';
 import type { Scope } from '../config-types.js';
 import type { ClientAddress } from './client-address.js';
 import type { Descriptors } from './descriptors.js';
+import type { FramePaces } from './frame-pace.js';
 import type { EdgeRates } from './rates.js';
 import type { RefusalReason } from './refused-credentials.js';
 import type { UpgradeResult } from './results.js';
@@ -169,8 +170,7 @@ export type ServerOptions = {
   readonly heartbeatIntervalMs: number;
   /** Whether a connection may serve another request of HTTP. */
   readonly keepAlive: boolean;
-  /** Of one connection; 0: no limit. */
-  readonly framesPerSecond: number;
+  readonly paces: FramePaces;
   isDraining(): boolean;
   /** Whether this node may have another connection of this principal. */
   hasRoom(principal: string): boolean;
