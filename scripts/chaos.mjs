@@ -23,7 +23,10 @@ try {
     process.env.SLUICE_HAPROXY = haproxy;
   }
   if (!(await ensureBuilt())) throw new SetupError('the build failed');
-  process.exitCode = await run(process.execPath, [await bundle('chaos'), ...process.argv.slice(2)]);
+  process.exitCode = await run(process.execPath, [
+    await bundle('tests/chaos'),
+    ...process.argv.slice(2),
+  ]);
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;
   say(`npm run chaos: ${error.message}`);

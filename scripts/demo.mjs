@@ -27,7 +27,7 @@ async function demo() {
   if (server) process.env.SLUICE_REDIS_SERVER = server;
   else if (!findEngine()) throw new SetupError(waysToRedis);
   if (!(await ensureBuilt())) throw new SetupError('the build failed', 1);
-  const file = await bundle('demo');
+  const file = await bundle('tests/demo');
   return interruptedBy ? 1 : run(process.execPath, [file]);
 }
 

@@ -67,7 +67,7 @@ async function testDocker() {
   const [command, ...words] = findCompose();
   await ensureDependencies();
   if (!(await ensureBuilt())) throw new SetupError('the build failed', 1);
-  const file = await bundle('docker');
+  const file = await bundle('tests/docker');
   const image = await buildImage();
   checkSize(image);
   const files = ['docker-compose.yml', 'tests/docker/compose.yml'].map((name) => inRoot(name));

@@ -1,21 +1,20 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDir, inRoot } from './paths.mjs';
 import { run } from './processes.mjs';
 import { SetupError } from './say.mjs';
 
 /**
- * Bundles `tests/<name>/main.ts`, so that it runs on every version of Node that the gateway runs on;
- * answers the file to run.
+ * Bundles `<folder>/<entry>.ts` for each entry, so that they run on every version of Node that the gateway
+ * runs on; they keep their places beside one another. Answers the file of the first entry.
  */
-export async function bundle(name) {
-  mkdirSync(cacheDir, { recursive: true });
-  const file = join(cacheDir, `${name}.mjs`);
+export async function bundle(folder, entries = ['main']) {
+  const outDir = join(cacheDir, folder);
   const status = await run(inRoot('node_modules', '.bin', 'esbuild'), [
-    inRoot('tests', name, 'main.ts'),
+    ...entries.map((entry) => inRoot(folder, `${entry}.ts`)),
     ...['--bundle', '--packages=external', '--platform=node', '--format=esm', '--target=node20'],
-    ...['--log-level=warning', `--outfile=${file}`],
+    ...['--log-level=warning', `--outdir=${outDir}`, `--outbase=${inRoot(folder)}`],
+    '--out-extension:.js=.mjs',
   ]);
-  if (status !== 0) throw new SetupError(`tests/${name} could not be bundled`);
-  return file;
+  if (status !== 0) throw new SetupError(`${folder} could not be bundled`);
+  return join(outDir, `${entries[0]}.mjs`);
 }
