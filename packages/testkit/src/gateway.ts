@@ -11,7 +11,7 @@ import { undocumentedIn } from './log-docs.js';
 import { type LogLine, LogLines } from './log-lines.js';
 import { keepSecretsOf, leaksIn } from './log-search.js';
 
-const bin = fileURLToPath(new URL('../../../bin/sluice', import.meta.url));
+const ownBin = fileURLToPath(new URL('../../../bin/sluice', import.meta.url));
 const readyMs = 15_000;
 const stopMs = 20_000;
 
@@ -24,6 +24,8 @@ export type GatewayOptions = {
   readonly openFiles?: number;
   /** More arguments after `start --config FILE`. */
   readonly args?: readonly string[];
+  /** `bin/sluice` of another checkout; default: that of this one. */
+  readonly bin?: string | undefined;
 };
 
 /** How a process ended: `ms` after the first signal that was sent to it, else after its start. */
@@ -90,6 +92,7 @@ function cleanEnv(more: GatewayOptions['env'] = {}): NodeJS.ProcessEnv {
 
 function spawnGateway(options: GatewayOptions) {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-gateway-'));
+  const bin = options.bin ?? ownBin;
   const args = [bin, 'start', '--config', writeConfig(dir, options), ...(options.args ?? [])];
   let since = performance.now();
   const [command = '', ...rest] =
