@@ -1,0 +1,31 @@
+import { sleep } from '@sluice/runtime';
+
+export type Pace = {
+  readonly count: number;
+  readonly everyMs: number;
+  /** How late each one was sent. */
+  readonly lag: { record(ms: number): void };
+};
+
+/**
+ * Sends at fixed times, whatever comes back and however late: `send` gets the time at which it was due,
+ * from which latency counts. So a program that stalls is asked as often as one that does not, and each
+ * message that waited for the stall is in the percentiles (no coordinated omission).
+ */
+export async function keepPace(
+  { count, everyMs, lag }: Pace,
+  send: (index: number, dueMs: number) => void,
+): Promise<void> {
+  const startMs = performance.now();
+  const dueMs = (index: number) => startMs + index * everyMs;
+  for (let index = 0; index < count; ) {
+    const waitMs = dueMs(index) - performance.now();
+    if (waitMs > 0) {
+      await sleep(waitMs);
+      continue;
+    }
+    lag.record(-waitMs);
+    send(index, dueMs(index));
+    index += 1;
+  }
+}

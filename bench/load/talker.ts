@@ -1,0 +1,87 @@
+import { sleep } from '@sluice/runtime';
+import type { Attach, AttachOptions, Connection } from './connection.js';
+import type { Faults } from './faults.js';
+import type { Latencies } from './latencies.js';
+
+type Sent = { readonly dueMs: number; readonly latencies: Latencies | undefined };
+
+/** One session that talks; replies come in the order of its messages. */
+export class Talker {
+  /** Where the latencies of the messages go that are sent from now on. */
+  latencies: Latencies | undefined;
+  replies = 0;
+  lastReplyMs = 0;
+  #connection: Connection | undefined;
+  readonly #sent: Sent[] = [];
+  #onReply: (() => void) | undefined;
+
+  static async attach(
+    attach: Attach,
+    faults: Faults,
+    options: AttachOptions = {},
+  ): Promise<Talker> {
+    const talker = new Talker();
+    talker.#connection = await attach(options, {
+      onFinal: () => talker.#receive(),
+      onFault: faults.add,
+    });
+    return talker;
+  }
+
+  /** Messages without a reply. */
+  get waiting(): number {
+    return this.#sent.length;
+  }
+
+  /** Latency counts from when the message was due, not from when it could be sent. */
+  send(content: string, dueMs = performance.now()): void {
+    this.#sent.push({ dueMs, latencies: this.latencies });
+    this.#connection?.send(content);
+  }
+
+  /** The next message when the reply to the last has come. */
+  async serial(count: number, content = 'x'): Promise<void> {
+    for (let index = 0; index < count; index += 1) {
+      await this.#replied(1, () => this.send(content));
+    }
+  }
+
+  /** All at once. */
+  pipelined(count: number): Promise<void> {
+    return this.#replied(count, () => {
+      for (let index = 0; index < count; index += 1) this.send('x');
+    });
+  }
+
+  cut(): void {
+    this.#connection?.cut();
+  }
+
+  #replied(count: number, send: () => void): Promise<void> {
+    return new Promise((resolve) => {
+      const enough = this.replies + count;
+      this.#onReply = () => {
+        if (this.replies >= enough) resolve();
+      };
+      send();
+    });
+  }
+
+  #receive(): void {
+    const sent = this.#sent.shift();
+    // A reply that was replayed: nobody waits for it.
+    if (!sent) return;
+    this.replies += 1;
+    this.lastReplyMs = performance.now();
+    sent.latencies?.record(this.lastReplyMs - sent.dueMs);
+    this.#onReply?.();
+  }
+}
+
+/** Waits for the replies that are on their way; returns how many did not come in `ms`. */
+export async function settle(talkers: readonly Talker[], ms: number): Promise<number> {
+  const deadline = performance.now() + ms;
+  const unanswered = () => talkers.reduce((sum, { waiting }) => sum + waiting, 0);
+  while (unanswered() > 0 && performance.now() < deadline) await sleep(10);
+  return unanswered();
+}

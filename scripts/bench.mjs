@@ -1,0 +1,37 @@
+/**
+ * `npm run bench -- <command>`: what turns, tokens, connections and takeovers cost, beside the floor and a
+ * peer (bench/README.md). The programs are TypeScript: bundled first, as for the chaos run. `BIN=<checkout>`
+ * measures another built checkout beside this one.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ensureBuilt } from './lib/build.mjs';
+import { bundle } from './lib/bundle.mjs';
+import { ensureDependencies } from './lib/dependencies.mjs';
+import { endRunning, run } from './lib/processes.mjs';
+import { ensureServer, waysToRedis } from './lib/redis-server.mjs';
+import { SetupError, say } from './lib/say.mjs';
+
+/** Main first; the others are processes and agents that it starts. */
+const entries = ['main', 'floor/main', 'peer/main', 'load/talk', 'agents/echo', 'agents/tokens'];
+
+for (const name of ['SIGINT', 'SIGTERM']) process.on(name, endRunning);
+
+try {
+  await ensureDependencies();
+  const other = process.env.BIN;
+  if (other && !existsSync(join(other, 'bin', 'sluice'))) {
+    throw new SetupError(`BIN=${other}: no checkout with bin/sluice`, 2);
+  }
+  const server = await ensureServer();
+  // A container's process has another number inside: its share of the processor could not be read.
+  if (!server) throw new SetupError(waysToRedis);
+  process.env.SLUICE_REDIS_SERVER = server;
+  if (!(await ensureBuilt())) throw new SetupError('the build failed');
+  const file = await bundle('bench', entries);
+  process.exitCode = await run(process.execPath, [file, ...process.argv.slice(2)]);
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  say(`npm run bench: ${error.message}`);
+  process.exitCode = error.status;
+}
