@@ -1,3 +1,5 @@
+import { within } from '@sluice/runtime';
+
 /** What a connection tells of its session. */
 export type Listener = {
   /** A reply has ended; its text. */
@@ -26,5 +28,17 @@ export type Connection = {
   cut(): void;
   readonly bytesRead: number;
 };
+
+/** A program that is not attached to by then is given up. */
+const ATTACH_MS = 120_000;
+
+/** The same, with an end. */
+export const inTime =
+  (attach: Attach): Attach =>
+  async (options, listener) => {
+    const connection = await within(attach(options, listener), ATTACH_MS);
+    if (connection) return connection;
+    throw new Error(`not attached in ${ATTACH_MS / 1_000} s`);
+  };
 
 export type Attach = (options: AttachOptions, listener: Listener) => Promise<Connection>;

@@ -1,7 +1,10 @@
-import { sleep } from '@sluice/runtime';
+import { sleep, within } from '@sluice/runtime';
 import type { Attach, AttachOptions, Connection } from './connection.js';
 import type { Faults } from './faults.js';
 import type { Latencies } from './latencies.js';
+
+/** Whoever takes longer for what was sent is not measured but given up. */
+const LIMIT_MS = 180_000;
 
 type Sent = { readonly dueMs: number; readonly latencies: Latencies | undefined };
 
@@ -40,24 +43,38 @@ export class Talker {
   }
 
   /** The next message when the reply to the last has come. */
-  async serial(count: number, content = 'x'): Promise<void> {
-    for (let index = 0; index < count; index += 1) {
-      await this.#replied(1, () => this.send(content));
-    }
+  serial(count: number, content = 'x'): Promise<void> {
+    return this.#inTime(this.#oneByOne(count, content));
   }
 
   /** All at once. */
   pipelined(count: number): Promise<void> {
-    return this.#replied(count, () => {
+    const send = () => {
       for (let index = 0; index < count; index += 1) this.send('x');
-    });
+    };
+    return this.#inTime(this.#replied(count, send));
   }
 
   cut(): void {
     this.#connection?.cut();
   }
 
+  async #oneByOne(count: number, content: string): Promise<void> {
+    for (let index = 0; index < count; index += 1) {
+      await this.#replied(1, () => this.send(content));
+    }
+  }
+
+  async #inTime(replied: Promise<void>): Promise<void> {
+    const isDone = await within(
+      replied.then(() => true),
+      LIMIT_MS,
+    );
+    if (!isDone) throw new Error(`${this.waiting} replies did not come in ${LIMIT_MS / 1_000} s`);
+  }
+
   #replied(count: number, send: () => void): Promise<void> {
+    if (count === 0) return Promise.resolve();
     return new Promise((resolve) => {
       const enough = this.replies + count;
       this.#onReply = () => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type GatewayProcess, startGateway } from '@sluice/testkit';
-import type { Attach } from '../load/connection.js';
+import { type Attach, inTime } from '../load/connection.js';
 import { attachToPeer } from '../load/socket-io.js';
 import { attachTo } from '../load/web-socket.js';
 import { builtFile, startEntry } from './child.js';
@@ -57,7 +57,7 @@ export async function startNode(options: NodeOptions): Promise<Running & { node:
     node,
     pid: node.pid,
     port: node.port,
-    attach: attachTo(node.port, agent),
+    attach: inTime(attachTo(node.port, agent)),
     stop: () => node.kill(),
   };
 }
@@ -67,12 +67,12 @@ const starts: Record<ProgramName, (options: StartOptions) => Promise<Running>> =
   other: (options) => startNode({ ...options, isOther: true }),
   floor: async ({ redisUrl, agent = 'echo' }) => {
     const child = await startEntry('floor/main', [redisUrl, builtFile(`agents/${agent}`)]);
-    return { ...child, attach: attachTo(child.port, agent) };
+    return { ...child, attach: inTime(attachTo(child.port, agent)) };
   },
   peer: async ({ redisUrl, agent = 'echo', concurrency = CONCURRENCY }) => {
     const args = [redisUrl, builtFile(`agents/${agent}`), String(concurrency)];
     const child = await startEntry('peer/main', args);
-    return { ...child, attach: attachToPeer(child.port) };
+    return { ...child, attach: inTime(attachToPeer(child.port)) };
   },
 };
 

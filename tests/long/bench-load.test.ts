@@ -116,6 +116,7 @@ describe('a program that stalls once', () => {
   it('is one message of many for a load that waits for it, so that those are told as what they are', async () => {
     const { server, talker, latencies } = await start();
     setTimeout(() => server.stallFor(300), 20);
+    await talker.pipelined(0);
     await talker.serial(2_000);
     expect(latencies.summary().max_ms).toBeGreaterThan(250);
     expect(latencies.percentileMs(99.8)).toBeLessThan(250);
