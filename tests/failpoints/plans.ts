@@ -60,7 +60,7 @@ export const plans: Readonly<Record<string, Plan>> = {
     calls: [
       ...['session-attach', 'channel-subscribe:2', 'inbox-append', 'ring-add', 'session-peek'],
       ...['lease-acquire', 'turn-begin', 'history-read', 'events-append', 'turn-commit'],
-      ...['ring-done', 'turn-release'],
+      ...['ring-done', 'leases-release'],
     ],
     act: sayThree,
   },
@@ -72,6 +72,11 @@ export const plans: Readonly<Record<string, Plan>> = {
       await stage.settled();
       stage.say('m2', 'm3');
     },
+  },
+  'an idle lease': {
+    calls: ['leases-renew', 'leases-renew:2'],
+    settings: { lease: { linger: '5s' } },
+    act: sayThree,
   },
   'its turn for others': {
     calls: ['turn-release'],

@@ -1,36 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
+import { callMany } from './many-leases.js';
 import { type RealKnown, type RealLease, type RealOptions, RealSession } from './real-session.js';
 import {
   type Answer,
-  type Ended,
   HEARING_NODE,
-  type How,
   type Known,
   type Mode,
   modelLimits,
   type Presented,
   SessionModel,
 } from './session-model.js';
-
-/** What two nodes and their clients may do next. `twice`: the reply was lost, the call is sent again. */
-export type Step = { readonly twice: boolean } & (
-  | { readonly kind: 'attach' | 'abort' | 'end' | 'expire' | 'ripen' | 'touch' | 'sweep' | 'draw' }
-  | { readonly kind: 'pause'; readonly on: boolean }
-  /** The agent's; `old`: a copy that comes late. */
-  | { readonly kind: 'copy'; readonly old: boolean }
-  /** A call that was repeated for its lost reply, and overtaken by whatever came since. */
-  | { readonly kind: 'late_append' | 'late_end' | 'late_pause' | 'late_abort' }
-  /** More messages than a batch takes. */
-  | { readonly kind: 'burst' }
-  | { readonly kind: 'append'; readonly mode: Mode }
-  | { readonly kind: 'again' | 'cancel' | 'stop'; readonly which: number }
-  | { readonly kind: 'take' | 'peek' | 'begin'; readonly node: number }
-  | { readonly kind: 'rebegin' | 'delta' | 'renew'; readonly node: number }
-  /** `isLate`: the message has been failing for long enough. */
-  | { readonly kind: 'retry'; readonly node: number; readonly how: Ended; readonly isLate: boolean }
-  | { readonly kind: 'commit'; readonly node: number; readonly fetch: boolean }
-  | { readonly kind: 'release'; readonly node: number; readonly how: How }
-);
+import type { Step } from './steps.js';
 
 /** What a node believes to hold; Redis may know better. */
 type Holding = {
@@ -178,6 +158,11 @@ export class BothSessions {
           () => model[kind](call),
           () => real[kind](call),
         );
+      }
+      case 'renew_many':
+      case 'release_many': {
+        const held = this.#nodes.flatMap(({ holding }) => holding ?? []);
+        return this.#both(step, ...callMany(step.kind, this, held));
       }
       case 'touch':
         return this.#both(

@@ -2,9 +2,10 @@ import { startRedis, stopLater } from '@sluice/testkit';
 import fc from 'fast-check';
 import { connect } from '../../packages/store/dist/connect.js';
 import { makeKeys } from '../../packages/store/dist/keys.js';
-import { BothSessions, type Step } from './both-sessions.js';
+import { BothSessions } from './both-sessions.js';
 import type { RealOptions, Scripts } from './real-session.js';
 import { HEARING_NODE } from './session-model.js';
+import type { Step } from './steps.js';
 
 const PARTITIONS = 4;
 const STEPS_MAX = 40;
@@ -40,6 +41,7 @@ const steps = fc.oneof(
     node,
     how: fc.constantFrom('idle', 'yield', 'hand_over', 'force', 'force'),
   }),
+  step(3, { kind: kind('renew_many', 'renew_many', 'release_many') }),
   step(3, { kind: kind('expire', 'ripen', 'abort', 'abort', 'attach') }),
   step(3, { kind: kind('sweep', 'draw', 'touch', 'late_append', 'late_append', 'late_end') }),
   step(2, { kind: kind('end', 'attach', 'attach', 'burst') }),

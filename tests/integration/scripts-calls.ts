@@ -1,6 +1,7 @@
 import { type Store, streamFields } from '@sluice/store';
 import type { Redis } from 'ioredis';
 import { abortCalls } from './scripts-calls-aborts.js';
+import { leaseCalls } from './scripts-calls-leases.js';
 import { letterCalls } from './scripts-calls-letters.js';
 import { limitCalls } from './scripts-calls-limits.js';
 import { pauseCalls } from './scripts-calls-pause.js';
@@ -315,7 +316,7 @@ const ending: ScriptCall[] = [
     prepare: async (store) => {
       const { lease, claim } = await running(store);
       await store.inbox.abort(ref, { reason: 'user', callId: 'a1' });
-      return () => store.leases.renew(lease, claim).then(({ reply }) => reply);
+      return () => store.leases.renew(lease, claim.deadlineMs).then(({ reply }) => reply);
     },
   },
 ];
@@ -380,6 +381,7 @@ export const scriptCalls: readonly ScriptCall[] = [
   ...sending,
   ...beginning,
   ...ending,
+  ...leaseCalls,
   ...letterCalls,
   ...limitCalls,
   ...pauseCalls,

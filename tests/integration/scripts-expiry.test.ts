@@ -68,7 +68,7 @@ describe('how long a session is kept', () => {
     const steps: [string, () => Promise<unknown>][] = [
       ['begun', async () => undefined],
       ['streamed', () => store.leases.appendEvents(lease, { turnId: 't1', number: 1, batch })],
-      ['renewed', () => store.leases.renew(lease, claim)],
+      ['renewed', () => store.leases.renew(lease, claim.deadlineMs)],
       ['attached', () => attach(store, ref)],
       ['attached with a cursor', () => attach(store, ref, { since: 1 })],
       ['touched', () => store.sessions.touch(ref)],
@@ -98,7 +98,7 @@ describe('how long a session is kept', () => {
     await store.inbox.cancel(ref, 'm3');
     const steps: [string, () => Promise<unknown>][] = [
       ['committed', () => store.leases.commit(lease, commitOf('after-t1'))],
-      ['renewed', () => store.leases.renew(lease, claim)],
+      ['renewed', () => store.leases.renew(lease, claim.deadlineMs)],
       ['attached', () => attach(store, ref)],
       ['touched', () => store.sessions.touch(ref)],
       ['its holder may be gone', () => expireLease(client, store, ref)],
@@ -114,7 +114,7 @@ describe('how long a session is kept', () => {
     const since = await redisMs();
     await store.sweep(store.keys.partitionOf(id));
     await expectExpiring('swept', RESUME_WINDOW_MS, since);
-    expect((await store.leases.renew(lease, claim)).reply.kind).toBe('fenced');
+    expect((await store.leases.renew(lease, claim.deadlineMs)).reply.kind).toBe('fenced');
     expect(await client.zscore(held, id)).toBeNull();
   });
 
@@ -126,7 +126,7 @@ describe('how long a session is kept', () => {
     await client.zadd(held, 'XX', 1, id);
     await store.sweep(store.keys.partitionOf(id));
     expect(Number(await client.zscore(held, id))).toBeGreaterThan(await redisMs());
-    await store.leases.renew(lease, claim);
+    await store.leases.renew(lease, claim.deadlineMs);
     await store.leases.commit(lease, commitOf('t1'));
     await store.leases.release(lease, 'idle');
     await expectExpiring('released', RESUME_WINDOW_MS, 0);

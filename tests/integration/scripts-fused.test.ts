@@ -65,8 +65,7 @@ describe('a message for a holder that lingers', () => {
   it('T7 finds a turn whose wake was lost by its next renewal, under the same id and attempt', async () => {
     await append(store, ref, 'm2');
     const { turnId } = await begun();
-    const claim = { lock: { value: lease.token } as never, deadlineMs: 0 };
-    const { reply } = await store.leases.renew(lease, claim);
+    const { reply } = await store.leases.renew(lease, 0);
     expect(reply).toMatchObject({ kind: 'renewed', waits: true });
     const found = await store.leases.begin(lease, { turnId: 'of-the-holder' });
     expect(found).toMatchObject({ kind: 'begun', head: { turnId, attempt: 1 } });

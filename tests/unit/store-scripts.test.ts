@@ -28,6 +28,19 @@ describe('the scripts', () => {
     ]);
   });
 
+  it('L3 those for many leases hold each of them against the same check, in a call of its own', () => {
+    const ofMany = all.filter(({ args }) => args.some((name) => name === 'leases'));
+    expect(ofMany.map(({ name }) => name).sort()).toEqual(['leases-release', 'leases-renew']);
+    for (const { source } of ofMany) {
+      const [before = '', after = ''] = source.split(textOf('include/fence.lua').trimEnd());
+      expect(before).toContain(
+        "\nlocal function look(own, token, fence)\n  local read = redis.call('HMGET'",
+      );
+      expect(after).toContain('\n  if fenced then return {');
+      expect(after).toContain('local done, answer = pcall(look, own, entry[2], entry[3])');
+    }
+  });
+
   it.each(underLease.filter(({ name }) => name !== 'turn-begin').map((s) => [s.name, s] as const))(
     'L3 %s begins with the same fence check and refuses before it writes',
     (_name, { source, keys, args }) => {

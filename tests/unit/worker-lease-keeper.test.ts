@@ -1,59 +1,79 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { makeLog, monotonicMs, sleep } from '@sluice/runtime';
+import type { LeaseRenewed } from '@sluice/store';
 import { eventually } from '@sluice/testkit';
 import { handOver } from '../../apps/gateway/dist/worker/hand-over.js';
-import { keepLease, type LeaseKeeper } from '../../apps/gateway/dist/worker/lease-keeper.js';
+import { keepLease } from '../../apps/gateway/dist/worker/lease-keeper.js';
+import { makeReleases } from '../../apps/gateway/dist/worker/releases.js';
+import { makeRenewals, type Renewals } from '../../apps/gateway/dist/worker/renewals.js';
 
 const TTL_MS = 300;
 const lease = { id: 'p.s', token: 't', fence: 1 };
+const log = makeLog({ level: 'silent', pretty: false });
 
-let keeper: LeaseKeeper | undefined;
-afterEach(() => keeper?.stop());
+const stops: (() => void)[] = [];
+afterEach(() => {
+  for (const stop of stops.splice(0)) stop();
+});
 
 /** A keeper, and Redis as one sees it through a slow connection: each answer comes when it is let through. */
 function hold() {
   const renewals: ((kind: 'renewed' | 'fenced') => void)[] = [];
+  const together: ((reply: LeaseRenewed) => void)[] = [];
   const releases: ((reply: object) => void)[] = [];
-  let lost = 0;
+  const heard: string[] = [];
   const leases = {
     renew: () =>
       new Promise((resolve) => {
-        const sentMs = monotonicMs();
+        const deadlineMs = monotonicMs() + TTL_MS;
         renewals.push((kind) =>
           resolve({
             reply: kind === 'fenced' ? { kind, isEnded: false } : { kind, abort: '' },
-            lock: {},
-            deadlineMs: sentMs + TTL_MS,
+            deadlineMs,
           }),
         );
       }),
-    release: () => new Promise((resolve) => releases.push(resolve)),
   };
-  const made = keepLease(
-    leases as never,
-    { lease, claim: { token: 't', lock: {} as never, deadlineMs: monotonicMs() + TTL_MS } },
+  const manyLeases = {
+    release: () => new Promise((resolve) => releases.push((reply) => resolve([reply]))),
+    renew: () =>
+      new Promise((resolve) => {
+        const deadlineMs = monotonicMs() + TTL_MS;
+        together.push((reply) => resolve({ replies: [reply], deadlineMs }));
+      }),
+  };
+  const node: Renewals = makeRenewals({
+    manyLeases: manyLeases as never,
+    ttlMs: TTL_MS,
+    damage: () => undefined,
+    log,
+  });
+  const keeper = keepLease(
+    { lease, claim: { token: 't', deadlineMs: monotonicMs() + TTL_MS } },
     {
+      leases: leases as never,
+      renewals: node,
+      partition: 0,
       ttlMs: TTL_MS,
-      log: makeLog({ level: 'silent', pretty: false }),
-      onLost: () => lost++,
-      onAbort: () => undefined,
-      onWaits: () => undefined,
+      log,
+      onLost: () => heard.push('lost'),
+      onAbort: (reason) => heard.push(`abort ${reason}`),
+      onWaits: () => heard.push('waits'),
+      onUnlocked: () => heard.push('unlocked'),
     },
   );
-  keeper = made;
-  const context = { leases, phase: 'running', rings: {}, metrics: {} };
+  stops.push(keeper.stop, node.stop);
+  const given = makeReleases(manyLeases as never, () => 0);
+  const context = { leases, releases: given, phase: 'running', rings: {}, metrics: {} };
   return {
-    renewals,
-    releases,
-    lost: () => lost,
-    keeper: made,
-    giveUp: () => handOver(context as never, { lease, keeper: made } as never, 'idle'),
+    ...{ renewals, together, releases, heard, keeper },
+    giveUp: () => handOver(context as never, { lease, keeper } as never, 'idle'),
   };
 }
 
 describe('a lease that is given up while it is renewed', () => {
   it('L4 is not lost by a renewal that Redis answers behind the release', async () => {
-    const { renewals, releases, lost, giveUp } = hold();
+    const { renewals, releases, heard, giveUp } = hold();
     await eventually(() => renewals.length === 1);
     const givenUp = giveUp();
     await eventually(() => releases.length === 1);
@@ -61,11 +81,23 @@ describe('a lease that is given up while it is renewed', () => {
     await sleep(20);
     releases[0]?.({ kind: 'released' });
     expect(await givenUp).toBe('released');
-    expect(lost()).toBe(0);
+    expect(heard).toEqual([]);
+  });
+
+  it('L4 is not lost by a renewal with others either', async () => {
+    const { together, releases, heard, keeper, giveUp } = hold();
+    keeper.idle();
+    await eventually(() => together.length === 1);
+    const givenUp = giveUp();
+    await eventually(() => releases.length === 1);
+    together[0]?.({ kind: 'fenced', isEnded: false });
+    await sleep(20);
+    releases[0]?.({ kind: 'released' });
+    expect([await givenUp, heard]).toEqual(['released', []]);
   });
 
   it('L1 is renewed again, at once, when something has come meanwhile', async () => {
-    const { renewals, releases, lost, giveUp, keeper } = hold();
+    const { renewals, releases, heard, giveUp, keeper } = hold();
     const givenUp = giveUp();
     await eventually(() => releases.length === 1);
     await sleep(TTL_MS / 2);
@@ -76,13 +108,61 @@ describe('a lease that is given up while it is renewed', () => {
     renewals[0]?.('renewed');
     await eventually(() => renewals.length === 2);
     renewals[1]?.('renewed');
-    expect([lost(), keeper.lost.aborted]).toEqual([0, false]);
+    expect([heard, keeper.lost.aborted]).toEqual([[], false]);
   });
 
   it('L4 is lost when the release is not answered within the TTL', async () => {
-    const { lost, giveUp, keeper } = hold();
+    const { heard, giveUp, keeper } = hold();
     void giveUp();
     await eventually(() => keeper.lost.aborted);
-    expect(lost()).toBe(1);
+    expect(heard).toEqual(['lost']);
+  });
+});
+
+describe('a lease under which no turn runs', () => {
+  it('L1 is renewed with others alone, and by itself again once a turn runs', async () => {
+    const { renewals, together, keeper } = hold();
+    keeper.idle();
+    for (let n = 1; n <= 3; n += 1) {
+      await eventually(() => together.length === n);
+      together[n - 1]?.({ kind: 'renewed', abort: '', waits: false });
+    }
+    expect(renewals).toHaveLength(0);
+    keeper.run();
+    await eventually(() => renewals.length === 1);
+    expect(keeper.lost.aborted).toBe(false);
+  });
+
+  it('L4 is lost at its deadline when nobody answers, and when it has passed on', async () => {
+    const silent = hold();
+    silent.keeper.idle();
+    await eventually(() => silent.keeper.lost.aborted);
+    expect([silent.heard, silent.together.length]).toEqual([['lost'], 1]);
+    const refused = hold();
+    refused.keeper.idle();
+    await eventually(() => refused.together.length === 1);
+    refused.together[0]?.({ kind: 'fenced', isEnded: false });
+    await eventually(() => refused.keeper.lost.aborted);
+    expect(refused.heard).toEqual(['lost']);
+  });
+
+  it('T7 L1 hears that something waits, and that its Redlock is gone', async () => {
+    const { together, heard, keeper } = hold();
+    keeper.idle();
+    await eventually(() => together.length === 1);
+    together[0]?.({ kind: 'renewed', abort: '', waits: true });
+    await eventually(() => together.length === 2);
+    together[1]?.({ kind: 'unlocked' });
+    await eventually(() => heard.length === 2);
+    expect([heard, keeper.lost.aborted]).toEqual([['waits', 'unlocked'], false]);
+  });
+
+  it('T6 asks by itself for an abort that it hears of with others', async () => {
+    const { renewals, together, keeper } = hold();
+    keeper.idle();
+    await eventually(() => together.length === 1);
+    together[0]?.({ kind: 'renewed', abort: 'user', waits: false });
+    await eventually(() => renewals.length === 1);
+    keeper.stop();
   });
 });

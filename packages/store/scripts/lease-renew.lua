@@ -7,8 +7,8 @@
 if fenced then return { s.ended and 'ended' or 'fenced' } end -- by D9
 --@include clock
 local waits = redis.call('LLEN', inbox) > 0
-redis.call('ZCARD', held) -- read before anything is written
-for _, listing in ipairs({ pending, held }) do redis.call('ZADD', listing, 'XX', now + ttl, id) end
+--@include due
+due_move({ id })
 put('lease_until', now + ttl)
 put('lease_ttl', ttl)
 state_save()

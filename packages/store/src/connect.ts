@@ -148,7 +148,7 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
           return fail(script.name, cause);
         }
         calls.answeredMs(script.name, monotonicMs() - sentMs);
-        if (isFenced(reply)) calls.fenced(script.name);
+        for (let n = countFenced(script, reply); n > 0; n--) calls.fenced(script.name);
         return decodeReply(script, reply);
       }
     },
@@ -179,9 +179,12 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
 
 const untold: RedisMetrics = { answeredMs() {}, failed() {}, fenced() {} };
 
-/** A script that runs under a lease was refused (L3). */
-function isFenced(reply: unknown): boolean {
-  return Array.isArray(reply) && reply[0] === 'fenced';
+/** So many leases were refused (L3). */
+function countFenced({ args }: Script<string, string, unknown>, reply: unknown): number {
+  if (!Array.isArray(reply)) return 0;
+  const isOfMany = args.includes('leases');
+  const answers: unknown[] = isOfMany && Array.isArray(reply[1]) ? reply[1] : [reply];
+  return answers.filter((one) => Array.isArray(one) && one[0] === 'fenced').length;
 }
 
 function isSilence(error: unknown): boolean {

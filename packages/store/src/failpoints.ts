@@ -21,7 +21,7 @@ export const scriptNames: readonly string[] = Object.values(scripts).map(({ name
 
 /** Scripts that write under a lease, and may be refused. */
 export const fencedScriptNames: readonly string[] = Object.values(scripts)
-  .filter(({ args }) => args.some((name) => name === 'token') && args[1] === 'fence')
+  .filter(({ args }) => args.join().startsWith('token,fence,') || args[1] === 'leases')
   .map(({ name }) => name);
 
 /** Each has a failpoint before and one after it (docs/failpoints.md). */

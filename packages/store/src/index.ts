@@ -49,6 +49,7 @@ export { inspectRedis, type RedisReport } from './inspect.js';
 export { type Keys, makeKeys, principalHash, type RateKind, sessionKeyId } from './keys.js';
 export { LAYOUT_VERSION } from './layout.js';
 export type { Claim, Lease, Leases, Retry, TurnEnd } from './lease.js';
+export { LEASES_MAX, type ManyLeases } from './many-leases.js';
 export { BEAT_MS, DRAIN_ASKED, LIVE_MS, type NodeLife, type Nodes, nodeLife } from './nodes.js';
 export { openStore, type Store } from './open-store.js';
 export type { PauseNumbers, Pauses, SessionPaused } from './pauses.js';
@@ -59,7 +60,10 @@ export type {
   CommitReply,
   DrawReply,
   HeadReply,
+  LeaseReleased,
+  LeaseRenewed,
   NodeBeat,
+  ReleaseReply,
   SweepReply,
 } from './scripts.js';
 export { type Refusal, serverRefusal } from './server-check.js';

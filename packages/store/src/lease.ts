@@ -1,5 +1,5 @@
 import { betweenFailpoints, makeId, monotonicMs } from '@sluice/runtime';
-import { type Lock, Redlock } from 'redlock';
+import { Lock, Redlock } from 'redlock';
 import type { BulkReads } from './bulk-reads.js';
 import type { Connection } from './connect.js';
 import type { PlainCall } from './failpoints.js';
@@ -14,7 +14,7 @@ export type Lease = {
 };
 
 /** A Redlock that was taken; becomes a lease with `turn-begin`. */
-export type Claim = { readonly token: string; readonly lock: Lock; readonly deadlineMs: number };
+export type Claim = { readonly token: string; readonly deadlineMs: number };
 
 export type LeaseLimits = {
   readonly ttlMs: number;
@@ -69,6 +69,9 @@ export function makeLeases(
   redlock.on('error', () => {}); // every failure also reaches the caller
   const between = <T>(call: PlainCall, run: () => Promise<T>) => betweenFailpoints(call, run);
   const presented = (lease: Lease) => ({ token: lease.token, fence: lease.fence });
+  /** Redlock counts by the wall clock, from now on. */
+  const lockOf = (id: string, { token, deadlineMs }: Claim) =>
+    new Lock(redlock, [keys.session(id).lease], token, [], Date.now() + deadlineMs - monotonicMs());
 
   return {
     peek: (id: string, ring: string) =>
@@ -87,15 +90,15 @@ export function makeLeases(
         const lock = await between('lease-acquire', () =>
           redlock.acquire([resource], limits.ttlMs),
         );
-        return { token: lock.value, lock, deadlineMs: sentMs + limits.ttlMs };
+        return { token: lock.value, deadlineMs: sentMs + limits.ttlMs };
       } catch {
         return undefined;
       }
     },
 
     /** Gives back a Redlock that did not become a lease. */
-    async abandon(claim: Claim): Promise<void> {
-      await between('lease-release', () => redlock.release(claim.lock)).catch(
+    async abandon(id: string, claim: Claim): Promise<void> {
+      await between('lease-release', () => redlock.release(lockOf(id, claim))).catch(
         () => undefined, // already lost: nothing to give back
       );
     },
@@ -121,9 +124,10 @@ export function makeLeases(
       });
     },
 
-    /** Moves the lease's end; answers the new Redlock, when it was sent, and an abort not yet heard. */
-    async renew(lease: Lease, { lock, deadlineMs }: Pick<Claim, 'lock' | 'deadlineMs'>) {
+    /** Moves the lease's end; answers until when it holds now, and an abort not yet heard. */
+    async renew(lease: Lease, deadlineMs: number) {
       const sentMs = monotonicMs();
+      const lock = lockOf(lease.id, { token: lease.token, deadlineMs });
       const extended = await between('lease-extend', () =>
         redlock.extend(lock, limits.ttlMs),
       ).catch(() => undefined);
@@ -134,8 +138,7 @@ export function makeLeases(
         id: lease.id,
         ttl: extended ? limits.ttlMs : leftMs,
       });
-      if (!extended) return { reply, lock, deadlineMs };
-      return { reply, lock: extended, deadlineMs: sentMs + limits.ttlMs };
+      return { reply, deadlineMs: extended ? sentMs + limits.ttlMs : deadlineMs };
     },
 
     /** Logs a batch of stream events; `number` counts the batches of the turn from 1. */

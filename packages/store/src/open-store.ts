@@ -14,6 +14,7 @@ import { type InboxLimits, makeInbox } from './inbox.js';
 import { makeKeys } from './keys.js';
 import { checkLayout } from './layout.js';
 import { type LeaseLimits, makeLeases } from './lease.js';
+import { makeManyLeases } from './many-leases.js';
 import { makeMemoryWatch } from './memory.js';
 import { makeNodes } from './nodes.js';
 import { makePauses } from './pauses.js';
@@ -135,6 +136,7 @@ export async function openStore(options: StoreOptions) {
     inbox: makeInbox(connection, keys, { rings, limits, memory, bytes }),
     deadLetters: makeDeadLetters(connection, keys, { rings, limits, memory }),
     leases,
+    manyLeases: makeManyLeases(connection, keys, limits),
     pauses,
     nodes,
     sweep: makeSweep(connection, keys, {

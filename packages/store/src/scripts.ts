@@ -2,6 +2,7 @@
 export type { Fenced, HeadReply } from './script-replies.js';
 export * from './scripts-cluster.js';
 export * from './scripts-inbox.js';
+export * from './scripts-leases.js';
 export * from './scripts-letter.js';
 export * from './scripts-limits.js';
 export * from './scripts-pause.js';

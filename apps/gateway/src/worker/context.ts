@@ -14,6 +14,8 @@ import type { DeltaPace } from './delta-pace.js';
 import type { HeldSession } from './held-session.js';
 import type { LastAttempts } from './last-attempts.js';
 import type { TurnPermits } from './permits.js';
+import type { Releases } from './releases.js';
+import type { Renewals } from './renewals.js';
 import type { Slots } from './slots.js';
 
 export type WorkerLimits = {
@@ -41,6 +43,8 @@ export type WorkerCounts = WorkerMetrics<OutcomeStatus> & {
 /** What the files of this room share. */
 export type WorkerContext = {
   readonly leases: Leases;
+  readonly renewals: Renewals;
+  readonly releases: Releases;
   readonly rings: Rings;
   readonly ends: SessionEnds;
   readonly keys: Keys;

@@ -46,6 +46,7 @@ export async function drainWorker(
   await within(pausing, 100);
   const drained = await within(cutAll(worker), FORCE_LIMIT_MS);
   context.permits.stop();
+  context.renewals.stop();
   await within(
     consumer.close().catch(() => undefined),
     300,

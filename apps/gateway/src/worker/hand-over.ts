@@ -1,4 +1,4 @@
-import type { Lease } from '@sluice/store';
+import type { Lease, ReleaseReply } from '@sluice/store';
 import { insist, type WorkerContext } from './context.js';
 import type { HeldSession } from './held-session.js';
 
@@ -16,14 +16,14 @@ export async function handOver(
   held: HeldSession,
   how: 'idle' | 'yield' | 'force',
 ): Promise<'more' | 'released'> {
-  const { leases, rings, phase, metrics } = context;
+  const { rings, phase, metrics } = context;
   const { lease, keeper } = held;
   if (how === 'idle') keeper.rest();
   else keeper.stop();
   const until = how === 'force' ? never : keeper.lost;
   const drains = phase !== 'running';
   const way = how === 'yield' && drains ? 'hand_over' : how;
-  const reply = await insist(() => leases.release(lease, way, FORCE_CLOSED), until);
+  const reply = await insist(() => release(context, lease, way), until);
   if (reply?.kind === 'more') {
     keeper.goOn();
     return 'more';
@@ -38,6 +38,19 @@ export async function handOver(
     }
   }
   return 'released';
+}
+
+/** An idle lease goes with others; one whose keys are damaged goes alone, and its fault is named. */
+async function release(
+  { leases, releases }: WorkerContext,
+  lease: Lease,
+  how: 'idle' | 'yield' | 'hand_over' | 'force',
+): Promise<ReleaseReply> {
+  if (how === 'idle') {
+    const reply = await releases.release(lease);
+    if (reply.kind !== 'damaged') return reply;
+  }
+  return leases.release(lease, how, FORCE_CLOSED);
 }
 
 /** Copies SESSION_END to the global stream; should this fail, the sweep of any node does it later. */

@@ -15,6 +15,9 @@ import type { LeaseKeeper } from './lease-keeper.js';
 import type { Whose } from './permits.js';
 import type { Stop } from './run-turn.js';
 
+/** Something waits; the lease is to be given up; its Redlock is gone. */
+export type EndLinger = 'wake' | 'drain' | 'unlocked';
+
 /** A session whose lease this node has, from `turn-begin` to release. */
 export class HeldSession {
   /** Stops the turn that runs now; undefined while none does. */
@@ -28,7 +31,7 @@ export class HeldSession {
   /** Turns since the session was last idle (max_turns_per_lease). */
   turns = 0;
   /** Ends the linger at once; undefined while the session is not lingering. */
-  endLinger: ((why: 'wake' | 'drain') => void) | undefined;
+  endLinger: ((why: EndLinger) => void) | undefined;
   private history: HistoryMessage[] | undefined;
   private historyBytes = 0;
 

@@ -1,7 +1,8 @@
 import { type Logger, monotonicMs } from '@sluice/runtime';
-import type { Claim, Lease, Leases } from '@sluice/store';
+import type { Claim, Lease, LeaseRenewed, Leases } from '@sluice/store';
+import type { KeptLease, Renewals } from './renewals.js';
 
-/** A third of the TTL, at the latest every 2 s (L1). */
+/** A third of the TTL, at the latest every 2 s: what a turn runs under brings its abort (L1, T6). */
 export function renewIntervalMs(ttlMs: number): number {
   return Math.min(ttlMs / 3, 2_000);
 }
@@ -19,6 +20,10 @@ export type LeaseKeeper = {
   readonly isTrusted: boolean;
   /** Renews now, to learn of an abort for the started head. */
   check(): void;
+  /** No turn runs: it is renewed together with others, and has no timer of its own. */
+  idle(): void;
+  /** A turn runs again. */
+  run(): void;
   /**
    * The lease is being given up: it is renewed no more, and the answer to a renewal under way, which Redis may
    * have met behind the release, says nothing. Its time still runs.
@@ -30,7 +35,10 @@ export type LeaseKeeper = {
   stop(): void;
 };
 
-type KeeperOptions = {
+export type KeeperOptions = {
+  readonly leases: Pick<Leases, 'renew'>;
+  readonly renewals: Renewals;
+  readonly partition: number;
   readonly ttlMs: number;
   readonly log: Logger;
   /** The lease is lost before it was given up, and the session was not ended. */
@@ -39,37 +47,43 @@ type KeeperOptions = {
   onAbort(reason: string): void;
   /** The inbox is not empty: a wake may have been lost. */
   onWaits(): void;
+  /** Its Redlock is gone, and cannot come back. */
+  onUnlocked(): void;
 };
+
+type Why = 'fenced' | 'session ended' | 'not renewed in time';
 
 /** Renews a lease until it is stopped; judges its own time with the monotonic clock (L4). */
 export function keepLease(
-  leases: Leases,
-  held: { lease: Lease; claim: Claim },
-  { ttlMs, log, onLost, onAbort, onWaits }: KeeperOptions,
+  { lease, claim }: { lease: Lease; claim: Claim },
+  options: KeeperOptions,
 ): LeaseKeeper {
-  const { lease } = held;
+  const { renewals, partition, ttlMs, log } = options;
   const lost = new AbortController();
-  let { lock, deadlineMs } = held.claim;
-  let stopped = false;
+  let { deadlineMs } = claim;
+  let state: 'idle' | 'running' | 'stopped' = 'running';
   let resting = false;
   let renewing = false;
   let again = false;
   let retry: NodeJS.Timeout | undefined;
+  let renewal: NodeJS.Timeout | undefined;
 
-  function lose(why: 'fenced' | 'session ended' | 'not renewed in time') {
-    if (stopped) return;
+  function lose(why: Why, isTold = true) {
+    if (state === 'stopped') return;
     stop();
     const { id: session, fence } = lease;
     if (why === 'session ended') log.debug({ session, fence }, 'session ended under its holder');
     else {
-      onLost();
-      log.warn({ session, fence, why }, 'lease lost');
+      options.onLost();
+      if (isTold) log.warn({ session, fence, why }, 'lease lost');
     }
     lost.abort();
   }
 
+  const isLeft = () => state === 'stopped' || resting;
+
   async function renew() {
-    if (stopped || resting) return;
+    if (isLeft()) return;
     if (renewing) {
       again = true;
       return;
@@ -78,16 +92,12 @@ export function keepLease(
     clearTimeout(retry);
     const before = deadlineMs;
     try {
-      const renewed = await leases.renew(lease, { lock, deadlineMs });
-      lock = renewed.lock;
-      if (renewed.reply.kind === 'fenced') {
-        if (resting) return;
-        return lose(renewed.reply.isEnded ? 'session ended' : 'fenced');
-      }
-      deadlineMs = renewed.deadlineMs;
-      if (stopped) return;
-      if (renewed.reply.abort !== '') onAbort(renewed.reply.abort);
-      if (renewed.reply.waits) onWaits();
+      const { reply, deadlineMs: untilMs } = await options.leases.renew(lease, deadlineMs);
+      if (isLeft()) return;
+      if (reply.kind === 'fenced') return lose(reply.isEnded ? 'session ended' : 'fenced');
+      deadlineMs = Math.max(deadlineMs, untilMs);
+      if (reply.abort !== '') options.onAbort(reply.abort);
+      if (reply.waits) options.onWaits();
     } catch (err) {
       log.debug({ err, session: lease.id }, 'lease renewal failed'); // the deadline decides
     } finally {
@@ -95,33 +105,67 @@ export function keepLease(
       if (again) {
         again = false;
         void renew();
-      } else if (deadlineMs === before && !stopped && !resting) retry = setTimeout(renew, RETRY_MS);
+      } else if (deadlineMs === before && state === 'running' && !resting) {
+        retry = setTimeout(renew, RETRY_MS);
+      }
     }
   }
 
-  const trustedForMs = () => deadlineMs - ttlMs * SAFETY - monotonicMs();
-  const renewal = setInterval(renew, renewIntervalMs(ttlMs));
-  let watch = setTimeout(watchDeadline, trustedForMs());
-  // Renewals move the deadline on: a watch that comes early waits for the rest.
-  function watchDeadline() {
-    const leftMs = trustedForMs();
-    if (leftMs <= 0) lose('not renewed in time');
-    else watch = setTimeout(watchDeadline, leftMs);
+  function heard(reply: LeaseRenewed, untilMs: number) {
+    if (isLeft()) return;
+    if (reply.kind === 'fenced') return lose(reply.isEnded ? 'session ended' : 'fenced');
+    if (reply.kind === 'unlocked') return options.onUnlocked();
+    if (reply.kind !== 'renewed') return;
+    deadlineMs = Math.max(deadlineMs, untilMs);
+    if (reply.abort !== '') void renew(); // its own call, as close to the turn as any other answer
+    if (reply.waits) options.onWaits();
+  }
+
+  const kept: KeptLease = {
+    lease,
+    // One under which a turn runs has a timer of its own: it comes along should that one find nobody.
+    get dueMs() {
+      return resting || renewing ? Infinity : deadlineMs - ttlMs / (state === 'idle' ? 1.5 : 2);
+    },
+    get trustedUntilMs() {
+      return deadlineMs - ttlMs * SAFETY;
+    },
+    heard,
+    late() {
+      const wasIdle = state === 'idle';
+      lose('not renewed in time', !wasIdle);
+      return wasIdle;
+    },
+  };
+
+  function run() {
+    if (state === 'stopped') return;
+    state = 'running';
+    clearInterval(renewal);
+    renewal = setInterval(renew, renewIntervalMs(ttlMs));
   }
 
   function stop() {
-    stopped = true;
+    state = 'stopped';
     clearInterval(renewal);
     clearTimeout(retry);
-    clearTimeout(watch);
+    renewals.remove(kept, partition);
   }
 
+  renewals.add(kept, partition);
+  run();
   return {
     lost: lost.signal,
     get isTrusted() {
-      return !stopped && trustedForMs() > 0;
+      return state !== 'stopped' && monotonicMs() < kept.trustedUntilMs;
     },
     check: () => void renew(),
+    run,
+    idle() {
+      if (state === 'stopped') return;
+      state = 'idle';
+      clearInterval(renewal);
+    },
     rest() {
       resting = true;
       clearTimeout(retry);

@@ -1,7 +1,7 @@
 import { makeId } from '@sluice/runtime';
 import { insist, type WorkerContext } from './context.js';
 import { handOver } from './hand-over.js';
-import type { HeldSession } from './held-session.js';
+import type { EndLinger, HeldSession } from './held-session.js';
 import type { Begun } from './turn-loop.js';
 
 /**
@@ -16,23 +16,31 @@ export async function linger(
   const { slots, permits, limits } = context;
   const endMs = performance.now() + limits.lingerMs;
   held.turns = 0;
+  held.keeper.idle();
   for (;;) {
     const why = await waitForWake(context, held, endMs - performance.now());
     if (held.keeper.lost.aborted) return undefined;
     if (why !== 'wake' && (await handOver(context, held, 'idle')) === 'released') return undefined;
     // Something waits: a wake, or a message that came while the lease was being given up.
-    if (context.phase === 'hand_over' || !(await mayRun(context, held))) {
+    const goesOn = why !== 'unlocked' && context.phase !== 'hand_over';
+    if (!goesOn || !(await mayRun(context, held))) {
       await handOver(context, held, 'yield');
       return undefined;
     }
     const head = held.takeWake();
-    if (head) return { kind: 'begun', head };
+    if (head) {
+      held.keeper.run();
+      return { kind: 'begun', head };
+    }
     const turnId = makeId('turn'); // made before the first try: a repeat gets the same turn
     const begun = await insist(
       () => context.leases.begin(held.lease, { turnId }),
       held.keeper.lost,
     );
-    if (begun?.kind === 'begun' || begun?.kind === 'exhausted') return begun;
+    if (begun?.kind === 'begun' || begun?.kind === 'exhausted') {
+      held.keeper.run();
+      return begun;
+    }
     slots.give();
     permits.give(held.lease.id);
     if (begun?.kind === 'refused' && begun.why === 'paused') {
@@ -52,18 +60,16 @@ async function mayRun({ slots, permits }: WorkerContext, held: HeldSession): Pro
   return false;
 }
 
-function waitForWake(
-  context: WorkerContext,
-  held: HeldSession,
-  ms: number,
-): Promise<'wake' | 'end' | 'drain' | 'lost'> {
+type WhyEnded = EndLinger | 'end' | 'lost';
+
+function waitForWake(context: WorkerContext, held: HeldSession, ms: number): Promise<WhyEnded> {
   if (held.isWoken) return Promise.resolve('wake');
   if (context.phase !== 'running' || context.lingering >= context.limits.maxLingering) {
     return Promise.resolve('drain');
   }
   context.lingering++;
   return new Promise((resolve) => {
-    const end = (why: 'wake' | 'end' | 'drain' | 'lost') => {
+    const end = (why: WhyEnded) => {
       clearTimeout(timer);
       held.keeper.lost.removeEventListener('abort', onLost);
       held.endLinger = undefined;

@@ -73,7 +73,7 @@ async function takeLease(
   context: WorkerContext,
   { id, ring, fence: lastFence }: RingJob & { fence: number },
 ): Promise<Taken | undefined> {
-  const { leases, limits, metrics, log } = context;
+  const { leases, limits, metrics, log, renewals, keys } = context;
   const claim = await leases.acquire(id);
   if (!claim) {
     await passOn(context, id, TAKEN_DELAY_MS);
@@ -82,7 +82,7 @@ async function takeLease(
   const turnId = makeId('turn');
   const begun = await begin(context, claim, { id, ring, turnId, fence: lastFence });
   if (!begun) {
-    await leases.abandon(claim);
+    await leases.abandon(id, claim);
     await passOn(context, id, TAKEN_DELAY_MS); // else its mark would hold back rings until the sweep
     return undefined;
   }
@@ -97,14 +97,13 @@ async function takeLease(
 
   const lease = { id, token: claim.token, fence: begun.head.fence };
   const keeper = keepLease(
-    leases,
     { lease, claim },
     {
-      ttlMs: limits.leaseTtlMs,
-      log,
+      ...{ leases, renewals, partition: keys.partitionOf(id), ttlMs: limits.leaseTtlMs, log },
       onLost: () => metrics.leaseLost(),
       onAbort: (reason) => held.stopTurn({ kind: 'aborted', reason }),
       onWaits: () => held.endLinger?.('wake'),
+      onUnlocked: () => held.endLinger?.('unlocked'),
     },
   );
   const held = new HeldSession(lease, keeper, { whose: begun.head, limits });

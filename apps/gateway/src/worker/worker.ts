@@ -8,6 +8,8 @@ import { makeDeltaPace } from './delta-pace.js';
 import { makeLastAttempts } from './last-attempts.js';
 import { makeMissingAgents } from './missing-agent.js';
 import { makeTurnPermits } from './permits.js';
+import { makeReleases } from './releases.js';
+import { makeRenewals } from './renewals.js';
 import { passOn, serveSession, takeSession } from './run-session.js';
 import { makeSlots } from './slots.js';
 import { startSweeping } from './sweep.js';
@@ -45,6 +47,13 @@ export async function startWorker(options: WorkerOptions) {
   const { store, nodeId, log, limits } = options;
   const context: WorkerContext = {
     leases: store.leases,
+    renewals: makeRenewals({
+      manyLeases: store.manyLeases,
+      ttlMs: limits.leaseTtlMs,
+      damage: store.damage,
+      log,
+    }),
+    releases: makeReleases(store.manyLeases, store.keys.partitionOf),
     rings: store.rings,
     ends: store.sessionEnds,
     keys: store.keys,

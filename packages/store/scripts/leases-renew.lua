@@ -1,0 +1,35 @@
+-- Moves the ends of leases of one partition. Each is looked at for itself: one that is refused, or whose keys are
+-- damaged, keeps no other from it. The Redlock is extended in the same step while its key is still this lease's,
+-- which is sound for a single Redlock instance only.
+-- KEYS: pending held
+-- ARGV: session_prefix leases ttl
+-- REPLY: looked <fenced | ended | unlocked | damaged <why> | renewed <abort> <something waits>, of each>
+-- RULES: L1 L3 L6 T6 T7 C2 C4
+--@include clock
+--@include due
+local function look(own, token, fence)
+  local read = redis.call('HMGET', own .. ':state', 'token', 'fence', 'ended', 'abort', 'cursor')
+  local s = { token = read[1], fence = read[2] }
+--@include fence
+  if fenced and not read[5] then -- the session is gone, and leaves nobody in the way of the next one
+    if redis.call('GET', own .. ':lease') == token then redis.call('DEL', own .. ':lease') end
+    return { 'ended' }
+  end
+  if fenced then return { read[3] and 'ended' or 'fenced' } end -- by D9
+  if redis.call('GET', own .. ':lease') ~= token then return { 'unlocked' } end
+  return { 'renewed', read[4] or '', redis.call('LLEN', own .. ':inbox') > 0 and 1 or 0 }
+end
+local replies, moved = {}, {}
+for at, entry in ipairs(cjson.decode(leases)) do
+  local own = session_prefix .. entry[1]
+  local done, answer = pcall(look, own, entry[2], entry[3])
+  if not done then answer = { 'damaged', type(answer) == 'table' and answer.err or tostring(answer) } end
+  if answer[1] == 'renewed' then
+    redis.call('PEXPIRE', own .. ':lease', ttl) -- first: a Redis that is full takes it, and then the rest
+    redis.call('HSET', own .. ':state', 'lease_until', now + ttl, 'lease_ttl', ttl)
+    table.insert(moved, entry[1])
+  end
+  replies[at] = answer
+end
+due_move(moved)
+return { 'looked', replies }
