@@ -11,7 +11,7 @@ import {
   startTcpProxy,
   type TestRedis,
 } from '@sluice/testkit';
-import { turnRelease } from '../../packages/store/dist/scripts.js';
+import { leasesRelease } from '../../packages/store/dist/scripts.js';
 import { Cluster } from '../integration/cluster.js';
 
 /** Far from every wait in these tests: what needs the lease to expire, or the sweep, fails. */
@@ -107,7 +107,7 @@ describe('a lingering lease', () => {
     expect(await holder('s')).not.toBeNull();
     proxy.blackhole(false);
     await answered;
-    expect(sent).toContain(turnRelease.sha);
+    expect(sent).toContain(leasesRelease.sha);
     expect(fenceOf('s-2')).toBe(fenceOf('s-1'));
   });
 
