@@ -24,24 +24,6 @@ export const mutations: readonly ScriptMutation[] = [
     to: '',
   },
   {
-    name: 'a batch renewal renews a lease that has passed on',
-    script: 'leasesRenew',
-    from: 'local fenced = s.token ~= token or s.fence ~= fence\n',
-    to: "local fenced = false if s.token ~= token then token = redis.call('GET', own .. ':lease') end\n",
-  },
-  {
-    name: 'a batch renewal prolongs what has no Redlock any more',
-    script: 'leasesRenew',
-    from: "if redis.call('GET', own .. ':lease') ~= token then return { 'unlocked' } end",
-    to: '',
-  },
-  {
-    name: 'a batch release gives up what still has work',
-    script: 'leasesRelease',
-    from: "if redis.call('LLEN', own .. ':inbox') > 0 then return { 'more' } end",
-    to: '',
-  },
-  {
     name: 'a release does not look at the fence',
     script: 'turnRelease',
     from: "if fenced then return { 'fenced' } end",
@@ -375,6 +357,24 @@ export const mutations: readonly ScriptMutation[] = [
     name: 'no sweep looks at a new lease',
     script: 'turnBegin',
     from: "if not holding then redis.call('ZADD', held, s.lease_until, id) end",
+    to: '',
+  },
+  {
+    name: 'a batch renewal renews a lease that has passed on',
+    script: 'leasesRenew',
+    from: 'local fenced = s.token ~= token or s.fence ~= fence\n',
+    to: "local fenced = false if s.token ~= token then token = redis.call('GET', own .. ':lease') end\n",
+  },
+  {
+    name: 'a batch renewal prolongs what has no Redlock any more',
+    script: 'leasesRenew',
+    from: "if redis.call('GET', own .. ':lease') ~= token then return { 'unlocked' } end",
+    to: '',
+  },
+  {
+    name: 'a batch release gives up what still has work',
+    script: 'leasesRelease',
+    from: "if redis.call('LLEN', own .. ':inbox') > 0 then return { 'more' } end",
     to: '',
   },
 ];

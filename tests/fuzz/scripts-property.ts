@@ -41,7 +41,7 @@ const steps = fc.oneof(
     node,
     how: fc.constantFrom('idle', 'yield', 'hand_over', 'force', 'force'),
   }),
-  step(3, { kind: kind('renew_many', 'renew_many', 'release_many') }),
+  step(1, { kind: kind('renew_many', 'release_many') }),
   step(3, { kind: kind('expire', 'ripen', 'abort', 'abort', 'attach') }),
   step(3, { kind: kind('sweep', 'draw', 'touch', 'late_append', 'late_append', 'late_end') }),
   step(2, { kind: kind('end', 'attach', 'attach', 'burst') }),
