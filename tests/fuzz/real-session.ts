@@ -120,7 +120,7 @@ export class RealSession {
   /** `fence`: the stored one; 0 when no lease was drawn yet. */
   async peek(): Promise<{ answer: Answer; fence: number }> {
     const { scripts } = this.options;
-    const given = { id: this.id, ring: '', ...attempts };
+    const given = { id: this.id, ring: '', ttl: TTL_MS, ...attempts };
     const reply = await this.#run(scripts.sessionPeek, this.#keys, given);
     if (reply.kind !== 'free') return { answer: { word: reply.kind }, fence: 0 };
     return { answer: { word: reply.kind, isLast: reply.isLast }, fence: reply.fence };

@@ -6,13 +6,14 @@
 -- REPLY: early | swept <id ring ...> <SESSION_END records> <in how many ms the next is due, '' for none>
 --        <now> <where why ...>
 -- RULES: T5 T7 L6 C1 C2 D4 B1 P2 P3
-local BACKOFF_MAX, ENDS_AGE, MEMBERS, ANSWER_KEPT = 60000, 5000, 100, 5000
+local BACKOFF_MAX, MEMBERS, ANSWER_KEPT = 60000, 100, 5000
 local RETRY_RUNG = 2000 -- its own ring has so long to be answered
 local LETTER_KEPT = 30 * 24 * 3600 * 1000 -- a person had a month to look at it
 --@include clock
 --@include live
 --@include pause
-local LOOKED_AT = { 'lease_until', 'holder', 'sweeps', 'lease_ttl', 'batch', 'abort', 'retry_at', 'paused', 'agent' }
+local LOOKED_AT = { 'lease_until', 'holder', 'sweeps', 'lease_ttl', 'batch', 'abort', 'retry_at', 'retry_delay',
+  'paused', 'agent' }
 local aside = {}
 local function try(where, act, ...)
   local done, why = pcall(act, ...)
@@ -20,14 +21,7 @@ local function try(where, act, ...)
   table.insert(aside, where)
   table.insert(aside, type(why) == 'table' and why.err or tostring(why))
 end
-local overdue = {}
-local function overdue_ends()
-  for _, record in ipairs(redis.call('LRANGE', ends, 0, MEMBERS - 1)) do
-    local is_read, data = pcall(cjson.decode, record)
-    local at = is_read and type(data) == 'table' and tonumber(data.ts) or 0
-    if at < now - ENDS_AGE then table.insert(overdue, record) end
-  end
-end
+--@include overdue-ends
 local function next_due()
   local first = redis.call('ZRANGE', pending, 0, 0, 'WITHSCORES')
   return first[2] and string.format('%.0f', math.max(0, first[2] - now)) or ''
@@ -51,7 +45,9 @@ local function look(id)
   elseif lease_lives(r) then
     redis.call('ZADD', pending, r.lease_until, id)
   elseif retry_wait(r) > 0 then
-    redis.call('ZADD', pending, now + retry_wait(r) + RETRY_RUNG, id)
+    local due = now + retry_wait(r)
+    if tonumber(r.retry_at) > due then redis.call('HSET', state, 'retry_at', due) end
+    redis.call('ZADD', pending, due + RETRY_RUNG, id)
   else
     local sweeps, stands = tonumber(r.sweeps or 0), stands_still(r)
     redis.call('HSET', state, 'sweeps', sweeps + 1)

@@ -1,8 +1,8 @@
 -- Is there work that may begin, and is anybody at it? Drops the ring that asks when it is needless.
--- A lease that ends later than its TTL allows was written before the clock of Redis was set back: it ends a
--- TTL from now, its Redlock too, unless its holder lives and renews it.
+-- What ends later than it was meant to was written before the clock of Redis was set back, and ends that time
+-- from now: a lease with its Redlock, unless its holder lives and renews it; a Redlock that became no lease; a wait.
 -- KEYS: state inbox pending paused_agents lease
--- ARGV: id ring max_attempts max_hand_overs
+-- ARGV: id ring max_attempts max_hand_overs ttl
 -- REPLY: none | held <holder> | paused | waits <ms, '' for any ring but the last one>
 --        | free <fence> <agent> <principal> <session_id> <its attempt is the last one, alone>
 -- RULES: L6 T4 T5 T7 P1 P3
@@ -15,7 +15,7 @@ local function answer(...)
   return { ... }
 end
 redis.call('ZCARD', pending) -- read before anything is written
-redis.call('STRLEN', lease)
+local is_locked = redis.call('STRLEN', lease) > 0
 if redis.call('LLEN', inbox) == 0 then
   redis.call('ZREM', pending, id)
   if is_last_ring then put('ring_mark', false) end
@@ -28,7 +28,7 @@ if s.holder and ends > now then
   if ends > now + ttl then
     ends = now + ttl
     put('lease_until', ends)
-    if redis.call('PTTL', lease) > ttl then redis.call('PEXPIRE', lease, ttl) end
+    if redis.call('PTTL', lease) > tonumber(ttl) then redis.call('PEXPIRE', lease, ttl) end
   end
   redis.call('ZADD', pending, ends, id)
   return answer('held', s.holder)
@@ -38,6 +38,10 @@ if stands_still(s) then
   return answer('paused')
 end
 local wait = retry_wait(s) -- a ring that comes too early goes round again
-if wait > 0 then return { 'waits', is_last_ring and string.format('%.0f', wait) or '' } end
+if wait > 0 then
+  if tonumber(s.retry_at) > now + wait then put('retry_at', now + wait) end
+  return answer('waits', is_last_ring and string.format('%.0f', wait) or '')
+end
+if is_locked and redis.call('PTTL', lease) > tonumber(ttl) then redis.call('PEXPIRE', lease, ttl) end
 local _, _, word = attempts_next()
 return { 'free', s.fence or '0', s.agent, s.principal, s.session_id, word == 'alone' and 1 or 0 }

@@ -46,7 +46,7 @@ put('cuts', cuts)
 put('delta', 0)
 put('sweeps', 0)
 if again then put('first_at', '') end
-for _, field in ipairs({ 'handed', 'handed_at', 'retry_at' }) do put(field, false) end
+for _, field in ipairs({ 'handed', 'handed_at', 'retry_at', 'retry_delay' }) do put(field, false) end
 if s.ring_mark == ring then put('ring_mark', false) end
 if again and word ~= 'exhausted' then
   local message_id = entry_id(redis.call('LINDEX', inbox, tonumber(s.batch) - 1))

@@ -12,7 +12,7 @@ if fenced then return { 'fenced' } end
 if s.turn_id ~= turn_id or not s.batch then return { 'fenced' } end
 if s.abort then return { 'aborted', s.abort } end
 if s.turn_word == 'alone' then return { 'spent' } end -- it was the last one
-local cuts, since = tonumber(s.cuts or s.attempt - 1), tonumber(s.failing_since or now)
+local cuts, since = tonumber(s.cuts or s.attempt - 1), math.min(now, s.failing_since or now)
 if how == 'cut' then cuts = cuts + 1
 elseif now - since >= tonumber(retry_for) then return { 'spent' }
 else put('failing_since', since) end
@@ -21,6 +21,7 @@ put('ring', tonumber(s.ring or 0) + 1)
 put('ring_mark', s.ring)
 put('cuts', cuts)
 put('retry_at', now + delay)
+put('retry_delay', delay)
 put('lease_until', 0)
 put('released', token .. ' ' .. fence)
 put('released_ring', s.ring)

@@ -80,6 +80,7 @@ export function makeLeases(
         ring,
         max_attempts: limits.maxAttempts,
         max_hand_overs: limits.maxHandOvers,
+        ttl: limits.ttlMs,
       }),
 
     /** Takes the Redlock; undefined when somebody has it. Time counts from before the request (L4). */

@@ -16,7 +16,8 @@ export function makePermits(
   keys: Keys,
   { nodeId, ttlMs }: { nodeId: string; ttlMs: number },
 ) {
-  const holder = (id: string) => `${nodeId} ${id}`;
+  /** With its TTL: it counts no longer than that, whatever the clock of Redis does (L6). */
+  const holder = (id: string) => `${nodeId} ${id} ${ttlMs}`;
   return {
     /** Takes one of `most`, or says how many sessions wait for one. */
     take: (scope: PermitScope, id: string, most: number): Promise<scripts.TakeReply> =>

@@ -18,7 +18,7 @@ export type PeekReply =
 
 export const sessionPeek = defineScript('session-peek', {
   keys: ['state', 'inbox', 'pending', 'paused_agents', 'lease'],
-  args: ['id', 'ring', 'max_attempts', 'max_hand_overs'],
+  args: ['id', 'ring', 'max_attempts', 'max_hand_overs', 'ttl'],
   decode(word, reply): PeekReply {
     if (word === 'none' || word === 'paused') return { kind: word };
     if (word === 'held') return { kind: 'held', holder: reply.text() };
