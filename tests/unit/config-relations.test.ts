@@ -59,6 +59,10 @@ describe('rate limits', () => {
     expect(limitsOf('gateway: {rate_limit: {messages_per_second: 7}}')).toMatchObject({
       messagesPerSecond: 7,
       burst: 14,
+      principalFramesPerSecond: 0,
+    });
+    expect(limitsOf(`gateway: {${auth}, rate_limit: {messages_per_second: 5000}}`)).toMatchObject({
+      principalFramesPerSecond: 10_000,
     });
   });
 });

@@ -96,9 +96,11 @@ function rateLimitOf(given: Given): Section<'gateway'>['rateLimit'] {
     requestBurst: own.requests_burst ?? Math.max(1, 2 * requestsPerSecond),
     // 1,000: no client has so much to say; at some microseconds each, 1 % of a processor.
     framesPerSecond,
-    // What one connection may send at once, each second: many connections gain nothing.
+    // What one connection may send at once, each second: many connections gain nothing. The messages that its
+    // principal may send have room in it.
     principalFramesPerSecond:
-      own.frames_per_second_per_principal ?? (isOpen(given) ? 0 : 2 * framesPerSecond),
+      own.frames_per_second_per_principal ??
+      (isOpen(given) ? 0 : 2 * Math.max(framesPerSecond, messagesPerSecond)),
   };
 }
 
