@@ -16,6 +16,20 @@
 #ifndef BAD_WAKES
 #define BAD_WAKES 0  /* wakes that were counted and never read, or that nobody heard */
 #endif
+#ifndef LATE_WAKES
+#define LATE_WAKES 0 /* wakes that come at any later time, or at once and then again */
+#endif
+#ifndef PAUSES
+#define PAUSES 0
+#endif
+#ifndef TOUCHES
+#define TOUCHES 0    /* attaches, and clients that stay attached */
+#endif
+#ifdef LONG_LINGER
+#define LINGER_ENDS (phase[h] != RUNNING) /* it lasts as long as the conversation */
+#else
+#define LINGER_ENDS true
+#endif
 #ifndef LOST_REPLIES
 #define LOST_REPLIES 0
 #endif
@@ -26,9 +40,9 @@
 #define DELTAS 0
 #endif
 
-mtype:reply = { NONE, HELD, FREE, REFUSED, EMPTY, BEGUN, APPENDED, RENEWED, IDLE, MORE, NEXT, RELEASED };
+mtype:reply = { NONE, HELD, PAUSED, FREE, REFUSED, EMPTY, BEGUN, APPENDED, RENEWED, WAITS, IDLE, MORE, NEXT, RELEASED };
 mtype:how = { AS_IDLE, YIELD, FORCE };
-mtype:wake = { HEARD, MISSED, DEAF };
+mtype:wake = { HEARD, MISSED, DEAF, LATE, DOUBLED };
 mtype:phase = { RUNNING, HAND_OVER, SOLE };
 
 mtype:reply word;    /* the reply of the script that ran last; 0 once its caller has acted on it */
@@ -41,169 +55,29 @@ bit subscribed, cut;
 chan published = [EVENTS] of { byte };
 #endif
 
-#include "redis.pml"
+#include "keys.pml"
+#include "inbox.pml"
+#include "turns.pml"
 
 mtype:phase phase[HOLDERS] = RUNNING;
 bit crashed[HOLDERS];
 byte expiries = EXPIRIES, crashes = CRASHES, lost_rings = LOST_RINGS, bad_wakes = BAD_WAKES;
-byte lost_replies = LOST_REPLIES, drains = DRAINS, deltas = DELTAS;
+byte late_wakes = LATE_WAKES, lost_replies = LOST_REPLIES, drains = DRAINS, deltas = DELTAS;
+byte pauses = PAUSES, touches = TOUCHES;
 
-/* lease-keeper.ts. A renewal that comes in time changes nothing here; left are those that come late. */
-#define MUST_RENEW(h) (token != my_token[h] || (!until_ahead && (lock == my_token[h] || expiries > 0)))
-#define MAY_DOUBT(h)  (token != my_token[h] || lock != my_token[h] || !until_ahead)
-inline renew(h) {
-  if
-  :: token == my_token[h] && lock != my_token[h] -> expiries-- /* no Redlock: for what is left of the time */
-  :: else
-  fi;
-  lease_renew(h)
-}
+#include "worker.pml"
 
-inline take_ring(h) {
-  if
-  :: queue & BIT(1) -> my_ring[h] = 1
-  :: queue & BIT(2) -> my_ring[h] = 2
-  :: queue & BIT(3) -> my_ring[h] = 3
-  :: queue & BIT(4) -> my_ring[h] = 4
-  :: queue & BIT(5) -> my_ring[h] = 5
-  :: queue & BIT(6) -> my_ring[h] = 6
-  :: queue & BIT(7) -> my_ring[h] = 7
-  fi;
-  queue = queue & ~BIT(my_ring[h])
-}
-
-/* What a process forgets when it gives a session up. */
-inline forget(h) {
-  held[h] = 0; woken[h] = 0; my_token[h] = 0; my_fence[h] = 0; my_turn[h] = 0; next_turn[h] = 0;
-  my_ring[h] = 0; work[h] = 0
-}
-
-inline abandon(h) {
-  if
-  :: lock == my_token[h] -> lock = 0
-  :: else
-  fi
-}
-
-/* consume, run-session, turn-loop, linger and hand-over of one node, as far as they act on Redis. An
- * `atomic` is one script with what its caller does on its reply; anything may happen between two. */
-proctype worker(byte h) {
-end_start:
-  {
-    do
-    :: atomic { phase[h] != RUNNING -> phase[h] = RUNNING; goto end_start } /* drained: its successor starts */
-    :: atomic { queue != 0 && phase[h] == RUNNING -> take_ring(h); break }
-    od;
-
-    atomic { /* takeSession: peek, acquire, begin */
-      if
-      :: phase[h] != RUNNING -> goto pass_on
-      :: else
-      fi;
-      d_step { session_peek(h) }
-      if
-      :: word != FREE -> TO(leave)
-      :: else -> word = 0
-      fi
-    }
-    atomic { /* redlock.acquire, with a token never seen before */
-      if
-      :: lock != 0 -> goto pass_on
-      :: else -> my_token[h] = 2 * h + 1 + (token == 2 * h + 1); lock = my_token[h]
-      fi
-    }
-    atomic {
-      d_step { turn_begin(h) }
-      if
-      :: word != BEGUN -> TO(refused)
-      :: else -> word = 0; held[h] = 1; my_ring[h] = 0
-      fi
-    }
-
-turn:
-    do
-    :: atomic { deltas > 0 -> deltas--; d_step { events_append(h) } word = 0 }
-    :: atomic { MUST_RENEW(h) -> d_step { renew(h) }
-         if
-         :: word == REFUSED -> TO(leave)
-         :: else -> word = 0
-         fi
-       }
-    :: atomic { MAY_DOUBT(h) -> goto leave }
-    :: atomic { phase[h] != RUNNING -> d_step { turn_release(h, FORCE) } TO(late_commit) }
-    :: atomic { d_step { fresh_turn(n); next_turn[h] = n; n = 0 } break }
-    od;
-commit:
-    atomic {
-      if
-      :: phase[h] != HAND_OVER -> d_step { turn_commit(h, true) }
-      :: phase[h] != SOLE -> d_step { turn_commit(h, false) } /* max_turns_per_lease, or a drain */
-      fi;
-      if
-      :: lost_replies > 0 -> lost_replies--; TO(commit)
-      :: word == REFUSED -> TO(leave)
-      :: word == NEXT -> my_turn[h] = next_turn[h]; next_turn[h] = 0; woken[h] = 0; TO(turn)
-      :: word == MORE -> TO(yield)
-      :: word == IDLE -> word = 0; my_turn[h] = 0; next_turn[h] = 0; work[h] = 0
-      fi
-    }
-
-linger:
-    do
-    :: atomic { woken[h] -> woken[h] = 0; break }
-    :: atomic { MUST_RENEW(h) -> d_step { renew(h) }
-         if
-         :: word == REFUSED -> TO(leave)
-         :: else -> word = 0
-         fi
-       }
-    :: atomic { MAY_DOUBT(h) -> goto leave }
-    :: atomic { d_step { turn_release(h, AS_IDLE) } /* the linger is over, or a drain; a wake may be late */
-         if
-         :: word == MORE -> word = 0; break
-         :: else -> TO(leave)
-         fi
-       }
-    od;
-    atomic { /* something waits */
-      if
-      :: phase[h] != HAND_OVER -> d_step { turn_begin(h) }
-        if
-        :: word == BEGUN -> TO(turn)
-        :: word == EMPTY -> TO(linger)
-        :: else -> TO(leave)
-        fi
-      :: goto yield /* a drain, or no free slot */
-      fi
-    }
-
-yield:
-    atomic { d_step { turn_release(h, YIELD) } TO(leave) }
-late_commit: /* sent before the deadline, arrives behind the release */
-    atomic {
-      if
-      :: d_step { turn_commit(h, false) } word = 0
-      :: skip
-      fi;
-      goto leave
-    }
-refused:
-    atomic { d_step { abandon(h) } } /* and the ring, whose mark holds back others, goes round again */
-pass_on:
-    atomic { d_step { ring_draw() } goto leave }
-leave:
-    atomic { d_step { forget(h) } goto end_start }
-  } unless {
-    atomic { crashed[h] -> d_step { forget(h); crashed[h] = 0; phase[h] = RUNNING } goto end_start }
-  }
-}
-
+#define NO_RING (queue + my_ring[0] + my_ring[1] == 0)
 #ifndef NO_SWEEP
 proctype sweep() {
 end:
   do
-  :: d_step { pending && queue + my_ring[0] + my_ring[1] == 0 && !(inbox_len > 0 && LIVE) ->
-       pending_sweep() }
+  :: d_step { pending && NO_RING && !(inbox_len > 0 && (LIVE || paused)) -> pending_sweep() }
+#ifdef UNLIST_WITH_WORK
+  :: d_step { listed && !LIVE -> held_sweep() }
+#else
+  :: d_step { listed && !LIVE && (token == 0 || inbox_len == 0) -> held_sweep() }
+#endif
   od
 }
 #endif
@@ -222,6 +96,12 @@ proctype sender() {
          :: d_step { inbox_append(m, MISSED) }
          :: d_step { inbox_append(m, DEAF) }
          fi
+       :: late_wakes > 0 && m > seen && LIVE && !batch ->
+         late_wakes--;
+         if
+         :: d_step { inbox_append(m, LATE) }
+         :: d_step { inbox_append(m, DOUBLED) }
+         fi
        fi;
        if
        :: m++
@@ -231,6 +111,26 @@ proctype sender() {
   :: m > M -> break
   od
 }
+
+#if LATE_WAKES > 0
+inline deliver(m) {
+  hear(wire_to[m - 1] - 1, wire_turn[m - 1], wire_follows[m - 1], m);
+  wire_to[m - 1] = 0; wire_turn[m - 1] = 0; wire_follows[m - 1] = 0
+}
+
+proctype wire() {
+end:
+  do
+  :: d_step { wire_to[0] != 0 -> deliver(1) }
+#if M > 1
+  :: d_step { wire_to[1] != 0 -> deliver(2) }
+#endif
+#if M > 2
+  :: d_step { wire_to[2] != 0 -> deliver(3) }
+#endif
+  od
+}
+#endif
 
 /* A lease that nobody renews runs out; one that is renewed only by a fault. */
 #define UNATTENDED(t) ((t) != 0 && my_token[OWNER(t)] != (t))
@@ -277,28 +177,59 @@ end:
   od
 }
 
+/* Pauses and resumes it. */
+proctype pauser() {
+end:
+  do
+  :: d_step { pauses > 0 && !paused && seen > 0 -> pauses--; session_pause(true) }
+  :: d_step { paused -> session_pause(false) }
+  od
+}
+
+/* Attaches to it, at any moment after its first message. */
+proctype reader() {
+end:
+  do
+  :: d_step { touches > 0 && seen > 0 -> touches--; session_touch() }
+  od
+}
+
 #ifdef CLIENT
 #include "client.pml"
 #endif
 
-/* Nothing moves any more: nothing waits either, and the client has seen it all. */
-proctype quiet() {
+/* No session with work has an expiry (C4). When nothing moves any more, nothing waits either, the client has
+ * seen it all, and a session that nobody holds has an expiry. */
+proctype watch() {
 end:
-  timeout ->
-  assert(done == M);
+  if
+  :: d_step { expiry && inbox_len > 0 -> assert(!(expiry && inbox_len > 0)) }
+  :: timeout ->
+    assert(done == M);
+    assert(expiry || token != 0 && held[OWNER(token)]);
 #ifdef CLIENT
-  assert(got == cursor)
+    assert(got == cursor)
 #endif
+  fi
 }
 
 init {
   atomic {
-    run worker(0); run worker(1); run sender(); run time(); run quiet();
+    run worker(0); run worker(1); run sender(); run time(); run watch();
 #ifndef NO_SWEEP
     run sweep();
 #endif
 #if EXPIRIES + CRASHES + LOST_RINGS > 0
     run faults();
+#endif
+#if LATE_WAKES > 0
+    run wire();
+#endif
+#if PAUSES > 0
+    run pauser();
+#endif
+#if TOUCHES > 0
+    run reader();
 #endif
 #if DRAINS > 0
     run operator();
@@ -309,5 +240,9 @@ init {
   }
 }
 
-/* T7: every accepted message is executed in the end. */
+/* T7: every accepted message is executed in the end; then, when the lease was given up, nothing is kept for ever. */
+#ifdef LONG_LINGER
 ltl served { <> (done == M) }
+#else
+ltl served { <> (done == M && expiry) }
+#endif
