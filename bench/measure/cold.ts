@@ -4,6 +4,7 @@ import { settle, Talker } from '../load/talker.js';
 import { defineCommand, duration, whole } from '../options.js';
 import { beginStretch, onStage, type Stage } from '../programs/stage.js';
 import type { Row } from '../report/rows.js';
+import { eachProgram } from './each-program.js';
 
 const SETTLE_MS = 30_000;
 
@@ -48,16 +49,10 @@ export const cold = defineCommand({
     period: whole(3_000, 'milliseconds between two messages of a session'),
     linger: duration('', 'lease.linger of Sluice: 1s measures the cold path itself'),
   },
-  run: async ({ programs, linger, period, ...load }) => {
-    const rows: Row[] = [];
+  run: ({ programs, linger, period, ...load }) => {
     const config = linger ? { lease: { linger } } : {};
-    for (const program of programs) {
-      rows.push(
-        await onStage(program, { config }, (stage) =>
-          measure(stage, { ...load, periodMs: period }),
-        ),
-      );
-    }
-    return { rows };
+    return eachProgram(programs, (program) =>
+      onStage(program, { config }, (stage) => measure(stage, { ...load, periodMs: period })),
+    );
   },
 });

@@ -5,6 +5,7 @@ import { cpuSeconds } from '../programs/process-use.js';
 import { startNode } from '../programs/programs.js';
 import { startBenchRedis } from '../programs/redis.js';
 import type { Row } from '../report/rows.js';
+import { eachProgram } from './each-program.js';
 import { heldLeases, lingering, openQuiet } from './leases.js';
 
 const LIMIT_MS = 60_000;
@@ -52,9 +53,5 @@ export const drain = defineCommand({
   what: 'a node that holds idle leases is told to stop: time until it has ended',
   programs: ['sluice', 'other'],
   options: { leases: whole(10_000, 'of sessions without work that the node holds') },
-  run: async ({ programs, leases }) => {
-    const rows: Row[] = [];
-    for (const program of programs) rows.push(await measure(program, leases));
-    return { rows };
-  },
+  run: ({ programs, leases }) => eachProgram(programs, (program) => measure(program, leases)),
 });

@@ -5,7 +5,7 @@ import { Talker } from '../load/talker.js';
 import { defineCommand, whole } from '../options.js';
 import { cpuSeconds, residentKb } from '../programs/process-use.js';
 import { beginStretch, onStage, type Stage } from '../programs/stage.js';
-import type { Row } from '../report/rows.js';
+import { eachProgram } from './each-program.js';
 
 /** Before the first connection: what a program allocates for itself is not theirs. */
 const START_MS = 2_000;
@@ -19,7 +19,7 @@ const CONTENT = 'x'.repeat(48);
 type Load = { readonly connections: number; readonly calm: number; readonly seconds: number };
 
 /** Connections that are attached and silent. */
-async function measureSilent(stage: Stage, { connections, calm, seconds }: Load): Promise<Row> {
+async function measureSilent(stage: Stage, { connections, calm, seconds }: Load) {
   const { running, redis, faults } = stage;
   await sleep(START_MS);
   const before = { kb: residentKb(running.pid), cpu: cpuSeconds(running.pid) };
@@ -39,7 +39,7 @@ async function measureSilent(stage: Stage, { connections, calm, seconds }: Load)
   const idle = await silence.end();
   const bytes = ((await redis.usedBytes()) - bytesBefore) / connections;
   for (const connection of all) connection.cut();
-  return {
+  const row = {
     connections,
     attached_per_s: connections / spent.seconds,
     node_ms_per_attach: attachMs,
@@ -49,10 +49,11 @@ async function measureSilent(stage: Stage, { connections, calm, seconds }: Load)
     idle_redis_cores: idle.redisCpuS / idle.seconds,
     ...spent.load,
   };
+  return { row, faults: faults.total };
 }
 
 /** Sessions that have talked and have nobody attached. */
-async function measureKept({ running, redis, faults }: Stage, sessions: number): Promise<number> {
+async function measureKept({ running, redis, faults }: Stage, sessions: number) {
   await sleep(START_MS);
   const before = await redis.usedBytes();
   await crowd(sessions, WIDTH / 2, async () => {
@@ -61,7 +62,8 @@ async function measureKept({ running, redis, faults }: Stage, sessions: number):
     talker.cut();
   });
   await sleep(AFTER_TALK_MS);
-  return ((await redis.usedBytes()) - before) / sessions;
+  const bytes = ((await redis.usedBytes()) - before) / sessions;
+  return { bytes, faults: faults.total };
 }
 
 export const idle = defineCommand({
@@ -74,16 +76,13 @@ export const idle = defineCommand({
     seconds: whole(20, 'of silence that are measured'),
     sessions: whole(500, `of ${MESSAGES} messages, whose bytes in Redis are measured`),
   },
-  run: async ({ programs, sessions, ...load }) => {
-    const rows: Row[] = [];
-    for (const program of programs) {
+  run: ({ programs, sessions, ...load }) =>
+    eachProgram(programs, async (program) => {
       const silent = await onStage(program, {}, (stage) => measureSilent(stage, load));
-      const [kept, faults] = await onStage(program, {}, async (stage) => [
-        await measureKept(stage, sessions),
-        stage.faults.total,
-      ]);
-      rows.push({ program, redis_bytes_per_session: kept ?? 0, ...silent, faults: faults ?? 0 });
-    }
-    return { rows };
-  },
+      const kept = await onStage(program, {}, (stage) => measureKept(stage, sessions));
+      return {
+        ...{ program, redis_bytes_per_session: kept.bytes, ...silent.row },
+        faults: silent.faults + kept.faults,
+      };
+    }),
 });

@@ -8,6 +8,7 @@ import { startTalking } from '../load/talking.js';
 import { defineCommand, whole } from '../options.js';
 import { beginStretch, onStage, type Stage } from '../programs/stage.js';
 import type { Row } from '../report/rows.js';
+import { eachProgram } from './each-program.js';
 
 const WIDTH = 50;
 /** The sessions that go on talking: each sends a message so often. */
@@ -115,11 +116,6 @@ export const storm = defineCommand({
     talking: whole(20, 'sessions that talk meanwhile'),
     before: whole(10, 'seconds that they talk before'),
   },
-  run: async ({ programs, ...load }) => {
-    const rows: Row[] = [];
-    for (const program of programs) {
-      rows.push(await onStage(program, {}, (stage) => measure(stage, load)));
-    }
-    return { rows };
-  },
+  run: ({ programs, ...load }) =>
+    eachProgram(programs, (program) => onStage(program, {}, (stage) => measure(stage, load))),
 });

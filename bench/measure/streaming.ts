@@ -4,6 +4,7 @@ import { Latencies } from '../load/latencies.js';
 import { defineCommand, whole } from '../options.js';
 import { beginStretch, onStage, type Stage } from '../programs/stage.js';
 import type { Row } from '../report/rows.js';
+import { eachProgram } from './each-program.js';
 
 /** All replies run at once: `worker.concurrency`. */
 const CONCURRENCY = 2_000;
@@ -79,14 +80,10 @@ export const streaming = defineCommand({
     gap: whole(33, 'milliseconds between two tokens'),
     readers: whole(1, 'attached to each session'),
   },
-  run: async ({ programs, gap, ...load }) => {
-    const rows: Row[] = [];
+  run: ({ programs, gap, ...load }) => {
     const options = { agent: 'tokens', concurrency: CONCURRENCY } as const;
-    for (const program of programs) {
-      rows.push(
-        await onStage(program, options, (stage) => measure(stage, { ...load, gapMs: gap })),
-      );
-    }
-    return { rows };
+    return eachProgram(programs, (program) =>
+      onStage(program, options, (stage) => measure(stage, { ...load, gapMs: gap })),
+    );
   },
 });

@@ -8,6 +8,7 @@ import { defineCommand, whole } from '../options.js';
 import { type Running, startNode } from '../programs/programs.js';
 import { startBenchRedis } from '../programs/redis.js';
 import type { Row } from '../report/rows.js';
+import { eachProgram } from './each-program.js';
 import { heldLeases, lingering, openQuiet } from './leases.js';
 
 const WIDTH = 50;
@@ -74,9 +75,6 @@ export const takeover = defineCommand({
   what: 'a node dies with its idle conversations, and each sends a message: time until all are answered',
   programs: ['sluice', 'other'],
   options: { conversations: whole(10_000, 'that the dead node held') },
-  run: async ({ programs, conversations }) => {
-    const rows: Row[] = [];
-    for (const program of programs) rows.push(await measure(program, conversations));
-    return { rows };
-  },
+  run: ({ programs, conversations }) =>
+    eachProgram(programs, (program) => measure(program, conversations)),
 });
