@@ -54,6 +54,8 @@ const steps = fc.oneof(
 const together = fc.oneof(
   // Somebody peeks behind the end of a lease whose holder, late, then lets the head wait.
   fc.nat(1).map((late): Step[] => [
+    { kind: 'append', mode: 'enqueue', twice: false },
+    { kind: 'take', node: late, twice: false },
     { kind: 'expire', twice: false },
     { kind: 'peek', node: 1 - late, twice: false },
     { kind: 'retry', node: late, how: 'failed', isLate: false, twice: false },
@@ -67,6 +69,26 @@ const together = fc.oneof(
     { kind: 'late_pause', twice: false },
     { kind: 'attach', twice: false },
   ]),
+  // A peek is overtaken by a whole lease of the other node.
+  fc.nat(1).map((late): Step[] => [
+    { kind: 'peek', node: late, twice: false },
+    { kind: 'take', node: 1 - late, twice: false },
+    { kind: 'expire', twice: false },
+    { kind: 'begin', node: late, twice: false },
+  ]),
+  // The sweep comes while the head waits for another attempt.
+  node.map((by): Step[] => [
+    { kind: 'take', node: by, twice: false },
+    { kind: 'retry', node: by, how: 'failed', isLate: false, twice: false },
+    { kind: 'sweep', twice: false },
+  ]),
+  // One node after the other dies of the head.
+  node.map((by): Step[] =>
+    Array.from({ length: 6 }, (): Step[] => [
+      { kind: 'take', node: by, twice: false },
+      { kind: 'expire', twice: false },
+    ]).flat(),
+  ),
 );
 
 const sequences = (maxLength: number) =>
@@ -74,7 +96,7 @@ const sequences = (maxLength: number) =>
     .array(
       fc.oneof(
         { weight: 40, arbitrary: steps.map((one) => [one]) },
-        { weight: 1, arbitrary: together },
+        { weight: 2, arbitrary: together },
       ),
       { minLength: 10, maxLength },
     )
