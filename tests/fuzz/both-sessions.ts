@@ -1,5 +1,6 @@
-import { isDeepStrictEqual } from 'node:util';
+import { agree, agreeOn } from './agree.js';
 import { callMany } from './many-leases.js';
+import type { ModelLimits } from './model-base.js';
 import { type RealKnown, type RealLease, type RealOptions, RealSession } from './real-session.js';
 import {
   type Answer,
@@ -55,9 +56,9 @@ export class BothSessions {
   #made = 0;
   #readTo = 0;
 
-  constructor(options: RealOptions, { id, maxInbox }: { id: string; maxInbox: number }) {
-    this.model = new SessionModel(maxInbox);
-    this.real = new RealSession(options, id, maxInbox);
+  constructor(options: RealOptions, { id, ...limits }: { id: string } & ModelLimits) {
+    this.model = new SessionModel(limits);
+    this.real = new RealSession(options, id, limits);
   }
 
   #name(of: string): string {
@@ -348,6 +349,9 @@ export class BothSessions {
     const { s } = this.model;
     const { events, inbox, started, attempt, abort, holder, leaseKey, isEnded } = s;
     const seen = await this.real.look();
+    const { history } = this.model;
+    if (seen.low < history.low) throw new Error(`the log begins at ${seen.low} again`);
+    history.low = seen.low;
     agreeOn('the session', seen, {
       cursor: events.length,
       started,
@@ -360,7 +364,9 @@ export class BothSessions {
       isPending: inbox.length > 0,
       isListed: !isEnded,
       expires: inbox.length === 0 && s.token === undefined,
-      events: events.slice(this.#readTo),
+      events: events.slice(Math.max(this.#readTo, seen.low - 1)),
+      low: seen.low,
+      history: history.lines,
     });
     this.#readTo = events.length;
   }
@@ -370,13 +376,4 @@ export class BothSessions {
 function goOnWith(holding: Holding, { turnId }: Answer): void {
   if (holding.turnId === turnId) return;
   Object.assign(holding, { turnId, deltas: 0 });
-}
-
-const agree = (what: string, foretold: Answer, answered: Answer) =>
-  agreeOn(what, answered, foretold);
-
-function agreeOn(what: string, found: object, foretold: object): void {
-  if (isDeepStrictEqual({ ...found }, { ...foretold })) return;
-  const show = (value: object) => JSON.stringify(value);
-  throw new Error(`${what}: foretold ${show(foretold)}, found ${show(found)}`);
 }

@@ -3,7 +3,7 @@ export type How = 'idle' | 'yield' | 'hand_over' | 'force';
 /** Why an attempt is repeated: the agent says that its failure passes, or its process died. */
 export type Ended = 'failed' | 'cut';
 
-export type Entry = { readonly id: string; readonly mode: Mode };
+export type Entry = { readonly id: string; readonly mode: Mode; readonly position: number };
 
 /** An event of the log: its letter, the message, and how that ended. */
 export type ModelEvent = readonly string[];

@@ -3,6 +3,9 @@ import type { Connection } from '../../packages/store/dist/connect.js';
 import type { makeKeys } from '../../packages/store/dist/keys.js';
 import type { HeadReply } from '../../packages/store/dist/script-replies.js';
 import type * as storeScripts from '../../packages/store/dist/scripts.js';
+import { bodyOf, type ModelLine, textOf } from './history-model.js';
+import type { ModelLimits } from './model-base.js';
+import { eventOf, expiresWhole, historyOf, repeated } from './real-history.js';
 import {
   type Answer,
   type Ended,
@@ -34,8 +37,10 @@ export type Seen = {
   readonly isListed: boolean;
   /** All of the session's keys go at one moment. */
   readonly expires: boolean;
-  /** Events since they were last asked for. */
+  /** Events since they were last asked for, as far as the log holds them; and the oldest one that it holds. */
   readonly events: readonly ModelEvent[];
+  readonly low: number;
+  readonly history: readonly ModelLine[];
 };
 
 export type RealKnown = { readonly known: string; readonly created_at: string };
@@ -69,7 +74,7 @@ export class RealSession {
   constructor(
     readonly options: RealOptions,
     readonly id: string,
-    readonly maxInbox: number,
+    readonly limits: ModelLimits,
   ) {
     const { keys } = options;
     this.#keys = keys.session(id);
@@ -77,8 +82,10 @@ export class RealSession {
       channel: keys.channel(id),
       node_channel: keys.nodeChannelPrefix(keys.partitionOf(id)),
       id,
-      max_events: 10_000,
-      max_log_bytes: 8 * 1_024 * 1_024,
+      max_events: limits.maxEvents,
+      max_log_bytes: limits.maxLogBytes,
+      max_messages: limits.maxMessages,
+      max_seen: 1_000,
     };
   }
 
@@ -108,10 +115,12 @@ export class RealSession {
     const { scripts } = this.options;
     const reply = await this.#run(scripts.inboxAppend, this.#keys, {
       ...this.#channels,
-      ...{ message_id, mode, body: '{"c":"x"}', wakes_counted: 1, call, turn_id: turnId },
-      ...{ max_inbox: this.maxInbox, max_inbox_bytes: 1_000_000 },
+      ...{ message_id, mode, body: bodyOf(message_id), wakes_counted: 1, call, turn_id: turnId },
+      ...{ max_inbox: this.limits.maxInbox, max_inbox_bytes: 1_000_000 },
     });
-    if (reply.kind === 'duplicate') return { word: reply.kind, ring: reply.ring };
+    if (reply.kind === 'duplicate') {
+      return { word: reply.kind, ring: reply.ring, outcome: repeated(reply, message_id) };
+    }
     if (reply.kind !== 'accepted') return { word: reply.kind };
     const { seq, position, ring, isPaused } = reply;
     return { word: 'accepted', seq, position, ring, isPaused };
@@ -175,8 +184,7 @@ export class RealSession {
       ...this.#channels,
       ...lease,
       ...{ turn_id: turnId, next_turn_id: next, fetch: fetch ? 1 : 0, status: 'ok', reason: '' },
-      ...{ content: 'reply', usage: '', trailing: '[]', max_messages: 10, max_seen: 1_000 },
-      ...{ max_dead: 10 },
+      ...{ content: textOf(turnId), usage: '', trailing: '[]', max_dead: 10 },
     });
     return reply.kind === 'next' ? { word: 'next', ...headOf(reply.head) } : { word: reply.kind };
   }
@@ -228,14 +236,18 @@ export class RealSession {
 
   async cancel(message_id: string): Promise<Answer> {
     const { scripts } = this.options;
-    const limits = { max_seen: 1_000, resume_window: TTL_MS };
+    const limits = { resume_window: TTL_MS };
     const given = { ...this.#channels, message_id, ...limits };
     return { word: await this.#run(scripts.messageCancel, this.#keys, given) };
   }
 
   async abort(call: string, target: string | undefined): Promise<Answer> {
     const { scripts } = this.options;
-    const limits = { max_messages: 10, max_seen: 1_000, resume_window: TTL_MS };
+    const limits = {
+      max_messages: this.limits.maxMessages,
+      max_seen: 1_000,
+      resume_window: TTL_MS,
+    };
     const given = { ...this.#channels, call, message_id: target ?? '', reason: 'user', ...limits };
     const reply = await this.#run(scripts.turnAbort, this.#keys, given);
     if (reply.kind === 'not_found') return { word: reply.kind };
@@ -302,25 +314,22 @@ export class RealSession {
     return { word: await this.#run(this.options.scripts.sessionTouch, this.#keys, given) };
   }
 
-  /** One round trip. */
+  #history(): Promise<string[]> {
+    const given = { max_bytes: Number.MAX_SAFE_INTEGER };
+    return this.#run(this.options.scripts.historyRead, this.#keys, given);
+  }
+
   async look(): Promise<Seen> {
     const { state, inbox, events, messages, seen, pending, held, lease, sessions, owned } =
       this.#keys;
-    const fields = [
-      'cursor',
-      'batch',
-      'attempt',
-      'abort',
-      'holder',
-      'bytes',
-      'ended',
-      'token',
-    ] as const;
+    const fields = ['cursor', 'batch', 'attempt', 'abort', 'holder', 'bytes', 'ended'] as const;
+    const kept = ['token', 'history_bytes', 'history_own', 'log_low'] as const;
     const replies = await this.options.client
       .pipeline()
-      .hmget(state, ...fields)
+      .hmget(state, ...fields, ...kept)
       .lrange(inbox, 0, -1)
-      .xrange(events, `${this.#readTo + 1}-0`, '+')
+      .xrange(events, '-', '+')
+      .lrange(messages, 0, -1)
       .zscore(pending, this.id)
       .zscore(held, this.id)
       .zscore(sessions, this.id)
@@ -333,12 +342,13 @@ export class RealSession {
       .pexpiretime(messages)
       .pexpiretime(seen)
       .exec();
-    const [stored, entries, log, due, looked, listed, listedOwn, leaseKey, ids, ...times] = (
+    const [stored, entries, log, raw, due, looked, listed, listedOwn, leaseKey, ids, ...times] = (
       replies ?? []
     ).map(([, reply]) => reply) as [
       (string | null)[],
       string[],
       [string, string[]][],
+      string[],
       string | null,
       string | null,
       string | null,
@@ -347,12 +357,13 @@ export class RealSession {
       string[],
       ...number[],
     ];
-    const [cursor, batch, attempt, abort, holder, bytes, ended, token] = stored;
+    const [cursor, batch, attempt, abort, holder, bytes, ended, token, history, own, low] = stored;
+    const first = Number.parseInt(log[0]?.[0] ?? '1', 10);
     for (const [at, [entryId]] of log.entries()) {
-      const expected = `${this.#readTo + 1 + at}-0`;
-      if (entryId !== expected) throw new Error(`E1: ${entryId} stands where ${expected} should`);
+      if (entryId !== `${first + at}-0`) throw new Error(`E1: ${entryId} is event ${first + at}`);
     }
-    this.#readTo += log.length;
+    const unread = log.slice(Math.max(0, this.#readTo + 1 - first));
+    this.#readTo = first + log.length - 1;
     const sum = entries.reduce((total, entry) => total + Buffer.byteLength(entry), 0);
     if (!ended && Number(bytes) !== sum) throw new Error(`S4: ${bytes} bytes where ${sum} wait`);
     if (token && looked === null) throw new Error('C4: no sweep looks at its lease');
@@ -370,21 +381,17 @@ export class RealSession {
       isPending: due !== null,
       isListed: listed !== null,
       expires: expiresWhole(times),
-      events: log.map(([, flat]) => eventOf(flat)),
+      events: unread.map(([, flat]) => eventOf(flat)),
+      low: first,
+      history: historyOf(
+        {
+          ...{ log, raw, read: await this.#history() },
+          bytes: ended
+            ? undefined
+            : { history: Number(history), own: Number(own), low: Number(low) },
+        },
+        this.limits,
+      ),
     };
   }
-}
-
-/** -2 stands for a key that is not there, -1 for one that has no expiry. */
-function expiresWhole(times: readonly number[]): boolean {
-  const [at = -2, ...others] = new Set(times.filter((time) => time !== -2));
-  if (others.length > 0) throw new Error(`C4: expires in parts, ${times}`);
-  return at > 0;
-}
-
-function eventOf(flat: readonly string[]): ModelEvent {
-  const field = (name: string) => flat[flat.indexOf(name) + 1] ?? '';
-  const letter = field('t');
-  if (letter === 'e') return ['e'];
-  return letter === 'f' ? ['f', field('m'), field('s')] : [letter, field('m')];
 }

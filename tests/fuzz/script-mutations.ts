@@ -1,13 +1,6 @@
 import { createHash } from 'node:crypto';
+import { historyMutations, type ScriptMutation } from './history-mutations.js';
 import type { Scripts } from './real-session.js';
-
-/** A fault in one script: what of its text is replaced. */
-export type ScriptMutation = {
-  readonly name: string;
-  readonly script: keyof Scripts;
-  readonly from: string;
-  readonly to: string;
-};
 
 /** Faults that the model must find. */
 export const mutations: readonly ScriptMutation[] = [
@@ -377,6 +370,7 @@ export const mutations: readonly ScriptMutation[] = [
     from: "if redis.call('LLEN', own .. ':inbox') > 0 then return { 'more' } end",
     to: '',
   },
+  ...historyMutations,
 ];
 
 /** The scripts with one of them wrong. */

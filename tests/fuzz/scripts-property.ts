@@ -121,7 +121,12 @@ export async function openFuzz(): Promise<Omit<RealOptions, 'scripts'>> {
 let sessions = 0;
 
 const cases = {
-  maxInbox: fc.constantFrom(...INBOXES),
+  limits: fc.record({
+    maxInbox: fc.constantFrom(...INBOXES),
+    maxMessages: fc.constantFrom(3, 10, 100),
+    maxEvents: fc.constantFrom(1, 6, 20, 10_000),
+    maxLogBytes: fc.constantFrom(300, 1_000, 4_000, 8 * 1_024 * 1_024),
+  }),
   sequence: sequences(STEPS_MAX),
 };
 
@@ -130,9 +135,9 @@ const cases = {
  * last finds all that is left, and drains it.
  */
 export const modelHolds = (fuzz: Omit<RealOptions, 'scripts'>, scripts: Scripts) =>
-  fc.asyncProperty(fc.record(cases), async ({ maxInbox, sequence }) => {
+  fc.asyncProperty(fc.record(cases), async ({ limits, sequence }) => {
     sessions += 1;
-    const both = new BothSessions({ ...fuzz, scripts }, { id: `alice.s${sessions}`, maxInbox });
+    const both = new BothSessions({ ...fuzz, scripts }, { id: `alice.s${sessions}`, ...limits });
     await both.run({ kind: 'attach', twice: false });
     for (const next of sequence) await both.run(next);
     if (both.waiting === 0) return;

@@ -1,3 +1,5 @@
+import { HistoryModel, textOf } from './history-model.js';
+import { ModelBase } from './model-base.js';
 import {
   type Answer,
   type Answered,
@@ -28,19 +30,14 @@ export {
 } from './model-state.js';
 
 /** One session as the rules have it, in plain values: what each script must answer and leave. */
-export class SessionModel {
-  exists = false;
-  s = fresh();
-  /** Calls that ended a session under this id. */
-  readonly ends = new Set<string>();
-  /** The same for the agent; it outlives the session. */
-  agentPauses = 0;
+export class SessionModel extends ModelBase {
   private swept: Answered | undefined;
 
-  constructor(readonly maxInbox: number) {}
-
   attach(): Answer {
-    if (!this.exists || this.s.isEnded) this.s = fresh();
+    if (!this.exists || this.s.isEnded) {
+      this.s = fresh();
+      this.history = new HistoryModel(this.limits);
+    }
     this.exists = true;
     const { events, inbox, started, isLive } = this.s;
     const { isPaused } = this;
@@ -56,12 +53,14 @@ export class SessionModel {
   append(id: string, { mode, call, turnId }: { mode: Mode; call: string; turnId: string }): Answer {
     const { s } = this;
     if (!this.exists) return { word: 'gone' };
-    if (s.accepted?.call === call) return { ...s.accepted.answer, isPaused: this.isPaused };
+    if (s.accepted?.call === call && this.history.holds(s.accepted.answer.seq)) {
+      return { ...s.accepted.answer, isPaused: this.isPaused };
+    }
     if (s.isEnded) return { word: 'ended' };
     const outcome = s.seen.get(id);
     if (outcome !== undefined) {
       const ring = outcome === '' && !this.hasLiveHolder ? (s.ringMark ?? '') : '';
-      return { word: 'duplicate', ring: String(ring) };
+      return { word: 'duplicate', ring: String(ring), outcome: this.history.repeated(id) };
     }
     if (mode === 'reject' && s.inbox.length > 0) return { word: 'busy' };
     let position = s.inbox.length;
@@ -69,8 +68,8 @@ export class SessionModel {
       position = s.started;
       while (s.inbox[position]?.mode === 'interrupt') position += 1;
     }
-    if (s.inbox.length >= this.maxInbox) return { word: 'full' };
-    s.inbox.splice(position, 0, { id, mode });
+    if (s.inbox.length >= this.limits.maxInbox) return { word: 'full' };
+    s.inbox.splice(position, 0, { id, mode, position });
     s.seen.set(id, '');
     s.events.push(['a', id]);
     const seq = s.events.length;
@@ -98,20 +97,6 @@ export class SessionModel {
     return isRung || this.standsStill ? '' : this.drawRing();
   }
 
-  get isPaused(): boolean {
-    return this.s.pauses % 2 === 1 || this.agentPauses % 2 === 1;
-  }
-
-  /** No turn may begin; one that is to be aborted may. */
-  private get standsStill(): boolean {
-    return this.isPaused && (this.s.started === 0 || this.s.abort === '');
-  }
-
-  /** The head is tried again later; an abort ends the wait. */
-  private get waits(): boolean {
-    return this.s.started > 0 && this.s.abort === '' && this.s.retry === 'later';
-  }
-
   pause(on: boolean, known: Known): Answer {
     const { s } = this;
     if (!this.exists || s.isEnded) return { word: 'not_found' };
@@ -127,25 +112,6 @@ export class SessionModel {
   copyPause(number: number): Answer {
     this.agentPauses = Math.max(this.agentPauses, number);
     return { word: 'copied' };
-  }
-
-  private drawRing(): string {
-    this.s.ring += 1;
-    this.s.ringMark = this.s.ring;
-    return String(this.s.ring);
-  }
-
-  private get hasLiveHolder(): boolean {
-    return this.s.holder !== undefined && this.s.isLive;
-  }
-
-  private vacate(): void {
-    this.s.holder = undefined;
-    this.s.token = undefined;
-  }
-
-  private holds({ token, fence }: Presented): boolean {
-    return this.s.token === token && this.s.fence === fence;
   }
 
   peek(): Answer {
@@ -221,7 +187,7 @@ export class SessionModel {
     if (s.lastTurn === turnId) return this.following();
     if (s.turnId !== turnId || s.started === 0) return fenced;
     const status = s.abort === '' ? 'ok' : 'aborted';
-    for (const { id } of s.inbox.splice(0, s.started)) this.finish(id, status);
+    this.finishTurn(s.inbox.splice(0, s.started), status, textOf(turnId));
     clearHead(s);
     s.lastTurn = turnId;
     if (s.inbox.length === 0) s.ringMark = undefined;
@@ -234,11 +200,6 @@ export class SessionModel {
   private following(): Answer {
     if (this.s.started > 0) return this.head('next');
     return { word: this.s.inbox.length === 0 ? 'idle' : 'more' };
-  }
-
-  private finish(id: string, status: string): void {
-    this.s.seen.set(id, status);
-    this.s.events.push(['f', id, status]);
   }
 
   release(by: Presented, how: How): Answer {
@@ -337,7 +298,9 @@ export class SessionModel {
     const { s } = this;
     if (!this.exists || s.isEnded) return { word: 'not_found' };
     const at = s.inbox.findIndex((entry, index) => index >= s.started && entry.id === id);
-    if (at < 0) return { word: s.seen.get(id) === 'cancelled' ? 'cancelled' : 'not_pending' };
+    if (at < 0) {
+      return { word: this.history.statusOf(id) === 'cancelled' ? 'cancelled' : 'not_pending' };
+    }
     s.inbox.splice(at, 1);
     this.finish(id, 'cancelled');
     if (s.inbox.length === 0) s.ringMark = undefined;
@@ -363,7 +326,8 @@ export class SessionModel {
       const outcome = s.seen.get(id);
       if (id === '' || outcome === undefined)
         return { word: id ? 'unknown' : 'idle', id, ring: '' };
-      return { word: outcome === 'aborted' ? 'aborted' : 'ended', id, ring: '' };
+      const isAborted = this.history.statusOf(id) === 'aborted';
+      return { word: isAborted ? 'aborted' : 'ended', id, ring: '' };
     }
     const isBegun = at < s.started;
     if (isBegun && this.hasLiveHolder) {
@@ -371,7 +335,7 @@ export class SessionModel {
       return { word: 'aborting', id, ring: '' };
     }
     const stopped = isBegun ? s.inbox.splice(0, s.started) : s.inbox.splice(at, 1);
-    for (const entry of stopped) this.finish(entry.id, 'aborted');
+    this.finishTurn(stopped, 'aborted', '');
     if (isBegun) {
       clearHead(s);
       this.vacate();
@@ -390,6 +354,7 @@ export class SessionModel {
       this.finish(id, at < s.started ? 'aborted' : 'cancelled');
     }
     s.events.push(['e']);
+    this.history.clear();
     Object.assign(s, { isEnded: true, inbox: [], started: 0, turnId: undefined, abort: '' });
     Object.assign(s, { ringMark: undefined, leaseKey: undefined });
     this.vacate();

@@ -25,4 +25,4 @@ export const allowed = {
 } as const satisfies Readonly<Record<string, Counted>>;
 
 /** Bytes of Redis of an idle session of 20 messages and 20 replies of about 50 characters, ids of 36. */
-export const SESSION_BYTES_MAX = 21_100;
+export const SESSION_BYTES_MAX = 10_700;

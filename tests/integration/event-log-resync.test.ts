@@ -15,7 +15,7 @@ import {
 } from '@sluice/testkit';
 import { Cluster, readSession } from './cluster.js';
 
-/** Enough events to be trimmed: streams are trimmed by whole nodes of 100 entries. */
+/** More events than the log keeps. */
 const chatty: Behaviour = ({ content }, { respond }) => {
   const writer = respond.stream('ndjson');
   for (let i = 0; i < 250; i += 1) writer.send({ type: 'tool_call', tool_call: { i } });
@@ -30,7 +30,7 @@ describe('a cursor that the log cannot continue', () => {
     // What was not saved by hand is lost with the process: a Redis that loses its tail.
     redis = await startRedis({ args: ['--appendonly', 'no', '--save', ''] });
     cluster = await Cluster.open(redis, { lease: { ttl: '1s', linger: '50ms' } });
-    node = await cluster.start({ session: { max_events: 1 } });
+    node = await cluster.start({ session: { max_events: 100 } });
   });
   afterAll(() => cluster.stop());
 
@@ -79,9 +79,9 @@ describe('a cursor that the log cannot continue', () => {
     await spoken('trimmed', chatty);
     const { client, hello } = await enter({ session_id: 'trimmed', since: 1 });
     expect(hello.resync_required).toBe(true);
-    const oldest = Number(hello.oldest_cursor);
-    expect(oldest).toBeGreaterThan(2);
+    expect(Number(hello.oldest_cursor)).toBeGreaterThan(2);
     await expectSnapshot(client, 'trimmed');
+    const oldest = Number((await enter({ session_id: 'trimmed', since: 1 })).hello.oldest_cursor);
     // The last cursor that can still be continued is the one right before the oldest event.
     const edge = await enter({ session_id: 'trimmed', since: oldest - 1 });
     expect(edge.hello.resync_required).toBe(false);

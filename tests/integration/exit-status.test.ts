@@ -68,11 +68,11 @@ describe('exit statuses', () => {
   });
 
   it('78 for data of another layout version', async () => {
-    await redis.client().hset('v:layout', 'version', '2', 'partitions', '64');
+    await redis.client().hset('v:layout', 'version', '3', 'partitions', '64');
     const config = { redis: { prefix: 'v' } };
     const { code, output } = await refused({ redisUrl: redis.url, config });
     expect(code).toBe(78);
-    expect(output).toMatch(/layout version 2/);
+    expect(output).toMatch(/layout version 3/);
   });
 
   it.each([

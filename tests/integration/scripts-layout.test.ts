@@ -49,6 +49,20 @@ describe('the layout of the data in Redis', () => {
     expect(error.message).toContain(`layout version ${LAYOUT_VERSION + 1}`);
   });
 
+  it('is taken over from the release before, once none of its nodes runs', async () => {
+    await client.hset('sluice:layout', 'version', 1, 'partitions', 8, 'id', 'data_old');
+    const [seconds] = await client.time();
+    await client.hset('sluice:nodes', 'old-1', `${Number(seconds) * 1_000} worker {}`);
+    const error = await refusal({ partitions: 8 });
+    expect(error.status).toBe(exitStatus.config);
+    expect(error.message).toMatch(/old-1.*drain them first/);
+    expect(await client.hget('sluice:layout', 'version')).toBe('1');
+
+    await client.hset('sluice:nodes', 'old-1', `${(Number(seconds) - 10) * 1_000} worker {}`);
+    await openTestStore(redis.url, { partitions: 8 });
+    expect(await client.hgetall('sluice:layout')).toMatchObject({ version: '2', id: 'data_old' });
+  });
+
   it('ends a gateway that it does not fit, with status 78', async () => {
     await client.hset('sluice:layout', 'version', LAYOUT_VERSION, 'partitions', 8);
     const config = { agents: { echo: { kind: 'echo' } }, redis: { partitions: 16 } };

@@ -83,7 +83,7 @@ describe('who is told of work', () => {
     await attach(store, ref); // its answer comes behind what was published before
     const [wake, entry] = (heard[0] ?? '').split('\n');
     expect(wake).toMatch(new RegExp(`^begun ${lease.id} t1 turn_\\S+ \\d+$`));
-    expect(entry).toMatch(/^m2 \d+ 0 enqueue /);
+    expect(entry).toMatch(/^m2 \d+ 0 enqueue\.3 /);
     expect(heard).toHaveLength(1);
   });
 

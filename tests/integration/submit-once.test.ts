@@ -20,9 +20,9 @@ function chatter(respond: Parameters<Behaviour>[1]['respond']) {
 }
 const chatty: Behaviour = (_turn, { respond }) => chatter(respond).final('said a lot');
 
-/** What a repeat answers, beside the frame that was answered first. */
+/** What a repeat answers, beside the frame that was answered first: its place and what was sent are told once. */
 function asRepeat(frame: Frame): Record<string, unknown> {
-  const { cursor: _cursor, seq: _seq, epoch: _epoch, ...rest } = frame;
+  const { cursor: _cursor, seq: _seq, epoch: _epoch, input: _input, ...rest } = frame;
   return { ...rest, duplicate: true };
 }
 

@@ -136,7 +136,7 @@ describe('the judgement of a Redis', () => {
     aof: true,
     latencyMs: 0.3,
     clockSkewMs: 2,
-    layout: { version: 1, partitions: 64, durability: 'memory' },
+    layout: { version: 2, partitions: 64, durability: 'memory' },
   };
   const redis = {
     url: 'redis://h',
@@ -162,8 +162,9 @@ describe('the judgement of a Redis', () => {
     [{ aof: false }, 'warn', /append-only/],
     [{ latencyMs: 40 }, 'warn', /latency/],
     [{ clockSkewMs: -5_000 }, 'warn', /clock/],
-    [{ layout: { version: 2, partitions: 64 } }, 'FAIL', /layout 2/],
-    [{ layout: { version: 1, partitions: 16 } }, 'FAIL', /redis\.partitions to 16/],
+    [{ layout: { version: 3, partitions: 64 } }, 'FAIL', /layout 3/],
+    [{ layout: { version: 1, partitions: 64 } }, 'warn', /layout 1/],
+    [{ layout: { version: 2, partitions: 16 } }, 'FAIL', /redis\.partitions to 16/],
   ])('finds %j, with a remedy', (wrong, status, line) => {
     const bad = judge({ ...good, ...wrong }, redis).filter((finding) => finding.status !== 'ok');
     expect(bad).toMatchObject([{ status, remedy: expect.any(String) }]);

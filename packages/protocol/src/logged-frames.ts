@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { jsonObject } from './client-frames.js';
+import { contentSchema, jsonObject, modes } from './client-frames.js';
 
 export const outcomes = [
   'ok',
@@ -48,6 +48,14 @@ const position = { cursor: count.optional(), seq: count.optional() };
 /** What one connection alone is told beside an event of the log. */
 const beside = { epoch: z.string().optional(), skipped: z.int().positive().optional() };
 
+/** What was sent, for everybody who reads the log. */
+const inputSchema = z.strictObject({
+  content: contentSchema,
+  metadata: jsonObject.optional(),
+  mode: z.enum(modes),
+  in_reply_to: z.string().optional(),
+});
+
 export const acceptedSchema = z.strictObject({
   type: z.literal('response'),
   status: z.literal('accepted'),
@@ -55,6 +63,7 @@ export const acceptedSchema = z.strictObject({
   session_id: z.string(),
   message_id: z.string(),
   position: count,
+  input: inputSchema.optional(),
   durability: z.enum(durabilities).optional(),
   duplicate: z.literal(true).optional(),
 });

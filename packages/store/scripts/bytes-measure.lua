@@ -1,4 +1,4 @@
--- What the sessions of a principal in one partition have: inboxes, histories and logs, in bytes; changes
+-- What the sessions of a principal in one partition have: inboxes, logs and what only histories have, in bytes; changes
 -- nothing (run as EVALSHA_RO).
 -- KEYS: owned
 -- ARGV: session_prefix
@@ -7,10 +7,11 @@
 local bytes = 0
 for _, id in ipairs(redis.call('ZRANGE', owned, 0, -1)) do
   local own = session_prefix .. id
-  local s = redis.call('HMGET', own .. ':state', 'bytes', 'history_bytes', 'log_bytes')
+  local s = redis.call('HMGET', own .. ':state', 'bytes', 'history_own', 'log_bytes', 'log_low',
+    'history_bytes')
   local first = s[3] and redis.call('XRANGE', own .. ':events', '-', '+', 'COUNT', 1)[1]
   -- Each event says how many bytes were logged before it: ts <ms> b <bytes> ...
   local logged = first and tonumber(s[3]) - tonumber(first[2][4]) or 0
-  bytes = bytes + (tonumber(s[1]) or 0) + (tonumber(s[2]) or 0) + logged
+  bytes = bytes + (tonumber(s[1]) or 0) + (tonumber(s[2] or not s[4] and s[5]) or 0) + logged
 end
 return { 'measured', string.format('%.0f', bytes) }

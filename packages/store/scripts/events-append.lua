@@ -1,5 +1,5 @@
 -- Logs what a running turn streams; `number` counts the calls of the turn, a repeat is answered only.
--- KEYS: state events
+-- KEYS: state events messages
 -- ARGV: token fence server channel turn_id number batch max_events max_log_bytes
 -- REPLY: fenced | appended <cursor> <abort>
 -- RULES: L3 T6 E1

@@ -1,14 +1,15 @@
 -- The newest lines of the history that fit `max_bytes`, and always the newest one, oldest first; changes
 -- nothing (run as EVALSHA_RO).
--- KEYS: messages
+-- KEYS: messages events
 -- ARGV: max_bytes
 -- REPLY: read <lines>
 -- RULES: B1
+--@include lines
 local BLOCK = 16
 local taken, bytes = {}, 0
 local function take(lines)
   for i = #lines, 1, -1 do
-    bytes = bytes + #lines[i]
+    bytes = bytes + line_bytes(lines[i])
     if #taken > 0 and bytes > tonumber(max_bytes) then return false end
     table.insert(taken, lines[i])
   end
@@ -19,4 +20,4 @@ for to = redis.call('LLEN', messages) - 1, 0, -BLOCK do
 end
 local read = {}
 for i = #taken, 1, -1 do table.insert(read, taken[i]) end
-return { 'read', read }
+return { 'read', lines_fill(read) }

@@ -5,15 +5,17 @@
 -- REPLY: looked <fenced | more | damaged <why> | released, of each>
 -- RULES: L3 T7 D5 C2 C4
 --@include clock
+--@include compact
 redis.call('ZCARD', held) -- read before anything is written
 local function look(own, token, fence)
-  local read = redis.call('HMGET', own .. ':state', 'token', 'fence', 'released', 'released_ring', 'released_end')
+  local read = redis.call('HMGET', own .. ':state', 'token', 'fence', 'released', 'released_ring',
+    'released_end', 'log_bytes', 'log_floor')
   local s = { token = read[1], fence = read[2] }
 --@include fence
   if fenced and read[3] == token .. ' ' .. fence and read[4] == '' and read[5] == '' then return { 'again' } end
   if fenced then return { 'fenced' } end
   if redis.call('LLEN', own .. ':inbox') > 0 then return { 'more' } end
-  return { 'released', redis.call('GET', own .. ':lease') == token }
+  return { 'released', redis.call('GET', own .. ':lease') == token, read[6], read[7] }
 end
 local replies = {}
 for at, entry in ipairs(cjson.decode(leases)) do
@@ -29,6 +31,7 @@ for at, entry in ipairs(cjson.decode(leases)) do
     for _, key in ipairs({ 'state', 'inbox', 'events', 'messages', 'seen' }) do -- expiry is whole
       redis.call('PEXPIREAT', own .. ':' .. key, now + resume_window)
     end
+    log_compact(own .. ':events', answer[3], answer[4])
   end
   replies[at] = answer[1] == 'again' and { 'released' } or { answer[1], answer[1] == 'damaged' and answer[2] or nil }
 end

@@ -4,7 +4,7 @@
 -- ARGV: server channel node_channel id message_id max_inbox max_inbox_bytes max_events max_log_bytes
 --       wakes_counted call
 -- REPLY: not_found | gone | full <limit> | accepted <epoch> <seq> <now> <position> <ring> <paused>
---        <message_id>
+--        <the log has the text> <message_id>
 -- RULES: S1 S4 T4 T7 C4 P1
 local ANSWER_KEPT = 60000
 --@include letter
@@ -33,7 +33,7 @@ repeat
   n = n + 1
   retried = string.format('%s.retry.%d', old or message_id, n)
 until not redis.call('ZSCORE', seen, retried)
-local body = string.match(kept.entry, '^%S+ %d+ %d+ %a+ (.*)$')
+local body = string.match(kept.entry, '^%S+ %d+ %d+ %S+ (.*)$')
 local entry = inbox_entry(retried, waiting, 'enqueue', body)
 local limit = inbox_full(entry)
 if limit then return { 'full', limit } end

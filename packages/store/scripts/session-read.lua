@@ -8,6 +8,7 @@
 local BLOCK = 16
 --@include clock
 --@include pause
+--@include lines
 if not s.agent or s.ended then return { 'not_found' } end
 local fields = {} -- by name: there may be thousands of resume marks beside them
 for name, value in pairs({ principal = s.principal, holder = s.holder, lease_until = s.lease_until,
@@ -43,12 +44,12 @@ end
 -- Walks back from the newest, in blocks: `before` is how a line begins, the page ends in front of it.
 local taken, bytes, older, found = {}, 0, 0, before == ''
 local function take(line)
-  if #taken == tonumber(count) or #taken > 0 and bytes + #line > tonumber(max_bytes) then
+  if #taken == tonumber(count) or #taken > 0 and bytes + line_bytes(line) > tonumber(max_bytes) then
     older = 1
     return false
   end
   table.insert(taken, line)
-  bytes = bytes + #line
+  bytes = bytes + line_bytes(line)
   return true
 end
 local function walk(lines)
@@ -65,5 +66,5 @@ while to >= 0 do
 end
 local page = {}
 for i = #taken, 1, -1 do table.insert(page, taken[i]) end
-return { 'read', now, fields, pending, page, older,
+return { 'read', now, fields, pending, lines_fill(page), older,
   first and string.match(first[1], '^%d+') or '0', is_paused(s) and 1 or 0, length }

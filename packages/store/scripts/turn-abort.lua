@@ -59,11 +59,9 @@ local last_id = entry_id(entries[last])
 for i = first, last do
   local merged = i < last and { 'i', last_id, unpack(outcome) }
   leave(entries[i], merged or outcome)
-  history_append('u ' .. entries[i])
+  history_message(entries[i])
 end
-history_append(table.concat({ 'a', last_id, now, begun and turn_id or '', 'aborted',
-  cjson.encode({ content = '', reason = reason, usage = '', attempt = tonumber(begun and attempt or 0) }) },
-  ' '))
+history_reply(cursor, { reason })
 history_save(lines)
 for _, field in ipairs({ 'last_activity', 'committed_at' }) do put(field, now) end
 if begun then -- its last holder is gone, and finds its fence refused should it come back

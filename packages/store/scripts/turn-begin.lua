@@ -1,5 +1,5 @@
 -- Starts the turn of the message at the head: takes the lease (new fence) or goes on under it.
--- KEYS: state inbox events lease pending held paused_agents
+-- KEYS: state inbox events messages lease pending held paused_agents
 -- ARGV: server channel id token fence turn_id node ring ttl lease_here max_attempts max_hand_overs
 --       max_events max_log_bytes
 -- REPLY: refused <why> | empty | exhausted <head> <entries> | begun <head> <entries>

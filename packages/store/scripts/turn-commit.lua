@@ -36,15 +36,17 @@ local last = entry_id(batch[#batch])
 local bytes, outcomes = 0, {}
 for i, entry in ipairs(batch) do
   local message_id, position = entry_id(entry), string.match(entry, '^%S+ %d+ (%d+)')
-  local final = { 't', 'f', 'm', message_id, 'p', position, 'u', turn_id, 'a', s.attempt, 's', status }
-  local function add(name, value)
-    if value ~= '' then table.insert(final, name) table.insert(final, value) end
+  local final = { 't', 'f', 'm', message_id, 'u', turn_id, 'c', i == #batch and content or '' }
+  local function add(name, value, usual)
+    if value ~= usual then table.insert(final, name) table.insert(final, value) end
   end
-  add('r', reason)
-  if i == #batch then add('c', content) add('g', usage) else add('i', last) end
+  add('p', position, '0')
+  add('a', s.attempt, '1')
+  add('s', status, 'ok')
+  add('r', reason, '')
+  if i == #batch then add('g', usage, '') else add('i', last, '') end
   table.insert(outcomes, log_append(final))
   table.insert(outcomes, message_id)
-  history_append('u ' .. entry)
   if status == 'dead_lettered' then
     letter_keep(entry, reason, s.attempt)
   end
@@ -53,9 +55,8 @@ end
 redis.call('LPOP', inbox, #batch)
 redis.call('ZADD', seen, unpack(outcomes))
 log_save()
-history_append(table.concat({ 'a', last, now, turn_id, status,
-  cjson.encode({ content = content, reason = reason, usage = usage,
-    attempt = tonumber(s.attempt) }) }, ' '))
+for _, entry in ipairs(batch) do history_message(entry) end
+history_reply(cursor, { content, reason, usage })
 history_save(lines)
 if status == 'dead_lettered' then letter_trim(max_dead) end
 seen_trim(ids, max_seen)

@@ -18,14 +18,15 @@ if fenced then return { 'fenced' } end
 --@include head
 --@include expiry
 --@include pause
+--@include compact
 local first, pending_count = redis.call('LINDEX', inbox, 0), redis.call('LLEN', inbox)
 local stands = first and stands_still(s)
 if first and how == 'idle' and not stands then return { 'more' } end
 local is_here = lease_here == '1' and redis.call('GET', lease) == token
-redis.call('ZCARD', pending) -- read before anything is written
-redis.call('LLEN', ends)
 local ring, record = '', ''
 if first then
+  redis.call('ZCARD', pending) -- read before anything is written
+  redis.call('LLEN', ends)
   if how == 'force' and s.batch then
     record = end_record(reason, 'drain_timeout', pending_count, true, true)
     log_save()
@@ -53,6 +54,7 @@ put('lease_until', 0)
 put('holder', false)
 put('token', false)
 if is_here then redis.call('DEL', lease) end
+if not first then log_compact(events, s.log_bytes, s.log_floor) end
 state_save()
 if ring .. record == '' then return { 'released' } end
 return { 'handed', ring, record }

@@ -1,9 +1,10 @@
-import type { Content, HistoryMessage, Mode, OutcomeStatus } from '@sluice/protocol';
-import { jsonObject } from './damage.js';
+import type { Content, HistoryMessage, Mode } from '@sluice/protocol';
+import { jsonObject, jsonText } from './damage.js';
 
 /**
- * An accepted message as the inbox holds it: `<message_id> <accepted at, ms> <position> <mode> <body>`,
- * the body being JSON. Ids, numbers and modes have no spaces, so that scripts read them by pattern.
+ * An accepted message as the inbox holds it: `<message_id> <accepted at, ms> <position> <mode>.<seq> <body>`,
+ * the body being JSON, and `.<seq>` the event that has it too; left out when none has it. Ids, numbers and modes
+ * have no spaces, so that scripts read them by pattern.
  */
 export type InboxEntry = {
   readonly messageId: string;
@@ -16,12 +17,19 @@ export type InboxEntry = {
   readonly traceparent: string;
 };
 
-/** Of one that can be read `c` is a Content. */
+/** Of one that can be read `c` is a Content. A body that is a text alone is that text, as JSON. */
 type Body = {
   readonly c: Content;
   readonly m?: Record<string, unknown>;
   readonly r?: string;
   readonly t?: string;
+};
+
+/** What a client sent with a message. */
+export type Input = {
+  readonly content: Content;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  readonly inReplyTo?: string;
 };
 
 const isBody = (value: { c?: unknown } | undefined): value is Body =>
@@ -37,6 +45,8 @@ export function encodeBody(
   content: Content,
   { metadata, inReplyTo, traceparent }: About = {},
 ): string {
+  const isAlone = !metadata && !inReplyTo && !traceparent;
+  if (typeof content === 'string' && isAlone) return JSON.stringify(content);
   const body: Body = {
     c: content,
     ...(metadata ? { m: metadata } : {}),
@@ -46,8 +56,22 @@ export function encodeBody(
   return JSON.stringify(body);
 }
 
+/** undefined: it is damaged. */
+function decodeBody(json: string): Body | undefined {
+  const body = json.startsWith('"') ? { c: jsonText(json) } : jsonObject(json);
+  return isBody(body) ? body : undefined;
+}
+
+/** Of a body, for readers. undefined: it is damaged. */
+export function decodeInput(json: string): Input | undefined {
+  const body = decodeBody(json);
+  if (!body) return undefined;
+  const { c: content, m: metadata, r: inReplyTo } = body;
+  return { content, ...(metadata ? { metadata } : {}), ...(inReplyTo ? { inReplyTo } : {}) };
+}
+
 /** The first `count` space-separated words, then the rest unsplit. */
-function words(text: string, count: number): string[] {
+export function words(text: string, count: number): string[] {
   const parts: string[] = [];
   let from = 0;
   for (let i = 0; i < count; i++) {
@@ -61,14 +85,14 @@ function words(text: string, count: number): string[] {
 
 /** Throws when the entry is damaged. */
 export function decodeEntry(text: string): InboxEntry {
-  const [messageId = '', at, position, mode, json = ''] = words(text, 4);
-  const body = jsonObject(json);
-  if (!isBody(body)) throw new Error(`the entry of message ${messageId} in the inbox is damaged`);
+  const [messageId = '', at, position, mode = '', json = ''] = words(text, 4);
+  const body = decodeBody(json);
+  if (!body) throw new Error(`the entry of message ${messageId} in the inbox is damaged`);
   return {
     messageId,
     atMs: Number(at),
     position: Number(position),
-    mode: mode as Mode,
+    mode: mode.slice(0, mode.search(/\.|$/)) as Mode,
     content: body.c,
     metadata: body.m ?? {},
     traceparent: body.t ?? '',
@@ -85,59 +109,9 @@ export function acceptedAtMs(entry: string): number {
   return Number(words(entry, 2)[1]);
 }
 
-/** `a <message_id> <ms> <turn_id> <status> <json>`: how a turn ended, in the history list. */
-export function decodeOutcome(line: string) {
-  const [, messageId = '', at, turnId = '', status, json = '{}'] = words(line, 5);
-  const body = JSON.parse(json) as {
-    content: string;
-    reason: string;
-    usage?: string;
-    attempt?: number;
-  };
-  return {
-    messageId,
-    atMs: Number(at),
-    turnId,
-    status: status as OutcomeStatus,
-    content: body.content,
-    reason: body.reason,
-    usage: body.usage ?? '',
-    attempt: body.attempt ?? 1,
-  };
-}
-
-/** One line of the history list: `u <inbox entry>`, or how the turn ended. */
-export function decodeHistory(line: string): HistoryMessage {
-  if (line.startsWith('u ')) return userMessage(decodeEntry(line.slice(2)));
-  const { messageId, atMs, turnId, status, content, reason } = decodeOutcome(line);
-  return {
-    role: 'assistant',
-    content,
-    message_id: messageId,
-    timestamp: atMs / 1_000,
-    turn_id: turnId,
-    outcome: { status, ...(reason ? { reason } : {}) },
-  };
-}
-
-/** Names a line of the history list for as long as that holds it. */
-export type HistoryPlace = {
-  readonly kind: 'u' | 'a';
-  readonly messageId: string;
-  readonly atMs: number;
-};
-
-/** Both kinds of line begin with the message's id and a time; no two of a session with the same. */
-export function lineStart({ kind, messageId, atMs }: HistoryPlace): string {
-  return `${kind} ${messageId} ${atMs} `;
-}
-
-export function placeOf(line: string): HistoryPlace | undefined {
-  const [kind, messageId = '', at] = words(line, 3);
-  return kind === 'u' || kind === 'a' ? { kind, messageId, atMs: Number(at) } : undefined;
-}
-
-export function userMessage(entry: InboxEntry): HistoryMessage {
+export function userMessage(
+  entry: Pick<InboxEntry, 'content' | 'messageId' | 'atMs'>,
+): HistoryMessage {
   return {
     role: 'user',
     content: entry.content,

@@ -1,6 +1,7 @@
 import { isAscii } from 'node:buffer';
 import {
   checked,
+  type Mode,
   type OutcomeStatus,
   type SessionEndData,
   type StreamType,
@@ -20,6 +21,9 @@ export type LogEvent = { readonly seq: number; readonly epoch: string; readonly 
       readonly position: number;
       /** The session, or its agent, was paused. */
       readonly isPaused: boolean;
+      /** What was sent, as JSON (`decodeInput`); undefined: the log does not have it. */
+      readonly body?: string;
+      readonly mode?: Mode;
     }
   | {
       readonly kind: 'final';
@@ -79,8 +83,15 @@ type Position = { readonly seq: number; readonly epoch: string; readonly atMs: n
 function decodeFields(f: Record<string, string>, position: Position): LoggedEvent {
   const messageId = f.m ?? '';
   if (f.t === 'a') {
-    const isPaused = f.w === '1';
-    return { ...position, kind: 'accepted', messageId, position: Number(f.p), isPaused };
+    const sent = f.c === undefined ? {} : { body: f.c, mode: (f.o ?? 'enqueue') as Mode };
+    return {
+      ...position,
+      kind: 'accepted',
+      messageId,
+      position: Number(f.p ?? 0),
+      isPaused: f.w === '1',
+      ...sent,
+    };
   }
   if (f.t === 'e') {
     const data = checked(sessionEndDataSchema, jsonObject(f.d ?? ''));
@@ -88,14 +99,15 @@ function decodeFields(f: Record<string, string>, position: Position): LoggedEven
       ? { ...position, kind: 'session_end', data: data.data }
       : { ...position, kind: 'opaque' };
   }
-  const turn = { messageId, turnId: f.u ?? '', attempt: Number(f.a ?? 0) };
+  const turnId = f.u ?? '';
+  const turn = { messageId, turnId, attempt: Number(f.a ?? (turnId === '' ? 0 : 1)) };
   if (f.t === 'f') {
     return {
       ...position,
       kind: 'final',
       ...turn,
-      position: Number(f.p),
-      status: f.s as OutcomeStatus,
+      position: Number(f.p ?? 0),
+      status: (f.s ?? 'ok') as OutcomeStatus,
       reason: f.r ?? '',
       content: f.c ?? '',
       usage: f.g ?? '',

@@ -99,11 +99,12 @@ export function makeInbox(
       }
       if (reply.kind !== 'accepted') return reply;
       if (reply.ring !== '') rings.ring(id, reply.ring);
-      const { seq, epoch, atMs, position, isPaused } = reply;
-      const { messageId } = message;
+      const { seq, epoch, atMs, position, isPaused, isLogged } = reply;
+      const { messageId, mode } = message;
+      const sent = isLogged ? { body, mode } : {};
       return {
         kind: 'accepted',
-        event: { kind: 'accepted', seq, epoch, atMs, messageId, position, isPaused },
+        event: { kind: 'accepted', seq, epoch, atMs, messageId, position, isPaused, ...sent },
       };
     },
 

@@ -24,9 +24,8 @@ export {
 export {
   acceptedAtMs,
   decodeEntry,
-  decodeHistory,
+  decodeInput,
   entryMessageId,
-  type HistoryPlace,
   type InboxEntry,
   userMessage,
 } from './entry.js';
@@ -44,10 +43,11 @@ export {
   type PlainCall,
   scriptNames,
 } from './failpoints.js';
+export { decodeHistory, type HistoryPlace } from './history-line.js';
 export type { Abort, Appended, Inbox, NewMessage } from './inbox.js';
 export { inspectRedis, type RedisReport } from './inspect.js';
 export { type Keys, makeKeys, principalHash, type RateKind, sessionKeyId } from './keys.js';
-export { LAYOUT_VERSION } from './layout.js';
+export { LAYOUT_BEFORE, LAYOUT_VERSION } from './layout.js';
 export type { Claim, Lease, Leases, Retry, TurnEnd } from './lease.js';
 export { LEASES_MAX, type ManyLeases } from './many-leases.js';
 export { BEAT_MS, DRAIN_ASKED, LIVE_MS, type NodeLife, type Nodes, nodeLife } from './nodes.js';

@@ -1,5 +1,5 @@
-import { decodeOutcome } from './entry.js';
 import { decodeLogged, type LogEvent } from './event-log.js';
+import { decodeOutcome } from './history-line.js';
 import type { AppendReply } from './scripts-inbox.js';
 
 /** What is known of a message that was accepted before. */
@@ -28,20 +28,9 @@ export function keptOf(found: AppendReply & { kind: 'duplicate' }, messageId: st
 
 function toFinal(line: string, messageId: string, position: number): Kept['outcome'] {
   const reply = decodeOutcome(line);
-  const isLast = reply.messageId === messageId;
+  if (reply.messageId === messageId) return { ...reply, position };
   return {
-    kind: 'final',
-    seq: 0,
-    epoch: '',
-    atMs: reply.atMs,
-    messageId,
-    position,
-    turnId: reply.turnId,
-    attempt: reply.attempt,
-    status: reply.status,
-    reason: reply.reason,
-    content: isLast ? reply.content : '',
-    usage: isLast ? reply.usage : '',
-    mergedInto: isLast ? '' : reply.messageId,
+    ...{ ...reply, messageId, position, content: '', usage: '' },
+    mergedInto: reply.messageId,
   };
 }

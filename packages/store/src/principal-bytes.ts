@@ -3,7 +3,7 @@ import type { Connection } from './connect.js';
 import type { Keys } from './keys.js';
 import * as scripts from './scripts.js';
 
-/** A message is kept in the inbox and the history, and its reply in the history and the log. */
+/** A message is kept in the inbox and the log, and its reply in the log; the history has them once those drop them. */
 const COPIES = 3;
 /** What the events of a message and an ordinary reply take, whatever its size. */
 const MESSAGE_BYTES = 16 * 1024;

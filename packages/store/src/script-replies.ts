@@ -66,6 +66,8 @@ export type AcceptedReply = {
   readonly ring: string;
   /** The session or its agent is paused: the message waits for that to end. */
   readonly isPaused: boolean;
+  /** The log has what was sent. */
+  readonly isLogged: boolean;
 };
 
 export function accepted(reply: ReplyReader): AcceptedReply {
@@ -77,5 +79,6 @@ export function accepted(reply: ReplyReader): AcceptedReply {
     position: reply.int(),
     ring: reply.text(),
     isPaused: reply.flag(),
+    isLogged: reply.flag(),
   };
 }

@@ -86,9 +86,10 @@ function locals(names: readonly string[], from: 'KEYS' | 'ARGV'): string {
   return `local ${names.join(', ')} = ${names.map((_, i) => `${from}[${i + 1}]`).join(', ')}`;
 }
 
+/** An include may name others that it needs. */
 function expand(text: string): string {
   return text.replace(/^--@include (\S+)$/gm, (_, file: string) =>
-    readFileSync(new URL(`include/${file}.lua`, scriptsUrl), 'utf8').trimEnd(),
+    expand(readFileSync(new URL(`include/${file}.lua`, scriptsUrl), 'utf8').trimEnd()),
   );
 }
 

@@ -46,7 +46,7 @@ export type BeginReply =
   | { readonly kind: 'begun'; readonly head: HeadReply };
 
 export const turnBegin = defineScript('turn-begin', {
-  keys: ['state', 'inbox', 'events', 'lease', 'pending', 'held', 'paused_agents'],
+  keys: ['state', 'inbox', 'events', 'messages', 'lease', 'pending', 'held', 'paused_agents'],
   args: [
     'server',
     'channel',
@@ -73,7 +73,7 @@ export const turnBegin = defineScript('turn-begin', {
 });
 
 export const eventsAppend = defineScript('events-append', {
-  keys: ['state', 'events'],
+  keys: ['state', 'events', 'messages'],
   args: [
     'token',
     'fence',
@@ -219,7 +219,7 @@ export const leaseRenew = defineScript('lease-renew', {
 });
 
 export const historyRead = defineScript('history-read', {
-  keys: ['messages'],
+  keys: ['messages', 'events'],
   args: ['max_bytes'],
   readOnly: true,
   decode: (_word, reply) => reply.texts(),

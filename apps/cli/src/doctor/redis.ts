@@ -1,6 +1,7 @@
 import type { Config } from '@sluice/gateway';
 import {
   inspectRedis,
+  LAYOUT_BEFORE,
   LAYOUT_VERSION,
   type RedisReport,
   RIGHTS_TODO,
@@ -70,6 +71,11 @@ function durabilityFinding(fault: string): Finding {
 function judgeLayout({ layout }: RedisReport, { prefix, partitions }: Config['redis']): Finding {
   if (!layout) return finding('ok', `no data yet under the prefix ${prefix}`);
   const what = `data under the prefix ${prefix}: layout ${layout.version}, ${layout.partitions} partitions`;
+  if (layout.version === LAYOUT_BEFORE) {
+    const remedy =
+      'drain all nodes of the release that wrote it, then start this one: it writes another layout';
+    return finding('warn', what, remedy);
+  }
   if (layout.version !== LAYOUT_VERSION) {
     const remedy = `this release reads layout ${LAYOUT_VERSION}; use another redis.prefix`;
     return finding('FAIL', what, remedy);

@@ -6,9 +6,10 @@ import type {
   FinalFrame,
   Logged,
   LoggedFrame,
+  Mode,
 } from '@sluice/protocol';
 import { isRetryable } from '@sluice/protocol';
-import type { LogEvent, LoggedEvent } from '@sluice/store';
+import { decodeInput, type LogEvent, type LoggedEvent } from '@sluice/store';
 
 /** The session that frames speak of. */
 export type FrameSession = { readonly sessionId: string; readonly agentId: string };
@@ -77,7 +78,7 @@ function textOf(event: LogEvent, session: FrameSession): string {
     case 'stream':
       return streamText(event, session);
     case 'accepted':
-      return JSON.stringify(acceptedOf(event, session.sessionId));
+      return acceptedText(event, session.sessionId);
     case 'final':
       return JSON.stringify(finalOf(event, session.sessionId));
     case 'session_end':
@@ -118,8 +119,34 @@ const numeral = (value: number) => (Number.isFinite(value) ? String(value) : 'nu
 
 const placeOf = ({ seq }: LogEvent): Logged => ({ cursor: seq, seq });
 
+/** Without what was sent: its sender knows. */
 export function acceptedOf(event: Of<'accepted'>, sessionId: string): AcceptedFrame & Logged {
   return { ...acceptedFrame(event, sessionId), ...placeOf(event) };
+}
+
+/** A body that is a text alone goes out as its node wrote it, and is not parsed. */
+function acceptedText(event: Of<'accepted'>, sessionId: string): string {
+  const text = JSON.stringify(acceptedOf(event, sessionId));
+  const { body, mode = 'enqueue' } = event;
+  if (body === undefined) return text;
+  const input =
+    body.startsWith('"') && body.endsWith('"')
+      ? `{"content":${body},"mode":"${mode}"}`
+      : JSON.stringify(inputOf(body, mode));
+  return `${text.slice(0, -1)},"input":${input}}`;
+}
+
+/** Throws when it is damaged. */
+function inputOf(body: string, mode: Mode) {
+  const input = decodeInput(body);
+  if (!input) throw new Error('what was sent is damaged');
+  const { content, metadata, inReplyTo } = input;
+  return {
+    content,
+    ...(metadata ? { metadata } : {}),
+    mode,
+    ...(inReplyTo === undefined ? {} : { in_reply_to: inReplyTo }),
+  };
 }
 
 /** Throws when its usage is no JSON. */

@@ -6,9 +6,11 @@ local CALLS_BYTES = 64
 local function call_answer()
   for made, seq, ring in string.gmatch(s.calls or '', '(%S+):(%d+):(%d*)') do
     local event = made == call and redis.call('XRANGE', events, seq, seq)[1]
-    local fields = event and event[2]
-    if fields then -- ts <now> b <bytes> t a m <message_id> p <position>
-      return { 'accepted', s.epoch, seq, fields[2], fields[10], ring, is_paused(s) and 1 or 0 }
+    if event then
+      local fields = {}
+      for i = 1, #event[2], 2 do fields[event[2][i]] = event[2][i + 1] end
+      return { 'accepted', s.epoch, seq, fields.ts, fields.p or 0, ring, is_paused(s) and 1 or 0,
+        fields.c and 1 or 0 }
     end
   end
 end

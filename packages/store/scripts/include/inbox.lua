@@ -18,15 +18,19 @@ local function ring_draw()
   put('ring_mark', s.ring)
   return s.ring
 end
--- Answers the acceptance and the number of the ring to add, '' when none is due. A lingering holder's turn is
--- begun here, in its name, under `turn_id` if there is one: the wake carries it, and names the turn that it
--- follows, by which the holder knows one that it has run already.
+--@include input
+-- Answers the acceptance and the number of the ring to add, '' when none is due; and whether the log has the
+-- text. A lingering holder's turn is begun here, in its name, under `turn_id` if there is one: the wake carries
+-- it, and names the turn that it follows, by which the holder knows one that it has run already.
 local function inbox_put(message_id, position, mode, entry, turn_id)
   local next_entry = position < waiting and redis.call('LINDEX', inbox, position)
   local paused = is_paused(s)
-  local accepted = { 't', 'a', 'm', message_id, 'p', position }
-  if paused then accepted[7], accepted[8] = 'w', 1 end -- it waits: no turn begins
+  local accepted = { 't', 'a', 'm', message_id, 'u', '', input_fields(mode, entry) }
+  local logged = #accepted > 6
+  if position > 0 then table.insert(accepted, 'p') table.insert(accepted, position) end
+  if paused then table.insert(accepted, 'w') table.insert(accepted, 1) end -- it waits: no turn begins
   local seq = log_append(accepted)
+  if logged then entry = entry_logged(entry, seq) end
   if next_entry then redis.call('LINSERT', inbox, 'BEFORE', next_entry, entry)
   else redis.call('RPUSH', inbox, entry) end
   put('bytes', tonumber(s.bytes) + #entry)
@@ -60,5 +64,5 @@ local function inbox_put(message_id, position, mode, entry, turn_id)
     redis.call('ZADD', pending, now + 2000, id)
   end
   log_save()
-  return { 'accepted', s.epoch, seq, now, position, ring, paused and 1 or 0 }
+  return { 'accepted', s.epoch, seq, now, position, ring, paused and 1 or 0, logged and 1 or 0 }
 end

@@ -1,5 +1,6 @@
 -- What is kept of a message whose event was trimmed from the log (S3): its place in the inbox, or its
 -- reply in the history. A repeat must stay cheap, so it looks at the nearest lines only.
+-- NEEDS: lines, head; inbox messages message_id
 local KEPT_LINES, KEPT_BYTES = 64, 2097152
 local function kept_walk(list, from, step, look)
   local bytes = 0
@@ -18,16 +19,30 @@ local function kept_position()
   end)
   return position
 end
--- A turn stands there as its messages (`u`), then the reply to the last of them (`a`).
+-- Of which message a line that has its text speaks, and its position.
+local function kept_of(line)
+  local lengths, at = string.match(line, '^%a%d+ %d+ %d+ ([%d,]+)\n()')
+  if not lengths then return string.match(line, '^%a (%S+) %d+ ?(%d*)') end
+  local fields, name = {}, nil
+  for length in string.gmatch(lengths, '%d+') do
+    local text = string.sub(line, at, at + length - 1)
+    if name then fields[name], name = text, nil else name = text end
+    at = at + length
+  end
+  return fields.m, fields.p or '0'
+end
+-- A turn stands there as its messages (`u`), then the reply to the last of them (`a`). A line that names its event is
+-- not about this message, but may be the reply that it was merged into.
 local function kept_reply()
   local position, reply, newer = '0', '', nil
   kept_walk(messages, -1, -1, function(line)
-    local kind, of = string.match(line, '^(%a) (%S+)')
+    local kind = string.sub(line, 1, 1)
     if kind == 'a' then newer = line end
+    local of, its_position = kept_of(line)
     if of ~= message_id then return false end
     reply = newer or ''
-    if kind == 'u' then position = string.match(line, '^u %S+ %d+ (%d+)') end
+    if kind == 'u' then position = its_position end
     return kind == 'u'
   end)
-  return position, reply
+  return position, lines_fill({ reply })[1]
 end

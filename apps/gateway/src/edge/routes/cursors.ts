@@ -17,16 +17,20 @@ export const encodeSessionCursor = ({ score, id }: SessionCursor) => `${score}~$
 
 export const historyPlace = z
   .string()
-  .regex(/^[ua]~[A-Za-z0-9._:-]{1,256}~\d{1,16}$/, {
+  .regex(/^[ua]~(?:[A-Za-z0-9._:-]{1,256}~)?\d{1,16}$/, {
     error: 'must be the "older" of an earlier page',
   })
   .transform((text): HistoryPlace => {
-    const [kind, messageId = '', atMs] = text.split('~');
-    return { kind: kind === 'u' ? 'u' : 'a', messageId, atMs: Number(atMs) };
+    const [letter, ...rest] = text.split('~');
+    const kind = letter === 'u' ? 'u' : 'a';
+    const [messageId = '', atMs] = rest;
+    return atMs === undefined
+      ? { kind, seq: Number(messageId) }
+      : { kind, messageId, atMs: Number(atMs) };
   });
 
-export const encodeHistoryPlace = ({ kind, messageId, atMs }: HistoryPlace) =>
-  `${kind}~${messageId}~${atMs}`;
+export const encodeHistoryPlace = (place: HistoryPlace) =>
+  'seq' in place ? `${place.kind}~${place.seq}` : `${place.kind}~${place.messageId}~${place.atMs}`;
 
 export const letterCursor = z
   .string()

@@ -1,0 +1,66 @@
+import { type HistoryLimits, HistoryModel } from './history-model.js';
+import { type Entry, fresh, type Presented } from './model-state.js';
+
+export type ModelLimits = HistoryLimits & { readonly maxInbox: number };
+
+/** What a session is at a moment, and what its calls do in the same way. */
+export class ModelBase {
+  exists = false;
+  s = fresh();
+  /** Calls that ended a session under this id. */
+  readonly ends = new Set<string>();
+  /** The same for the agent; it outlives the session. */
+  agentPauses = 0;
+  history: HistoryModel;
+
+  constructor(readonly limits: ModelLimits) {
+    this.history = new HistoryModel(limits);
+  }
+
+  get isPaused(): boolean {
+    return this.s.pauses % 2 === 1 || this.agentPauses % 2 === 1;
+  }
+
+  /** No turn may begin; one that is to be aborted may. */
+  protected get standsStill(): boolean {
+    return this.isPaused && (this.s.started === 0 || this.s.abort === '');
+  }
+
+  /** The head is tried again later; an abort ends the wait. */
+  protected get waits(): boolean {
+    return this.s.started > 0 && this.s.abort === '' && this.s.retry === 'later';
+  }
+
+  protected drawRing(): string {
+    this.s.ring += 1;
+    this.s.ringMark = this.s.ring;
+    return String(this.s.ring);
+  }
+
+  protected get hasLiveHolder(): boolean {
+    return this.s.holder !== undefined && this.s.isLive;
+  }
+
+  protected vacate(): void {
+    this.s.holder = undefined;
+    this.s.token = undefined;
+  }
+
+  protected holds({ token, fence }: Presented): boolean {
+    return this.s.token === token && this.s.fence === fence;
+  }
+
+  protected finishTurn(entries: readonly Entry[], status: string, text: string): void {
+    const reason = status === 'ok' ? '' : this.s.abort || 'user';
+    for (const [at, { id }] of entries.entries()) {
+      this.finish(id, status, at + 1 === entries.length ? text : '');
+    }
+    this.history.turn(entries, { status, text, reason });
+  }
+
+  protected finish(id: string, status: string, text = ''): void {
+    this.s.seen.set(id, status);
+    this.s.events.push(['f', id, status]);
+    this.history.ended(id, { seq: this.s.events.length, status, text });
+  }
+}
