@@ -14,4 +14,4 @@ for _, id in ipairs(redis.call('ZRANGE', owned, 0, -1)) do
   local logged = first and tonumber(s[3]) - tonumber(first[2][4]) or 0
   bytes = bytes + (tonumber(s[1]) or 0) + (tonumber(s[2] or not s[4] and s[5]) or 0) + logged
 end
-return { 'measured', string.format('%.0f', bytes) }
+return { 'measured', int(bytes) }

@@ -24,7 +24,7 @@ if s.ended then return { 'ended' } end
 if known then
   local seq = tonumber(known)
   local is_waiting = seq >= WAITING
-  local at = string.format('%.0f-0', is_waiting and seq - WAITING or seq)
+  local at = string.format('%d-0', is_waiting and seq - WAITING or seq)
   local ring = is_waiting and not live and s.ring_mark or ''
   local event, position, reply = redis.call('XRANGE', events, at, at)[1], '0', ''
   if not event and is_waiting then position = kept_position()

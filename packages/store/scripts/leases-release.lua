@@ -29,7 +29,7 @@ for at, entry in ipairs(cjson.decode(leases)) do
     if answer[2] then redis.call('DEL', own .. ':lease') end
     redis.call('ZREM', held, entry[1])
     for _, key in ipairs({ 'state', 'inbox', 'events', 'messages', 'seen' }) do -- expiry is whole
-      redis.call('PEXPIREAT', own .. ':' .. key, now + resume_window)
+      redis.call('PEXPIREAT', own .. ':' .. key, int(now + resume_window))
     end
     log_compact(own .. ':events', answer[3], answer[4])
   end

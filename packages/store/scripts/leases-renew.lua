@@ -26,7 +26,7 @@ for at, entry in ipairs(cjson.decode(leases)) do
   if not done then answer = { 'damaged', type(answer) == 'table' and answer.err or tostring(answer) } end
   if answer[1] == 'renewed' then
     redis.call('PEXPIRE', own .. ':lease', ttl) -- first: a Redis that is full takes it, and then the rest
-    redis.call('HSET', own .. ':state', 'lease_until', now + ttl, 'lease_ttl', ttl)
+    redis.call('HSET', own .. ':state', 'lease_until', int(now + ttl), 'lease_ttl', ttl)
     table.insert(moved, entry[1])
   end
   replies[at] = answer

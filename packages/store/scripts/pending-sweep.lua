@@ -24,7 +24,7 @@ end
 --@include overdue-ends
 local function next_due()
   local first = redis.call('ZRANGE', pending, 0, 0, 'WITHSCORES')
-  return first[2] and string.format('%.0f', math.max(0, first[2] - now)) or ''
+  return first[2] and int(math.max(0, first[2] - now)) or ''
 end
 local kept = redis.pcall('GET', swept)
 local by, at, answer = string.match(type(kept) == 'string' and kept or '', '^(%S+) (%d+) (.*)$')
@@ -70,7 +70,7 @@ end
 --@include sweep-lists
 local due = next_due()
 if #rings + #overdue > 0 then -- else a repeat finds as little, and an idle cluster writes nothing
-  local found = { call, string.format('%.0f', now), cjson.encode({ rings, due }) }
+  local found = { call, now_text, cjson.encode({ rings, due }) }
   redis.call('SET', swept, table.concat(found, ' '), 'PX', math.floor(interval) + ANSWER_KEPT)
 end
 return { 'swept', rings, overdue, due, now, aside }

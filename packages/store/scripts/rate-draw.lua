@@ -20,7 +20,7 @@ local wait = 0
 if drawn < tonumber(want) then -- for the next token, and for some more unless they would overflow
   wait = math.ceil(math.max((1 - tokens) * fill / most, math.min(PAUSE, fill)))
 end
-redis.call('HSET', bucket, 'tokens', string.format('%.6f', tokens), 'at', string.format('%.0f', micros),
+redis.call('HSET', bucket, 'tokens', string.format('%.6f', tokens), 'at', string.format('%d', micros),
   'call', call, 'drawn', drawn, 'wait', wait)
 redis.call('PEXPIRE', bucket, math.ceil(fill) + KEPT)
 return { 'drawn', drawn, wait }

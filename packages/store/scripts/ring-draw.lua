@@ -10,7 +10,7 @@ if redis.call('LLEN', inbox) == 0 then return { 'none' } end
 local drawn_by, drawn = string.match(s.drawn or '', '^(%S+) (%d+)$')
 if drawn_by == call then return { 'drawn', drawn } end -- its reply was lost
 if stands_still(s) then return { 'none' } end
-redis.call('ZADD', pending, now + 2000 + delay, id)
+redis.call('ZADD', pending, int(now + 2000 + delay), id)
 local ring = tonumber(s.ring or 0) + 1
 put('ring', ring)
 put('ring_mark', ring)

@@ -55,8 +55,8 @@ state_save()
 if pending == 0 and not s.token then
   expiry_set(now + (tostring(s.accepted) == '1' and resume_window or unused_window))
 end
-redis.call('ZADD', sessions, now, id)
-redis.call('ZADD', owned, now, id)
+redis.call('ZADD', sessions, now_text, id)
+redis.call('ZADD', owned, now_text, id)
 local executing = s.batch
   and lease_lives({ holder = s.holder or s.batch, lease_until = s.lease_until, lease_ttl = s.lease_ttl })
 return { 'attached', s.creator == connection and 1 or 0, s.epoch, cursor, oldest, pending,

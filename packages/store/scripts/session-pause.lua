@@ -25,7 +25,7 @@ if pause ~= '1' and not live and waiting > 0 and not stands_still(s) and retry_w
     put('ring', ring)
     put('ring_mark', ring)
     put('sweeps', 0)
-    redis.call('ZADD', pending, now + 2000, id)
+    redis.call('ZADD', pending, int(now + 2000), id)
   else ring = s.ring_mark or '' end -- its reply was lost
 end
 state_save()

@@ -40,7 +40,7 @@ end
 local wait = retry_wait(s) -- a ring that comes too early goes round again
 if wait > 0 then
   if tonumber(s.retry_at) > now + wait then put('retry_at', now + wait) end
-  return answer('waits', is_last_ring and string.format('%.0f', wait) or '')
+  return answer('waits', is_last_ring and int(wait) or '')
 end
 if is_locked and redis.call('PTTL', lease) > tonumber(ttl) then redis.call('PEXPIRE', lease, ttl) end
 local _, _, word = attempts_next()

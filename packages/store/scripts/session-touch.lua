@@ -10,6 +10,6 @@ if redis.call('LLEN', inbox) > 0 then return { 'busy' } end
 redis.call('ZCARD', owned) -- read before anything is written
 redis.call('ZCARD', sessions)
 if not s.token then expiry_set(now + (s.accepted == '1' and resume_window or unused_window)) end
-redis.call('ZADD', sessions, now, id)
-redis.call('ZADD', owned, now, id)
+redis.call('ZADD', sessions, now_text, id)
+redis.call('ZADD', owned, now_text, id)
 return { 'touched' }

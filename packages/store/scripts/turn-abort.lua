@@ -73,6 +73,6 @@ if not leave_done() and begun and not paused then
   ring = tonumber(s.ring or 0) + 1
   put('ring', ring)
   put('ring_mark', ring)
-  redis.call('ZADD', pending, now + 2000, id)
+  redis.call('ZADD', pending, int(now + 2000), id)
 end
 return answer('aborted', stopped, ring)

@@ -9,6 +9,7 @@ if not s.cursor then return { 'refused', 'gone' } end
 --@include clock
 --@include log
 --@include head
+--@include head-reply
 --@include live
 --@include pause
 --@include attempts
@@ -29,7 +30,7 @@ if not holding then
   local is_taken_over = s.fence and string.match(s.released or '', '%S+$') ~= s.fence -- it was never released
   put('pause', s.handed_at and now - s.handed_at or is_taken_over and 'lost' or '')
   put('cut', s.handed or '')
-  put('fence', string.format('%.0f', math.max(tonumber(fence) + 1, now)))
+  put('fence', int(math.max(tonumber(fence) + 1, now)))
   put('begins', s.fence) -- this holder takes turns that messages begin
 end
 local again = s.batch ~= false -- started before, by somebody who died, gave up or let it wait

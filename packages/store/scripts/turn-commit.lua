@@ -9,6 +9,7 @@ if fenced then return { 'fenced' } end
 --@include clock
 --@include log
 --@include head
+--@include head-reply
 --@include seen
 --@include letter
 --@include history
@@ -61,7 +62,7 @@ history_save(lines)
 if status == 'dead_lettered' then letter_trim(max_dead) end
 seen_trim(ids, max_seen)
 put('bytes', tonumber(s.bytes) - bytes)
-for _, listing in ipairs(listings) do redis.call('ZADD', listing, now, id) end
+for _, listing in ipairs(listings) do redis.call('ZADD', listing, now_text, id) end
 put('last_turn', turn_id)
 put('last_activity', now)
 put('committed_at', now)

@@ -45,7 +45,7 @@ if first then
     put('ring', ring)
     put('ring_mark', ring)
   end
-  redis.call('ZADD', pending, now + 2000, id)
+  redis.call('ZADD', pending, int(now + 2000), id)
 else expiry_set(now + resume_window) end
 put('released', token .. ' ' .. fence)
 put('released_ring', ring)

@@ -15,7 +15,7 @@ local function call_answer()
   end
 end
 local function call_keep(answer)
-  local kept = string.format('%s:%.0f:%s', call, answer[3], answer[6])
+  local kept = string.format('%s:%d:%s', call, answer[3], answer[6])
   for earlier in string.gmatch(s.calls or '', '%S+') do
     if #kept + 1 + #earlier > CALLS_BYTES then break end
     kept = kept .. ' ' .. earlier

@@ -9,7 +9,7 @@ local function end_record(reason, reason_code, pending_count, was_executing, con
   local fence_drawn = tonumber(s.fence or 0)
   data.v, data.type, data.principal, data.node_id = '1', 'SESSION_END', s.principal, node
   data.fence, data.cursor, data.epoch, data.ts = fence_drawn, seq, s.epoch, now
-  data.event_id = string.format('%s:%.0f:%d', id, fence_drawn, seq)
+  data.event_id = string.format('%s:%d:%d', id, fence_drawn, seq)
   local record = cjson.encode(data)
   redis.call('RPUSH', ends, record)
   return record

@@ -4,7 +4,7 @@
 -- NEEDS: clock; state inbox events messages seen
 local function expiry_set(at)
   for _, key in ipairs({ state, inbox, events, messages, seen }) do
-    redis.call('PEXPIREAT', key, at)
+    redis.call('PEXPIREAT', key, int(at))
   end
 end
 local function expiry_remove()

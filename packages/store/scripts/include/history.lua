@@ -13,14 +13,14 @@ local function history_message(entry) -- behind `log_save`, or before it with `h
   local dot, seq, rest = string.match(entry, '^%S+ %d+ %d+ %a+()%.(%d+)()')
   local bytes = 2 + #entry - (seq and rest - dot or 0)
   if seq and tonumber(seq) >= tonumber(s.log_low or 0) then
-    return history_add(string.format('u%s %.0f', seq, bytes), bytes)
+    return history_add(string.format('u%s %d', seq, bytes), bytes)
   end
   history_add('u ' .. (seq and string.sub(entry, 1, dot - 1) .. string.sub(entry, rest) or entry), bytes)
 end
 local function history_reply(seq, texts) -- the newest event of the log
   local bytes = REPLY_BYTES
   for _, text in ipairs(texts) do bytes = bytes + #text end
-  history_add(string.format('a%.0f %.0f', seq, bytes), bytes)
+  history_add(string.format('a%d %d', seq, bytes), bytes)
 end
 local function history_save(lines_before)
   redis.call('RPUSH', messages, unpack(history_new))

@@ -6,7 +6,7 @@ redis.call('ZCARD', pending) -- read before anything is written
 local started = tonumber(s.batch or 0)
 local live = s.holder and tonumber(s.lease_until or 0) > now
 local function inbox_entry(message_id, position, mode, body)
-  return table.concat({ message_id, now, position, mode, body }, ' ')
+  return table.concat({ message_id, now_text, int(position), mode, body }, ' ')
 end
 -- The limit that keeps the entry out, if any (S4).
 local function inbox_full(entry)
@@ -36,7 +36,7 @@ local function inbox_put(message_id, position, mode, entry, turn_id)
   put('bytes', tonumber(s.bytes) + #entry)
   put('accepted', 1)
   put('last_activity', now)
-  redis.call('ZADD', seen, string.format('%.0f', WAITING + seq), message_id)
+  redis.call('ZADD', seen, int(WAITING + seq), message_id)
   expiry_remove()
   local ring, rung = '', s.ring_mark
   if started > 0 and mode == 'interrupt' then
@@ -45,7 +45,7 @@ local function inbox_put(message_id, position, mode, entry, turn_id)
     if live then redis.pcall('PUBLISH', node_channel .. s.holder, 'abort ' .. id) end
   elseif live and started == 0 then -- a lingering holder, or nobody any more
     local begins = turn_id and waiting == 0 and not paused and s.begins == s.fence and s.last_turn
-    local wake = begins and table.concat({ 'begun', id, s.last_turn, turn_id, now }, ' ') .. '\n' .. entry
+    local wake = begins and table.concat({ 'begun', id, s.last_turn, turn_id, now_text }, ' ') .. '\n' .. entry
     local heard = redis.pcall('PUBLISH', node_channel .. s.holder, wake or 'wake ' .. id)
     if (heard == 0 or type(heard) == 'table') and wakes_counted == '1' then
       put('holder', false)
@@ -54,14 +54,14 @@ local function inbox_put(message_id, position, mode, entry, turn_id)
       live = false
     else
       if begins then head_start(turn_id, entry) end
-      redis.call('ZADD', pending, math.min(s.lease_until, now + (s.lease_ttl or s.lease_until)), id)
+      redis.call('ZADD', pending, int(math.min(s.lease_until, now + (s.lease_ttl or s.lease_until))), id)
     end
   end
   if not live and rung then -- a ring is on its way; should it be lost, the sweep finds the session
-    redis.call('ZADD', pending, 'LT', now + 2000, id)
+    redis.call('ZADD', pending, 'LT', int(now + 2000), id)
   elseif not live then
     if not (paused and not (s.batch and s.abort)) then ring = ring_draw() end
-    redis.call('ZADD', pending, now + 2000, id)
+    redis.call('ZADD', pending, int(now + 2000), id)
   end
   log_save()
   return { 'accepted', s.epoch, seq, now, position, ring, paused and 1 or 0, logged and 1 or 0 }

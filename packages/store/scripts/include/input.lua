@@ -10,5 +10,5 @@ end
 -- The entry, which names the event that has its text.
 local function entry_logged(entry, seq)
   local head = string.match(entry, '^%S+ %d+ %d+ %a+()')
-  return string.sub(entry, 1, head - 1) .. string.format('.%.0f', seq) .. string.sub(entry, head)
+  return string.sub(entry, 1, head - 1) .. '.' .. int(seq) .. string.sub(entry, head)
 end

@@ -1,6 +1,6 @@
 -- Leaving the inbox without a commit: the outcome of one entry, and the end of the session's work.
 local function outcome_of(message_id) -- as long as the log holds it
-  local at = string.format('%.0f-0', tonumber(redis.call('ZSCORE', seen, message_id) or 0))
+  local at = string.format('%d-0', tonumber(redis.call('ZSCORE', seen, message_id) or 0))
   local fields = (redis.call('XRANGE', events, at, at)[1] or {})[2] or {}
   for i = 1, #fields, 2 do
     if fields[i] == 's' then return fields[i + 1] end

@@ -18,7 +18,7 @@ local function letter_keep(entry, reason, attempts)
   local earlier = redis.call('ZSCORE', dead, letter_id(message_id))
   if earlier then letter_remove(earlier, message_id) end
   local last = tonumber(redis.call('ZRANGE', dead, -1, -1, 'WITHSCORES')[2] or 0)
-  local number = string.format('%.0f', math.max(time[1] * 1000000 + time[2], last + 1))
+  local number = int(math.max(time[1] * 1000000 + time[2], last + 1))
   redis.call('ZADD', letters, number, message_id .. ' ' .. cjson.encode({
     session_id = s.session_id, agent = s.agent, principal = s.principal,
     reason = reason, attempts = tonumber(attempts), at = now, entry = entry,

@@ -15,7 +15,7 @@ end
 local function lines_fill(lines)
   local wanted, from, to = {}, nil, nil
   local function read()
-    for _, event in ipairs(redis.call('XRANGE', events, string.format('%.0f', from), string.format('%.0f', to))) do
+    for _, event in ipairs(redis.call('XRANGE', events, int(from), int(to))) do
       local at = wanted[tonumber(string.match(event[1], '^%d+'))]
       if at then lines[at] = line_whole(lines[at], event[2]) end
     end

@@ -19,11 +19,12 @@ local function log_mend()
   for i = 5, #newest[2] do log_bytes = log_bytes + #newest[2][i] end
 end
 local function log_add(run, fields) -- each event holds how many bytes came before it
-  return run('XADD', events, string.format('%.0f-0', cursor + 1), 'ts', now,
-    'b', string.format('%.0f', log_bytes), unpack(fields))
+  return run('XADD', events, string.format('%d-0', cursor + 1), 'ts', now_text, 'b', int(log_bytes), unpack(fields))
 end
 local function log_append(fields)
-  for i, field in ipairs(fields) do fields[i] = tostring(field) end
+  for i, field in ipairs(fields) do
+    if type(field) == 'number' then fields[i] = int(field) end
+  end
   if s.server ~= server then -- another Redis process may have lost the tail (E2)
     epoch_renew()
     put('server', server)
@@ -38,7 +39,8 @@ local function log_append(fields)
   for i, field in ipairs(fields) do
     log_bytes, lengths[i] = log_bytes + #field, #field
   end
-  table.insert(published, s.epoch .. ' ' .. cursor .. ' ' .. now .. ' ' .. table.concat(lengths, ',') .. '\n')
+  local sizes = string.format(string.rep('%d,', #lengths - 1) .. '%d', unpack(lengths))
+  table.insert(published, table.concat({ s.epoch, int(cursor), now_text, sizes }, ' ') .. '\n')
   table.insert(published, table.concat(fields)) -- as bytes, whose lengths were said: nobody escapes or parses them
   return cursor
 end

@@ -29,7 +29,7 @@ local function from_marks() -- E10: behind the lowest mark of the connections th
       end
     end
   end
-  local kept = string.format('%s:%.0f', connection, lowest)
+  local kept = string.format('%s:%d', connection, lowest)
   for earlier in string.gmatch(answered, '%S+') do
     if #kept + 1 + #earlier > 64 then break end
     kept = kept .. ' ' .. earlier

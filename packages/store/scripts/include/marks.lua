@@ -1,7 +1,7 @@
 -- Resume marks (E10), `<process> <seq> <gone> <ms>` each: one for each process that has connections without
 -- a cursor, with the lowest seq that any of them was handed, and `mark:gone` for all that have detached.
 local function mark_set(field, by, seq, gone)
-  redis.call('HSET', state, field, table.concat({ by, seq, gone, now }, ' '))
+  redis.call('HSET', state, field, table.concat({ by, seq, gone, now_text }, ' '))
 end
 local function mark_lower(field, by, seq, gone)
   local mark = redis.call('HGET', state, field)

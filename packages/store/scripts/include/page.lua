@@ -2,7 +2,7 @@
 -- if `limits.first` says that it comes in any case. Returns them, and their bytes.
 local BLOCK = 32
 local function page_read(after, count, limits)
-  local page, bytes, from = {}, 0, string.format('(%.0f-0', after)
+  local page, bytes, from = {}, 0, string.format('(%d-0', after)
   local function take(block)
     for _, event in ipairs(block) do
       local size = 0

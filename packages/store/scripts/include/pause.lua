@@ -4,7 +4,7 @@
 -- NEEDS: clock; paused_agents
 local function pause_holds(number) return tonumber(number or 0) % 2 == 1 end
 local function pause_turned(number)
-  return string.format('%.0f', math.max(number + 1, 2 * now + (number + 1) % 2))
+  return int(math.max(number + 1, 2 * now + (number + 1) % 2))
 end
 local function is_paused(r)
   return pause_holds(r.paused) or r.agent and pause_holds(redis.call('HGET', paused_agents, r.agent))

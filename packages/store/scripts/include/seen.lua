@@ -5,6 +5,6 @@ local WAITING = 4503599627370496 -- 2^52
 local function seen_trim(count, most)
   local surplus = count - tonumber(most)
   if surplus <= 0 then return end
-  local done = redis.call('ZCOUNT', seen, '-inf', '(' .. string.format('%.0f', WAITING))
+  local done = redis.call('ZCOUNT', seen, '-inf', '(' .. int(WAITING))
   redis.call('ZREMRANGEBYRANK', seen, 0, math.min(surplus, done) - 1)
 end

@@ -1,7 +1,7 @@
 -- `put` is kept, as text, until `state_save` writes what has changed.
 local changed = {}
 local function put(field, value)
-  value = value and tostring(value)
+  if type(value) == 'number' then value = int(value) end
   if s[field] ~= value then s[field], changed[field] = value, true end
 end
 local function state_clear() -- the key is gone, and all that was read with it

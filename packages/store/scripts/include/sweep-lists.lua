@@ -28,7 +28,7 @@ try('sessions', function()
     else redis.call('ZADD', sessions, now, id) end -- kept by its work: looked at again later
   end
 end)
-local too_old = string.format('%.0f', (now - LETTER_KEPT) * 1000)
+local too_old = int((now - LETTER_KEPT) * 1000)
 try('dead', function()
   for _, letter in ipairs(redis.call('ZRANGEBYSCORE', dead, '-inf', too_old, 'LIMIT', 0, MEMBERS)) do
     local letters = session_prefix .. string.match(letter, '^[^~]+') .. ':dead'

@@ -2,7 +2,7 @@
 -- newest. Texts that the history names move into its lines first (T2).
 -- NEEDS: s, lines; events messages max_events max_log_bytes
 local function start_of(seq)
-  local found = redis.call('XRANGE', events, string.format('%.0f-0', seq), '+', 'COUNT', 1)
+  local found = redis.call('XRANGE', events, string.format('%d-0', seq), '+', 'COUNT', 1)
   return tonumber(found[1][2][4]) or 0
 end
 local function log_first()
@@ -44,7 +44,7 @@ local function log_trim() -- returns the oldest event that is left, and how many
   end
   if low > first then
     history_keep(low)
-    redis.call('XTRIM', events, 'MINID', string.format('%.0f-0', low))
+    redis.call('XTRIM', events, 'MINID', string.format('%d-0', low))
   end
   return low, start_of(low)
 end
