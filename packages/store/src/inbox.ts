@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import type { Content, Mode } from '@sluice/protocol';
-import { makeId } from '@sluice/runtime';
+import { makeId, randomText } from '@sluice/runtime';
 import type { Connection } from './connect.js';
 import { encodeBody } from './entry.js';
 import type { LogEvent } from './event-log.js';
@@ -150,4 +149,4 @@ export function makeInbox(
   };
 }
 
-const makeCallId = () => randomBytes(CALL_BYTES).toString('base64url');
+const makeCallId = () => randomText(CALL_BYTES);

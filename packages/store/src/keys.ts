@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { PermitScope } from './permits.js';
+import { remembered } from './remembered.js';
 
 /** Keys of one session; all carry the hash tag of its partition. */
 export type SessionKeys = ReturnType<Keys['session']>;
@@ -16,9 +17,9 @@ export function crc16(text: string): number {
 }
 
 /** First 12 characters of base64url(sha256(principal)): the namespace of a principal (X2). */
-export function principalHash(principal: string): string {
-  return createHash('sha256').update(principal).digest('base64url').slice(0, 12);
-}
+export const principalHash = remembered((principal) =>
+  createHash('sha256').update(principal).digest('base64url').slice(0, 12),
+);
 
 /** Session id within its principal's namespace: what keys, rings and channels carry. */
 export function sessionKeyId(principal: string, sessionId: string): string {
@@ -33,12 +34,12 @@ export type Keys = ReturnType<typeof makeKeys>;
 /** The only maker of the names of keys and channels. */
 export function makeKeys(prefix: string, partitions: number) {
   const tag = (partition: number) => `${prefix}:{p${partition}}`;
-  const partitionOf = (id: string) => crc16(id) % partitions;
+  const partitionOf = remembered((id) => crc16(id) % partitions);
   return {
     prefix,
     partitions,
     partitionOf,
-    session(id: string) {
+    session: remembered((id) => {
       const base = tag(partitionOf(id));
       const own = `${base}:s:${id}`;
       return {
@@ -59,7 +60,7 @@ export function makeKeys(prefix: string, partitions: number) {
         dead: `${base}:dead`,
         dead_owned: `${base}:u:${id.slice(0, 12)}:dead`,
       };
-    },
+    }),
     /** Who retried or deleted a dead letter, for a while: a repeated call gets the first answer. */
     letterCall: (id: string, messageId: string) =>
       `${tag(partitionOf(id))}:s:${id}~${messageId}:call`,
