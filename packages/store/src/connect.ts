@@ -41,6 +41,22 @@ export type ConnectionOptions = {
   onReady(): void;
 };
 
+type AnyScript = Script<string, string, unknown>;
+
+type Given = {
+  readonly keys: Readonly<Record<string, string>>;
+  readonly args: Readonly<Record<string, string | number>>;
+  readonly server: string;
+};
+
+/** Sha, number of keys, keys and arguments, in the order of the script's header. */
+function parametersOf(script: AnyScript, { keys, args, server }: Given): (string | number)[] {
+  const parameters: (string | number)[] = [script.sha, script.keys.length];
+  for (const key of script.keys) parameters.push(keys[key] ?? '');
+  for (const arg of script.args) parameters.push(arg === 'server' ? server : (args[arg] ?? ''));
+  return parameters;
+}
+
 /** What the metrics call commands that have no name. */
 export const UNNAMED_CALL = 'other';
 
@@ -102,16 +118,15 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
     });
   }
 
-  async function evaluate(script: Script<string, string, unknown>, rest: (string | number)[]) {
+  async function evaluate(script: AnyScript, parameters: (string | number)[]) {
     const command = script.readOnly ? 'EVALSHA_RO' : 'EVALSHA';
-    const parameters = [script.keys.length, ...rest];
     cork();
     try {
-      return await client.call(command, script.sha, ...parameters);
+      return await client.call(command, parameters);
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
       await client.call('SCRIPT', 'LOAD', script.source);
-      return await client.call(command, script.sha, ...parameters);
+      return await client.call(command, parameters);
     }
   }
 
@@ -124,18 +139,11 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
         if (serverId === undefined && (tried === 1 || !(await isReady()))) {
           return fail(script.name, unreachable());
         }
-        const named: Readonly<Record<string, string | number>> = {
-          ...args,
-          server: serverId ?? '',
-        };
-        const rest = [
-          ...script.keys.map((k) => keys[k]),
-          ...script.args.map((a) => named[a] ?? ''),
-        ];
+        const parameters = parametersOf(script, { keys, args, server: serverId ?? '' });
         const sentMs = monotonicMs();
         let reply: unknown;
         try {
-          reply = await betweenFailpoints(script.name, () => evaluate(script, rest));
+          reply = await betweenFailpoints(script.name, () => evaluate(script, parameters));
         } catch (error) {
           const refusal = refusalOf(error);
           if (refusal) return fail(script.name, refusal);

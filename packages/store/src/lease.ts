@@ -68,7 +68,6 @@ export function makeLeases(
   const redlock = new Redlock([connection.client], { retryCount: 0, db: connection.db });
   redlock.on('error', () => {}); // every failure also reaches the caller
   const between = <T>(call: PlainCall, run: () => Promise<T>) => betweenFailpoints(call, run);
-  const presented = (lease: Lease) => ({ token: lease.token, fence: lease.fence });
   /** Redlock counts by the wall clock, from now on. */
   const lockOf = (id: string, { token, deadlineMs }: Claim) =>
     new Lock(redlock, [keys.session(id).lease], token, [], Date.now() + deadlineMs - monotonicMs());
@@ -112,7 +111,8 @@ export function makeLeases(
       return connection.run(scripts.turnBegin, keys.session(lease.id), {
         channel: keys.channel(lease.id),
         id: lease.id,
-        ...presented(lease),
+        token: lease.token,
+        fence: lease.fence,
         turn_id: turnId,
         node: nodeId,
         ring,
@@ -135,7 +135,8 @@ export function makeLeases(
       // Without the Redlock nothing is prolonged; that the session was ended must still be heard (D9).
       const leftMs = Math.max(1, Math.floor(deadlineMs - monotonicMs()));
       const reply = await connection.run(scripts.leaseRenew, keys.session(lease.id), {
-        ...presented(lease),
+        token: lease.token,
+        fence: lease.fence,
         id: lease.id,
         ttl: extended ? limits.ttlMs : leftMs,
       });
@@ -152,7 +153,8 @@ export function makeLeases(
       }: { turnId: string; number: number; batch: readonly (readonly string[])[] },
     ) {
       return connection.run(scripts.eventsAppend, keys.session(lease.id), {
-        ...presented(lease),
+        token: lease.token,
+        fence: lease.fence,
         channel: keys.channel(lease.id),
         turn_id: turnId,
         number,
@@ -164,7 +166,8 @@ export function makeLeases(
 
     commit(lease: Lease, end: TurnEnd): Promise<scripts.CommitReply> {
       return connection.run(scripts.turnCommit, keys.session(lease.id), {
-        ...presented(lease),
+        token: lease.token,
+        fence: lease.fence,
         channel: keys.channel(lease.id),
         id: lease.id,
         turn_id: end.turnId,
@@ -193,7 +196,8 @@ export function makeLeases(
       reason = '',
     ): Promise<scripts.ReleaseReply> {
       return connection.run(scripts.turnRelease, keys.session(lease.id), {
-        ...presented(lease),
+        token: lease.token,
+        fence: lease.fence,
         channel: keys.channel(lease.id),
         id: lease.id,
         node: nodeId,
@@ -212,7 +216,8 @@ export function makeLeases(
       { turnId, how, delayMs, retryForMs }: Retry,
     ): Promise<scripts.TurnRetryReply> {
       return connection.run(scripts.turnRetry, keys.session(lease.id), {
-        ...presented(lease),
+        token: lease.token,
+        fence: lease.fence,
         id: lease.id,
         turn_id: turnId,
         lease_here: 1,
