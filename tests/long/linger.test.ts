@@ -11,7 +11,7 @@ import {
   startTcpProxy,
   type TestRedis,
 } from '@sluice/testkit';
-import { leasesRelease } from '../../packages/store/dist/scripts.js';
+import { leaseRenew, leasesRelease, leasesRenew } from '../../packages/store/dist/scripts.js';
 import { Cluster } from '../integration/cluster.js';
 
 /** Far from every wait in these tests: what needs the lease to expire, or the sweep, fails. */
@@ -283,7 +283,7 @@ describe('a lingering lease', () => {
     expect(fenceOf('s-2')).toBeGreaterThan(fenceOf('s-1'));
   });
 
-  it('B1 of more than max_lingering sessions is given up at once, and their messages are served', async () => {
+  it('B1 of more than max_lingering sessions the quietest is given up, and its messages are served', async () => {
     const edge = await startEdge();
     await startWorker({ lease: { max_lingering: 2 } });
     const names = ['s0', 's1', 's2', 's3', 's4'];
@@ -292,11 +292,57 @@ describe('a lingering lease', () => {
     const holders = async () =>
       (await Promise.all(names.map(holder))).flatMap((node, n) => (node ? [names[n]] : []));
     await eventually(async () => (await holders()).length === 2);
-    expect(await holders()).toEqual(['s0', 's1']);
-    for (const [name, socket] of sockets) await second(socket, name);
-    for (const name of ['s0', 's1']) expect(fenceOf(`${name}-2`)).toBe(fenceOf(`${name}-1`));
-    for (const name of ['s2', 's3', 's4'])
-      expect(fenceOf(`${name}-2`)).toBeGreaterThan(fenceOf(`${name}-1`));
-    await eventually(async () => (await holders()).length === 2);
+    expect(await holders()).toEqual(['s3', 's4']);
+    for (const name of ['s3', 's4', 's0']) {
+      await second(sockets.get(name) as FrameClient, name);
+      await eventually(async () => (await holders()).length === 2);
+    }
+    expect(await holders()).toEqual(['s0', 's4']);
+    for (const name of ['s3', 's4']) expect(fenceOf(`${name}-2`)).toBe(fenceOf(`${name}-1`));
+    expect(fenceOf('s0-2')).toBeGreaterThan(fenceOf('s0-1'));
+  });
+
+  it('T8 is given up after a turn once it is old, and the next message goes to whoever is free', async () => {
+    const edge = await startEdge();
+    await startWorker({ lease: { max_age: '400ms' } });
+    const socket = await lingering(edge, 's');
+    await sleep(600);
+    expect(await holder('s')).not.toBeNull(); // by itself it only lingers
+    await second(socket, 's');
+    expect(fenceOf('s-2')).toBe(fenceOf('s-1'));
+    await released('s');
+    const third = socket.message('third', { message_id: 's-3' });
+    await socket.final(third);
+    expect(fenceOf('s-3')).toBeGreaterThan(fenceOf('s-2'));
+  });
+
+  it('L1 of many sessions costs a call for each partition in a third of the TTL, and no other', async () => {
+    const edge = await startEdge();
+    const proxy = await startTcpProxy(redis.port);
+    const short = { redis: { url: proxy.url }, lease: { ttl: '3s' } };
+    await startWorker(short);
+    const names = Array.from({ length: 30 }, (_, n) => `s${n}`);
+    await Promise.all(names.map((name) => lingering(edge, name)));
+    await sleep(1_500); // they have been renewed together for the first time
+    const calls = new Map<string, number>();
+    const unwatch = proxy.watch(([, sha = '']) => calls.set(sha, (calls.get(sha) ?? 0) + 1));
+    await sleep(3_000);
+    unwatch();
+    const partitions = new Set(names.map((name) => stateOf(name).split('}')[0])).size;
+    expect(calls.get(leaseRenew.sha) ?? 0).toBe(0);
+    expect(calls.get(leasesRenew.sha)).toBeGreaterThanOrEqual(2 * partitions);
+    expect(calls.get(leasesRenew.sha)).toBeLessThanOrEqual(4 * partitions);
+    for (const name of names) expect(await holder(name)).not.toBeNull();
+  });
+
+  it('C1 L1 whose Redlock was lost is given up, and the next message rings', async () => {
+    const edge = await startEdge();
+    const worker = await startWorker({ lease: { ttl: '2s' } });
+    const socket = await lingering(edge, 's');
+    await client.del(cluster.keys.session(sessionKeyId('local', 's')).lease);
+    await released('s');
+    await second(socket, 's');
+    expect(fenceOf('s-2')).toBeGreaterThan(fenceOf('s-1'));
+    expect(worker.logs.filter(({ msg }) => msg === 'lease lost')).toEqual([]);
   });
 });

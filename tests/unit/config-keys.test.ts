@@ -61,6 +61,8 @@ const values: Readonly<Record<string, string>> = {
   'lease.ttl': '1',
   'lease.linger': '0',
   'lease.max_lingering': '1',
+  'lease.max_age': '1',
+  'lease.max_held_history': '1MiB',
   'lease.quorum': '[]',
   'worker.concurrency': '1',
   'worker.max_attempts': '1',

@@ -1,12 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { decodeWake, type HeadReply } from '@sluice/store';
+import { HeldHistory, makeHistoryRoom } from '../../apps/gateway/dist/worker/held-history.js';
 import { HeldSession } from '../../apps/gateway/dist/worker/held-session.js';
 
 const head = (turnId: string): HeadReply => ({
   ...{ fence: 7, turnId, attempt: 2, abort: '', agent: 'echo', principal: 'alice' },
   ...{ sessionId: 's', pauseMs: 5, isTakenOver: true, isAlone: false, isCut: true },
-  ...{ firstAtMs: 1, entries: ['m1 1 0 enqueue {"c":"x"}'] },
+  ...{ firstAtMs: 1, lastTurn: `before-${turnId}`, entries: ['m1 1 0 enqueue {"c":"x"}'] },
 });
+const limits = { maxMessages: 10, maxLogBytes: 1_000 };
 const reply = { role: 'assistant', content: '', message_id: 'm1', timestamp: 1 } as const;
 const wakeOf = (follows: string, turnId: string) => {
   const wake = decodeWake(`begun id ${follows} ${turnId} 1700\nm2 1700 0 enqueue {"c":"a b\\nc"}`);
@@ -19,7 +21,11 @@ function holder(keeper: { isTrusted: boolean }, ...turns: string[]): HeldSession
   const held = new HeldSession(
     { id: 'id', token: 't', fence: 7 },
     { lost: new AbortController().signal, ...keeper } as never,
-    { whose: head('t0'), limits: { maxMessages: 10, maxLogBytes: 1_000 } },
+    {
+      whose: head('t0'),
+      history: new HeldHistory(limits, makeHistoryRoom(1_000)),
+      maxAgeMs: 1_000,
+    },
   );
   for (const turn of turns) held.committed(head(turn), reply);
   return held;
@@ -31,7 +37,14 @@ describe('a wake that brings a turn', () => {
     held.wake(wakeOf('t1', 't2'));
     expect(held.takeWake()).toEqual({
       ...head('t2'),
-      ...{ attempt: 1, pauseMs: Number.NaN, isTakenOver: false, isCut: false, firstAtMs: 1_700 },
+      ...{
+        attempt: 1,
+        pauseMs: Number.NaN,
+        isTakenOver: false,
+        isCut: false,
+        firstAtMs: 1_700,
+        lastTurn: 't1',
+      },
       entries: ['m2 1700 0 enqueue {"c":"a b\\nc"}'],
     });
     expect(held.takeWake()).toBeUndefined();

@@ -86,6 +86,8 @@ export type Config = {
     readonly ttlMs: number;
     readonly lingerMs: number;
     readonly maxLingering: number;
+    readonly maxAgeMs: number;
+    readonly maxHeldHistoryBytes: number;
   };
   readonly worker: {
     readonly concurrency: number;

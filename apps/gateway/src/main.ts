@@ -68,7 +68,7 @@ export async function startGateway(
       streams: edge.streams.size,
       executing: worker?.context.slots.taken ?? 0,
       concurrency: worker ? config.worker.concurrency : 0,
-      lingering: worker?.context.lingering ?? 0,
+      lingering: worker?.context.lingering.size ?? 0,
       drainingSinceMs,
       isRedisUp: store.isReachable(),
     };
@@ -264,6 +264,8 @@ function startWorkerRole(config: Config, role: WorkerRole): Promise<RunningWorke
       leaseTtlMs: lease.ttlMs,
       lingerMs: lease.lingerMs,
       maxLingering: lease.maxLingering,
+      leaseMaxAgeMs: lease.maxAgeMs,
+      maxHeldHistoryBytes: lease.maxHeldHistoryBytes,
       perTurnTimeoutMs: gateway.perTurnTimeoutMs,
       maxMessages: session.maxMessages,
       maxLogBytes: session.maxLogBytes,

@@ -27,12 +27,15 @@ export type HeadReply = {
   readonly isCut: boolean;
   /** When its first attempt began, in ms of Redis time; NaN: this is a later one. */
   readonly firstAtMs: number;
+  /** The turn that was committed last; '' when there is none. */
+  readonly lastTurn: string;
   readonly entries: readonly string[];
 };
 
 export function head(reply: ReplyReader): HeadReply {
-  const [fence, turnId, attempt, abort, , , , agent, principal, sessionId, pause, firstAt, cut] =
-    reply.texts();
+  const texts = reply.texts();
+  const [fence, turnId, attempt, abort, , , , agent, principal, sessionId, ...times] = texts;
+  const [pause, firstAt, cut, lastTurn] = times;
   return {
     fence: Number(fence),
     turnId: turnId ?? '',
@@ -46,6 +49,7 @@ export function head(reply: ReplyReader): HeadReply {
     isCut: cut === '1',
     isAlone: false,
     firstAtMs: firstAt ? Number(firstAt) : Number.NaN,
+    lastTurn: lastTurn ?? '',
     entries: reply.texts(),
   };
 }

@@ -29,11 +29,11 @@ export function decodeWake(message: string): Wake | undefined {
 /** The head that such a message is, for the holder that has run `last` under this lease. */
 export function headOfWake(
   { turnId, firstAtMs, entry }: Wake & { kind: 'begun' },
-  last: Pick<HeadReply, 'fence' | 'agent' | 'principal' | 'sessionId'>,
+  last: Pick<HeadReply, 'turnId' | 'fence' | 'agent' | 'principal' | 'sessionId'>,
 ): HeadReply {
   const { fence, agent, principal, sessionId } = last;
   const whose = { fence, agent, principal, sessionId };
   const first = { attempt: 1, abort: '', pauseMs: Number.NaN, firstAtMs };
   const flags = { isTakenOver: false, isAlone: false, isCut: false };
-  return { ...whose, turnId, ...first, ...flags, entries: [entry] };
+  return { ...whose, turnId, lastTurn: last.turnId, ...first, ...flags, entries: [entry] };
 }

@@ -120,10 +120,14 @@ export function leaseOf({ lease = {} }: Given): Section<'lease'> {
   return {
     // 10 s: a crashed node's sessions continue within 12 s, and a pause of 6 s loses nothing.
     ttlMs: lease.ttl ?? 10 * SECOND,
-    // 1 s: the next message of a conversation then needs neither ring nor lease.
-    lingerMs: lease.linger ?? SECOND,
-    // 1,000 leases renewed every 2 s: 500 calls per second at most.
-    maxLingering: lease.max_lingering ?? 1_000,
+    // 5 min: people type every half minute; the next message then needs neither ring nor lease.
+    lingerMs: lease.linger ?? 5 * MINUTE,
+    // 10,000 leases: renewed together they cost a call for each hundred in a third of the TTL.
+    maxLingering: lease.max_lingering ?? 10_000,
+    // 10 min: a node that was added has its share of the conversations by then.
+    maxAgeMs: lease.max_age ?? 10 * MINUTE,
+    // 64 MiB: 6 KiB for each of 10,000 leases; what is more is read again when it is needed.
+    maxHeldHistoryBytes: lease.max_held_history ?? 64 * MiB,
   };
 }
 

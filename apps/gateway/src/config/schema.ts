@@ -110,6 +110,8 @@ const lease = section({
   ttl: duration(100).optional(),
   linger: duration(0).optional(),
   max_lingering: whole(1).optional(),
+  max_age: duration(0).optional(),
+  max_held_history: size().optional(),
   quorum: list(url(['redis:', 'rediss:'], true)).optional(),
 });
 

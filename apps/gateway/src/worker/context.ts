@@ -11,8 +11,10 @@ import {
 } from '@sluice/store';
 import type { Tracing } from '../tracing.js';
 import type { DeltaPace } from './delta-pace.js';
+import type { HistoryRoom } from './held-history.js';
 import type { HeldSession } from './held-session.js';
 import type { LastAttempts } from './last-attempts.js';
+import type { Lingering } from './lingering.js';
 import type { TurnPermits } from './permits.js';
 import type { Releases } from './releases.js';
 import type { Renewals } from './renewals.js';
@@ -22,6 +24,8 @@ export type WorkerLimits = {
   readonly leaseTtlMs: number;
   readonly lingerMs: number;
   readonly maxLingering: number;
+  readonly leaseMaxAgeMs: number;
+  readonly maxHeldHistoryBytes: number;
   readonly perTurnTimeoutMs: number;
   readonly maxMessages: number;
   readonly maxLogBytes: number;
@@ -62,8 +66,9 @@ export type WorkerContext = {
   readonly failing: Map<string, ReturnType<typeof seldom>>;
   /** Sessions whose lease this node has, by id. */
   readonly held: Map<string, HeldSession>;
+  readonly lingering: Lingering;
+  readonly historyRoom: HistoryRoom;
   phase: WorkerPhase;
-  lingering: number;
 };
 
 const RETRY_MS = 100;

@@ -1,22 +1,22 @@
 import type { HistoryMessage } from '@sluice/protocol';
-import {
-  decodeEntry,
-  decodeHistory,
-  type HeadReply,
-  headOfWake,
-  type Lease,
-  type Leases,
-  readable,
-  userMessage,
-  type Wake,
-} from '@sluice/store';
-import type { WorkerLimits } from './context.js';
+import { monotonicMs } from '@sluice/runtime';
+import { type HeadReply, headOfWake, type Lease, type Wake } from '@sluice/store';
+import type { HeldHistory } from './held-history.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { Whose } from './permits.js';
 import type { Stop } from './run-turn.js';
+import type { Begun } from './turn-loop.js';
 
 /** Something waits; the lease is to be given up; its Redlock is gone. */
 export type EndLinger = 'wake' | 'drain' | 'unlocked';
+
+type HeldOptions = {
+  /** Who is counted for its turns. */
+  readonly whose: Whose;
+  readonly history: HeldHistory;
+  /** How long the lease is kept for the next message (lease.max_age). */
+  readonly maxAgeMs: number;
+};
 
 /** A session whose lease this node has, from `turn-begin` to release. */
 export class HeldSession {
@@ -26,29 +26,43 @@ export class HeldSession {
   left = false;
   /** A wake that came while a commit was under way: its reply may not show the message yet. */
   private woken: Wake | undefined;
-  /** The head that was committed last. */
-  private last: HeadReply | undefined;
+  /** The turn that was committed last, and whose it was. */
+  private last: Parameters<typeof headOfWake>[1] | undefined;
+  /** What runs next. Nobody else keeps it: a session that lingers holds no message. */
+  next: Begun | undefined;
   /** Turns since the session was last idle (max_turns_per_lease). */
   turns = 0;
   /** Ends the linger at once; undefined while the session is not lingering. */
   endLinger: ((why: EndLinger) => void) | undefined;
-  private history: HistoryMessage[] | undefined;
-  private historyBytes = 0;
+  private readonly oldMs: number;
 
   constructor(
     readonly lease: Lease,
     readonly keeper: LeaseKeeper,
-    private readonly options: {
-      /** Who is counted for its turns. */
-      readonly whose: Whose;
-      readonly limits: Pick<WorkerLimits, 'maxMessages' | 'maxLogBytes'>;
-    },
+    private readonly options: HeldOptions,
   ) {
+    // Not all that were taken at once are given up at once.
+    this.oldMs = monotonicMs() + options.maxAgeMs * (0.75 + Math.random() / 2);
     keeper.lost.addEventListener('abort', () => this.stopTurn({ kind: 'lost' }), { once: true });
   }
 
   get whose(): Whose {
     return this.options.whose;
+  }
+
+  get history(): HeldHistory {
+    return this.options.history;
+  }
+
+  /** It has been here for long: whoever is free gets the next message, a node that was added too. */
+  get isOld(): boolean {
+    return monotonicMs() >= this.oldMs;
+  }
+
+  takeNext(): Begun | undefined {
+    const { next } = this;
+    this.next = undefined;
+    return next;
   }
 
   wake(wake: Wake): void {
@@ -76,53 +90,10 @@ export class HeldSession {
     this.stop?.abort(stop);
   }
 
-  /**
-   * Committed messages, from the newest on as many as the agent takes; read once per lease, since the
-   * holder is their only writer.
-   */
-  async readHistory(
-    leases: Leases,
-    takenBytes = Number.POSITIVE_INFINITY,
-  ): Promise<readonly HistoryMessage[]> {
-    if (!this.history) {
-      const maxBytes = Math.min(takenBytes, this.options.limits.maxLogBytes);
-      const lines = await leases.history(this.lease.id, maxBytes);
-      this.history = begun(lines.flatMap(readable(decodeHistory)));
-      this.historyBytes = lines.reduce((sum, line) => sum + Buffer.byteLength(line), 0);
-    }
-    return this.history.slice();
-  }
-
   /** Follows what `turn-commit` wrote. */
   committed(head: HeadReply, reply: HistoryMessage): void {
-    this.last = head;
-    if (!this.history) return;
-    const added = [...head.entries.flatMap(readable(decodeEntry)).map(userMessage), reply];
-    for (const message of added) {
-      this.history.push(message);
-      this.historyBytes += bytesOf(message);
-    }
-    const { maxMessages, maxLogBytes } = this.options.limits;
-    while (
-      this.history.length > maxMessages ||
-      (this.historyBytes > maxLogBytes && this.history.length > 1)
-    ) {
-      const [oldest] = this.history.splice(0, 1);
-      if (oldest) this.historyBytes -= bytesOf(oldest);
-    }
+    const { turnId, fence, agent, principal, sessionId } = head;
+    this.last = { turnId, fence, agent, principal, sessionId };
+    this.history.committed(head, reply);
   }
-}
-
-/**
- * Without messages that were stopped before their turn began: other nodes write those, also while this one
- * has the lease, so that every holder leaves them out.
- */
-function begun(messages: readonly HistoryMessage[]): HistoryMessage[] {
-  const stopped = new Set(messages.filter((it) => it.turn_id === '').map((it) => it.message_id));
-  return messages.filter((it) => !stopped.has(it.message_id));
-}
-
-/** Nearly what its line in Redis takes, which is what is limited there. */
-function bytesOf(message: HistoryMessage): number {
-  return Buffer.byteLength(JSON.stringify(message));
 }

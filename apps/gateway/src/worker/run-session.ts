@@ -2,6 +2,7 @@ import { makeId, monotonicMs } from '@sluice/runtime';
 import type { Claim, RingJob } from '@sluice/store';
 import { insist, type WorkerContext } from './context.js';
 import { handOver } from './hand-over.js';
+import { HeldHistory } from './held-history.js';
 import { HeldSession } from './held-session.js';
 import { keepLease } from './lease-keeper.js';
 import { linger } from './linger.js';
@@ -19,14 +20,12 @@ const PATIENCE_MS = 5_000;
 /** A last attempt that has to let others go first asks again after this, and up to as much by chance. */
 const LAST_DELAY_MS = 500;
 
-type Taken = { readonly held: HeldSession; readonly begun: Begun };
-
 /** Answers a ring: peek, acquire, begin. undefined: there is nothing for this node to do. */
 export async function takeSession(
   context: WorkerContext,
   { id, ring }: RingJob,
   runsAgent: (agent: string) => boolean,
-): Promise<Taken | 'not_here' | undefined> {
+): Promise<HeldSession | 'not_here' | undefined> {
   const { leases, lastAttempts, agents } = context;
   const until = patience(context);
   const peeked = await insist(() => leases.peek(id, ring), until);
@@ -37,7 +36,7 @@ export async function takeSession(
     await passOn(context, id, Math.round(LAST_DELAY_MS * (1 + Math.random())));
     return undefined;
   }
-  let taken: Taken | undefined;
+  let taken: HeldSession | undefined;
   try {
     taken = await takePermitted(context, { id, ring }, { peeked, until });
   } finally {
@@ -51,7 +50,7 @@ async function takePermitted(
   context: WorkerContext,
   { id, ring }: RingJob,
   { peeked, until }: { peeked: Whose & { readonly fence: number }; until: AbortSignal },
-): Promise<Taken | undefined> {
+): Promise<HeldSession | undefined> {
   const { permits } = context;
   const permitted = await insist(() => permits.take(id, peeked), until);
   if (!permitted) return undefined;
@@ -59,7 +58,7 @@ async function takePermitted(
     await passOn(context, id, permitted.delayMs);
     return undefined;
   }
-  let taken: Taken | undefined;
+  let taken: HeldSession | undefined;
   try {
     taken = await takeLease(context, { id, ring, fence: peeked.fence });
   } finally {
@@ -72,7 +71,7 @@ async function takePermitted(
 async function takeLease(
   context: WorkerContext,
   { id, ring, fence: lastFence }: RingJob & { fence: number },
-): Promise<Taken | undefined> {
+): Promise<HeldSession | undefined> {
   const { leases, limits, metrics, log, renewals, keys } = context;
   const claim = await leases.acquire(id);
   if (!claim) {
@@ -106,8 +105,12 @@ async function takeLease(
       onUnlocked: () => held.endLinger?.('unlocked'),
     },
   );
-  const held = new HeldSession(lease, keeper, { whose: begun.head, limits });
-  return { held, begun };
+  const { agent, principal } = begun.head;
+  const history = new HeldHistory(limits, context.historyRoom);
+  const { leaseMaxAgeMs: maxAgeMs } = limits;
+  const held = new HeldSession(lease, keeper, { whose: { agent, principal }, history, maxAgeMs });
+  held.next = begun;
+  return held;
 }
 
 async function begin(
@@ -150,27 +153,36 @@ function patience({ phase }: WorkerContext): AbortSignal {
 export async function serveSession(
   context: WorkerContext,
   held: HeldSession,
-  options: { begun: Begun; onIdle: () => void },
+  onIdle: () => void,
 ): Promise<void> {
   const { id } = held.lease;
   context.held.set(id, held);
   try {
-    for (let begun: Begun | undefined = options.begun; begun; begun = await linger(context, held)) {
-      const after = await runTurns(context, held, begun).finally(() => {
-        context.slots.give();
-        context.permits.give(id);
-        context.lastAttempts.give(id);
-      });
-      held.stop = undefined;
+    do {
+      const after = await runNext(context, held);
       if (after === 'gone' || after === 'waits') return;
       if (after === 'more') {
         await handOver(context, held, 'yield');
         return;
       }
-      options.onIdle();
-    }
+      onIdle();
+    } while (await linger(context, held));
   } finally {
     held.keeper.stop();
+    held.history.forget();
     if (context.held.get(id) === held) context.held.delete(id);
+  }
+}
+
+/** The turns, from the one that was begun until the session is idle, or not this node's any more. */
+async function runNext(context: WorkerContext, held: HeldSession) {
+  const begun = held.takeNext();
+  try {
+    return begun ? await runTurns(context, held, begun) : 'gone';
+  } finally {
+    context.slots.give();
+    context.permits.give(held.lease.id);
+    context.lastAttempts.give(held.lease.id);
+    held.stop = undefined;
   }
 }

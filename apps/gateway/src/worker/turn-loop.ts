@@ -91,10 +91,11 @@ async function tryOnce(
   if (!agent || !stop) return without('error', `no node has the agent "${head.agent}"`);
   const entries = readEntries(context, head, lease.id);
   if (entries.length < head.entries.length) return without('error', DAMAGED);
+  const wanted = { head, takenBytes: agent.historyBytes };
   const history =
     agent.usesHistory === false
       ? []
-      : await insist(() => held.readHistory(leases, agent.historyBytes), keeper.lost);
+      : await insist(() => held.history.read(leases, lease.id, wanted), keeper.lost);
   if (!history) return { kind: 'left' };
   const append = async (number: number, batch: string[][]) => {
     const reply = await insist(

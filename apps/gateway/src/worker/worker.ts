@@ -5,7 +5,9 @@ import type { Tracing } from '../tracing.js';
 import { consume } from './consume.js';
 import type { WorkerContext, WorkerCounts, WorkerLimits } from './context.js';
 import { makeDeltaPace } from './delta-pace.js';
+import { makeHistoryRoom } from './held-history.js';
 import { makeLastAttempts } from './last-attempts.js';
+import { makeLingering } from './lingering.js';
 import { makeMissingAgents } from './missing-agent.js';
 import { makeTurnPermits } from './permits.js';
 import { makeReleases } from './releases.js';
@@ -79,7 +81,8 @@ export async function startWorker(options: WorkerOptions) {
     failing: new Map(),
     held: new Map(),
     phase: 'running',
-    lingering: 0,
+    lingering: makeLingering({ lingerMs: limits.lingerMs, max: limits.maxLingering }),
+    historyRoom: makeHistoryRoom(limits.maxHeldHistoryBytes),
   };
   const serving = new Set<Promise<void>>();
   options.onNodeMessage((message) => hear(context, message));
@@ -152,7 +155,7 @@ async function answerRing(
     context.log.warn({ err, session: ring.id }, 'ring not answered'); // the sweep rings again
   });
   if (!taken) return context.slots.give();
-  await serveSession(context, taken.held, { begun: taken.begun, onIdle });
+  await serveSession(context, taken, onIdle);
 }
 
 function waitingSinceMs({ sinceMs }: RingJob): number {
