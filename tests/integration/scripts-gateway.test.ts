@@ -45,13 +45,15 @@ describe('scripts below a running gateway', () => {
     cluster = await Cluster.open(redis, {
       redis: { url: proxy.url },
       // Long enough that cuts in a row cost no lease: a turn would then rightly be tried again.
-      lease: { ttl: '4s', linger: '100ms' },
+      // An idle one is renewed before it is given up.
+      lease: { ttl: '4s', linger: '1500ms' },
       session: {
         resume_window: '3s',
         max_sessions_per_principal: GONE,
         max_bytes_per_principal: '4MiB',
       },
-      worker: { sweep_interval: '200ms', max_turns_per_principal: 100 },
+      // Some wakes find no slot: their session is given to others.
+      worker: { sweep_interval: '200ms', max_turns_per_principal: 100, concurrency: 3 },
       slow: { retry: { for: '500ms' } },
       // A portion is one token: there is a draw for each message.
       gateway: {
