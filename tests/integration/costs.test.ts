@@ -148,4 +148,36 @@ describe('the cost of', () => {
     process.stdout.write(`an idle session of ${MESSAGES} messages: ${each} bytes of Redis\n`);
     expect(each).toBeLessThanOrEqual(SESSION_BYTES_MAX);
   });
+
+  it('a renewal of an idle lease', async () => {
+    const SESSIONS = 300;
+    const own = await startRedis({ args: ['--appendonly', 'no'] });
+    const counted = new CostMeter(own);
+    const idle = await startGateway({
+      redisUrl: own.url,
+      env: counted.env,
+      config: {
+        redis: { prefix: PREFIX, partitions: 4 },
+        lease: { ttl: '3s' },
+        agents: { echo: { kind: 'echo', stream: false } },
+      },
+    });
+    await many(SESSIONS, async (at) => {
+      const reader = await FrameClient.connect(idle.wsUrl);
+      await reader.hello({ session_id: `idle-${at}` });
+      await turn(reader);
+      reader.cut();
+    });
+    const stats = own.client();
+    const renewals = async () => {
+      const text = await stats.info('commandstats');
+      return Number(/cmdstat_pexpire:calls=(\d+)/.exec(text)?.[1] ?? 0);
+    };
+    const cost = await counted.leastOf(TRIES, async () => {
+      const before = await renewals();
+      await eventually(async () => (await renewals()) >= before + 2 * SESSIONS);
+      return (await renewals()) - before;
+    });
+    expect(tooDear('idle renewal', cost)).toEqual([]);
+  });
 });
