@@ -33,7 +33,8 @@ describe('sessions over HTTP', () => {
       gateway: { auth: { tokens }, rate_limit: { requests_per_second: 0 } },
       agents: { echo: { kind: 'echo' } },
     });
-    const settings = { session: { max_log_bytes: '32MiB' } };
+    // Idle soon, so that its end is there to be seen.
+    const settings = { session: { max_log_bytes: '32MiB' }, lease: { linger: '50ms' } };
     node = await cluster.start(settings);
     other = await cluster.start(settings);
   });
