@@ -40,7 +40,7 @@ describe('dead letters over HTTP', () => {
     cluster = await Cluster.open(redis, {
       gateway: { auth: { tokens } },
       slow: { retry: { for: '0s' } },
-      lease: { linger: '200ms' },
+      lease: { linger: '1s' },
     });
     node = await cluster.start({ redis: { url: proxy.url } });
   });

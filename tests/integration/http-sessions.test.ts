@@ -32,7 +32,6 @@ describe('sessions over HTTP', () => {
     cluster = await Cluster.open(redis, {
       gateway: { auth: { tokens }, rate_limit: { requests_per_second: 0 } },
       agents: { echo: { kind: 'echo' } },
-      lease: { linger: '200ms' },
     });
     // Idle soon, so that its end is there to be seen.
     const settings = { session: { max_log_bytes: '32MiB' }, lease: { linger: '50ms' } };
