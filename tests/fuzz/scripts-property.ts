@@ -82,6 +82,13 @@ const together = fc.oneof(
     { kind: 'retry', node: by, how: 'failed', isLate: false, twice: false },
     { kind: 'sweep', twice: false },
   ]),
+  // A holder gives up a turn of which it has streamed something.
+  node.map((by): Step[] => [
+    { kind: 'append', mode: 'enqueue', twice: false },
+    { kind: 'take', node: by, twice: false },
+    { kind: 'delta', node: by, twice: false },
+    { kind: 'release', node: by, how: 'yield', twice: false },
+  ]),
   // One node after the other dies of the head.
   node.map((by): Step[] =>
     Array.from({ length: 6 }, (): Step[] => [

@@ -22,6 +22,7 @@ const accepted: ContractCase[] = [
         message_id,
         position: 0,
         durability: expect.stringMatching(/^(memory|aof|replica)$/),
+        input: { content: 'hello', mode: 'enqueue' },
         cursor: 1,
         seq: 1,
       });
