@@ -78,7 +78,7 @@ describe('another principal', () => {
   let node: GatewayProcess;
   let owner: FrameClient;
   beforeAll(async () => {
-    cluster = await Cluster.open(await startRedis());
+    cluster = await Cluster.open(await startRedis(), { lease: { linger: '200ms' } });
     cluster.agent.behave(httpBehaviours.delayMs(0));
     const tokens = [
       { token: alice, principal: 'alice' },

@@ -26,7 +26,8 @@ describe('a Redis that is half there', () => {
   beforeEach(async () => {
     redis = await startRedis();
     proxy = await startTcpProxy(redis.port);
-    cluster = await Cluster.open(redis, { redis: { url: proxy.url }, lease: { ttl: '6s' } });
+    const lease = { ttl: '6s', linger: '200ms' };
+    cluster = await Cluster.open(redis, { redis: { url: proxy.url }, lease });
     node = await cluster.start();
   });
   afterEach(async () => {
