@@ -65,7 +65,7 @@ export const plans: Readonly<Record<string, Plan>> = {
     act: sayThree,
   },
   'a wake': {
-    calls: ['turn-begin:2'],
+    calls: ['inbox-append:2', 'turn-commit:2'], // the append begins the turn
     settings: { lease: { linger: '5s' } },
     act: async (stage) => {
       stage.say('m1');

@@ -14,7 +14,7 @@ describe('the lines of a log', () => {
   afterAll(() => cluster.stop());
 
   async function converse(level: string) {
-    const node = await cluster.start({ log: { level } });
+    const node = await cluster.start({ log: { level }, lease: { linger: '200ms' } });
     const client = await cluster.attach(node, { session_id: level });
     cluster.agent.behave(httpBehaviours.delayMs(0));
     for (let n = 0; n < TURNS; n++) await client.final(client.message('a message'));
