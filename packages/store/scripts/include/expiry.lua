@@ -1,6 +1,6 @@
 -- Expiry is whole: all keys of an idle session go at one moment, none of a session with work (C4), nor of one that
 -- somebody holds: who gives the lease up, or the sweep that finds it dead, sets the time. A message looks for one
--- all the same: a node of an older release sets it under a lease.
+-- all the same: layout 1 set it under a lease.
 -- NEEDS: clock; state inbox events messages seen
 local function expiry_set(at)
   for _, key in ipairs({ state, inbox, events, messages, seen }) do
