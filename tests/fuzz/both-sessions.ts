@@ -361,7 +361,6 @@ export class BothSessions {
       leaseKey,
       inbox: inbox.map(({ id }) => id),
       seen: [...(isEnded ? [] : this.model.s.seen.keys())].sort(),
-      isPending: inbox.length > 0,
       isListed: !isEnded,
       expires: inbox.length === 0 && s.token === undefined,
       events: events.slice(Math.max(this.#readTo, seen.low - 1)),

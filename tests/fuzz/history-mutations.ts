@@ -37,7 +37,7 @@ export const historyMutations: readonly ScriptMutation[] = [
   {
     name: 'a log grows beyond max_events',
     script: 'turnCommit',
-    from: 'if is_long or',
-    to: 'if',
+    from: 'if not low or (cursor - low + 1) * 8 > max_events * 9 or',
+    to: 'if not low or',
   },
 ];

@@ -1,5 +1,5 @@
 export type Mode = 'enqueue' | 'collect' | 'interrupt' | 'reject';
-export type How = 'idle' | 'yield' | 'hand_over' | 'force';
+export type How = 'yield' | 'hand_over' | 'force';
 /** Why an attempt is repeated: the agent says that its failure passes, or its process died. */
 export type Ended = 'failed' | 'cut';
 

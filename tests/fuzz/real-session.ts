@@ -31,8 +31,6 @@ export type Seen = {
   readonly inbox: readonly string[];
   /** Ids that were accepted, in the order of their names. */
   readonly seen: readonly string[];
-  /** Among the sessions with work. */
-  readonly isPending: boolean;
   /** Among all sessions, and among those of its principal. */
   readonly isListed: boolean;
   /** All of the session's keys go at one moment. */
@@ -287,6 +285,7 @@ export class RealSession {
     const { swept, pending, held } = keys.partition(keys.partitionOf(this.id));
     const due = client.pipeline().del(swept);
     for (const listing of [pending, held]) due.zadd(listing, 'XX', 1, this.id);
+    if ((await client.hexists(this.#keys.state, 'due')) === 1) due.hset(this.#keys.state, 'due', 1);
     await due.exec();
   }
 
@@ -323,7 +322,7 @@ export class RealSession {
     const { state, inbox, events, messages, seen, pending, held, lease, sessions, owned } =
       this.#keys;
     const fields = ['cursor', 'batch', 'attempt', 'abort', 'holder', 'bytes', 'ended'] as const;
-    const kept = ['token', 'history_bytes', 'history_own', 'log_low'] as const;
+    const kept = ['token', 'history_bytes', 'history_own', 'log_low', 'lease_until'] as const;
     const replies = await this.options.client
       .pipeline()
       .hmget(state, ...fields, ...kept)
@@ -357,7 +356,8 @@ export class RealSession {
       string[],
       ...number[],
     ];
-    const [cursor, batch, attempt, abort, holder, bytes, ended, token, history, own, low] = stored;
+    const [cursor, batch, attempt, abort, holder, bytes, ended, token, ...more] = stored;
+    const [history, own, low, until] = more;
     const first = Number.parseInt(log[0]?.[0] ?? '1', 10);
     for (const [at, [entryId]] of log.entries()) {
       if (entryId !== `${first + at}-0`) throw new Error(`E1: ${entryId} is event ${first + at}`);
@@ -367,6 +367,9 @@ export class RealSession {
     const sum = entries.reduce((total, entry) => total + Buffer.byteLength(entry), 0);
     if (!ended && Number(bytes) !== sum) throw new Error(`S4: ${bytes} bytes where ${sum} wait`);
     if (token && looked === null) throw new Error('C4: no sweep looks at its lease');
+    if (entries.length > 0 && due === null) throw new Error('T7: no sweep looks at what waits');
+    const isLate = holder && Number(until) > 1 && Number(due) > Number(until);
+    if (entries.length > 0 && isLate) throw new Error(`T7: ${due} is after the lease of ${until}`);
     if ((listed === null) !== (listedOwn === null)) throw new Error('listed in one of two');
     const started = Number(batch ?? 0);
     return {
@@ -378,7 +381,6 @@ export class RealSession {
       leaseKey: leaseKey ?? undefined,
       inbox: idsOf(entries),
       seen: ids.sort(),
-      isPending: due !== null,
       isListed: listed !== null,
       expires: expiresWhole(times),
       events: unread.map(([, flat]) => eventOf(flat)),

@@ -149,12 +149,6 @@ export const mutations: readonly ScriptMutation[] = [
     to: '',
   },
   {
-    name: 'a release does not look into the inbox',
-    script: 'turnRelease',
-    from: "if first and how == 'idle' and not stands then return { 'more' } end",
-    to: '',
-  },
-  {
     name: 'a started message can be cancelled',
     script: 'messageCancel',
     from: 'local BLOCK, started = 8, tonumber(s.batch or 0)',
@@ -181,8 +175,8 @@ export const mutations: readonly ScriptMutation[] = [
   {
     name: 'a repeated acceptance is taken for a message sent again',
     script: 'inboxAppend',
-    from: '(known or s.ended) and call_answer()',
-    to: 'nil',
+    from: 'if known or s.ended then',
+    to: 'if false then',
   },
   {
     name: 'a message sent again is taken for a repeated call',
@@ -277,14 +271,20 @@ export const mutations: readonly ScriptMutation[] = [
   {
     name: 'a message begins a turn while its session is paused',
     script: 'inboxAppend',
-    from: 'waiting == 0 and not paused and s.begins',
-    to: 'waiting == 0 and s.begins',
+    from: 'waiting == 0 and not paused and s.last_turn',
+    to: 'waiting == 0 and s.last_turn',
   },
   {
     name: 'a message begins the turn of another that waits before it',
     script: 'inboxAppend',
     from: 'turn_id and waiting == 0 and not paused',
     to: 'turn_id and not paused',
+  },
+  {
+    name: 'a message takes a session for listed that the sweep has struck off',
+    script: 'inboxAppend',
+    from: 'local listed = live and s.due and tonumber(s.due) > now and',
+    to: 'local listed = live and s.due and',
   },
   {
     name: 'a turn that a message began is begun again by its holder',

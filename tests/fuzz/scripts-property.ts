@@ -39,7 +39,7 @@ const steps = fc.oneof(
   step(3, {
     kind: kind('release'),
     node,
-    how: fc.constantFrom('idle', 'yield', 'hand_over', 'force', 'force'),
+    how: fc.constantFrom('yield', 'yield', 'hand_over', 'force', 'force'),
   }),
   step(1, { kind: kind('renew_many', 'release_many') }),
   step(3, { kind: kind('expire', 'ripen', 'abort', 'abort', 'attach') }),

@@ -206,7 +206,6 @@ export class SessionModel extends ModelBase {
     const { s } = this;
     if (!this.holds(by)) return this.hasReleased(by) ? this.releaseAnswer() : fenced;
     const { standsStill } = this;
-    if (s.inbox.length > 0 && how === 'idle' && !standsStill) return { word: 'more' };
     const isCut = how === 'force' && s.started > 0;
     if (isCut) {
       s.events.push(['e']);

@@ -91,7 +91,7 @@ export const pauseCalls: ScriptCall[] = [
       return () => store.leases.commit(lease, commitOf('t1'));
     },
   },
-  ...(['idle', 'yield', 'force'] as const).map((how) => ({
+  ...(['yield', 'force'] as const).map((how) => ({
     script: 'turn-release',
     when: `${how}, and it is paused`,
     prepare: async (store: Store) => {

@@ -294,7 +294,7 @@ const ending: ScriptCall[] = [
       return () => store.leases.commit(lease, end);
     },
   },
-  ...(['idle', 'yield', 'force'] as const).map((how) => ({
+  ...(['yield', 'force'] as const).map((how) => ({
     script: 'turn-release',
     when: `${how}, and messages wait`,
     prepare: async (store: Store) => {
@@ -307,7 +307,7 @@ const ending: ScriptCall[] = [
     when: 'nothing waits',
     prepare: async (store) => {
       const { lease } = await lingering(store);
-      return () => store.leases.release(lease, 'idle');
+      return () => store.leases.release(lease, 'yield');
     },
   },
   {

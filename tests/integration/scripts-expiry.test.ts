@@ -59,7 +59,7 @@ describe('how long a session is kept', () => {
     await expectKept('appended to an unused session');
     const { lease: first } = await take(store, ref, 't0');
     await store.leases.commit(first, commitOf('t0'));
-    await store.leases.release(first, 'idle');
+    await store.leases.release(first, 'yield');
     await append(store, ref, 'm1');
     await append(store, ref, 'm2');
     await expectKept('appended to an idle session');
@@ -128,7 +128,7 @@ describe('how long a session is kept', () => {
     expect(Number(await client.zscore(held, id))).toBeGreaterThan(await redisMs());
     await store.leases.renew(lease, claim.deadlineMs);
     await store.leases.commit(lease, commitOf('t1'));
-    await store.leases.release(lease, 'idle');
+    await store.leases.release(lease, 'yield');
     await expectExpiring('released', RESUME_WINDOW_MS, 0);
   });
 
@@ -137,7 +137,7 @@ describe('how long a session is kept', () => {
     const { lease } = await take(store, ref, 't1');
     await store.leases.commit(lease, commitOf('t1'));
     const steps: [string, () => Promise<unknown>, 'moves' | 'stays'][] = [
-      ['released', () => store.leases.release(lease, 'idle'), 'moves'],
+      ['released', () => store.leases.release(lease, 'yield'), 'moves'],
       ['marked', () => store.sessions.mark(ref, { detached: 1 }), 'stays'],
       ['read', () => store.sessions.read(ref, { count: 10 }), 'stays'],
       ['aborted in vain', () => store.inbox.abort(ref, { reason: 'user' }), 'stays'],
@@ -205,7 +205,7 @@ describe('how long a session is kept', () => {
     const busy = await sessionWith(short, 'busy', 'm1');
     const { lease } = await take(short, ref, 't1');
     await short.leases.commit(lease, commitOf('t1'));
-    await short.leases.release(lease, 'idle');
+    await short.leases.release(lease, 'yield');
     const { sessions, owned } = short.keys.session(id);
     expect(await client.zscore(sessions, id)).not.toBeNull();
     expect(await client.zscore(owned, id)).not.toBeNull();

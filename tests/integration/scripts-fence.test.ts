@@ -36,7 +36,7 @@ describe('a write under a lease', () => {
   });
 
   const batch = [streamFields('token_stream', 'm1', { content: 'x' })];
-  const release = (how: 'idle' | 'yield' | 'force') => (lease: Lease) =>
+  const release = (how: 'yield' | 'force') => (lease: Lease) =>
     store.leases.release(lease, how, 'drain');
   /** Every script that runs under a lease, and what it answers to the one who has it. */
   const writes: [string, (lease: Lease) => Promise<{ kind: string }>, string][] = [
@@ -46,7 +46,6 @@ describe('a write under a lease', () => {
       'appended',
     ],
     ['turn-commit', (lease) => store.leases.commit(lease, commitOf('t1')), 'next'],
-    ['turn-release idle', release('idle'), 'more'],
     ['turn-release yield', release('yield'), 'handed'],
     ['turn-release force', release('force'), 'handed'],
     [

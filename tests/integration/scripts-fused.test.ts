@@ -4,7 +4,6 @@ import { eventually, startRedis, type TestRedis } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
 import {
   append,
-  attach,
   commitOf,
   expireLease,
   openTestStore,
@@ -81,7 +80,6 @@ describe('a message for a holder that lingers', () => {
   it('T3 is as if not begun when its holder has no room: no attempt, no retry for clients', async () => {
     await append(store, ref, 'm2');
     await begun();
-    expect(await store.leases.release(lease, 'idle')).toEqual({ kind: 'more' });
     expect(await store.leases.release(lease, 'yield')).toMatchObject({ kind: 'handed' });
     const { head } = await take(store, ref, 't2');
     expect(head).toMatchObject({ attempt: 1, turnId: 't2', abort: '' });
@@ -110,14 +108,5 @@ describe('a message for a holder that lingers', () => {
     await eventually(() => heard.length > 0);
     expect(heard).toEqual([{ kind: 'plain', id: lease.id }]);
     expect(await store.leases.begin(lease, { turnId: 't2' })).toMatchObject({ why: 'paused' });
-  });
-
-  it('L3 begins nothing for a holder of an older release, which knows plain wakes only', async () => {
-    await client.hdel(store.keys.session(lease.id).state, 'begins');
-    await append(store, ref, 'm2');
-    await eventually(() => heard.length > 0);
-    expect(heard).toEqual([{ kind: 'plain', id: lease.id }]);
-    expect(await stateOf('batch')).toEqual([null]);
-    await attach(store, ref);
   });
 });

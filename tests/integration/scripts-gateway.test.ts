@@ -265,7 +265,6 @@ describe('scripts below a running gateway', () => {
       const answers = [
         await store.leases.appendEvents(stale, { turnId, number: 99, batch }),
         await store.leases.commit(stale, commitOf(turnId)),
-        await store.leases.release(stale, 'idle'),
         await store.leases.release(stale, 'yield'),
         await store.leases.release(stale, 'force', 'late'),
       ];

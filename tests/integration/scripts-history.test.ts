@@ -139,7 +139,7 @@ describe('the texts of a session', () => {
     const few = await openTestStore(url, { limits: { maxEvents: 8 } });
     const { lease } = await take(few, ref, 't4');
     await few.leases.commit(lease, commitOf('t4', { content: 'reply to m4' }));
-    await few.leases.release(lease, 'idle');
+    await few.leases.release(lease, 'yield');
     await talk(
       few,
       names(4).map((name) => `new-${name}`),
@@ -184,7 +184,7 @@ describe('the texts of a session', () => {
   });
 
   it.each([
-    ['itself', (lease: Lease) => store.leases.release(lease, 'idle')],
+    ['itself', (lease: Lease) => store.leases.release(lease, 'yield')],
     [
       'with others',
       async (lease: Lease) => {

@@ -6,6 +6,7 @@ import {
   append,
   attach,
   commitOf,
+  expireLease,
   idOf,
   openTestStore,
   sessionWith,
@@ -78,13 +79,44 @@ describe('who is told of work', () => {
     expect([holder, mark]).toEqual(['n1', null]);
     expect(await client.zscore(pending, lease.id)).toBe(until);
     // Giving up with work left draws the ring that the holder then has to add.
-    expect(await store.leases.release(lease, 'idle')).toEqual({ kind: 'more' });
     expect(await store.leases.release(lease, 'yield')).toMatchObject({ kind: 'handed', ring: '2' });
     await attach(store, ref); // its answer comes behind what was published before
     const [wake, entry] = (heard[0] ?? '').split('\n');
     expect(wake).toMatch(new RegExp(`^begun ${lease.id} t1 turn_\\S+ \\d+$`));
     expect(entry).toMatch(/^m2 \d+ 0 enqueue\.3 /);
     expect(heard).toHaveLength(1);
+  });
+
+  it('T7 a session stays listed until the sweep looks, and its next message under the lease writes none of it', async () => {
+    const ref = await sessionWith(store, 'listed', 'm1');
+    const { lease } = await take(store, ref, 't1');
+    const { pending } = store.keys.session(lease.id);
+    const partition = store.keys.partitionOf(lease.id);
+    await store.channels.subscribe(
+      [`${store.keys.nodeChannelPrefix(partition)}n1`],
+      () => undefined,
+    );
+    const due = await client.zscore(pending, lease.id);
+    await store.leases.commit(lease, commitOf('t1'));
+    expect(await client.zscore(pending, lease.id)).toBe(due);
+    const calls = async () =>
+      /cmdstat_zadd:calls=(\d+)/.exec(await client.info('commandstats'))?.[1];
+    const before = Number(await calls());
+    await append(store, ref, 'm2');
+    expect(Number(await calls()) - before).toBe(1); // its id, among those that were accepted
+    expect(await client.zscore(pending, lease.id)).toBe(due);
+  });
+
+  it('T7 a session whose listing is gone with the time of its clock is listed again when its lease is over', async () => {
+    const ref = await sessionWith(store, 'unlisted', 'm1');
+    const { lease } = await take(store, ref, 't1');
+    const { pending, held } = store.keys.session(lease.id);
+    await client.zrem(pending, lease.id);
+    await expireLease(client, store, ref);
+    await client.zadd(held, 'XX', 1, lease.id);
+    expect(await sweepNow(lease.id)).toEqual([]);
+    expect(await client.zscore(pending, lease.id)).not.toBeNull();
+    expect(await sweepNow(lease.id)).toHaveLength(1);
   });
 
   it('L6 the sweep lets a live holder be, and rings once its lease is over', async () => {

@@ -48,7 +48,8 @@ describe('the scripts', () => {
       expect(keyLine).toContain(`local ${keys.join(', ')} = KEYS[1]`);
       expect(argLine).toContain(`local ${args.join(', ')} = ARGV[1]`);
       const [record = '', code = ''] = source.split(textOf('include/fence.lua').trimEnd());
-      expect(record).toMatch(/^local v = redis.call\('HMGET', state, .*'fence'.*'token'/m);
+      expect(record).toMatch(/^local s = \{ .*fence = false.*token = false/m);
+      expect(record).toContain("\nlocal v = redis.call('HGETALL', state)\n");
       expect(record.split('-- RULES:')[1]).toMatch(/^[^\n]*\n$/); // nothing comes before it
       expect(untilWrite(code)).toContain('\nif fenced then return {');
     },

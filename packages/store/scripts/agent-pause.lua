@@ -5,6 +5,7 @@
 -- RULES: P1 P2
 --@include clock
 --@include pause
+--@include pause-turned
 local number = redis.call('HGET', paused_agents, agent) or '0'
 if number == known and pause_holds(number) ~= (pause == '1') then
   number = pause_turned(number)

@@ -5,6 +5,7 @@
 -- REPLY: read <lines>
 -- RULES: B1
 --@include lines
+--@include lines-fill
 local BLOCK = 16
 local taken, bytes = {}, 0
 local function take(lines)

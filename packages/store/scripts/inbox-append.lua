@@ -10,18 +10,19 @@
 if not s.cursor then return { 'gone' } end
 --@include clock
 --@include log
---@include head
+--@include entry
 --@include seen
 --@include expiry
 --@include pause
---@include kept
+--@include due
 --@include inbox
---@include calls
 local known = redis.call('ZSCORE', seen, message_id)
-local answered = (known or s.ended) and call_answer()
-if answered then return answered end
+if known or s.ended then
+--@include call-answer
+end
 if s.ended then return { 'ended' } end
 if known then
+--@include kept
   local seq = tonumber(known)
   local is_waiting = seq >= WAITING
   local at = string.format('%d-0', is_waiting and seq - WAITING or seq)
@@ -45,6 +46,6 @@ local entry = inbox_entry(message_id, position, mode, body)
 local limit = inbox_full(entry)
 if limit then return { 'full', limit } end
 local answer = inbox_put(message_id, position, mode, entry, turn_id)
-call_keep(answer)
+--@include call-keep
 state_save()
 return answer

@@ -1,5 +1,5 @@
 -- Moves the end of the lease; tells the holder of an abort, and of a message, that it did not hear.
--- KEYS: state inbox pending held
+-- KEYS: state inbox held
 -- ARGV: token fence id ttl
 -- REPLY: fenced | ended | renewed <abort> <something waits>
 -- RULES: L1 L3 T6 T7
@@ -7,8 +7,8 @@
 if fenced then return { s.ended and 'ended' or 'fenced' } end -- by D9
 --@include clock
 local waits = redis.call('LLEN', inbox) > 0
---@include due
-due_move({ id })
+--@include held-move
+held_move({ id })
 put('lease_until', now + ttl)
 put('lease_ttl', ttl)
 state_save()

@@ -1,12 +1,12 @@
 -- Moves the ends of leases of one partition. Each is looked at for itself: one that is refused, or whose keys are
 -- damaged, keeps no other from it. The Redlock is extended in the same step while its key is still this lease's,
 -- which is sound for a single Redlock instance only.
--- KEYS: pending held
+-- KEYS: held
 -- ARGV: session_prefix leases ttl
 -- REPLY: looked <fenced | ended | unlocked | damaged <why> | renewed <abort> <something waits>, of each>
 -- RULES: L1 L3 L6 T6 T7 C2 C4
 --@include clock
---@include due
+--@include held-move
 local function look(own, token, fence)
   local read = redis.call('HMGET', own .. ':state', 'token', 'fence', 'ended', 'abort', 'cursor')
   local s = { token = read[1], fence = read[2] }
@@ -31,5 +31,5 @@ for at, entry in ipairs(cjson.decode(leases)) do
   end
   replies[at] = answer
 end
-due_move(moved)
+held_move(moved)
 return { 'looked', replies }

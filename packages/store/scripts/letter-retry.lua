@@ -17,10 +17,11 @@ local letter = number and letter_read(number)
 if not letter then return { 'not_found' } end
 --@include clock
 --@include log
---@include head
+--@include entry
 --@include seen
 --@include expiry
 --@include pause
+--@include due
 if not cursor then return { 'gone' } end
 letters_read()
 --@include inbox

@@ -1,11 +1,11 @@
 -- Takes a message that was not started out of the inbox, with outcome `cancelled`.
--- KEYS: state inbox events messages seen pending
+-- KEYS: state inbox events messages seen
 -- ARGV: server channel id message_id max_events max_log_bytes max_seen resume_window
 -- REPLY: not_found | not_pending | cancelled
 -- RULES: S2 S3 C4
 --@include clock
 --@include log
---@include head
+--@include entry
 --@include seen
 --@include expiry
 --@include leave
@@ -23,7 +23,6 @@ local found = score >= WAITING and entry_find()
 if not found then -- cancelled before (the reply was lost, say): the same answer
   return { outcome_of(message_id) == 'cancelled' and 'cancelled' or 'not_pending' }
 end
-redis.call('ZCARD', pending) -- read before anything is written
 leave(found, { 's', 'cancelled' })
 leave_done()
 state_save()

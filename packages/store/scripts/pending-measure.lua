@@ -1,6 +1,6 @@
--- How much waits in a partition, and since when: of at most 100 of its sessions, so that the work of one
--- call is bounded. A session is as old as the head of its inbox; one that is paused waits for its operator,
--- and is not late.
+-- How much waits in a partition, and since when: of at most 100 of the sessions that are listed, so that the work of
+-- one call is bounded; of more, so many sessions are taken to have work as among these. A session is as old as the
+-- head of its inbox; one that is paused waits for its operator, and is not late.
 -- KEYS: pending paused_agents
 -- ARGV: session_prefix
 -- REPLY: measured <sessions> <messages> <ms since the oldest head was accepted>
@@ -8,11 +8,13 @@
 local LOOKED_AT_MAX = 100
 --@include clock
 --@include pause
-local messages, oldest = 0, now
-for _, id in ipairs(redis.call('ZRANGE', pending, 0, LOOKED_AT_MAX - 1)) do
+local messages, with_work, oldest = 0, 0, now
+local looked_at = redis.call('ZRANGE', pending, 0, LOOKED_AT_MAX - 1)
+for _, id in ipairs(looked_at) do
   local inbox = session_prefix .. id .. ':inbox'
   local head = redis.call('LINDEX', inbox, 0)
   if head then
+    with_work = with_work + 1
     messages = messages + redis.call('LLEN', inbox)
     local r = redis.call('HMGET', session_prefix .. id .. ':state', 'paused', 'agent')
     if not is_paused({ paused = r[1], agent = r[2] }) then
@@ -20,4 +22,5 @@ for _, id in ipairs(redis.call('ZRANGE', pending, 0, LOOKED_AT_MAX - 1)) do
     end
   end
 end
-return { 'measured', redis.call('ZCARD', pending), messages, now - oldest }
+local sessions = math.floor(redis.call('ZCARD', pending) * with_work / math.max(1, #looked_at))
+return { 'measured', sessions, messages, now - oldest }

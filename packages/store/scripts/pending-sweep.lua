@@ -12,6 +12,7 @@ local LETTER_KEPT = 30 * 24 * 3600 * 1000 -- a person had a month to look at it
 --@include clock
 --@include live
 --@include pause
+--@include stands
 local LOOKED_AT = { 'lease_until', 'holder', 'sweeps', 'lease_ttl', 'batch', 'abort', 'retry_at', 'retry_delay',
   'paused', 'agent' }
 local aside = {}
@@ -36,13 +37,12 @@ end
 if horizon ~= '0' and at and math.abs(now - at) < interval / 2 then return { 'early' } end
 local rings = {}
 local function look(id)
+  if redis.call('LLEN', session_prefix .. id .. ':inbox') == 0 then return redis.call('ZREM', pending, id) end
   local state = session_prefix .. id .. ':state'
   local r = {}
   local read = redis.call('HMGET', state, unpack(LOOKED_AT))
   for at, field in ipairs(LOOKED_AT) do r[field] = read[at] end
-  if redis.call('LLEN', session_prefix .. id .. ':inbox') == 0 then
-    redis.call('ZREM', pending, id)
-  elseif lease_lives(r) then
+  if lease_lives(r) then
     redis.call('ZADD', pending, r.lease_until, id)
   elseif retry_wait(r) > 0 then
     local due = now + retry_wait(r)

@@ -6,11 +6,13 @@
 -- RULES: T7 P1 P3
 --@include clock
 --@include pause
+--@include stands
+--@include due
 if redis.call('LLEN', inbox) == 0 then return { 'none' } end
 local drawn_by, drawn = string.match(s.drawn or '', '^(%S+) (%d+)$')
 if drawn_by == call then return { 'drawn', drawn } end -- its reply was lost
 if stands_still(s) then return { 'none' } end
-redis.call('ZADD', pending, int(now + 2000 + delay), id)
+due_set(now + 2000 + delay)
 local ring = tonumber(s.ring or 0) + 1
 put('ring', ring)
 put('ring_mark', ring)

@@ -6,7 +6,8 @@
 --        <executing> <from> <resync> <agent> <message id of the started head> <paused> <events>
 -- RULES: E2 E3 E4 E6 E10 B1 C4
 --@include clock
---@include head
+--@include entry
+--@include epoch
 --@include live
 --@include expiry
 --@include pause
@@ -21,7 +22,7 @@ redis.call('HLEN', paused_agents)
 if is_new then
   local epoch = epoch_after(s.epoch)
   redis.call('DEL', state, inbox, events, messages, seen)
-  state_clear()
+  for field in pairs(s) do s[field] = false end
   for field, value in pairs({ agent = agent, principal = principal, session_id = session_id, cursor = 0,
     epoch = epoch, server = server, created_at = now, last_activity = now, creator = connection,
     metadata = metadata, accepted = 0, bytes = 0 }) do put(field, value) end

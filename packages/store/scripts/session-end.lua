@@ -10,7 +10,7 @@ local recorded = redis.call('GET', end_call)
 if recorded then return { 'ended', recorded } end
 --@include clock
 --@include log
---@include head
+--@include entry
 --@include live
 --@include expiry
 --@include end-record

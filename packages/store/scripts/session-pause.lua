@@ -6,6 +6,9 @@
 --@include clock
 --@include live
 --@include pause
+--@include pause-turned
+--@include stands
+--@include due
 if not s.cursor or s.ended then return { 'not_found' } end
 local waiting = redis.call('LLEN', inbox)
 redis.call('ZCARD', pending) -- read before anything is written
@@ -25,7 +28,7 @@ if pause ~= '1' and not live and waiting > 0 and not stands_still(s) and retry_w
     put('ring', ring)
     put('ring_mark', ring)
     put('sweeps', 0)
-    redis.call('ZADD', pending, int(now + 2000), id)
+    due_set(now + 2000)
   else ring = s.ring_mark or '' end -- its reply was lost
 end
 state_save()

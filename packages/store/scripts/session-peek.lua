@@ -8,6 +8,8 @@
 -- RULES: L6 T4 T5 T7 P1 P3
 --@include clock
 --@include pause
+--@include stands
+--@include due
 --@include attempts
 local is_last_ring = s.ring_mark == ring
 local function answer(...)
@@ -17,7 +19,6 @@ end
 redis.call('ZCARD', pending) -- read before anything is written
 local is_locked = redis.call('STRLEN', lease) > 0
 if redis.call('LLEN', inbox) == 0 then
-  redis.call('ZREM', pending, id)
   if is_last_ring then put('ring_mark', false) end
   return answer('none')
 end
@@ -30,7 +31,7 @@ if s.holder and ends > now then
     put('lease_until', ends)
     if redis.call('PTTL', lease) > tonumber(ttl) then redis.call('PEXPIRE', lease, ttl) end
   end
-  redis.call('ZADD', pending, ends, id)
+  due_set(ends)
   return answer('held', s.holder)
 end
 if stands_still(s) then

@@ -9,6 +9,7 @@ local BLOCK = 16
 --@include clock
 --@include pause
 --@include lines
+--@include lines-fill
 if not s.agent or s.ended then return { 'not_found' } end
 local fields = {} -- by name: there may be thousands of resume marks beside them
 for name, value in pairs({ principal = s.principal, holder = s.holder, lease_until = s.lease_until,

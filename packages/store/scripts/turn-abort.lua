@@ -10,7 +10,9 @@
 local CALLS_KEPT = 16 -- `<call> <word> <ring> <message_id>` each, the newest first
 --@include clock
 --@include log
---@include head
+--@include entry
+--@include head-forget
+--@include due
 --@include seen
 --@include expiry
 --@include history
@@ -73,6 +75,6 @@ if not leave_done() and begun and not paused then
   ring = tonumber(s.ring or 0) + 1
   put('ring', ring)
   put('ring_mark', ring)
-  redis.call('ZADD', pending, int(now + 2000), id)
+  due_set(now + 2000)
 end
 return answer('aborted', stopped, ring)

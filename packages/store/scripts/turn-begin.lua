@@ -8,10 +8,13 @@
 if not s.cursor then return { 'refused', 'gone' } end
 --@include clock
 --@include log
---@include head
+--@include entry
+--@include head-start
 --@include head-reply
 --@include live
 --@include pause
+--@include stands
+--@include due
 --@include attempts
 local holding = s.token == token
 if holding and s.turn_id == turn_id then return head_reply(s.turn_word) end -- its reply was lost
@@ -31,7 +34,6 @@ if not holding then
   put('pause', s.handed_at and now - s.handed_at or is_taken_over and 'lost' or '')
   put('cut', s.handed or '')
   put('fence', int(math.max(tonumber(fence) + 1, now)))
-  put('begins', s.fence) -- this holder takes turns that messages begin
 end
 local again = s.batch ~= false -- started before, by somebody who died, gave up or let it wait
 local attempt, cuts, word = attempts_next()
@@ -54,7 +56,7 @@ if again and word ~= 'exhausted' then
   log_append({ 't', 'r', 'm', message_id, 'u', turn_id, 'a', attempt })
   log_save()
 end
-redis.call('ZADD', pending, s.lease_until, id)
+due_set(s.lease_until)
 if not holding then redis.call('ZADD', held, s.lease_until, id) end
 state_save()
 return head_reply(word)

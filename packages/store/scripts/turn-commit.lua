@@ -1,5 +1,5 @@
 -- Ends a turn: outcome, history, log and publication, and the next turn or idleness, in one step.
--- KEYS: state inbox events messages seen pending paused_agents sessions owned letters dead dead_owned
+-- KEYS: state inbox events messages seen paused_agents sessions owned letters dead dead_owned
 -- ARGV: token fence server channel id turn_id next_turn_id fetch status reason content usage
 --       trailing max_events max_log_bytes max_messages max_seen max_dead
 -- REPLY: fenced | idle | more | next <head> <entries>
@@ -8,10 +8,10 @@
 if fenced then return { 'fenced' } end
 --@include clock
 --@include log
---@include head
+--@include entry
+--@include head-forget
 --@include head-reply
 --@include seen
---@include letter
 --@include history
 --@include pause
 if s.last_turn == turn_id then -- its reply was lost; the next turn began with it, or with a message since
@@ -26,10 +26,10 @@ local next_first = table.remove(batch, s.batch + 1)
 local begins = next_first and fetch == '1' and not is_paused(s)
 local listings = { sessions, owned } -- by activity, to the minute
 if math.floor((s.committed_at or 0) / 60000) == math.floor(now / 60000) then listings = {} end
-for _, key in ipairs({ pending, unpack(listings) }) do redis.call('ZCARD', key) end -- read before anything is written
-if status == 'dead_lettered' then letters_read() end
+if status == 'dead_lettered' then listings = { sessions, owned, letters, dead, dead_owned } end
+for _, key in ipairs(listings) do redis.call('ZCARD', key) end -- read before anything is written
 
-for _, fields in ipairs(cjson.decode(trailing)) do
+for _, fields in ipairs(trailing == '[]' and {} or cjson.decode(trailing)) do
   for _, field in ipairs({ 'u', turn_id, 'a', s.attempt }) do table.insert(fields, field) end
   log_append(fields)
 end
@@ -37,20 +37,14 @@ local last = entry_id(batch[#batch])
 local bytes, outcomes = 0, {}
 for i, entry in ipairs(batch) do
   local message_id, position = entry_id(entry), string.match(entry, '^%S+ %d+ (%d+)')
-  local final = { 't', 'f', 'm', message_id, 'u', turn_id, 'c', i == #batch and content or '' }
-  local function add(name, value, usual)
-    if value ~= usual then table.insert(final, name) table.insert(final, value) end
-  end
-  add('p', position, '0')
-  add('a', s.attempt, '1')
-  add('s', status, 'ok')
-  add('r', reason, '')
-  if i == #batch then add('g', usage, '') else add('i', last, '') end
-  table.insert(outcomes, log_append(final))
-  table.insert(outcomes, message_id)
-  if status == 'dead_lettered' then
-    letter_keep(entry, reason, s.attempt)
-  end
+  local final, n = { 't', 'f', 'm', message_id, 'u', turn_id, 'c', i == #batch and content or '' }, 8
+  if position ~= '0' then final[n + 1], final[n + 2], n = 'p', position, n + 2 end
+  if s.attempt ~= '1' then final[n + 1], final[n + 2], n = 'a', s.attempt, n + 2 end
+  if status ~= 'ok' then final[n + 1], final[n + 2], n = 's', status, n + 2 end
+  if reason ~= '' then final[n + 1], final[n + 2], n = 'r', reason, n + 2 end
+  if i < #batch then final[n + 1], final[n + 2] = 'i', last
+  elseif usage ~= '' then final[n + 1], final[n + 2] = 'g', usage end
+  outcomes[2 * i - 1], outcomes[2 * i] = int(log_append(final)), message_id
   bytes = bytes + #entry
 end
 redis.call('LPOP', inbox, #batch)
@@ -59,20 +53,26 @@ log_save()
 for _, entry in ipairs(batch) do history_message(entry) end
 history_reply(cursor, { content, reason, usage })
 history_save(lines)
-if status == 'dead_lettered' then letter_trim(max_dead) end
+if status == 'dead_lettered' then
+--@include letter
+  for _, entry in ipairs(batch) do letter_keep(entry, reason, s.attempt) end
+  letter_trim(max_dead)
+end
 seen_trim(ids, max_seen)
 put('bytes', tonumber(s.bytes) - bytes)
-for _, listing in ipairs(listings) do redis.call('ZADD', listing, now_text, id) end
+if #listings > 0 then
+  redis.call('ZADD', sessions, now_text, id)
+  redis.call('ZADD', owned, now_text, id)
+end
 put('last_turn', turn_id)
-put('last_activity', now)
-put('committed_at', now)
+for _, field in ipairs({ 'last_activity', 'committed_at' }) do put(field, now) end
 head_forget()
 local answer = 'more'
 if not next_first then
-  redis.call('ZREM', pending, id)
   put('ring_mark', false)
   answer = 'idle'
 elseif begins then
+--@include head-start
   head_start(next_turn_id, next_first)
   answer = 'next'
 end

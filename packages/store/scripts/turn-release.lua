@@ -1,10 +1,9 @@
--- Gives the lease up. `idle`: only when nothing waits that may begin; `yield`: others come first;
--- `hand_over`: another node goes on at once; `force`: the running turn was aborted by the drain
--- deadline, its message stays at the head. A turn that its message began and that was not run is as if not
--- begun, unless it is to be aborted: then the next holder does that.
+-- Gives the lease up. `yield`: others come first; `hand_over`: another node goes on at once; `force`: the running
+-- turn was aborted by the drain deadline, its message stays at the head. A turn that its message began and that was
+-- not run is as if not begun, unless it is to be aborted: then the next holder does that.
 -- KEYS: state inbox events messages seen lease pending paused_agents ends
 -- ARGV: token fence server channel id node how lease_here reason max_events max_log_bytes resume_window
--- REPLY: fenced | more | released | handed <ring> <SESSION_END record>, '' each for none
+-- REPLY: fenced | released | handed <ring> <SESSION_END record>, '' each for none
 -- RULES: L3 T3 T7 C4 D2 D3 D4 D5 P1 P3
 --@include fence
 if fenced and s.released == token .. ' ' .. fence then -- its reply was lost
@@ -15,13 +14,14 @@ if fenced then return { 'fenced' } end
 --@include clock
 --@include log
 --@include end-record
---@include head
+--@include head-forget
+--@include due
 --@include expiry
 --@include pause
+--@include stands
 --@include compact
 local first, pending_count = redis.call('LINDEX', inbox, 0), redis.call('LLEN', inbox)
 local stands = first and stands_still(s)
-if first and how == 'idle' and not stands then return { 'more' } end
 local is_here = lease_here == '1' and redis.call('GET', lease) == token
 local ring, record = '', ''
 if first then
@@ -45,7 +45,7 @@ if first then
     put('ring', ring)
     put('ring_mark', ring)
   end
-  redis.call('ZADD', pending, int(now + 2000), id)
+  due_set(now + 2000)
 else expiry_set(now + resume_window) end
 put('released', token .. ' ' .. fence)
 put('released_ring', ring)

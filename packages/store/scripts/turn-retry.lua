@@ -9,6 +9,7 @@ local RING_ANSWERED = 2000 -- then the sweep rings
 if fenced and s.released == token .. ' ' .. fence then return { 'waiting', s.released_ring } end -- its reply was lost
 if fenced then return { 'fenced' } end
 --@include clock
+--@include due
 if s.turn_id ~= turn_id or not s.batch then return { 'fenced' } end
 if s.abort then return { 'aborted', s.abort } end
 if s.turn_word == 'alone' then return { 'spent' } end -- it was the last one
@@ -28,7 +29,7 @@ put('released_ring', s.ring)
 put('released_end', '')
 put('holder', false)
 put('token', false)
-redis.call('ZADD', pending, s.retry_at + RING_ANSWERED, id)
+due_set(s.retry_at + RING_ANSWERED)
 if is_here then redis.call('DEL', lease) end
 state_save()
 return { 'waiting', s.ring }

@@ -187,12 +187,12 @@ export function makeLeases(
     },
 
     /**
-     * `idle`: only when nothing waits; `yield`: others come first; `hand_over`: another node goes on at
-     * once; `force`: the same, and the turn was cut by the drain.
+     * `yield`: others come first; `hand_over`: another node goes on at once; `force`: the same, and the turn was cut
+     * by the drain.
      */
     release(
       lease: Lease,
-      how: 'idle' | 'yield' | 'hand_over' | 'force',
+      how: 'yield' | 'hand_over' | 'force',
       reason = '',
     ): Promise<scripts.ReleaseReply> {
       return connection.run(scripts.turnRelease, keys.session(lease.id), {

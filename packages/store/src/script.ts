@@ -36,10 +36,13 @@ type Declaration<K extends string, A extends string, R> = {
 function stateRecord(body: string): string {
   const names = [...body.matchAll(/\b[sr]\.([a-z_]+)/g)].map(([, name = '']) => name);
   const fields = [...new Set(names)].sort();
-  const list = fields.map((name) => `'${name}'`).join(', ');
-  const named = fields.map((name, at) => `${name} = v[${at + 1}]`).join(', ');
-  // One constructor: a table that grows field by field is made anew six times.
-  const read = `local v = redis.call('HMGET', state, ${list})\nlocal s = { ${named} }`;
+  // One constructor: a table that grows field by field is made anew six times. And the whole hash, which is a list to
+  // Redis: a field that is asked for by its name is a walk, one that is not there a walk to the end.
+  const read = `local s = { ${fields.map((name) => `${name} = false`).join(', ')} }
+local v = redis.call('HGETALL', state)
+for i = 1, #v, 2 do
+  if s[v[i]] ~= nil then s[v[i]] = v[i + 1] end
+end`;
   return /\bput\(/.test(body) ? `${read}\n${stateWrites}` : read;
 }
 

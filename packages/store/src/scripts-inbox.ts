@@ -55,7 +55,7 @@ export const inboxAppend = defineScript('inbox-append', {
 });
 
 export const messageCancel = defineScript('message-cancel', {
-  keys: ['state', 'inbox', 'events', 'messages', 'seen', 'pending'],
+  keys: ['state', 'inbox', 'events', 'messages', 'seen'],
   args: [
     'server',
     'channel',

@@ -18,7 +18,7 @@ export type LeaseRenewed =
 export type LeaseReleased = Fenced | { readonly kind: 'more' | 'released' } | Damaged;
 
 export const leasesRenew = defineScript('leases-renew', {
-  keys: ['pending', 'held'],
+  keys: ['held'],
   args: ['session_prefix', 'leases', 'ttl'],
   decode: (_word, reply) => each(reply, renewed),
 });

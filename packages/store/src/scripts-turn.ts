@@ -103,7 +103,6 @@ export const turnCommit = defineScript('turn-commit', {
     'events',
     'messages',
     'seen',
-    'pending',
     'paused_agents',
     'sessions',
     'owned',
@@ -141,7 +140,7 @@ export const turnCommit = defineScript('turn-commit', {
 
 export type ReleaseReply =
   | Fenced
-  | { readonly kind: 'more' | 'released' }
+  | { readonly kind: 'released' }
   /** `ring`: '' when it is paused. `record` is the SESSION_END to copy; '' when no turn was aborted. */
   | { readonly kind: 'handed'; readonly ring: string; readonly record: string };
 
@@ -173,7 +172,7 @@ export const turnRelease = defineScript('turn-release', {
   ],
   decode(word, reply): ReleaseReply {
     if (word === 'fenced') return fenced;
-    if (word === 'more' || word === 'released') return { kind: word };
+    if (word === 'released') return { kind: word };
     if (word !== 'handed') return unexpected(word);
     return { kind: 'handed', ring: reply.text(), record: reply.text() };
   },
@@ -210,7 +209,7 @@ export type RenewReply =
     };
 
 export const leaseRenew = defineScript('lease-renew', {
-  keys: ['state', 'inbox', 'pending', 'held'],
+  keys: ['state', 'inbox', 'held'],
   args: ['token', 'fence', 'id', 'ttl'],
   decode(word, reply): RenewReply {
     if (word === 'fenced' || word === 'ended') return { kind: 'fenced', isEnded: word === 'ended' };

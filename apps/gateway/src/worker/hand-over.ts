@@ -1,4 +1,4 @@
-import type { Lease, ReleaseReply } from '@sluice/store';
+import type { Lease, LeaseReleased, ReleaseReply } from '@sluice/store';
 import { insist, type WorkerContext } from './context.js';
 import type { HeldSession } from './held-session.js';
 
@@ -45,12 +45,10 @@ async function release(
   { leases, releases }: WorkerContext,
   lease: Lease,
   how: 'idle' | 'yield' | 'hand_over' | 'force',
-): Promise<ReleaseReply> {
-  if (how === 'idle') {
-    const reply = await releases.release(lease);
-    if (reply.kind !== 'damaged') return reply;
-  }
-  return leases.release(lease, how, FORCE_CLOSED);
+): Promise<ReleaseReply | LeaseReleased> {
+  if (how !== 'idle') return leases.release(lease, how, FORCE_CLOSED);
+  const reply = await releases.release(lease);
+  return reply.kind === 'damaged' ? leases.release(lease, 'yield') : reply;
 }
 
 /** Copies SESSION_END to the global stream; should this fail, the sweep of any node does it later. */

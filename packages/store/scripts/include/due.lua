@@ -1,12 +1,7 @@
--- When the sweep looks at sessions that have just been renewed: at the end of their leases, for work (T7) and for a
--- holder that died idle (C4).
--- NEEDS: clock; pending held ttl
-for _, listing in ipairs({ pending, held }) do redis.call('ZCARD', listing) end -- read before anything is written
-local function due_move(ids)
-  local scores, ends = {}, int(now + ttl)
-  for _, id in ipairs(ids) do
-    scores[#scores + 1], scores[#scores + 2] = ends, id
-  end
-  if #ids == 0 then return end
-  for _, listing in ipairs({ pending, held }) do redis.call('ZADD', listing, 'XX', unpack(scores)) end
+-- When the sweep looks at the session: early is right, late never (T7). Only the sweep strikes off one that has no
+-- work; until then a message that comes under the same lease finds it listed.
+-- NEEDS: s; pending id
+local function due_set(at)
+  put('due', at)
+  redis.call('ZADD', pending, s.due, id)
 end

@@ -1,10 +1,12 @@
 -- Accepting a message: its limits, its place, and who must be told (a ring, or a live holder).
--- NEEDS: s, clock, log, head, expiry, pause; inbox seen lease pending id node_channel max_inbox max_inbox_bytes
---        wakes_counted
+-- NEEDS: s, clock, log, entry, expiry, pause, due; inbox seen lease pending id node_channel max_inbox
+--        max_inbox_bytes wakes_counted
 local waiting = redis.call('LLEN', inbox)
-redis.call('ZCARD', pending) -- read before anything is written
 local started = tonumber(s.batch or 0)
 local live = s.holder and tonumber(s.lease_until or 0) > now
+local ends = live and math.min(s.lease_until, now + (s.lease_ttl or s.lease_until))
+local listed = live and s.due and tonumber(s.due) > now and tonumber(s.due) <= ends
+if not listed then redis.call('ZCARD', pending) end -- read before anything is written
 local function inbox_entry(message_id, position, mode, body)
   return table.concat({ message_id, now_text, int(position), mode, body }, ' ')
 end
@@ -12,11 +14,6 @@ end
 local function inbox_full(entry)
   if waiting >= tonumber(max_inbox) then return 'max_inbox' end
   if tonumber(s.bytes) + #entry > tonumber(max_inbox_bytes) then return 'max_inbox_bytes' end
-end
-local function ring_draw()
-  put('ring', tonumber(s.ring or 0) + 1)
-  put('ring_mark', s.ring)
-  return s.ring
 end
 --@include input
 -- Answers the acceptance and the number of the ring to add, '' when none is due; and whether the log has the
@@ -40,11 +37,12 @@ local function inbox_put(message_id, position, mode, entry, turn_id)
   expiry_remove()
   local ring, rung = '', s.ring_mark
   if started > 0 and mode == 'interrupt' then
+--@include stands
     if retry_wait(s) > 0 then rung = false end -- its ring comes only when the wait would have ended
     if not s.abort then put('abort', 'interrupt') end
     if live then redis.pcall('PUBLISH', node_channel .. s.holder, 'abort ' .. id) end
   elseif live and started == 0 then -- a lingering holder, or nobody any more
-    local begins = turn_id and waiting == 0 and not paused and s.begins == s.fence and s.last_turn
+    local begins = turn_id and waiting == 0 and not paused and s.last_turn
     local wake = begins and table.concat({ 'begun', id, s.last_turn, turn_id, now_text }, ' ') .. '\n' .. entry
     local heard = redis.pcall('PUBLISH', node_channel .. s.holder, wake or 'wake ' .. id)
     if (heard == 0 or type(heard) == 'table') and wakes_counted == '1' then
@@ -53,15 +51,25 @@ local function inbox_put(message_id, position, mode, entry, turn_id)
       redis.call('DEL', lease)
       live = false
     else
-      if begins then head_start(turn_id, entry) end
-      redis.call('ZADD', pending, int(math.min(s.lease_until, now + (s.lease_ttl or s.lease_until))), id)
+      if begins then
+--@include head-start
+        head_start(turn_id, entry)
+      end
+      if not listed then due_set(ends) end
     end
   end
-  if not live and rung then -- a ring is on its way; should it be lost, the sweep finds the session
-    redis.call('ZADD', pending, 'LT', int(now + 2000), id)
-  elseif not live then
-    if not (paused and not (s.batch and s.abort)) then ring = ring_draw() end
-    redis.call('ZADD', pending, int(now + 2000), id)
+  if not live then
+    put('due', false)
+    if rung then -- a ring is on its way; should it be lost, the sweep finds the session
+      redis.pcall('ZADD', pending, 'LT', int(now + 2000), id)
+    else
+      if not (paused and not (s.batch and s.abort)) then
+        ring = tonumber(s.ring or 0) + 1
+        put('ring', ring)
+        put('ring_mark', ring)
+      end
+      redis.pcall('ZADD', pending, int(now + 2000), id)
+    end
   end
   log_save()
   return { 'accepted', s.epoch, seq, now, position, ring, paused and 1 or 0, logged and 1 or 0 }

@@ -1,6 +1,7 @@
 -- What is kept of a message whose event was trimmed from the log (S3): its place in the inbox, or its
 -- reply in the history. A repeat must stay cheap, so it looks at the nearest lines only.
--- NEEDS: lines, head; inbox messages message_id
+-- NEEDS: lines, entry; inbox messages message_id
+--@include lines-fill
 local KEPT_LINES, KEPT_BYTES = 64, 2097152
 local function kept_walk(list, from, step, look)
   local bytes = 0

@@ -17,7 +17,6 @@ local function leave_done() -- true: nothing waits any more
   log_save()
   seen_trim(redis.call('ZCARD', seen), max_seen)
   if redis.call('LLEN', inbox) > 0 then return false end
-  redis.call('ZREM', pending, id)
   put('ring_mark', false)
   put('handed_at', false)
   if not s.token then expiry_set(now + resume_window) end -- else when its holder gives it up

@@ -5,49 +5,49 @@
 local cursor, log_bytes = tonumber(s.cursor), tonumber(s.log_bytes or 0) -- bytes of all events ever logged
 local history_own = tonumber(s.history_own or not s.log_low and s.history_bytes or 0) -- bytes of lines that name no event
 local published = {}
---@include trim
-local function epoch_renew()
-  put('epoch_before', s.epoch)
-  put('epoch_from', cursor)
-  put('epoch', epoch_after(s.epoch))
-end
--- The log is ahead of the cursor: a script was cut short in the middle. What was logged stays.
-local function log_mend()
-  local newest = redis.call('XREVRANGE', events, '+', '-', 'COUNT', 1)[1]
-  cursor = tonumber(string.match(newest[1], '^%d+'))
-  log_bytes = tonumber(newest[2][4]) or log_bytes
-  for i = 5, #newest[2] do log_bytes = log_bytes + #newest[2][i] end
-end
-local function log_add(run, fields) -- each event holds how many bytes came before it
-  return run('XADD', events, string.format('%d-0', cursor + 1), 'ts', now_text, 'b', int(log_bytes), unpack(fields))
-end
 local function log_append(fields)
-  for i, field in ipairs(fields) do
-    if type(field) == 'number' then fields[i] = int(field) end
+  local count, lengths = #fields, {}
+  for i = 1, count do
+    local field = fields[i]
+    if type(field) == 'number' then
+      field = int(field)
+      fields[i] = field
+    end
+    lengths[i] = #field
   end
   if s.server ~= server then -- another Redis process may have lost the tail (E2)
-    epoch_renew()
+--@include epoch
+    put('epoch_before', s.epoch)
+    put('epoch_from', cursor)
+    put('epoch', epoch_after(s.epoch))
     put('server', server)
   end
-  local added = log_add(redis.pcall, fields)
+  -- Each event holds how many bytes came before it.
+  local added = redis.pcall('XADD', events, int(cursor + 1) .. '-0', 'ts', now_text, 'b', int(log_bytes), unpack(fields))
   if type(added) == 'table' then -- refused: its place is taken, or nothing may be written now
-    if string.find(added.err, 'equal or smaller', 1, true) then log_mend() end
-    log_add(redis.call, fields)
+    if string.find(added.err, 'equal or smaller', 1, true) then
+      -- The log is ahead of the cursor: a script was cut short in the middle. What was logged stays.
+      local newest = redis.call('XREVRANGE', events, '+', '-', 'COUNT', 1)[1]
+      cursor = tonumber(string.match(newest[1], '^%d+'))
+      log_bytes = tonumber(newest[2][4]) or log_bytes
+      for i = 5, #newest[2] do log_bytes = log_bytes + #newest[2][i] end
+    end
+    redis.call('XADD', events, int(cursor + 1) .. '-0', 'ts', now_text, 'b', int(log_bytes), unpack(fields))
   end
   cursor = cursor + 1
-  local lengths = {}
-  for i, field in ipairs(fields) do
-    log_bytes, lengths[i] = log_bytes + #field, #field
-  end
-  local sizes = string.format(string.rep('%d,', #lengths - 1) .. '%d', unpack(lengths))
-  table.insert(published, table.concat({ s.epoch, int(cursor), now_text, sizes }, ' ') .. '\n')
-  table.insert(published, table.concat(fields)) -- as bytes, whose lengths were said: nobody escapes or parses them
+  for i = 1, count do log_bytes = log_bytes + lengths[i] end
+  local sizes = string.format(string.rep('%d,', count - 1) .. '%d', unpack(lengths))
+  -- As bytes, whose lengths were said: nobody escapes or parses them.
+  published[#published + 1] = table.concat({ s.epoch, int(cursor), now_text, sizes }, ' ') .. '\n'
+  published[#published + 1] = table.concat(fields)
   return cursor
 end
 local function log_save()
-  local low, floor = tonumber(s.log_low) or log_first(), tonumber(s.log_floor or 0)
-  local is_long = (cursor - low + 1) * 8 > max_events * 9
-  if is_long or log_bytes - floor > tonumber(max_log_bytes) then low, floor = log_trim() end
+  local low, floor = tonumber(s.log_low), tonumber(s.log_floor or 0)
+  if not low or (cursor - low + 1) * 8 > max_events * 9 or log_bytes - floor > tonumber(max_log_bytes) then
+--@include trim
+    low, floor = log_trim()
+  end
   put('cursor', cursor)
   put('log_bytes', log_bytes)
   put('log_low', low)

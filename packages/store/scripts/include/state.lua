@@ -4,9 +4,6 @@ local function put(field, value)
   if type(value) == 'number' then value = int(value) end
   if s[field] ~= value then s[field], changed[field] = value, true end
 end
-local function state_clear() -- the key is gone, and all that was read with it
-  for field in pairs(s) do s[field] = false end
-end
 local function state_save()
   local set, gone = {}, {}
   for field in pairs(changed) do

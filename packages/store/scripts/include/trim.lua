@@ -1,6 +1,7 @@
 -- Dropping the oldest events of a log that is over max_events, or over max_log_bytes, by an eighth at once; never the
 -- newest. Texts that the history names move into its lines first (T2).
 -- NEEDS: s, lines; events messages max_events max_log_bytes
+--@include lines-fill
 local function start_of(seq)
   local found = redis.call('XRANGE', events, string.format('%d-0', seq), '+', 'COUNT', 1)
   return tonumber(found[1][2][4]) or 0

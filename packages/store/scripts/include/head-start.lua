@@ -1,20 +1,13 @@
 -- The head of the inbox: one message, or the run of adjacent `collect` messages (at most 32). `batch` of the
 -- state is its size once it was started; what else is known of a started head means nothing without it.
--- NEEDS: s; inbox
+-- NEEDS: s, clock, entry; inbox
 local BATCH_MAX = 32
-local function entry_id(entry) return string.match(entry, '^%S+') end
-local function entry_mode(entry) return string.match(entry, '^%S+ %d+ %d+ (%a+)') end
 local function head_size(first)
   if entry_mode(first) ~= 'collect' then return 1 end
   local run = redis.call('LRANGE', inbox, 0, BATCH_MAX - 1)
   local size = 1
   while run[size + 1] and entry_mode(run[size + 1]) == 'collect' do size = size + 1 end
   return size
-end
--- The started head has its outcome: nothing of it is left to be taken for the next one's.
-local function head_forget()
-  for _, field in ipairs({ 'batch', 'attempt', 'abort', 'hand_overs', 'handed', 'turn_id', 'turn_word',
-    'pause', 'first_at', 'cuts', 'retry_at', 'retry_delay', 'failing_since' }) do put(field, false) end
 end
 -- The first attempt of the next head, in the holder's name.
 local function head_start(id_of_turn, first)
