@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { ensureBuilt } from './lib/build.mjs';
 import { bundle } from './lib/bundle.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
+import { inRoot } from './lib/paths.mjs';
 import { endRunning, run } from './lib/processes.mjs';
 import { ensureServer, waysToRedis } from './lib/redis-server.mjs';
 import { SetupError, say } from './lib/say.mjs';
@@ -27,6 +28,7 @@ try {
   // A container's process has another number inside: its share of the processor could not be read.
   if (!server) throw new SetupError(waysToRedis);
   process.env.SLUICE_REDIS_SERVER = server;
+  if (process.env.PROFILES) process.env.PROFILER = `--import ${inRoot('scripts', 'profile.mjs')}`;
   if (!(await ensureBuilt())) throw new SetupError('the build failed');
   const file = await bundle('bench', entries);
   process.exitCode = await run(process.execPath, [file, ...process.argv.slice(2)]);

@@ -1,7 +1,7 @@
 /**
- * `node scripts/flame.mjs PROFILE.cpuprofile [TITLE] > FILE.svg`: where a node's time went, as a flame graph. Make a
- * profile with NODE_OPTIONS='--cpu-prof --cpu-prof-dir=DIR'. Width is time on the processor; what waits is left out.
- * A frame that took less than 0.2 % is not drawn, nor is what it called.
+ * `node scripts/flame.mjs PROFILE.cpuprofile [TITLE] > FILE.svg`: where a node's time went, as a flame graph, of a
+ * profile that scripts/profile.mjs has made. Width is time on the processor; what waits is left out. A frame that
+ * took less than 0.2 % is not drawn, nor is what it called.
  */
 import { readFileSync } from 'node:fs';
 

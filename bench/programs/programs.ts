@@ -44,7 +44,7 @@ export async function startNode(options: NodeOptions): Promise<Running & { node:
   };
   const node = await startGateway({
     redisUrl,
-    env: { NODE_ENV: 'production' },
+    env: { NODE_ENV: 'production', NODE_OPTIONS: process.env.PROFILER },
     config: {
       worker: { concurrency },
       metrics: { public: true },

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Agent, AgentEvent } from '@sluice/agents';
-import { bounded } from '../../packages/agents/dist/bounded.js';
-import { wellFormed } from '../../packages/agents/dist/well-formed.js';
+import { screened } from '../../packages/agents/dist/screened.js';
 import { failureOf, makeTurn, run, terminal, textOf } from './agents-turn.js';
 
 const KIB = 1024;
+const limit = { maxReplyBytes: 64 * KIB };
 
 function streaming(events: readonly AgentEvent[], content: string): Agent {
   return {
@@ -18,7 +18,6 @@ function streaming(events: readonly AgentEvent[], content: string): Agent {
 const delta = (content: string): AgentEvent => ({ type: 'delta', content });
 
 describe('the size of what a turn streams', () => {
-  const limit = { maxReplyBytes: 64 * KIB };
   const piece = 'x'.repeat(16 * KIB);
   it.each<[string, AgentEvent]>([
     ['reasoning', { type: 'reasoning', content: piece }],
@@ -27,14 +26,14 @@ describe('the size of what a turn streams', () => {
     ['results', { type: 'tool_result', tool_call: { piece } }],
   ])('B1 %s without end are reply_too_large', async (_what, event) => {
     const fits = streaming(Array(30).fill(event), 'done');
-    expect((await run(bounded(fits, limit))).reply.content).toBe('done');
+    expect((await run(screened(fits, limit))).reply.content).toBe('done');
     const endless = streaming(Array(33).fill(event), 'done');
-    expect(await failureOf(bounded(endless, limit))).toEqual(terminal('reply_too_large'));
+    expect(await failureOf(screened(endless, limit))).toEqual(terminal('reply_too_large'));
   });
 
   it('B1 a reply is counted in bytes of UTF-8 while it streams', async () => {
     const agent = streaming(Array(3).fill(delta('é'.repeat(16 * KIB))), 'done');
-    expect(await failureOf(bounded(agent, limit))).toEqual(terminal('reply_too_large'));
+    expect(await failureOf(screened(agent, limit))).toEqual(terminal('reply_too_large'));
   });
 });
 
@@ -50,7 +49,7 @@ describe('text that is cut within a character', () => {
     ['a first half at the end', ['a', high]],
   ])('E1 the deltas add up to the reply: %s', async (_what, pieces) => {
     const { events, reply } = await run(
-      wellFormed(streaming(pieces.map(delta), pieces.join(''))),
+      screened(streaming(pieces.map(delta), pieces.join('')), limit),
       makeTurn(),
     );
     expect(reply.content).toBe(Buffer.from(pieces.join('')).toString());
@@ -65,7 +64,7 @@ describe('text that is cut within a character', () => {
       delta('x'),
       { type: 'reasoning', content: low },
     ];
-    const told = await run(wellFormed(streaming(events, 'x')));
+    const told = await run(screened(streaming(events, 'x'), limit));
     expect(told.events).toEqual([delta('x'), { type: 'reasoning', content: smile }]);
   });
 });

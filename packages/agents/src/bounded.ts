@@ -1,4 +1,4 @@
-import { type Agent, type AgentEvent, type Reply, TerminalError } from './port.js';
+import { type AgentEvent, type Reply, TerminalError } from './port.js';
 
 /**
  * What a turn streams beside its reply (reasoning, tool events) has so many times the room of a reply. The
@@ -6,36 +6,22 @@ import { type Agent, type AgentEvent, type Reply, TerminalError } from './port.j
  */
 const STREAM_REPLIES = 8;
 
-/** Holds any agent to the size of a reply, streamed or whole: a longer one is `reply_too_large`. */
-export function bounded(agent: Agent, { maxReplyBytes }: { maxReplyBytes: number }): Agent {
-  return {
-    ...agent,
-    async *run(turn, options) {
-      options.signal.throwIfAborted();
-      return yield* withinSize(agent.run(turn, options), maxReplyBytes);
-    },
-  };
-}
-
-async function* withinSize(run: AsyncGenerator<AgentEvent, Reply, void>, maxBytes: number) {
+/** Holds one turn to the size of a reply, streamed or whole: a longer one is `reply_too_large`. */
+export function replyRoom(maxBytes: number) {
   let replyBytes = 0;
   let otherBytes = 0;
-  try {
-    for (;;) {
-      const step = await run.next();
-      if (step.done) {
-        refuseOver(Buffer.byteLength(step.value.content), maxBytes);
-        return step.value;
+  return {
+    event(event: AgentEvent): void {
+      if (event.type === 'delta') {
+        replyBytes += Buffer.byteLength(event.content);
+        refuseOver(replyBytes, maxBytes);
+      } else {
+        otherBytes += sizeOf(event);
+        refuseOver(otherBytes, STREAM_REPLIES * maxBytes);
       }
-      if (step.value.type === 'delta') replyBytes += Buffer.byteLength(step.value.content);
-      else otherBytes += sizeOf(step.value);
-      refuseOver(replyBytes, maxBytes);
-      refuseOver(otherBytes, STREAM_REPLIES * maxBytes);
-      yield step.value;
-    }
-  } finally {
-    await run.return({ content: '' });
-  }
+    },
+    reply: ({ content }: Reply) => refuseOver(Buffer.byteLength(content), maxBytes),
+  };
 }
 
 function sizeOf(event: Exclude<AgentEvent, { type: 'delta' }>): number {

@@ -6,7 +6,6 @@ import {
   secretFromFile,
   unreachable,
 } from '@sluice/runtime';
-import { bounded } from './bounded.js';
 import { makeCommand } from './command.js';
 import type { ProcessEvent } from './command-turns.js';
 import type { AgentConfig, HttpConfig, OpenAiConfig } from './config.js';
@@ -14,7 +13,7 @@ import { makeEcho } from './echo.js';
 import { makeHttp } from './http.js';
 import { makeModule } from './module.js';
 import type { Agent } from './port.js';
-import { wellFormed } from './well-formed.js';
+import { screened } from './screened.js';
 
 export type MakeAgentOptions = {
   /** Relative paths (modules, secrets' files) start here: the directory of the configuration. */
@@ -37,7 +36,7 @@ export async function makeAgent(
 ): Promise<Agent> {
   const { maxReplyBytes = 2 ** 20 } = options;
   const agent = await makeKind(name, config, { ...options, maxReplyBytes });
-  return bounded(wellFormed(agent), { maxReplyBytes });
+  return screened(agent, { maxReplyBytes });
 }
 
 type KindOptions = MakeAgentOptions & { readonly maxReplyBytes: number };

@@ -65,7 +65,17 @@ export async function* runModule(
   options: RunOptions,
 ): AsyncGenerator<AgentEvent, Reply, void> {
   try {
-    return yield* checked(agent.run(turn, options));
+    const run = asGenerator(agent.run(turn, options));
+    try {
+      for (;;) {
+        const step = await run.next();
+        if (step.done) return take(decodeReply(step.value), 'what run() returned:');
+        if (hasType(step.value, 'error')) throw takeFailure(step.value, 'what run() yielded:');
+        yield take(decodeEvent(step.value), 'what run() yielded:');
+      }
+    } finally {
+      await run.return?.(undefined);
+    }
   } catch (error) {
     throw asOurs(error);
   }
@@ -108,22 +118,11 @@ function isAgent(value: unknown): value is Agent {
 }
 
 /** The module may be JavaScript, so its types promise nothing. */
-async function* checked(run: AsyncGenerator<unknown, unknown, void>) {
-  if (typeof run?.next !== 'function') {
-    // A plain async function: its own failure would otherwise be an unhandled rejection.
-    Promise.resolve(run).catch(() => {});
-    throw new TerminalError('run() must be an async generator: async *run(turn) { ... }');
-  }
-  try {
-    for (;;) {
-      const step = await run.next();
-      if (step.done) return take(decodeReply(step.value), 'what run() returned:');
-      if (hasType(step.value, 'error')) throw takeFailure(step.value, 'what run() yielded:');
-      yield take(decodeEvent(step.value), 'what run() yielded:');
-    }
-  } finally {
-    await run.return?.(undefined);
-  }
+function asGenerator(run: AsyncGenerator<unknown, unknown, void>) {
+  if (typeof run?.next === 'function') return run;
+  // A plain async function: its own failure would otherwise be an unhandled rejection.
+  Promise.resolve(run).catch(() => {});
+  throw new TerminalError('run() must be an async generator: async *run(turn) { ... }');
 }
 
 /** A module may bring its own copy of the error classes; their names tell. */

@@ -1,49 +1,39 @@
-import type { Agent, AgentEvent, Reply } from './port.js';
+import type { AgentEvent, Reply } from './port.js';
 
-type Text = Extract<AgentEvent, { content: string }>['type'];
+type Text = Extract<AgentEvent, { content: string }>;
 
 /**
- * Makes text of UTF-16 into text of Unicode, so that the deltas of a turn add up to its reply: the first half
- * of a character waits for the delta that has the second; a half that stays alone is U+FFFD everywhere, which
- * is what UTF-8 makes of it.
+ * Makes the text of one turn, which is UTF-16, into text of Unicode, so that its deltas add up to its reply: the first
+ * half of a character waits for the delta that has the second; a half that stays alone is U+FFFD everywhere, which is
+ * what UTF-8 makes of it.
  */
-export function wellFormed(agent: Agent): Agent {
+export function wholeCharacters() {
+  const halves = new Map<Text['type'], string>();
   return {
-    ...agent,
-    async *run(turn, options) {
-      return yield* withWholeCharacters(agent.run(turn, options));
+    /** undefined: nothing but a half, which waits. */
+    event(event: AgentEvent): AgentEvent | undefined {
+      if (event.type !== 'delta' && event.type !== 'reasoning') return event;
+      const { type } = event;
+      const text = halves.size > 0 ? (halves.get(type) ?? '') + event.content : event.content;
+      halves.delete(type);
+      if (endsInHalf(text)) {
+        halves.set(type, text.slice(-1));
+        return text.length > 1 ? { type, content: text.slice(0, -1).toWellFormed() } : undefined;
+      }
+      const content = text.toWellFormed();
+      if (content === '') return undefined;
+      return content === event.content ? event : { type, content };
+    },
+    /** Halves that stay alone. */
+    rest: (): Text[] => [...halves].map(([type, half]) => ({ type, content: half.toWellFormed() })),
+    reply(reply: Reply): Reply {
+      const content = reply.content.toWellFormed();
+      return content === reply.content ? reply : { ...reply, content };
     },
   };
 }
 
-async function* withWholeCharacters(run: AsyncGenerator<AgentEvent, Reply, void>) {
-  const halves = new Map<Text, string>();
-  try {
-    for (;;) {
-      const step = await run.next();
-      if (step.done) {
-        for (const [type, half] of halves) {
-          if (half !== '') yield { type, content: half.toWellFormed() };
-        }
-        return { ...step.value, content: step.value.content.toWellFormed() };
-      }
-      const event = step.value;
-      if (event.type !== 'delta' && event.type !== 'reasoning') {
-        yield event;
-        continue;
-      }
-      const [whole, half] = cut((halves.get(event.type) ?? '') + event.content);
-      halves.set(event.type, half);
-      if (whole !== '') yield { ...event, content: whole.toWellFormed() };
-    }
-  } finally {
-    await run.return({ content: '' });
-  }
-}
-
-/** The text, and the first half of a character at its end, '' where it ends with a whole one. */
-function cut(text: string): [whole: string, half: string] {
+function endsInHalf(text: string): boolean {
   const last = text.charCodeAt(text.length - 1);
-  const isHalf = last >= 0xd800 && last <= 0xdbff;
-  return isHalf ? [text.slice(0, -1), text.slice(-1)] : [text, ''];
+  return last >= 0xd800 && last <= 0xdbff;
 }

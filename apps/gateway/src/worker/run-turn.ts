@@ -1,4 +1,3 @@
-import { setImmediate as nextRound } from 'node:timers/promises';
 import {
   type Agent,
   type AgentEvent,
@@ -9,10 +8,10 @@ import {
   type Turn,
 } from '@sluice/agents';
 import type { OutcomeStatus } from '@sluice/protocol';
-import { monotonicMs } from '@sluice/runtime';
 import { streamFields } from '@sluice/store';
 import { type Append, makeDeltaBuffer } from './delta-buffer.js';
 import type { DeltaPace } from './delta-pace.js';
+import { sliceOver } from './slice.js';
 
 /**
  * Why a running turn is stopped. `lost` and `drain` leave the message to others; after `append_failed`
@@ -25,8 +24,6 @@ export type Stop =
 
 /** An agent gets so long to heed its signal, so that its turn does not overlap the next (L5, T6). */
 const ABORT_GRACE_MS = 2_500;
-/** An agent that streams without ever waiting lets everybody else of this node in so often. */
-const SLICE_MS = 5;
 const REASON_CHARS_MAX = 1_000;
 /** The reason that clients read where an agent's code threw: what it said is for its operator. */
 const AGENT_FAILED = 'the agent failed';
@@ -124,11 +121,9 @@ async function runAgent(
 ): Promise<Ran> {
   try {
     const events = run();
-    for (let sliceMs = monotonicMs(); ; ) {
-      if (monotonicMs() - sliceMs > SLICE_MS) {
-        await nextRound();
-        sliceMs = monotonicMs();
-      }
+    for (;;) {
+      const isOver = sliceOver();
+      if (isOver) await isOver;
       const step = await events.next();
       if (step.done) return { kind: 'replied', reply: step.value };
       if (signal.aborted) {
