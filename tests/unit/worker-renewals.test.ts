@@ -43,12 +43,17 @@ describe('the renewals of a node', () => {
   function keep(to: Renewals, { id = 'p.s', partition = 0, ageMs = 0 } = {}) {
     let deadlineMs = monotonicMs() + TTL_MS - ageMs;
     const heard: string[] = [];
+    let looks = 0;
     const kept: KeptLease = {
       lease: { id, token: `token-${id}`, fence: 1 },
       get dueMs() {
         return deadlineMs - (TTL_MS * 2) / 3;
       },
+      get soonestMs() {
+        return deadlineMs - (TTL_MS * 2) / 3;
+      },
       get trustedUntilMs() {
+        looks += 1;
         return deadlineMs - TTL_MS / 10;
       },
       heard(reply, untilMs) {
@@ -62,7 +67,7 @@ describe('the renewals of a node', () => {
       },
     };
     to.add(kept, partition);
-    return { kept, heard, left: () => deadlineMs - monotonicMs() };
+    return { kept, heard, looks: () => looks, left: () => deadlineMs - monotonicMs() };
   }
 
   it('L1 ask once in a third of the TTL for all that a partition has, and for each partition alone', async () => {
@@ -79,6 +84,14 @@ describe('the renewals of a node', () => {
       expect(sizes.length).toBeGreaterThanOrEqual(6);
       expect(sizes.length).toBeLessThanOrEqual(10);
     }
+  });
+
+  it('L1 look at a lease only while it may be due', async () => {
+    const { calls, node } = start();
+    const { looks } = keep(node);
+    await sleep(3 * TTL_MS); // 120 looks at the node's leases
+    expect(calls.length).toBeGreaterThanOrEqual(7);
+    expect(looks()).toBeLessThan(4 * calls.length);
   });
 
   it('L1 ask for no more than 100 at once, with no more than four calls on their way', async () => {

@@ -127,6 +127,9 @@ export function keepLease(
     get dueMs() {
       return resting || renewing ? Infinity : deadlineMs - ttlMs / (state === 'idle' ? 1.5 : 2);
     },
+    get soonestMs() {
+      return deadlineMs - ttlMs / 1.5;
+    },
     get trustedUntilMs() {
       return deadlineMs - ttlMs * SAFETY;
     },

@@ -18,6 +18,8 @@ export type KeptLease = {
   readonly lease: Lease;
   /** When it is to be renewed with others. */
   readonly dueMs: number;
+  /** Not before this, whatever becomes of it. */
+  readonly soonestMs: number;
   readonly trustedUntilMs: number;
   heard(reply: LeaseRenewed, deadlineMs: number): void;
   /** Its time is over. True: no turn was running, and nobody was told yet. */
@@ -37,6 +39,8 @@ export type RenewalsOptions = {
   readonly log: Logger;
 };
 
+/** `quietUntilMs`: none of them is due before; a renewal only moves that further away. */
+type Partition = { readonly all: Set<KeptLease>; quietUntilMs: number };
 type Batch = { readonly partition: number; readonly kept: readonly KeptLease[] };
 
 /**
@@ -44,7 +48,7 @@ type Batch = { readonly partition: number; readonly kept: readonly KeptLease[] }
  * all of them.
  */
 export function makeRenewals({ manyLeases, ttlMs, damage, log }: RenewalsOptions): Renewals {
-  const partitions = new Map<number, Set<KeptLease>>();
+  const partitions = new Map<number, Partition>();
   /** Those whose renewal waits for its call, or is on its way. */
   const asked = new Set<KeptLease>();
   const batches: Batch[] = [];
@@ -53,14 +57,18 @@ export function makeRenewals({ manyLeases, ttlMs, damage, log }: RenewalsOptions
   function look(): void {
     const nowMs = monotonicMs();
     const late: KeptLease[] = [];
-    for (const [partition, all] of partitions) {
+    for (const [number, partition] of partitions) {
+      if (nowMs < partition.quietUntilMs) continue;
       let isDue = false;
-      for (const kept of all) {
+      let quietUntilMs = Infinity;
+      for (const kept of partition.all) {
+        quietUntilMs = Math.min(quietUntilMs, kept.soonestMs);
         if (nowMs >= kept.trustedUntilMs) {
           if (kept.late()) late.push(kept);
         } else isDue ||= nowMs >= kept.dueMs && !asked.has(kept);
       }
-      if (isDue) ask(partition, [...all], nowMs);
+      partition.quietUntilMs = quietUntilMs;
+      if (isDue) ask(number, [...partition.all], nowMs);
     }
     if (late.length > 0) tellLate(late);
     send();
@@ -93,7 +101,7 @@ export function makeRenewals({ manyLeases, ttlMs, damage, log }: RenewalsOptions
   }
 
   async function renew({ partition, kept }: Batch): Promise<void> {
-    const still = kept.filter((it) => partitions.get(partition)?.has(it));
+    const still = kept.filter((it) => partitions.get(partition)?.all.has(it));
     if (still.length === 0) return;
     const leases = still.map(({ lease }) => lease);
     const { replies, deadlineMs } = await manyLeases.renew(partition, leases);
@@ -113,12 +121,14 @@ export function makeRenewals({ manyLeases, ttlMs, damage, log }: RenewalsOptions
   const timer = setInterval(look, ttlMs / LOOKS);
   return {
     add(kept, partition) {
-      const all = partitions.get(partition) ?? new Set();
-      partitions.set(partition, all.add(kept));
+      const known = partitions.get(partition) ?? { all: new Set(), quietUntilMs: Infinity };
+      known.all.add(kept);
+      known.quietUntilMs = Math.min(known.quietUntilMs, kept.soonestMs);
+      partitions.set(partition, known);
     },
     remove(kept, partition) {
-      const all = partitions.get(partition);
-      if (all?.delete(kept) && all.size === 0) partitions.delete(partition);
+      const known = partitions.get(partition);
+      if (known?.all.delete(kept) && known.all.size === 0) partitions.delete(partition);
     },
     stop: () => clearInterval(timer),
   };
