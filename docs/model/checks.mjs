@@ -106,16 +106,14 @@ export const properties = [
     define: { TOUCHES: 1, EXPIRIES: 1 },
   },
   {
-    title: 'expiry: the same when an append to a live holder does not look for one',
-    define: { TOUCHES: 1, EXPIRIES: 1, NO_EXPIRY_LOOK: '' },
+    title: 'listed until the sweep looks: the look at a lease need not list what has work',
+    define: { NO_NET: '', EXPIRIES: 1, CRASHES: 1 },
+    isLarge: true,
   },
   {
-    title: 'a node of the release before: a crash, attaches',
-    define: { OLD_NODE: '', CRASHES: 1, TOUCHES: 1, M: 3 },
-  },
-  {
-    title: 'a node of the release before: a bad wake, a drain',
-    define: { OLD_NODE: '', NO_SWEEP: '', BAD_WAKES: 1, DRAINS: 1 },
+    title: 'the clock set back: the look at a lease lists what was struck off',
+    define: { DUE_STAYS: '', EXPIRIES: 1, CRASHES: 1 },
+    isLarge: true,
   },
   {
     title: 'batch renewals: late, after others took a lease, with a Redlock lost',
@@ -149,6 +147,11 @@ export const properties = [
     mode: 'runs',
     define: { LONG_LINGER: '', LATE_WAKES: 1, CRASHES: 1 },
   },
+  {
+    title: 'always served, then set to expire: the clock set back, a crash',
+    mode: 'runs',
+    define: { DUE_STAYS: '', CRASHES: 1 },
+  },
 ];
 
 export const mutations = [
@@ -163,7 +166,7 @@ export const mutations = [
     breaks: outcome,
   },
   {
-    title: 'release does not look into the inbox: a wake-up is lost',
+    title: 'an idle release does not look into the inbox: a wake-up is lost',
     define: { NO_INBOX_LOOK: '', NO_SWEEP: '' },
     breaks: unserved,
   },
@@ -228,8 +231,8 @@ export const mutations = [
     breaks: '!(delta)',
   },
   {
-    title: 'an idle release of a paused session leaves a begun head: a cut that was none',
-    define: { IDLE_LEAVES_HEAD: '', NO_SWEEP: '', PAUSES: 1, BAD_WAKES: 1 },
+    title: 'an idle release gives up while paused: a begun head is left, a cut that was none',
+    define: { IDLE_WHEN_PAUSED: '', NO_SWEEP: '', PAUSES: 1, BAD_WAKES: 1 },
     breaks: uncut,
   },
   {
@@ -243,19 +246,19 @@ export const mutations = [
     breaks: kept,
   },
   {
-    title: 'an attach sets an expiry by time, an append does not look: work expires',
-    define: { TOUCH_BY_TIME: '', NO_EXPIRY_LOOK: '', TOUCHES: 1, EXPIRIES: 1 },
+    title: 'an attach looks at the time of the lease, not at its token: work expires',
+    define: { TOUCH_BY_TIME: '', TOUCHES: 1, EXPIRIES: 1 },
     breaks: expires,
   },
   {
-    title: 'a node of the release before sets an expiry, an append does not look',
-    define: { OLD_NODE: '', NO_EXPIRY_LOOK: '', NO_SWEEP: '' },
-    breaks: expires,
+    title: '`due` is believed of a session that was struck off: a message is left behind',
+    define: { DUE_STAYS: '', NO_NET: '', CRASHES: 1 },
+    breaks: unserved,
   },
   {
-    title: 'the declaration outlives its fence: begun for a node of the release before',
-    define: { OLD_NODE: '', UNBOUND_BEGINS: '', CRASHES: 1, M: 3 },
-    breaks: uncut,
+    title: 'a commit strikes off, `due` stays: a message is left behind',
+    define: { COMMIT_STRIKES_OFF: '', NO_NET: '', CRASHES: 1 },
+    breaks: unserved,
   },
   {
     title: 'a batch renews a lease that has passed on',

@@ -4,7 +4,7 @@
 /* A holder hears a wake, on time or not, and keeps it until it has nothing else to do. */
 inline hear(h, t, follows, m) {
   if
-  :: !held[h] || OLD(h) && t != 0
+  :: !held[h]
   :: else ->
     woken[h] = 1;
     woken_turn[h] = t;
@@ -13,18 +13,15 @@ inline hear(h, t, follows, m) {
   fi
 }
 
-#ifdef UNBOUND_BEGINS
-#define TAKES (begins != 0)
-#else
-#define TAKES (begins != 0 && begins == fence)
-#endif
+/* Somebody holds it, has run a turn, and nothing waits but this message. */
+#define LINGERS (token != 0 && last_turn != 0 && !batch && inbox_len == 1)
 #ifdef BEGIN_WHEN_OVER
-#define MAY_BEGIN (!batch && inbox_len == 1 && TAKES && !paused)
+#define MAY_BEGIN (LINGERS && !paused)
 #else
 #ifdef BEGIN_WHEN_PAUSED
-#define MAY_BEGIN (!batch && inbox_len == 1 && TAKES && LIVE)
+#define MAY_BEGIN (LINGERS && LIVE)
 #else
-#define MAY_BEGIN (!batch && inbox_len == 1 && TAKES && LIVE && !paused)
+#define MAY_BEGIN (LINGERS && LIVE && !paused)
 #endif
 #endif
 
@@ -42,14 +39,10 @@ inline inbox_append(m, wake) {
     inbox_len++;
     seen = m;
     log_append();
-#ifdef NO_EXPIRY_LOOK
     if
-    :: LIVE
+    :: token != 0              /* none is set under a token */
     :: else -> expiry = 0
     fi;
-#else
-    expiry = 0;
-#endif
     live = LIVE;
     if
     :: live && !batch && wake == DEAF -> /* nobody listens: the lease is given up in the holder's place */
@@ -65,7 +58,10 @@ inline inbox_append(m, wake) {
         n = 0
       :: else
       fi;
-      pending = 1;
+      if
+      :: due                   /* listed until the sweep looks: nothing to write */
+      :: else -> due_set()
+      fi;
       if
       :: wake == HEARD || wake == DOUBLED -> hear(OWNER(token), turn_id, last_turn, m)
       :: else
@@ -82,10 +78,14 @@ inline inbox_append(m, wake) {
     :: else
     fi;
     if
-    :: !live && ring_mark != 0 -> pending = 1
-    :: !live && ring_mark == 0 && paused -> pending = 1
-    :: !live && ring_mark == 0 && !paused -> draw_and_ring()
-    :: else
+    :: live
+    :: else ->
+      due = 0;
+      pending = 1;
+      if
+      :: ring_mark == 0 && !paused -> draw_and_ring()
+      :: else
+      fi
     fi;
     live = 0
   fi
@@ -100,8 +100,8 @@ inline drop_ring(h) {
 
 inline session_peek(h) {
   if
-  :: inbox_len == 0 -> drop_ring(h); pending = 0; word = NONE
-  :: inbox_len > 0 && LIVE -> drop_ring(h); pending = 1; word = HELD
+  :: inbox_len == 0 -> drop_ring(h); word = NONE
+  :: inbox_len > 0 && LIVE -> drop_ring(h); due_set(); word = HELD
   :: inbox_len > 0 && !LIVE && paused -> drop_ring(h); word = PAUSED
   :: else -> my_fence[h] = fence; word = FREE
   fi
@@ -110,7 +110,7 @@ inline session_peek(h) {
 inline ring_draw() {
   if
   :: inbox_len == 0 || paused
-  :: else -> draw_and_ring()
+  :: else -> due_set(); draw_and_ring()
   fi
 }
 
@@ -118,7 +118,7 @@ inline ring_draw() {
 inline session_pause(on) {
   paused = on;
   if
-  :: !paused && inbox_len > 0 && !LIVE -> draw_and_ring()
+  :: !paused && inbox_len > 0 && !LIVE -> due_set(); draw_and_ring()
   :: else
   fi
 }
@@ -130,15 +130,17 @@ inline session_touch() {
 #ifdef TOUCH_BY_TIME
   :: inbox_len == 0 && LIVE
 #else
-#ifndef OLD_NODE
   :: inbox_len == 0 && token != 0 /* the sweep sets it when the holder is gone */
-#endif
 #endif
   :: else -> expiry = 1
   fi
 }
 
+/* It is the only one that strikes off. What it looks at is due: `due` says nothing any more, though it stands there. */
 inline pending_sweep() {
+#ifndef DUE_STAYS
+  due = 0;
+#endif
   if
   :: inbox_len == 0 -> pending = 0
   :: inbox_len > 0 && (LIVE || paused) /* looked at again later */
@@ -147,15 +149,29 @@ inline pending_sweep() {
 }
 
 /* include/sweep-lists.lua: the holders. A session is looked at as long as a token stands in its state: a
- * holder that was only slow may go on, and nothing but this finds its session should it die then. */
+ * holder that was only slow may go on, and nothing but this finds its session should it die then. One with
+ * work is listed in `pending` again: a clock that was set back may have struck it off. */
+#ifdef UNLIST_WITH_WORK
+#define LOOKS_AT_WORK true
+#else
+#ifdef NO_NET
+#define LOOKS_AT_WORK false
+#else
+#define LOOKS_AT_WORK (!pending)
+#endif
+#endif
 inline held_sweep() {
   if
   :: token == 0 -> listed = 0
   :: token != 0 && LIVE /* the score becomes lease_until */
-  :: token != 0 && !LIVE && inbox_len > 0 /* looked at again later */
+  :: token != 0 && !LIVE && inbox_len > 0 -> /* looked at again later */
 #ifdef UNLIST_WITH_WORK
-    -> listed = 0
+    listed = 0;
 #endif
+#ifndef NO_NET
+    pending = 1;
+#endif
+    skip
   :: token != 0 && !LIVE && inbox_len == 0 ->
     lease_forget();
     listed = 0;

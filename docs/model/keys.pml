@@ -6,7 +6,6 @@
 byte token;          /* state.token; state.holder is set and cleared with it                       */
 byte fence;          /* state.fence                                                                */
 bit  until_ahead;    /* state.lease_until > TIME                                                   */
-byte begins;         /* state.begins: the fence of a holder that takes turns which messages begin   */
 bit  batch;          /* a head was started; one message here, no `collect`                         */
 byte turn_id;        /* state.turn_id                                                              */
 byte attempt;        /* state.attempt                                                              */
@@ -22,6 +21,7 @@ byte cursor;         /* state.cursor: seq of the newest event                   
 byte lock;           /* the Redlock key: a token                                                   */
 bit  expiry;         /* the keys have an expiry                                                    */
 bit  pending;        /* the session is a member of `pending`: the sweep will look at it            */
+bit  due;            /* state.due > TIME: it was made a member, and the sweep has not looked since */
 bit  listed;         /* and of `held`: the sweep will look at it, at the latest when the lease ends */
 
 /* ---- BullMQ: the numbers of the rings that wait, as a set of bits ---- */
@@ -54,11 +54,6 @@ byte done;           /* messages with an outcome; the newest one's id           
 #define LIVE      (token != 0 && until_ahead)
 #define OWNER(t)  (((t) - 1) / 2)
 #define BIT(n)    (1 << (n))
-#ifdef OLD_NODE
-#define OLD(h)    ((h) == 1)   /* of the release before: knows of no turn that is begun in its name */
-#else
-#define OLD(h)    false
-#endif
 #ifdef NO_FENCE
 #define FENCED(h) false
 #else
@@ -116,7 +111,7 @@ inline fresh_turn(n) {
 inline fresh_fence(n) {
   n = 1;
   do
-  :: fence == n || my_fence[0] == n || my_fence[1] == n || begins == n -> n++
+  :: fence == n || my_fence[0] == n || my_fence[1] == n -> n++
   :: else -> break
   od
 }
@@ -126,8 +121,13 @@ inline draw_and_ring() {
   fresh_ring(n);
   ring_mark = n;
   queue = queue | BIT(n);
-  n = 0;
-  pending = 1
+  n = 0
+}
+
+/* include/due.lua: the listing and the state move together; only the sweep strikes off. */
+inline due_set() {
+  pending = 1;
+  due = 1
 }
 
 /* The first attempt of the head. */
@@ -153,8 +153,5 @@ inline head_forget() {
 inline lease_forget() {
   token = 0;
   until_ahead = 0;
-  executing = 0;
-#ifndef OLD_NODE
-  begins = 0             /* it says nothing any more, whether the script clears it or not */
-#endif
+  executing = 0
 }

@@ -41,7 +41,7 @@
 #endif
 
 mtype:reply = { NONE, HELD, PAUSED, FREE, REFUSED, EMPTY, BEGUN, APPENDED, RENEWED, WAITS, IDLE, MORE, NEXT, RELEASED };
-mtype:how = { AS_IDLE, YIELD, FORCE };
+mtype:how = { YIELD, FORCE };
 mtype:wake = { HEARD, MISSED, DEAF, LATE, DOUBLED };
 mtype:phase = { RUNNING, HAND_OVER, SOLE };
 
@@ -72,12 +72,8 @@ byte pauses = PAUSES, touches = TOUCHES;
 proctype sweep() {
 end:
   do
-  :: d_step { pending && NO_RING && !(inbox_len > 0 && (LIVE || paused)) -> pending_sweep() }
-#ifdef UNLIST_WITH_WORK
-  :: d_step { listed && !LIVE -> held_sweep() }
-#else
-  :: d_step { listed && !LIVE && (token == 0 || inbox_len == 0) -> held_sweep() }
-#endif
+  :: d_step { pending && (inbox_len == 0 || NO_RING && !LIVE && !paused) -> pending_sweep() }
+  :: d_step { listed && !LIVE && (token == 0 || inbox_len == 0 || LOOKS_AT_WORK) -> held_sweep() }
   od
 }
 #endif

@@ -11,27 +11,22 @@ inline turn_begin(h) {
   :: else ->
     if
     :: inbox_len == 0 -> word = EMPTY
-    :: inbox_len > 0 && token == my_token[h] && batch && !OLD(h) ->
+    :: inbox_len > 0 && token == my_token[h] && batch ->
       WRITTEN_BY(h);
       my_turn[h] = turn_id;
       work[h] = inbox[0];
       word = BEGUN
-    :: inbox_len > 0 && !(token == my_token[h] && batch && !OLD(h)) && paused -> word = PAUSED
+    :: inbox_len > 0 && !(token == my_token[h] && batch) && paused -> word = PAUSED
     :: else ->
       if
       :: token != my_token[h] ->
         fresh_fence(n);
         fence = n;
         my_fence[h] = fence;
-        executing = h + 1;
-        if
-        :: OLD(h)
-#ifdef NOT_LISTED
-        :: else -> begins = fence
-#else
-        :: else -> begins = fence; listed = 1
+#ifndef NOT_LISTED
+        listed = 1;
 #endif
-        fi
+        executing = h + 1
       :: else -> WRITTEN_BY(h)
       fi;
       fresh_turn(n);
@@ -55,7 +50,7 @@ inline turn_begin(h) {
       given_up = 0;
       until_ahead = 1;
       drop_ring(h);
-      pending = 1;
+      due_set();
       work[h] = inbox[0];
       word = BEGUN
     fi
@@ -79,7 +74,7 @@ inline lease_renew(h) {
 #ifdef NO_TELL
     word = RENEWED
 #else
-    word = (inbox_len > 0 && !OLD(h) -> WAITS : RENEWED) /* turn_begin says what, and whether it was begun */
+    word = (inbox_len > 0 -> WAITS : RENEWED) /* turn_begin says what, and whether it was begun */
 #endif
   fi
 }
@@ -116,12 +111,10 @@ inline turn_commit(h, fetch) {
       head_forget();
       if
       :: inbox_len == 0 ->
+#ifdef COMMIT_STRIKES_OFF
         pending = 0;
-        ring_mark = 0;
-        if
-        :: OLD(h) -> expiry = 1
-        :: else                 /* set when the lease is given up */
-        fi;
+#endif
+        ring_mark = 0;          /* an expiry is set when the lease is given up */
         word = IDLE
       :: inbox_len > 0 && fetch && !paused -> head_start(next_turn[h]); word = NEXT
       :: else -> word = MORE
@@ -135,24 +128,48 @@ inline turn_commit(h, fetch) {
   fi
 }
 
-/* `AS_IDLE` answers MORE while something waits that may begin, or has. A turn that its message began and that
- * was not run is as if not begun. */
+/* The lease is given up by its holder. */
+inline give_up(h) {
+  WRITTEN_BY(h);
+  lease_forget();
+  given_up = 1;
+  if
+  :: lock == my_token[h] -> lock = 0
+  :: else
+  fi;
+  word = RELEASED
+}
+
+/* One entry: an idle lease, unless something waits, paused or not. */
+#ifdef IDLE_WHEN_PAUSED
+#define IN_THE_WAY (inbox_len > 0 && !paused)
+#else
+#ifdef NO_INBOX_LOOK
+#define IN_THE_WAY false
+#else
+#define IN_THE_WAY (inbox_len > 0)
+#endif
+#endif
+inline leases_release(h) {
+  if
+  :: FENCED(h) -> word = REFUSED
+  :: !FENCED(h) && IN_THE_WAY -> word = MORE
+  :: else ->
+    give_up(h);
+    listed = 0;
+    if
+    :: inbox_len == 0 -> expiry = 1
+    :: else                     /* in mutations only */
+    fi
+  fi
+}
+
+/* A turn that its message began and that was not run is as if not begun. The sweep strikes the session off `held`. */
 inline turn_release(h, how) {
   if
   :: FENCED(h) -> word = REFUSED
-#ifndef NO_INBOX_LOOK
-  :: !FENCED(h) && inbox_len > 0 && how == AS_IDLE && !paused -> word = MORE
-#endif
   :: else ->
-    WRITTEN_BY(h);
-    lease_forget();
-    given_up = 1;
-    listed = 0;
-    if
-    :: lock == my_token[h] -> lock = 0
-    :: else
-    fi;
-    word = RELEASED;
+    give_up(h);
     if
 #ifdef UNBEGIN_STREAMED
     :: batch -> head_forget()
@@ -163,17 +180,14 @@ inline turn_release(h, how) {
       starts = starts - asked;
       asked = 0
     :: batch && how != FORCE && delta -> handed = 1
-#ifndef IDLE_LEAVES_HEAD
     :: batch && how != FORCE && !delta -> head_forget()
-#endif
 #endif
     :: else
     fi;
     if
     :: inbox_len == 0 -> expiry = 1
-    :: inbox_len > 0 && paused -> pending = 1
-    :: inbox_len > 0 && !paused && how != AS_IDLE -> draw_and_ring()
-    :: else
+    :: inbox_len > 0 && paused -> due_set()
+    :: else -> due_set(); draw_and_ring()
     fi
   fi
 }

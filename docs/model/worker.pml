@@ -152,7 +152,7 @@ end_linger:
          fi
        }
     :: atomic { MAY_DOUBT(h) -> goto leave }
-    :: atomic { LINGER_ENDS -> d_step { turn_release(h, AS_IDLE) } /* its end, or a drain; a wake may be late */
+    :: atomic { LINGER_ENDS -> d_step { leases_release(h) } /* its end, or a drain; a wake may be late */
          if
          :: word == MORE -> word = 0; break
          :: else -> TO(leave)
