@@ -162,7 +162,15 @@ inline pending_sweep() {
 #endif
 inline held_sweep() {
   if
-  :: token == 0 -> listed = 0
+  :: token == 0 ->
+    listed = 0;
+#ifndef NO_NET
+    if
+    :: inbox_len > 0 -> pending = 1
+    :: else
+    fi;
+#endif
+    skip
   :: token != 0 && LIVE /* the score becomes lease_until */
   :: token != 0 && !LIVE && inbox_len > 0 -> /* looked at again later */
 #ifdef UNLIST_WITH_WORK

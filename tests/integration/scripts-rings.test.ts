@@ -117,6 +117,13 @@ describe('who is told of work', () => {
     expect(await sweepNow(lease.id)).toEqual([]);
     expect(await client.zscore(pending, lease.id)).not.toBeNull();
     expect(await sweepNow(lease.id)).toHaveLength(1);
+    // Also when its holder was taken away meanwhile, as an abort does.
+    await client.hdel(store.keys.session(lease.id).state, 'token', 'holder');
+    await client.zrem(pending, lease.id);
+    await client.zadd(held, 'XX', 1, lease.id);
+    await sweepNow(lease.id);
+    expect(await client.zscore(pending, lease.id)).not.toBeNull();
+    expect(await client.zscore(held, lease.id)).toBeNull();
   });
 
   it('L6 the sweep lets a live holder be, and rings once its lease is over', async () => {

@@ -4,7 +4,7 @@
 -- ARGV: server channel node_channel id message_id body mode max_inbox max_inbox_bytes max_events max_log_bytes
 --       wakes_counted call turn_id
 -- REPLY: gone | ended | busy | full <limit>
---        | duplicate <waiting> <ring> <its event> <kept position> <kept reply>
+--        | duplicate <waiting> <ring> <record of its event> <kept position> <kept reply>
 --        | accepted <epoch> <seq> <now> <position> <ring> <paused> <the log has the text>
 -- RULES: S1 S3 S4 T1 T3 T6 T7 C4 P1
 if not s.cursor then return { 'gone' } end
@@ -28,9 +28,10 @@ if known then
   local at = string.format('%d-0', is_waiting and seq - WAITING or seq)
   local ring = is_waiting and not live and s.ring_mark or ''
   local event, position, reply = redis.call('XRANGE', events, at, at)[1], '0', ''
+--@include record-logged
   if not event and is_waiting then position = kept_position()
   elseif not event then position, reply = kept_reply() end
-  return { 'duplicate', is_waiting and 1 or 0, ring, event or '', position, reply }
+  return { 'duplicate', is_waiting and 1 or 0, ring, event and record_logged(event) or '', position, reply }
 end
 if mode == 'reject' and waiting > 0 then return { 'busy' } end
 local position = waiting

@@ -2,7 +2,7 @@
 -- changes nothing (run as EVALSHA_RO).
 -- KEYS: state events
 -- ARGV: after count max_bytes
--- REPLY: not_found | page <epoch> <head> <epoch before> <epoch from> <bytes> <events>
+-- REPLY: not_found | page <epoch> <head> <epoch before> <epoch from> <bytes> <records of events>
 -- RULES: E3 E7 B1
 --@include page
 if not s.epoch then return { 'not_found' } end

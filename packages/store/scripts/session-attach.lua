@@ -3,7 +3,7 @@
 -- ARGV: server id agent principal session_id create since known_epoch connection process
 --       live_processes node_channel wakes_counted metadata page_bytes unused_window resume_window
 -- REPLY: not_found | wrong_agent <agent> | attached <created> <epoch> <cursor> <oldest> <pending>
---        <executing> <from> <resync> <agent> <message id of the started head> <paused> <events>
+--        <executing> <from> <resync> <agent> <message id of the started head> <paused> <records of events>
 -- RULES: E2 E3 E4 E6 E10 B1 C4
 --@include clock
 --@include entry
@@ -64,4 +64,4 @@ return { 'attached', s.creator == connection and 1 or 0, s.epoch, cursor, oldest
   executing and 1 or 0, from, resync, s.agent,
   s.batch and entry_id(redis.call('LINDEX', inbox, s.batch - 1)) or '', is_paused(s) and 1 or 0,
   resync == 0 and from < cursor and tonumber(page_bytes) > 0 and
-    page_read(from, 256, { max_bytes = tonumber(page_bytes), first = false }) or {} }
+    page_read(from, 256, { max_bytes = tonumber(page_bytes), first = false }) or '' }

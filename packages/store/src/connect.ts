@@ -120,13 +120,15 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
 
   async function evaluate(script: AnyScript, parameters: (string | number)[]) {
     const command = script.readOnly ? 'EVALSHA_RO' : 'EVALSHA';
+    const call = () =>
+      script.isBinary ? client.callBuffer(command, parameters) : client.call(command, parameters);
     cork();
     try {
-      return await client.call(command, parameters);
+      return await call();
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
       await client.call('SCRIPT', 'LOAD', script.source);
-      return await client.call(command, parameters);
+      return await call();
     }
   }
 

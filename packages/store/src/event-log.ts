@@ -7,10 +7,10 @@ import {
   type StreamType,
   sessionEndDataSchema,
 } from '@sluice/protocol';
+import { assert } from '@sluice/runtime';
 import type { Connection } from './connect.js';
 import { jsonObject } from './damage.js';
 import type { Keys } from './keys.js';
-import { pairs, type Value } from './reply.js';
 import * as scripts from './scripts-session.js';
 
 /** An event as logged: short fields, no frame; the edge builds the frame once per node. */
@@ -80,49 +80,75 @@ export function streamFields(type: StreamType, messageId: string, data?: object)
 
 type Position = { readonly seq: number; readonly epoch: string; readonly atMs: number };
 
-function decodeFields(f: Record<string, string>, position: Position): LoggedEvent {
-  const messageId = f.m ?? '';
+/** Of one event, by their names in the log; of the same shape for all, so that reading them is quick. */
+class Fields {
+  t = '';
+  m = '';
+  p = '0';
+  w = '';
+  c: string | undefined;
+  o = 'enqueue';
+  d = '';
+  u = '';
+  a: string | undefined;
+  s = 'ok';
+  r = '';
+  g = '';
+  i = '';
+
+  set(name: string, value: string): void {
+    switch (name) {
+      case 't':
+      case 'm':
+      case 'p':
+      case 'w':
+      case 'c':
+      case 'o':
+      case 'd':
+      case 'u':
+      case 'a':
+      case 's':
+      case 'r':
+      case 'g':
+      case 'i':
+        this[name] = value;
+    }
+  }
+}
+
+function decodeFields(f: Fields, { seq, epoch, atMs }: Position): LoggedEvent {
+  const messageId = f.m;
   if (f.t === 'a') {
-    const sent = f.c === undefined ? {} : { body: f.c, mode: (f.o ?? 'enqueue') as Mode };
-    return {
-      ...position,
-      kind: 'accepted',
-      messageId,
-      position: Number(f.p ?? 0),
-      isPaused: f.w === '1',
-      ...sent,
-    };
+    const position = Number(f.p);
+    const isPaused = f.w === '1';
+    const kind = 'accepted';
+    if (f.c === undefined) return { seq, epoch, atMs, kind, messageId, position, isPaused };
+    const [body, mode] = [f.c, f.o as Mode];
+    return { seq, epoch, atMs, kind, messageId, position, isPaused, body, mode };
   }
   if (f.t === 'e') {
-    const data = checked(sessionEndDataSchema, jsonObject(f.d ?? ''));
+    const data = checked(sessionEndDataSchema, jsonObject(f.d));
     return data.success
-      ? { ...position, kind: 'session_end', data: data.data }
-      : { ...position, kind: 'opaque' };
+      ? { seq, epoch, atMs, kind: 'session_end', data: data.data }
+      : { seq, epoch, atMs, kind: 'opaque' };
   }
-  const turnId = f.u ?? '';
-  const turn = { messageId, turnId, attempt: Number(f.a ?? (turnId === '' ? 0 : 1)) };
+  const turnId = f.u;
+  const attempt = Number(f.a ?? (turnId === '' ? 0 : 1));
   if (f.t === 'f') {
     return {
-      ...position,
-      kind: 'final',
-      ...turn,
-      position: Number(f.p ?? 0),
-      status: (f.s ?? 'ok') as OutcomeStatus,
-      reason: f.r ?? '',
-      content: f.c ?? '',
-      usage: f.g ?? '',
-      mergedInto: f.i ?? '',
+      ...{ seq, epoch, atMs, kind: 'final' },
+      ...{ messageId, turnId, attempt, position: Number(f.p) },
+      ...{ status: f.s as OutcomeStatus, reason: f.r },
+      ...{ content: f.c ?? '', usage: f.g, mergedInto: f.i },
     };
   }
-  const type = typeByLetter.get(f.t ?? '');
-  if (!type) return { ...position, kind: 'opaque' };
-  return { ...position, kind: 'stream', type, ...turn, data: f.d ?? '' };
+  const type = typeByLetter.get(f.t);
+  if (!type) return { seq, epoch, atMs, kind: 'opaque' };
+  return { seq, epoch, atMs, kind: 'stream', type, messageId, turnId, attempt, data: f.d };
 }
 
 /** `<epoch> <seq> <ms> <bytes of each field and value, in order>`, a line break, and those bytes. */
 const RECORD_HEAD = /(\d+) (\d+) (\d+) (\d+,\d+(?:,\d+,\d+)*)\n/y;
-/** As nodes published one event before: its fields follow as a JSON list. */
-const JSON_HEAD = /^(\d+) (\d+) (\d+) (?=\[)/;
 
 /**
  * Payload of a session's channel: a record for each event that one script logged. Those that `isKnown` are
@@ -134,15 +160,6 @@ export function decodePublished(
 ): LoggedEvent[] | undefined {
   const chars = payload.toString('latin1'); // one for each byte
   const isPlain = isAscii(payload);
-  const textAt = (from: number, to: number) =>
-    isPlain ? chars.slice(from, to) : payload.toString('utf8', from, to);
-  const json = JSON_HEAD.exec(chars);
-  if (json) {
-    const position = positionOf(json);
-    if (isKnown(position)) return [];
-    const flat = jsonTexts(textAt(json[0].length, payload.length));
-    return flat && [decodeFields(pairs(flat), position)];
-  }
   const events: LoggedEvent[] = [];
   for (let at = 0; at === 0 || at < payload.length; ) {
     RECORD_HEAD.lastIndex = at;
@@ -150,16 +167,30 @@ export function decodePublished(
     if (!head) return undefined;
     const position = positionOf(head);
     const isWanted = !isKnown(position);
-    const flat: string[] = [];
+    const fields = new Fields();
+    let name = '';
+    let isName = true;
     at += head[0].length;
     for (const bytes of head[4]?.split(',') ?? []) {
       const end = at + Number(bytes);
-      if (isWanted) flat.push(textAt(at, end));
+      if (isWanted) {
+        const text = isPlain ? chars.slice(at, end) : payload.toString('utf8', at, end);
+        if (isName) name = text;
+        else fields.set(name, text);
+        isName = !isName;
+      }
       at = end;
     }
     if (at > payload.length) return undefined;
-    if (isWanted) events.push(decodeFields(pairs(flat), position));
+    if (isWanted) events.push(decodeFields(fields, position));
   }
+  return events;
+}
+
+/** Records as scripts read them from the log; none where there is nothing. */
+export function decodeRecords(records: Buffer): LoggedEvent[] {
+  const events = records.length === 0 ? [] : decodePublished(records);
+  assert(events, 'a page of the log is no records');
   return events;
 }
 
@@ -168,26 +199,6 @@ const positionOf = ([, epoch = '', seq, ms]: RegExpExecArray): Position => ({
   seq: Number(seq),
   atMs: Number(ms),
 });
-
-function jsonTexts(text: string): string[] | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return Array.isArray(value) ? value.map(String) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** A stream entry `[<seq>-0, [field, value, ...]]`, as XRANGE gives it. */
-export function decodeLogged(entry: readonly Value[], epoch: string): LoggedEvent {
-  const [id, flat] = entry;
-  const fields = Array.isArray(flat) ? pairs(flat) : {};
-  return decodeFields(fields, {
-    epoch,
-    seq: Number.parseInt(String(id), 10),
-    atMs: Number(fields.ts ?? 0),
-  });
-}
 
 export type LogPage = {
   readonly epoch: string;
@@ -215,5 +226,5 @@ export async function readLog(
   const range = { after, count, max_bytes: PAGE_BYTES };
   const page = await connection.run(scripts.logRead, keys.session(id), range);
   if (!page) return undefined;
-  return { ...page, events: page.events.map((entry) => decodeLogged(entry, page.epoch)) };
+  return { ...page, events: decodeRecords(page.events) };
 }

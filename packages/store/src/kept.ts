@@ -1,4 +1,4 @@
-import { decodeLogged, type LogEvent } from './event-log.js';
+import { decodeRecords, type LogEvent } from './event-log.js';
 import { decodeOutcome } from './history-line.js';
 import type { AppendReply } from './scripts-inbox.js';
 
@@ -14,7 +14,7 @@ export type Kept = {
 
 /** From the event that the log has of the message, else from what the script found beside the log (S3). */
 export function keptOf(found: AppendReply & { kind: 'duplicate' }, messageId: string): Kept {
-  const event = found.event && decodeLogged(found.event, '');
+  const [event] = decodeRecords(found.event);
   if (event) {
     const position = 'position' in event ? event.position : 0;
     const isPaused = event.kind === 'accepted' && event.isPaused;

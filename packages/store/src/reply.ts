@@ -1,7 +1,7 @@
 import { InvariantError } from '@sluice/runtime';
 
 /** What a script returns: RESP values as ioredis gives them. */
-export type Value = string | number | null | readonly Value[];
+export type Value = string | number | null | Buffer | readonly Value[];
 
 /** Reads a reply front to back; a shape that the script does not promise is a bug. */
 export class ReplyReader {
@@ -11,7 +11,7 @@ export class ReplyReader {
   text(): string {
     const value = this.values[this.position++];
     if (typeof value === 'string') return value;
-    if (typeof value === 'number') return String(value);
+    if (typeof value === 'number' || Buffer.isBuffer(value)) return String(value);
     throw new InvariantError(`reply[${this.position - 1}] is not text`);
   }
 
@@ -36,10 +36,12 @@ export class ReplyReader {
     return this.list().map(String);
   }
 
-  /** A nested list, or undefined where the script put an empty string. */
-  optionalList(): readonly Value[] | undefined {
+  /** Text as the bytes that Redis has; of a script whose reply is read as text, those of the text. */
+  bytes(): Buffer {
     const value = this.values[this.position++];
-    return Array.isArray(value) ? value : undefined;
+    if (Buffer.isBuffer(value)) return value;
+    if (typeof value === 'string') return Buffer.from(value);
+    throw new InvariantError(`reply[${this.position - 1}] is not text`);
   }
 }
 

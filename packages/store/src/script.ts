@@ -16,6 +16,8 @@ export type Script<K extends string, A extends string, R> = {
   readonly keys: readonly K[];
   readonly args: readonly A[];
   readonly readOnly: boolean;
+  /** The reply is not made into text before `decode`. */
+  readonly isBinary: boolean;
   decode(word: string, reply: ReplyReader): R;
 };
 
@@ -23,6 +25,7 @@ type Declaration<K extends string, A extends string, R> = {
   readonly keys: readonly K[];
   readonly args: readonly A[];
   readonly readOnly?: boolean;
+  readonly isBinary?: boolean;
   /** `word` is the first element of the reply; `reply` reads on behind it. */
   decode(word: string, reply: ReplyReader): R;
 };
@@ -71,6 +74,7 @@ export function defineScript<K extends string, A extends string, R>(
     keys: declaration.keys,
     args: declaration.args,
     readOnly: declaration.readOnly ?? false,
+    isBinary: declaration.isBinary ?? false,
     decode: declaration.decode,
   };
 }

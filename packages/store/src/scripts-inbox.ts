@@ -1,4 +1,3 @@
-import type { Value } from './reply.js';
 import { defineScript } from './script.js';
 import { type AcceptedReply, accepted, type FullReply, unexpected } from './script-replies.js';
 
@@ -10,8 +9,8 @@ export type AppendReply =
       /** It has no outcome yet. */
       readonly isWaiting: boolean;
       readonly ring: string;
-      /** The acceptance, or the outcome, as long as the log keeps it: [id, fields]. */
-      readonly event: readonly Value[] | undefined;
+      /** The acceptance, or the outcome, as long as the log keeps it (`decodeRecords`); else empty. */
+      readonly event: Buffer;
       /** Without the event: the position and the line of the reply, as far as they were found. */
       readonly position: number;
       readonly reply: string;
@@ -44,7 +43,7 @@ export const inboxAppend = defineScript('inbox-append', {
         kind: 'duplicate',
         isWaiting: reply.flag(),
         ring: reply.text(),
-        event: reply.optionalList(),
+        event: reply.bytes(),
         position: reply.int(),
         reply: reply.text(),
       };

@@ -22,11 +22,9 @@ export type AttachReply =
       readonly headMessageId: string;
       /** It is, or its agent. */
       readonly isPaused: boolean;
-      /** Those behind `from`, or the first of them: [id, fields] each. */
-      readonly events: readonly (readonly Value[])[];
+      /** Those behind `from`, or the first of them (`decodeRecords`). */
+      readonly events: Buffer;
     };
-
-const entries = (list: readonly Value[]) => list.map((one) => (Array.isArray(one) ? one : []));
 
 export const sessionAttach = defineScript('session-attach', {
   keys: ['state', 'inbox', 'events', 'messages', 'seen', 'sessions', 'owned', 'paused_agents'],
@@ -49,6 +47,7 @@ export const sessionAttach = defineScript('session-attach', {
     'unused_window',
     'resume_window',
   ],
+  isBinary: true,
   decode(word, reply): AttachReply {
     if (word === 'not_found') return { kind: 'not_found' };
     if (word === 'wrong_agent') return { kind: 'wrong_agent', agent: reply.text() };
@@ -66,7 +65,7 @@ export const sessionAttach = defineScript('session-attach', {
       agent: reply.text(),
       headMessageId: reply.text(),
       isPaused: reply.flag(),
-      events: entries(reply.list()),
+      events: reply.bytes(),
     };
   },
 });
@@ -111,14 +110,15 @@ export type LogReply = {
   readonly epochBefore: string;
   readonly epochFrom: number;
   readonly bytes: number;
-  /** [id, fields] each. */
-  readonly events: readonly (readonly Value[])[];
+  /** Records (`decodeRecords`). */
+  readonly events: Buffer;
 };
 
 export const logRead = defineScript('log-read', {
   keys: ['state', 'events'],
   args: ['after', 'count', 'max_bytes'],
   readOnly: true,
+  isBinary: true,
   decode(word, reply): LogReply | undefined {
     if (word === 'not_found') return undefined;
     return {
@@ -127,7 +127,7 @@ export const logRead = defineScript('log-read', {
       epochBefore: reply.text(),
       epochFrom: reply.int(),
       bytes: reply.int(),
-      events: entries(reply.list()),
+      events: reply.bytes(),
     };
   },
 });

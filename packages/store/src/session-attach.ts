@@ -1,5 +1,5 @@
 import type { Connection } from './connect.js';
-import { decodeLogged, type LogPage } from './event-log.js';
+import { decodeRecords, type LogPage } from './event-log.js';
 import { type Keys, sessionKeyId } from './keys.js';
 import { Lane } from './lane.js';
 import * as scripts from './scripts-session.js';
@@ -86,6 +86,8 @@ export function makeAttach(connection: Connection, keys: Keys, options: SessionO
 
 function firstPage({ epoch, cursor, events }: scripts.AttachReply & { kind: 'attached' }) {
   if (events.length === 0) return undefined;
-  const decoded = events.map((entry) => decodeLogged(entry, epoch));
-  return { epoch, head: cursor, epochBefore: '', epochFrom: 0, events: decoded, bytes: 0 };
+  return {
+    ...{ epoch, head: cursor, epochBefore: '', epochFrom: 0, bytes: 0 },
+    events: decodeRecords(events),
+  };
 }

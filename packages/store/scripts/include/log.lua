@@ -5,15 +5,10 @@
 local cursor, log_bytes = tonumber(s.cursor), tonumber(s.log_bytes or 0) -- bytes of all events ever logged
 local history_own = tonumber(s.history_own or not s.log_low and s.history_bytes or 0) -- bytes of lines that name no event
 local published = {}
+--@include record
 local function log_append(fields)
-  local count, lengths = #fields, {}
-  for i = 1, count do
-    local field = fields[i]
-    if type(field) == 'number' then
-      field = int(field)
-      fields[i] = field
-    end
-    lengths[i] = #field
+  for i = 1, #fields do
+    if type(fields[i]) == 'number' then fields[i] = int(fields[i]) end
   end
   if s.server ~= server then -- another Redis process may have lost the tail (E2)
 --@include epoch
@@ -35,11 +30,8 @@ local function log_append(fields)
     redis.call('XADD', events, int(cursor + 1) .. '-0', 'ts', now_text, 'b', int(log_bytes), unpack(fields))
   end
   cursor = cursor + 1
-  for i = 1, count do log_bytes = log_bytes + lengths[i] end
-  local sizes = string.format(string.rep('%d,', count - 1) .. '%d', unpack(lengths))
-  -- As bytes, whose lengths were said: nobody escapes or parses them.
-  published[#published + 1] = table.concat({ s.epoch, int(cursor), now_text, sizes }, ' ') .. '\n'
-  published[#published + 1] = table.concat(fields)
+  local text, bytes = record(s.epoch .. ' ' .. int(cursor) .. ' ' .. now_text, fields, 1)
+  published[#published + 1], log_bytes = text, log_bytes + bytes
   return cursor
 end
 local function log_save()

@@ -6,9 +6,9 @@ local function lease_look(id)
   local r, read = {}, redis.call('HMGET', own .. ':state', 'token', 'holder', 'lease_until', 'lease_ttl')
   r.token, r.holder, r.lease_until, r.lease_ttl = unpack(read)
   if r.token and lease_lives(r) then return redis.call('ZADD', held, r.lease_until, id) end
-  if r.token and redis.call('LLEN', own .. ':inbox') > 0 then
+  if redis.call('LLEN', own .. ':inbox') > 0 then
     redis.call('ZADD', pending, 'NX', now, id) -- a clock that was set back may have struck it off
-    return redis.call('ZADD', held, now + 2000, id)
+    if r.token then return redis.call('ZADD', held, now + 2000, id) end
   end
   redis.call('ZREM', held, id)
   if not r.token then return end

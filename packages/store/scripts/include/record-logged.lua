@@ -1,0 +1,8 @@
+-- The record of an entry of the log: `ts <ms> b <bytes>`, and then its own fields.
+-- NEEDS: s
+--@include record
+local function record_logged(entry)
+  local fields = entry[2]
+  local ms = string.match(fields[2], '^%d+$') or '0'
+  return (record(s.epoch .. ' ' .. string.match(entry[1], '^%d+') .. ' ' .. ms, fields, 5))
+end
