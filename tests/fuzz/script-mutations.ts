@@ -55,8 +55,8 @@ export const mutations: readonly ScriptMutation[] = [
   {
     name: 'an abort outlives its turn',
     script: 'turnCommit',
-    from: "'batch', 'attempt', 'abort', 'hand_overs'",
-    to: "'batch', 'attempt', 'hand_overs'",
+    from: "'batch', 'abort', 'hand_overs'",
+    to: "'batch', 'hand_overs'",
   },
   {
     name: 'an abort that is sent again stops another message',

@@ -28,7 +28,7 @@ describe('the scripts and their model', () => {
       process.stderr.write(`fuzz scripts: seed ${seed}, ${numRuns} runs\n`);
       await fc.assert(modelHolds(fuzz, scripts), { seed, numRuns });
     },
-    20 * 60_000,
+    Math.max(20 * 60_000, RUNS * 200),
   );
 
   it.each(seeded)(

@@ -15,7 +15,8 @@ local fields = {} -- by name: there may be thousands of resume marks beside them
 for name, value in pairs({ principal = s.principal, holder = s.holder, lease_until = s.lease_until,
   hand_overs = s.hand_overs, abort = s.abort, ring_mark = s.ring_mark, session_id = s.session_id,
   agent = s.agent, created_at = s.created_at, last_activity = s.last_activity, epoch = s.epoch,
-  metadata = s.metadata, cursor = s.cursor, batch = s.batch, fence = s.fence, attempt = s.attempt,
+  metadata = s.metadata, cursor = s.cursor, batch = s.batch, fence = s.fence,
+  attempt = s.batch and s.attempt,
   lease_ttl = s.lease_ttl }) do
   if value then
     table.insert(fields, name)
