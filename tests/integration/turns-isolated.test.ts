@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type GatewayProcess, startRedis } from '@sluice/testkit';
+import { type GatewayProcess, httpBehaviours, startRedis } from '@sluice/testkit';
 import { Cluster } from './cluster.js';
 import { scrape } from './metric-samples.js';
 import { startQuiet } from './quiet-neighbours.js';
@@ -74,5 +74,28 @@ describe('a message that kills what runs it', () => {
       attempt: 3,
     });
     expect((await fetch(`${node.url}/ready`)).status).toBe(200);
+  });
+
+  it('T4 last attempts that have no process of their own run one at a time on a node', async () => {
+    cluster.agent.behave(httpBehaviours.delayMs(400));
+    const ends = ['one', 'two', 'three'].map(async (session_id) => {
+      const client = await cluster.attach(node, { session_id });
+      const { state } = cluster.sessionKeys(session_id);
+      await cluster.redis
+        .client()
+        .hset(state, { batch: 1, attempt: 2, cuts: 1, turn_word: 'begun' });
+      return client.final(client.message('hello'), 20_000);
+    });
+    for (const final of await Promise.all(ends)) {
+      expect(final).toMatchObject({ outcome: { status: 'ok' }, attempt: 3 });
+    }
+    const turns = cluster.agent.turns.toSorted(
+      (a, b) => a.startedAt.monotonicMs - b.startedAt.monotonicMs,
+    );
+    expect(turns).toHaveLength(3);
+    for (const [at, { startedAt }] of turns.entries()) {
+      const before = turns[at - 1]?.endedAt?.monotonicMs ?? 0;
+      expect(startedAt.monotonicMs).toBeGreaterThanOrEqual(before);
+    }
   });
 });
