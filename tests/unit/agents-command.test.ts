@@ -165,13 +165,19 @@ describe('an agent that is a command', () => {
   });
 
   it('B1 a final that is too long to be read ends its own turn alone', async () => {
-    const agent = await start(`listen((turn) => {
-      const content = 'x'.repeat(turn.content === 'long' ? 100_000 : 1);
-      if (turn.type === 'turn') say(turn, { type: 'final', content });
+    const agent = await start(`let beside;
+    listen((turn) => {
+      if (turn.content === 'beside') beside = turn;
+      if (turn.content === 'long') say(turn, { type: 'final', content: 'x'.repeat(100_000) });
+      if (turn.content !== 'next') return;
+      for (const each of [beside, turn]) say(each, { type: 'final', content: each.content });
     });`);
+    const beside = run(agent, makeTurn({ turn_id: 't2', content: 'beside' }));
+    await eventually(async () => (await written('lines.txt')).length === 1);
     const long = makeTurn({ content: 'long' });
     expect(await failureOf(agent, long)).toEqual(terminal('reply_too_large'));
-    expect((await run(agent)).reply.content).toBe('x');
+    const next = await run(agent, makeTurn({ content: 'next' }));
+    expect([(await beside).reply.content, next.reply.content]).toEqual(['beside', 'next']);
     expect(await written('starts.txt')).toHaveLength(1);
   });
 
