@@ -87,6 +87,9 @@ describe('what a model is sent of a session', () => {
     [400, { error: { message: "This model's maximum context length is 9 tokens", code: null } }],
     [400, { object: 'error', message: 'The prompt is too long: 9 tokens', code: 400 }],
     [400, { error: { message: 'x', type: 'exceed_context_size_error', n_ctx: 9, code: 400 } }],
+    [400, { error: { message: 'The input token count (12) exceeds the maximum of 9', code: 400 } }],
+    [400, { error: { message: 'Please reduce the length of the messages or completion.' } }],
+    [400, { error: { message: 'x', type: 'request_too_large' } }],
     [413, { error: 'Payload Too Large' }],
     [
       422,
