@@ -124,6 +124,16 @@ describe('an agent that fails', () => {
     });
   });
 
+  it('T5 is not asked again before its Retry-After', async () => {
+    cluster.agent.behave(httpBehaviours.fail({ ...dead, times: 1, retryAfter: '3' }));
+    const client = await cluster.attach(node, { session_id: 'later' });
+    const final = await client.final(client.message('hello'));
+    expect(final).toMatchObject({ outcome: { status: 'ok' }, attempt: 2 });
+    const [first, second] = turnsOf('later');
+    const endedMs = first?.endedAt?.monotonicMs ?? Number.NaN;
+    expect((second?.startedAt.monotonicMs ?? 0) - endedMs).toBeGreaterThanOrEqual(2_950);
+  });
+
   it('T5 ends with outcome error when the failure is terminal, and the session goes on', async () => {
     cluster.agent.behave(httpBehaviours.fail({ status: 400, times: 1 }));
     const client = await cluster.attach(node, { session_id: 'terminal' });
@@ -151,6 +161,23 @@ describe('an agent that fails', () => {
     client.send({ type: 'abort' });
     expect(await client.final('m1', 5_000)).toMatchObject({ outcome: { status: 'aborted' } });
     expect(turnsOf('waiting')).toHaveLength(1);
+  });
+
+  it('T5 T6 so does a message that interrupts', async () => {
+    const { fail, delayMs } = httpBehaviours;
+    cluster.agent.behave((turn, context) =>
+      (turn.message_id === 'm1' ? fail(dead) : delayMs(0))(turn, context),
+    );
+    const client = await cluster.attach(node, { session_id: 'urgent', agent_id: 'patient' });
+    client.message('hello', { message_id: 'm1' });
+    await eventually(() => turnsOf('urgent')[0]?.endedAt != null);
+    await eventually(async () => (await readSession(node, 'urgent')).holder === null);
+    const sentMs = performance.now();
+    client.message('urgent', { message_id: 'm2', mode: 'interrupt' });
+    expect(await client.final('m1', 5_000)).toMatchObject({ outcome: { status: 'aborted' } });
+    // By its own ring: the sweep would come after 2 s.
+    expect(performance.now() - sentMs).toBeLessThan(1_900);
+    expect(await client.final('m2', 5_000)).toMatchObject({ outcome: { status: 'ok' } });
   });
 
   it('T5 a turn that waits holds no slot and no permit, and outlives its node and a drain', async () => {
