@@ -181,6 +181,7 @@ describe('a Redis that is half there', () => {
       await call(mend);
       await client.final(id, WHOLE_MS);
       await works('after');
+      await client.final(client.message('goes on'), WHOLE_MS); // it hears its session again
       expect(cluster.agent.turns.filter(({ turn }) => turn.message_id === id)).toHaveLength(1);
       expect(warnings().map(({ why }) => `${why}`.split(' ')[0])).toContain(code);
       expect(node.logs.filter(({ msg }) => msg === 'lease lost')).toEqual([]);
