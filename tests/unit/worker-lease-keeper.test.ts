@@ -104,7 +104,7 @@ describe('a lease that is given up while it is renewed', () => {
     expect(renewals).toHaveLength(0);
     releases[0]?.({ kind: 'more' });
     expect(await givenUp).toBe('more');
-    await eventually(() => renewals.length === 1);
+    expect(renewals).toHaveLength(1);
     renewals[0]?.('renewed');
     await eventually(() => renewals.length === 2);
     renewals[1]?.('renewed');
