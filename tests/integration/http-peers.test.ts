@@ -115,6 +115,23 @@ describe('HTTP as others speak it', () => {
     return { port, stop };
   }
 
+  /** What is answered while half of an upload is there, and when all of it is. A node does not wait for this one. */
+  async function answersToUpload(port: number): Promise<string[]> {
+    const head = 'POST /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 8\r\n\r\n';
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    socket.write(`${head}half`);
+    await sleep(500);
+    const half = statuses(text).join();
+    socket.write('half');
+    await eventually(() => statuses(text).length > 0);
+    socket.destroy();
+    return [half, statuses(text).join()];
+  }
+
   const balancers = [
     // HAProxy asks in the version that it was asked in; nginx counts no headers.
     ['nginx', has('nginx', '-v'), behindNginx, { pieces: [request('', '1.0')], status: '200' }],
@@ -133,6 +150,8 @@ describe('HTTP as others speak it', () => {
         const pipelined = `${request('')}${request('')}`;
         expect(statuses(await answerTo(port, [pipelined], 2))).toEqual(['200', '200']);
         expect(statuses(await answerTo(port, beyond.pieces))).toEqual([beyond.status]);
+        // nginx has all of an upload before it passes it on.
+        if (name === 'nginx') expect(await answersToUpload(port)).toEqual(['', '404']);
         const client = await FrameClient.connect(`ws://127.0.0.1:${port}/ws`);
         await client.hello({ session_id: `behind-${name}` });
         await client.final(client.message('hello'));
