@@ -25,6 +25,7 @@ describe('a Redis that is slow for a moment', () => {
       const worker = await cluster.start({
         gateway: { roles: ['worker'] },
         redis: { url: proxy.url },
+        worker: { sweep_interval: '60s' }, // which would find the session soon after that moment
       });
       let heldMs = 0;
       const unwatch = proxy.watch(([, sha]) => {
