@@ -86,13 +86,23 @@ describe('a feed whose Redis hands it something else', () => {
   });
 
   it('E2 a log under a lower epoch is another log, and is read without spinning', async () => {
+    const client = redis.client();
+    const lower = async (sessionId: string) => {
+      const { state } = keysOf(sessionId);
+      const epoch = BigInt((await client.hget(state, 'epoch')) ?? 0) - 90_000_000n;
+      await client.hset(state, { epoch: String(epoch) });
+      return String(epoch);
+    };
+    // One that is live hears of it by the next event alone.
+    const { socket: alone } = await attach('alone');
+    await alone.final(alone.message('before'));
+    await lower('alone');
+    alone.message('after');
+    await alone.waitFor({ type: 'snapshot' });
     const { socket } = await attach('lower');
     await socket.final(socket.message('before'));
-    const client = redis.client();
-    const { state } = keysOf('lower');
-    const epoch = BigInt((await client.hget(state, 'epoch')) ?? 0) - 90_000_000n;
-    await client.hset(state, { epoch: String(epoch) });
-    const second = await attach('lower', { since: 0, epoch: String(epoch) });
+    const epoch = await lower('lower');
+    const second = await attach('lower', { since: 0, epoch });
     const sent = () => [...proxy.commands.values()].reduce((sum, count) => sum + count, 0);
     await second.socket.final(second.socket.message('after'));
     await socket.waitFor({ type: 'snapshot' });
