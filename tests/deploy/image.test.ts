@@ -84,6 +84,11 @@ describe('Dockerfile', () => {
     expect(instructions.at(-1)).toBe('CMD ["start"]');
   });
 
+  it('B1 gives the memory of large messages back to the system as soon as it is free', () => {
+    const [environment] = instructions.filter((line) => line.startsWith('ENV ')).slice(-1);
+    expect(environment?.split(' ')).toContain('MALLOC_MMAP_THRESHOLD_=131072');
+  });
+
   it('bears the version of the release', () => {
     const { version } = z.object({ version: z.string() }).parse(JSON.parse(read('package.json')));
     expect(instructions).toContain(`ARG VERSION=${version}`);

@@ -47,6 +47,24 @@ describe('signals', () => {
     expect(await node.stop()).toMatchObject({ code: 0 });
   });
 
+  it('D7 SIGUSR1 opens no inspector either while the modules of the node are loaded', () => {
+    // It is sent when the first of them is asked for, by the thread that loads them.
+    const load = `export async function load(url, context, next) {
+      if (url.endsWith('/cli/dist/main.js')) {
+        process.kill(process.pid, 'SIGUSR1');
+        await new Promise((over) => setTimeout(over, 300));
+      }
+      return next(url, context);
+    }`;
+    const asModule = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`;
+    const hook = asModule(
+      `import { register } from 'node:module'; register(${JSON.stringify(asModule(load))});`,
+    );
+    const args = ['--import', hook, bin, '--version'];
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
   /** A node on a terminal of its own, made by `script` of util-linux, and what becomes of it. */
   async function onTerminal(name: string, wrapper: string) {
     const file = join(dir, name);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { sleep } from '@sluice/runtime';
 import { Lane } from '../../packages/store/src/lane.js';
 import { CallerGone, StoreBusy } from '../../packages/store/src/unavailable.js';
 
@@ -57,6 +58,19 @@ describe('large reads', () => {
     await next;
     await Promise.all(running);
     expect(started).toEqual(['a', 'b', 'next']);
+  });
+
+  it('X5 a read that has waited for too long is never sent either', async () => {
+    const lane = new Lane({ atOnce: 1, waitMaxMs: 20 });
+    const started: string[] = [];
+    const slow = held(started, 'slow');
+    const running = lane.run('alice', slow.call);
+    const late = lane.run('alice', async () => started.push('late'));
+    await sleep(40);
+    slow.answer();
+    await expect(late).rejects.toThrow(StoreBusy);
+    await running;
+    expect(started).toEqual(['slow']);
   });
 
   it('X5 of one principal no more than 256 wait; others still may', async () => {
