@@ -39,7 +39,7 @@ function treeOf({ nodes, samples, timeDeltas }) {
     for (const id of children) {
       const node = byId.get(id);
       const { functionName, url } = node.callFrame;
-      if (waiting.has(functionName)) continue;
+      if (waiting.has(functionName) || url.endsWith('/scripts/profile.mjs')) continue;
       const name = functionName || '(anonymous)';
       const key = `${name} ${url}`;
       if (!frame.children.has(key)) {
