@@ -80,7 +80,7 @@ describe('the holder of a lease', () => {
     const fields = Object.entries(await client.hgetall(keys.state));
     return [
       ...own.map((key): [string, unknown] => [key, whole[key]?.split(' ')[0]]),
-      ...fields.filter(([field]) => !/^(mark:|lease_until|ring|drawn|sweeps)/.test(field)),
+      ...fields.filter(([field]) => !/^(mark:|lease_until|due|ring|drawn|sweeps)/.test(field)),
     ];
   }
 
