@@ -233,4 +233,24 @@ describe('the event log', () => {
     await whole();
     expect(await dump(client, 'sluice')).toEqual(idle);
   });
+
+  it('E1 a right to publish that is taken away leaves no half of a script', async () => {
+    await attached();
+    await client.acl('SETUSER', 'default', 'resetchannels');
+    try {
+      expect(await append(store, ref, 'm1')).toMatchObject({ kind: 'accepted' });
+      const { lease } = await take(store, ref, 't1');
+      expect(await store.leases.commit(lease, commitOf('t1'))).toEqual({ kind: 'idle' });
+      expect(await append(store, ref, 'm2')).toMatchObject({ kind: 'accepted' }); // its holder is not told
+    } finally {
+      await client.acl('SETUSER', 'default', 'allchannels');
+    }
+    const { head, events } = await whole();
+    expect(events.map(({ seq, kind }) => [seq, kind])).toEqual([
+      [1, 'accepted'],
+      [2, 'final'],
+      [3, 'accepted'],
+    ]);
+    expect(head).toBe(3);
+  });
 });
