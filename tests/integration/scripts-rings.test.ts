@@ -126,6 +126,16 @@ describe('who is told of work', () => {
     expect(await client.zscore(held, lease.id)).toBeNull();
   });
 
+  it('T7 a session with work does not wait behind those that are to be struck off', async () => {
+    const ref = await sessionWith(store, 'behind', 'm1');
+    const id = idOf(ref);
+    const { pending } = store.keys.session(id);
+    const idle = Array.from({ length: 350 }, (_, at) => `${id.slice(0, 13)}idle-${at}`);
+    await client.zadd(pending, ...idle.flatMap((it) => ['0', it]));
+    expect(await sweepNow(id)).toHaveLength(1);
+    expect(await client.zcard(pending)).toBeLessThan(idle.length);
+  });
+
   it('L6 the sweep lets a live holder be, and rings once its lease is over', async () => {
     const ref = await sessionWith(store, 'held', 'm1');
     const { lease } = await take(store, ref, 't1');

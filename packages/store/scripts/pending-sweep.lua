@@ -6,7 +6,7 @@
 -- REPLY: early | swept <id ring ...> <SESSION_END records> <in how many ms the next is due, '' for none>
 --        <now> <where why ...>
 -- RULES: T5 T7 L6 C1 C2 D4 B1 P2 P3
-local BACKOFF_MAX, MEMBERS, ANSWER_KEPT = 60000, 100, 5000
+local BACKOFF_MAX, MEMBERS, BLOCKS, ANSWER_KEPT = 60000, 100, 5, 5000
 local RETRY_RUNG = 2000 -- its own ring has so long to be answered
 local LETTER_KEPT = 30 * 24 * 3600 * 1000 -- a person had a month to look at it
 --@include clock
@@ -15,7 +15,7 @@ local LETTER_KEPT = 30 * 24 * 3600 * 1000 -- a person had a month to look at it
 --@include stands
 local LOOKED_AT = { 'lease_until', 'holder', 'sweeps', 'lease_ttl', 'batch', 'abort', 'retry_at', 'retry_delay',
   'paused', 'agent' }
-local aside = {}
+local aside, rings, found_work = {}, {}, 0
 local function try(where, act, ...)
   local done, why = pcall(act, ...)
   if done then return true end
@@ -35,12 +35,11 @@ if by == call then -- its reply was lost
   return { 'swept', was[1], overdue, was[2], now, aside }
 end
 if horizon ~= '0' and at and math.abs(now - at) < interval / 2 then return { 'early' } end
-local rings = {}
 local function look(id)
   if redis.call('LLEN', session_prefix .. id .. ':inbox') == 0 then return redis.call('ZREM', pending, id) end
+  found_work = found_work + 1
   local state = session_prefix .. id .. ':state'
-  local r = {}
-  local read = redis.call('HMGET', state, unpack(LOOKED_AT))
+  local r, read = {}, redis.call('HMGET', state, unpack(LOOKED_AT))
   for at, field in ipairs(LOOKED_AT) do r[field] = read[at] end
   if lease_lives(r) then
     redis.call('ZADD', pending, r.lease_until, id)
@@ -64,8 +63,13 @@ for _, listing in ipairs({ pending, held }) do
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', listing, '(' .. now + horizon, '+inf',
     'LIMIT', 0, 10 * MEMBERS)) do redis.call('ZADD', listing, now, id) end
 end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', pending, '-inf', now, 'LIMIT', 0, MEMBERS)) do
-  if not try(id, look, id) then redis.call('ZADD', pending, now + BACKOFF_MAX, id) end
+-- Whoever has work does not wait behind those that are only to be struck off.
+for _ = 1, BLOCKS do
+  local due = redis.call('ZRANGEBYSCORE', pending, '-inf', now, 'LIMIT', 0, MEMBERS)
+  for _, id in ipairs(due) do
+    if not try(id, look, id) then redis.call('ZADD', pending, now + BACKOFF_MAX, id) end
+  end
+  if #due < MEMBERS or found_work >= MEMBERS then break end
 end
 --@include sweep-lists
 local due = next_due()

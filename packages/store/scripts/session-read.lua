@@ -11,7 +11,7 @@ local BLOCK = 16
 --@include lines
 --@include lines-fill
 if not s.agent or s.ended then return { 'not_found' } end
-local fields = {} -- by name: there may be thousands of resume marks beside them
+local fields = {} -- those that readers need; resume marks and answers of calls stand beside them
 for name, value in pairs({ principal = s.principal, holder = s.holder, lease_until = s.lease_until,
   hand_overs = s.hand_overs, abort = s.abort, ring_mark = s.ring_mark, session_id = s.session_id,
   agent = s.agent, created_at = s.created_at, last_activity = s.last_activity, epoch = s.epoch,

@@ -36,12 +36,11 @@ export class ReplyReader {
     return this.list().map(String);
   }
 
-  /** Text as the bytes that Redis has; of a script whose reply is read as text, those of the text. */
+  /** Of a script that `isBinary`: what Redis has, which may be no text when it is damaged. */
   bytes(): Buffer {
     const value = this.values[this.position++];
     if (Buffer.isBuffer(value)) return value;
-    if (typeof value === 'string') return Buffer.from(value);
-    throw new InvariantError(`reply[${this.position - 1}] is not text`);
+    throw new InvariantError(`reply[${this.position - 1}] is not bytes`);
   }
 }
 

@@ -35,6 +35,7 @@ export const inboxAppend = defineScript('inbox-append', {
     'call',
     'turn_id',
   ],
+  isBinary: true,
   decode(word, reply): AppendReply {
     if (word === 'gone' || word === 'ended' || word === 'busy') return { kind: word };
     if (word === 'full') return { kind: 'full', limit: reply.text() };
