@@ -34,6 +34,14 @@ describe('an agent that fails', () => {
   const turnsOf = (session_id: string) =>
     cluster.agent.turns.filter(({ turn }) => turn.session_id === session_id);
 
+  /** The agent fails the message m1, and answers every other one. */
+  function failFirst() {
+    const { fail, delayMs } = httpBehaviours;
+    cluster.agent.behave((turn, context) =>
+      (turn.message_id === 'm1' ? fail(dead) : delayMs(0))(turn, context),
+    );
+  }
+
   it('T5 is asked again with backoff, under a new lease and as a new attempt each time', async () => {
     const stream = { format: 'ndjson', deltas: ['half ', 'a reply'] } as const;
     const client = await cluster.attach(node, { session_id: 'retried' });
@@ -90,10 +98,7 @@ describe('an agent that fails', () => {
   });
 
   it('T5 T4 ends as a dead letter when it has failed for retry.for, and the session goes on', async () => {
-    const { fail, delayMs } = httpBehaviours;
-    cluster.agent.behave((turn, context) =>
-      (turn.message_id === 'm1' ? fail(dead) : delayMs(0))(turn, context),
-    );
+    failFirst();
     const client = await cluster.attach(node, { session_id: 'dead', agent_id: 'brief' });
     client.message('poison', { message_id: 'm1' });
     client.message('next', { message_id: 'm2' });
@@ -164,10 +169,7 @@ describe('an agent that fails', () => {
   });
 
   it('T5 T6 so does a message that interrupts', async () => {
-    const { fail, delayMs } = httpBehaviours;
-    cluster.agent.behave((turn, context) =>
-      (turn.message_id === 'm1' ? fail(dead) : delayMs(0))(turn, context),
-    );
+    failFirst();
     const client = await cluster.attach(node, { session_id: 'urgent', agent_id: 'patient' });
     client.message('hello', { message_id: 'm1' });
     await eventually(() => turnsOf('urgent')[0]?.endedAt != null);

@@ -58,7 +58,7 @@ local function inbox_put(message_id, position, mode, entry, turn_id)
       if not listed then due_set(ends) end
     end
   end
-  if not live then
+  if not live then -- pcall: of a list that was not read above
     put('due', false)
     if rung then -- a ring is on its way; should it be lost, the sweep finds the session
       redis.pcall('ZADD', pending, 'LT', int(now + 2000), id)
