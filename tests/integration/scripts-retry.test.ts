@@ -127,4 +127,20 @@ describe('another attempt', () => {
     expect(head).toMatchObject({ abort: 'interrupt' });
     expect(await inboxIds()).toEqual(['m1', 'm2']);
   });
+
+  it('T6 a head that was to be aborted and is then stopped ends for the reason that was first', async () => {
+    await sessionWith(store, 's', 'm1');
+    const { lease } = await take(store, ref, 't1');
+    await retry(lease, 't1', 'failed');
+    await store.inbox.append(ref, { messageId: 'm2', content: 'x', mode: 'interrupt' });
+    expect(await store.inbox.abort(ref, { reason: 'user', messageId: 'm1' })).toMatchObject({
+      kind: 'aborted',
+    });
+    const log = await store.sessions.log(ref, { after: 0, count: 20 });
+    expect(log?.events.at(-1)).toMatchObject({
+      kind: 'final',
+      messageId: 'm1',
+      reason: 'interrupt',
+    });
+  });
 });
