@@ -10,7 +10,7 @@ const { values } = parseArgs({
   options: { runs: { type: 'string', default: '50000' }, seed: { type: 'string' } },
 });
 process.env.SLUICE_FUZZ_RUNS = values.runs;
-if (values.seed) process.env.SLUICE_FUZZ_SEED = values.seed;
+if (values.seed) process.env.SLUICE_TEST_SEED = values.seed;
 const jest = inRoot('node_modules', 'jest', 'bin', 'jest.js');
 const flags = ['--experimental-vm-modules', '--no-warnings'];
 process.exitCode = await run(process.execPath, [...flags, jest, 'tests/fuzz/scripts']);

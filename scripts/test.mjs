@@ -36,6 +36,9 @@ const longSuites = [
 const longTests = `/(${longSuites.map(({ name }) => name).join('|')})/(?!short\\.)`;
 const tool = (...path) => inRoot('node_modules', ...path);
 
+/** A file that is run once more meets what it met before: packages/testkit/src/seed.ts. */
+process.env.SLUICE_TEST_SEED ??= String(Date.now() % 1_000_000_000);
+
 for (const name of ['SIGINT', 'SIGTERM']) process.on(name, endRunning);
 
 /** The tests start servers of their own: they need a program or an engine, not a running Redis. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
+  drawnSeed,
   eventually,
   type GatewayProcess,
   httpBehaviours,
@@ -28,7 +29,7 @@ describe('stops at any moment', () => {
 
   it('T6 1,000 stops within 20 ms of their messages stop what they were meant for, or nothing', async () => {
     cluster.agent.behave(httpBehaviours.delayMs(10));
-    const seed = Number(process.env.SLUICE_TEST_SEED ?? Date.now() % 1_000_000);
+    const seed = drawnSeed;
     const sessions = Array.from({ length: SESSIONS }, (_, at) =>
       stopInSession(cluster, nodes, { session_id: `s${at}`, rounds: ROUNDS, seed: seed + at }),
     );

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { clientFrameTypes, decode, serverFrameTypes, streamTypes } from '@sluice/protocol';
 import { framesJsonSchema } from '@sluice/protocol/json-schema';
-import { checkFrame, faultOf, frameSchema } from '@sluice/testkit';
+import { checkFrame, drawnSeed, faultOf, frameSchema } from '@sluice/testkit';
 import fc from 'fast-check';
 import { anyFrame } from '../fuzz/any-frame.js';
 
@@ -86,29 +86,26 @@ describe('docs/frames.schema.json', () => {
     expect(Object.keys(examples).sort()).toEqual([...clientFrameTypes].sort());
   });
 
-  it.each([1, 2, Date.now() % 2 ** 31])(
-    'X4 accepts and refuses what decode does (seed %i)',
-    (seed) => {
-      const validate = frameSchema('client');
-      const counts = { accepted: 0, refused: 0 };
-      const texts = fc.oneof(
-        { weight: 4, arbitrary: spoiled },
-        { weight: 1, arbitrary: anyFrame(1_000).filter((it) => typeof it === 'string') },
-      );
-      fc.assert(
-        fc.property(texts, (text) => {
-          const it = parsed(text);
-          if (!it) return;
-          const accepted = decode(text).kind === 'frame';
-          counts[accepted ? 'accepted' : 'refused']++;
-          expect({ text, accepted: validate?.(it.value) }).toEqual({ text, accepted });
-        }),
-        { seed, numRuns: 2_000 },
-      );
-      expect(counts.accepted).toBeGreaterThan(200);
-      expect(counts.refused).toBeGreaterThan(200);
-    },
-  );
+  it.each([1, 2, drawnSeed])('X4 accepts and refuses what decode does (seed %i)', (seed) => {
+    const validate = frameSchema('client');
+    const counts = { accepted: 0, refused: 0 };
+    const texts = fc.oneof(
+      { weight: 4, arbitrary: spoiled },
+      { weight: 1, arbitrary: anyFrame(1_000).filter((it) => typeof it === 'string') },
+    );
+    fc.assert(
+      fc.property(texts, (text) => {
+        const it = parsed(text);
+        if (!it) return;
+        const accepted = decode(text).kind === 'frame';
+        counts[accepted ? 'accepted' : 'refused']++;
+        expect({ text, accepted: validate?.(it.value) }).toEqual({ text, accepted });
+      }),
+      { seed, numRuns: 2_000 },
+    );
+    expect(counts.accepted).toBeGreaterThan(200);
+    expect(counts.refused).toBeGreaterThan(200);
+  });
 
   it('refuses server frames with a field too many, too few or of another type', () => {
     const left = { type: 'left', session_id: 's' };

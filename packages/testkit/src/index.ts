@@ -17,4 +17,5 @@ export { canMoveClocks } from './movable-clock.js';
 export * from './openai-server.js';
 export type { ConnectionChoice, ConnectionPart } from './proxy-chosen.js';
 export * from './redis.js';
+export { drawnSeed } from './seed.js';
 export * from './tcp-proxy.js';
