@@ -176,6 +176,11 @@ export const mutations = [
     breaks: unserved,
   },
   {
+    title: 'a ring that tells what is no more true is dropped: a message waits for the sweep',
+    define: { DROP_TOLD: '', NO_SWEEP: '', M: 3 },
+    breaks: unserved,
+  },
+  {
     title: 'a refused begin drops its ring: a message waits for the sweep',
     define: { DROP_REFUSED: '', NO_SWEEP: '', M: 3, BAD_WAKES: 2, LOST_REPLIES: 1 },
     breaks: unserved,

@@ -83,7 +83,12 @@ inline inbox_append(m, wake) {
       due = 0;
       pending = 1;
       if
-      :: ring_mark == 0 && !paused -> draw_and_ring()
+      :: ring_mark == 0 && !paused ->
+        draw_and_ring();
+        if
+        :: batch
+        :: else -> tells = tells | BIT(ring_mark)
+        fi
       :: else
       fi
     fi;

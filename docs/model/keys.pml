@@ -26,6 +26,7 @@ bit  listed;         /* and of `held`: the sweep will look at it, at the latest 
 
 /* ---- BullMQ: the numbers of the rings that wait, as a set of bits ---- */
 byte queue;
+byte tells;               /* rings of the queue that tell what a peek would find */
 
 /* ---- wakes that are still on their way, by message ---- */
 #if LATE_WAKES > 0

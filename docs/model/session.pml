@@ -146,7 +146,7 @@ end:
   :: d_step { expiries > 0 && LIVE -> expiries--; until_ahead = 0 }
   :: d_step { crashes > 0 && my_ring[0] + my_token[0] > 0 -> crashes--; crashed[0] = 1 }
   :: d_step { crashes > 0 && my_ring[1] + my_token[1] > 0 -> crashes--; crashed[1] = 1 }
-  :: d_step { lost_rings > 0 && queue != 0 -> lost_rings--; queue = 0 }
+  :: d_step { lost_rings > 0 && queue != 0 -> lost_rings--; queue = 0; tells = 0 }
   od
 }
 

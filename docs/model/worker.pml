@@ -79,6 +79,7 @@ inline abandon(h) {
 }
 
 proctype worker(byte h) {
+  bool told;
 end_start:
   {
     do
@@ -86,20 +87,32 @@ end_start:
     :: atomic { queue != 0 && phase[h] == RUNNING -> take_ring(h); break }
     od;
 
-    atomic { /* takeSession: peek, acquire, begin */
+    atomic { /* takeSession: peek, unless the ring tells; acquire, begin */
       if
       :: phase[h] != RUNNING -> goto pass_on
       :: else
       fi;
+      told = (tells & BIT(my_ring[h]) -> 1 : 0);
+      tells = tells & ~BIT(my_ring[h]);
+      if /* the fence that stood when the ring was drawn stands still, or not */
+      :: told -> my_fence[h] = fence; goto acquire
+      :: told && fence != 0 -> my_fence[h] = 0; goto acquire
+      :: !told
+      fi
+    }
+look:
+    atomic {
       d_step { session_peek(h) }
       if
       :: word != FREE -> TO(leave)
       :: else -> word = 0
       fi
     }
+acquire:
     atomic { /* redlock.acquire, with a token never seen before */
       if
-      :: lock != 0 -> goto pass_on
+      :: lock != 0 && told -> told = 0; goto look
+      :: lock != 0 && !told -> goto pass_on
       :: else -> my_token[h] = 2 * h + 1 + (token == 2 * h + 1); lock = my_token[h]
       fi
     }
@@ -107,7 +120,7 @@ end_start:
       d_step { turn_begin(h) }
       if
       :: word != BEGUN -> TO(refused)
-      :: else -> word = 0; held[h] = 1; my_ring[h] = 0; d_step { ask_agent(h) }
+      :: else -> word = 0; told = 0; held[h] = 1; my_ring[h] = 0; d_step { ask_agent(h) }
       fi
     }
 
@@ -187,7 +200,17 @@ late_commit: /* sent before the deadline, arrives behind the release */
       goto leave
     }
 refused:
-    atomic { d_step { abandon(h) } } /* and the ring, whose mark holds back others, goes round again */
+    atomic { /* and the ring, whose mark holds back others, goes round again */
+      d_step { abandon(h) }
+      if
+#ifdef DROP_TOLD
+      :: told -> told = 0; goto leave
+#else
+      :: told -> told = 0; my_token[h] = 0; goto look
+#endif
+      :: else
+      fi
+    }
 #ifdef DROP_REFUSED
     goto leave;
 #endif
@@ -196,6 +219,6 @@ pass_on:
 leave:
     atomic { d_step { forget(h) } goto end_start }
   } unless {
-    atomic { crashed[h] -> d_step { forget(h); crashed[h] = 0; phase[h] = RUNNING } goto end_start }
+    atomic { crashed[h] -> d_step { forget(h); told = 0; crashed[h] = 0; phase[h] = RUNNING } goto end_start }
   }
 }

@@ -58,7 +58,7 @@ export const plans: Readonly<Record<string, Plan>> = {
   ...pausePlans,
   'a message': {
     calls: [
-      ...['session-attach', 'channel-subscribe:2', 'inbox-append', 'ring-add', 'session-peek'],
+      ...['session-attach', 'channel-subscribe:2', 'inbox-append', 'ring-add'],
       ...['lease-acquire', 'turn-begin', 'history-read', 'events-append', 'turn-commit'],
       ...['ring-done', 'leases-release'],
     ],
@@ -106,7 +106,7 @@ export const plans: Readonly<Record<string, Plan>> = {
     outcomes: () => ({ [deadly]: 'dead_lettered' }),
   },
   'another attempt': {
-    calls: ['turn-retry', 'ring-add:2', 'session-peek:2', 'turn-begin:2'],
+    calls: ['turn-retry', 'ring-add:2', 'session-peek', 'turn-begin:2'],
     act: async (stage) => stage.say(flaky, 'm2'),
   },
   'a long turn': {

@@ -32,10 +32,12 @@ type Appending = {
 /** Who turns a pause has read its number before. */
 type Pausing = { readonly on: boolean; readonly model: Known; readonly real: RealKnown };
 
+type Fences = { readonly real: number; readonly model: number };
+
 type Node = {
   readonly name: string;
-  /** Fences that the last peek read. */
-  peeked: { readonly real: number; readonly model: number } | undefined;
+  /** Fences that the last peek read, or that a ring told. */
+  peeked: Fences | undefined;
   holding: Holding | undefined;
 };
 
@@ -50,6 +52,8 @@ export class BothSessions {
   }));
   readonly #messages: string[] = [];
   #lastAppend: Appending | undefined;
+  /** By the last ring that told any. */
+  #told: Fences | undefined;
   #lastAbort: Aborting | undefined;
   #lastEnd: string | undefined;
   #lastPause: Pausing | undefined;
@@ -112,7 +116,7 @@ export class BothSessions {
       case 'late_append':
         return this.#lastAppend && this.#append(step, this.#lastAppend);
       case 'cancel': {
-        const id = this.#messages[step.which % Math.max(1, this.#messages.length)] ?? 'unknown';
+        const id = this.#messages.at(step.which % Math.max(1, this.#messages.length)) ?? 'unknown';
         return this.#both(
           step,
           () => model.cancel(id),
@@ -182,15 +186,25 @@ export class BothSessions {
     }
   }
 
-  #append(step: Step, appending: Appending): Promise<void> {
+  async #append(step: Step, appending: Appending): Promise<void> {
     const { model, real } = this;
     const { id, mode, call = this.#name('call'), turnId = this.#name('t') } = appending;
     this.#lastAppend = { id, mode, call, turnId };
-    return this.#both(
+    const fences: (number | undefined)[] = [];
+    const { word, ring } = await this.#answers(
       step,
       () => model.append(id, { mode, call, turnId }),
-      () => real.append(id, { mode, call, turnId }),
+      async () => {
+        const { answer, told } = await real.append(id, { mode, call, turnId });
+        fences.push(told);
+        return answer;
+      },
     );
+    const [told] = fences; // a repeat tells nothing
+    if (told !== undefined) this.#told = { real: told, model: model.s.fence };
+    if (appending.call !== undefined) return;
+    const isFree = word === 'accepted' && ring !== '' && model.s.started === 0;
+    agree('its ring', { word: String(isFree) }, { word: String(told !== undefined) });
   }
 
   #abort(step: Step, { call, target }: Aborting): Promise<void> {
@@ -230,7 +244,8 @@ export class BothSessions {
     const node = this.#nodes[step.node] as Node;
     const { model, real } = this;
     if (step.kind === 'take' || step.kind === 'peek') await this.#peek(node);
-    if (step.kind === 'take' || step.kind === 'begin') return this.#begin(step, node);
+    if (step.kind === 'hear') node.peeked = this.#told;
+    if (['take', 'begin', 'hear'].includes(step.kind)) return this.#begin(step, node);
     if (step.kind === 'peek') return;
     const { holding } = node;
     if (!holding) return;

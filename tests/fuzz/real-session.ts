@@ -109,7 +109,7 @@ export class RealSession {
   async append(
     message_id: string,
     { mode, call, turnId }: { mode: Mode; call: string; turnId: string },
-  ): Promise<Answer> {
+  ): Promise<{ answer: Answer; told?: number | undefined }> {
     const { scripts } = this.options;
     const reply = await this.#run(scripts.inboxAppend, this.#keys, {
       ...this.#channels,
@@ -117,11 +117,12 @@ export class RealSession {
       ...{ max_inbox: this.limits.maxInbox, max_inbox_bytes: 1_000_000 },
     });
     if (reply.kind === 'duplicate') {
-      return { word: reply.kind, ring: reply.ring, outcome: repeated(reply, message_id) };
+      const outcome = repeated(reply, message_id);
+      return { answer: { word: reply.kind, ring: reply.ring, outcome } };
     }
-    if (reply.kind !== 'accepted') return { word: reply.kind };
-    const { seq, position, ring, isPaused } = reply;
-    return { word: 'accepted', seq, position, ring, isPaused };
+    if (reply.kind !== 'accepted') return { answer: { word: reply.kind } };
+    const { seq, position, ring, isPaused, free } = reply;
+    return { answer: { word: 'accepted', seq, position, ring, isPaused }, told: free?.fence };
   }
 
   /** `fence`: the stored one; 0 when no lease was drawn yet. */

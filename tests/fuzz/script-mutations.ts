@@ -143,6 +143,12 @@ export const mutations: readonly ScriptMutation[] = [
     to: 'if s.ended then',
   },
   {
+    name: 'a ring tells of a head that was started that it is free',
+    script: 'inboxAppend',
+    from: "local free = ring ~= '' and started == 0",
+    to: "local free = ring ~= ''",
+  },
+  {
     name: 'the mark of a ring is kept',
     script: 'turnBegin',
     from: "if s.ring_mark == ring then put('ring_mark', false) end",

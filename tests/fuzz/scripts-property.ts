@@ -27,7 +27,7 @@ const steps = fc.oneof(
     mode: fc.constantFrom('enqueue', 'collect', 'collect', 'interrupt', 'reject'),
   }),
   step(4, { kind: kind('again', 'cancel', 'cancel', 'stop'), which }),
-  step(7, { kind: kind('take', 'take', 'peek', 'begin'), node }),
+  step(8, { kind: kind('take', 'take', 'peek', 'begin', 'hear'), node }),
   step(6, { kind: kind('rebegin', 'delta', 'renew'), node }),
   step(3, {
     kind: kind('retry'),
@@ -88,6 +88,19 @@ const together = fc.oneof(
     { kind: 'take', node: by, twice: false },
     { kind: 'delta', node: by, twice: false },
     { kind: 'release', node: by, how: 'yield', twice: false },
+  ]),
+  // What came while its session stood still is cancelled; a holder lingers that was not told to begin it.
+  fc.constant<Step[]>([
+    { kind: 'pause', on: false, twice: false },
+    { kind: 'append', mode: 'enqueue', twice: false },
+    { kind: 'take', node: 0, twice: false },
+    ...Array.from(
+      { length: 4 },
+      () => ({ kind: 'commit', node: 0, fetch: true, twice: false }) as const,
+    ),
+    { kind: 'pause', on: true, twice: false },
+    { kind: 'append', mode: 'enqueue', twice: false },
+    { kind: 'cancel', which: -1, twice: false },
   ]),
   // One node after the other dies of the head.
   node.map((by): Step[] =>

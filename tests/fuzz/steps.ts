@@ -15,7 +15,7 @@ export type Step = { readonly twice: boolean } & (
   | { readonly kind: 'burst' }
   | { readonly kind: 'append'; readonly mode: Mode }
   | { readonly kind: 'again' | 'cancel' | 'stop'; readonly which: number }
-  | { readonly kind: 'take' | 'peek' | 'begin'; readonly node: number }
+  | { readonly kind: 'take' | 'peek' | 'begin' | 'hear'; readonly node: number }
   | { readonly kind: 'rebegin' | 'delta' | 'renew'; readonly node: number }
   /** `isLate`: the message has been failing for long enough. */
   | { readonly kind: 'retry'; readonly node: number; readonly how: Ended; readonly isLate: boolean }

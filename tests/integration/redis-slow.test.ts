@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startRedis, startTcpProxy, type TcpProxy, type TestRedis } from '@sluice/testkit';
 import * as scripts from '../../packages/store/dist/scripts.js';
 import { Cluster } from './cluster.js';
+import { ringsOf, waitingRing } from './rings.js';
 
 describe('a Redis that is slow for a moment', () => {
   let redis: TestRedis;
@@ -22,11 +23,10 @@ describe('a Redis that is slow for a moment', () => {
     async (name, script) => {
       const edge = await cluster.start({ gateway: { roles: ['edge'] } });
       const client = await cluster.attach(edge, { session_id: name });
-      const worker = await cluster.start({
-        gateway: { roles: ['worker'] },
-        redis: { url: proxy.url },
-        worker: { sweep_interval: '60s' }, // which would find the session soon after that moment
-      });
+      const final = client.final(client.message('hello'), 20_000);
+      const ring = await waitingRing(ringsOf(redis, cluster));
+      if (name === 'session-peek')
+        await ring.updateData({ id: ring.data.id, ring: ring.data.ring });
       let heldMs = 0;
       const unwatch = proxy.watch(([, sha]) => {
         if (sha !== script.sha || heldMs > 0) return;
@@ -35,7 +35,12 @@ describe('a Redis that is slow for a moment', () => {
         // Longer than a command may take.
         setTimeout(() => proxy.blackhole(false), 2_300);
       });
-      await client.final(client.message('hello'), 15_000);
+      const worker = await cluster.start({
+        gateway: { roles: ['worker'] },
+        redis: { url: proxy.url },
+        worker: { sweep_interval: '60s' }, // which would find the session soon after that moment
+      });
+      await final;
       expect(heldMs).toBeGreaterThan(0);
       expect(performance.now() - heldMs).toBeLessThan(2_300 + 4_000);
       unwatch();

@@ -5,7 +5,7 @@
 --       wakes_counted call turn_id
 -- REPLY: gone | ended | busy | full <limit>
 --        | duplicate <waiting> <ring> <record of its event> <kept position> <kept reply>
---        | accepted <epoch> <seq> <now> <position> <ring> <paused> <the log has the text>
+--        | accepted <epoch> <seq> <now> <position> <ring> <paused> <the log has the text> <fence> <agent>
 -- RULES: S1 S3 S4 T1 T3 T6 T7 C4 P1
 if not s.cursor then return { 'gone' } end
 --@include clock

@@ -4,7 +4,7 @@
 -- ARGV: server channel node_channel id message_id max_inbox max_inbox_bytes max_events max_log_bytes
 --       wakes_counted call
 -- REPLY: not_found | gone | full <limit> | accepted <epoch> <seq> <now> <position> <ring> <paused>
---        <the log has the text> <message_id>
+--        <the log has the text> <fence> <agent> <message_id>
 -- RULES: S1 S4 T4 T7 C4 P1
 local ANSWER_KEPT = 60000
 --@include letter

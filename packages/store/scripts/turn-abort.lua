@@ -54,10 +54,9 @@ end
 
 local lines, paused = redis.call('LLEN', messages), is_paused(s)
 for _, key in ipairs({ seen, pending }) do redis.call('ZCARD', key) end -- read before anything is written
-local first, last = begun and 1 or at, begun and started or at -- a batch is one turn, and ends as one
-if begun and s.abort then reason = s.abort end -- promised before
-local outcome, turn_id, attempt = { 's', 'aborted', 'r', reason }, s.turn_id, s.attempt
-if begun then outcome = { 'u', turn_id, 'a', attempt, unpack(outcome) } end
+local first, last, reason = begun and 1 or at, begun and started or at, begun and s.abort or reason -- a batch: one turn
+local outcome = { 's', 'aborted', 'r', reason }
+if begun then outcome = { 'u', s.turn_id, 'a', s.attempt, unpack(outcome) } end
 local last_id = entry_id(entries[last])
 for i = first, last do
   local merged = i < last and { 'i', last_id, unpack(outcome) }

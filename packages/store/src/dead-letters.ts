@@ -137,7 +137,7 @@ export function makeDeadLetters(
         call: makeId('retry'), // made before the first try: a repeat gets the same message
       });
       if (reply.kind !== 'accepted') return reply;
-      const { ring, isLogged: _, ...event } = reply;
+      const { ring, isLogged: _, free: __, ...event } = reply;
       if (ring !== '') rings.ring(id, ring);
       return { kind: 'accepted', sessionId, event };
     },

@@ -97,7 +97,10 @@ export function makeInbox(
         return { kind: 'duplicate', ...keptOf(reply, message.messageId) };
       }
       if (reply.kind !== 'accepted') return reply;
-      if (reply.ring !== '') rings.ring(id, reply.ring);
+      if (reply.ring !== '') {
+        const free = reply.free && { ...reply.free, principal: ref.principal };
+        rings.ring(id, reply.ring, { free });
+      }
       const { seq, epoch, atMs, position, isPaused, isLogged } = reply;
       const { messageId, mode } = message;
       const sent = isLogged ? { body, mode } : {};

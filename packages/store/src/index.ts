@@ -55,7 +55,13 @@ export { openStore, type Store } from './open-store.js';
 export type { PauseNumbers, Pauses, SessionPaused } from './pauses.js';
 export type { PermitScope, Permits } from './permits.js';
 export type { Bucket, Rates } from './rates.js';
-export { RING_QUEUE, type RingJob, type RingOptions, type Rings } from './ring.js';
+export {
+  type FreeSession,
+  RING_QUEUE,
+  type RingJob,
+  type RingOptions,
+  type Rings,
+} from './ring.js';
 export type {
   CommitReply,
   DrawReply,

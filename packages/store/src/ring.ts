@@ -10,11 +10,21 @@ export const RING_QUEUE = 'ring';
 export type RingJob = {
   readonly id: string;
   readonly ring: string;
+  /** Nobody held the session when the ring was drawn; should that still be so, nobody needs to ask. */
+  readonly free?: FreeSession | undefined;
   /** It was passed on by a node that was full: when it began to wait there. */
-  readonly sinceMs?: number;
+  readonly sinceMs?: number | undefined;
+};
+
+/** A session that nobody holds: its fence, and for whom its next turn counts. */
+export type FreeSession = {
+  readonly fence: number;
+  readonly agent: string;
+  readonly principal: string;
 };
 
 export type RingOptions = {
+  readonly free?: FreeSession | undefined;
   readonly lifo?: boolean;
   readonly delayMs?: number;
   readonly sinceMs?: number | undefined;
@@ -55,10 +65,10 @@ export function makeRings(
   queue.on('error', onError);
   const adding = new Set<Promise<void>>();
   return {
-    ring(id, ring, { lifo = false, delayMs = 0, sinceMs } = {}) {
+    ring(id, ring, { lifo = false, delayMs = 0, ...told } = {}) {
       const options = { jobId: jobId(id, ring), lifo, delay: delayMs };
       const added = betweenFailpoints(addCall, () =>
-        queue.add(RING_QUEUE, { id, ring, ...(sinceMs === undefined ? {} : { sinceMs }) }, options),
+        queue.add(RING_QUEUE, { id, ring, ...told }, options),
       ).then(() => undefined, onFailed);
       adding.add(added);
       return added.finally(() => adding.delete(added));

@@ -72,6 +72,8 @@ export type AcceptedReply = {
   readonly isPaused: boolean;
   /** The log has what was sent. */
   readonly isLogged: boolean;
+  /** What a peek would find, where the ring is for the first attempt of a session that nobody holds. */
+  readonly free: { readonly fence: number; readonly agent: string } | undefined;
 };
 
 export function accepted(reply: ReplyReader): AcceptedReply {
@@ -84,5 +86,11 @@ export function accepted(reply: ReplyReader): AcceptedReply {
     ring: reply.text(),
     isPaused: reply.flag(),
     isLogged: reply.flag(),
+    free: free(reply),
   };
+}
+
+function free(reply: ReplyReader): AcceptedReply['free'] {
+  const [fence, agent] = [reply.text(), reply.text()];
+  return fence === '' ? undefined : { fence: Number(fence), agent };
 }

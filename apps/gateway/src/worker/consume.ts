@@ -24,18 +24,27 @@ const REFUSED_MS = 500;
 /** BullMQ waits so long for a Redis that is away. */
 const AWAY_MS = 500;
 
-/** BullMQ's worker, which never blocks for longer than silence may last, and waits after a refusal. */
+/**
+ * BullMQ's worker, which never blocks for longer than silence may last, waits after a refusal, and does not ask a
+ * queue that had nothing for more with each answer: its loop waits there already.
+ */
 class RingWorker extends Worker<RingJob> {
+  private isDry = false;
   override get maximumBlockTimeout(): number {
     return RING_BLOCK_S;
   }
   protected override async moveToActive(token: string, name?: string): Promise<Job<RingJob>> {
     try {
-      return await super.moveToActive(token, name);
+      const job = await super.moveToActive(token, name);
+      this.isDry = job === undefined;
+      return job;
     } catch (error) {
       await sleep(REFUSED_MS);
       throw error;
     }
+  }
+  override processJob(job: Job<RingJob>, token: string, fetchNext = () => true) {
+    return super.processJob(job, token, () => !this.isDry && fetchNext());
   }
 }
 

@@ -1,12 +1,11 @@
 import { makeId, monotonicMs } from '@sluice/runtime';
-import type { Claim, RingJob } from '@sluice/store';
+import type { Claim, FreeSession, RingJob } from '@sluice/store';
 import { insist, type WorkerContext } from './context.js';
 import { handOver } from './hand-over.js';
 import { HeldHistory } from './held-history.js';
 import { HeldSession } from './held-session.js';
 import { keepLease } from './lease-keeper.js';
 import { linger } from './linger.js';
-import type { Whose } from './permits.js';
 import { type Begun, runTurns } from './turn-loop.js';
 
 /** A ring that finds the Redlock taken but no live holder comes again so much later. */
@@ -20,15 +19,24 @@ const PATIENCE_MS = 5_000;
 /** A last attempt that has to let others go first asks again after this, and up to as much by chance. */
 const LAST_DELAY_MS = 500;
 
-/** Answers a ring: peek, acquire, begin. undefined: there is nothing for this node to do. */
+/**
+ * Answers a ring: peek, unless the ring tells what that would find, acquire, begin. undefined: there is nothing for
+ * this node to do.
+ */
 export async function takeSession(
   context: WorkerContext,
-  { id, ring }: RingJob,
+  ring: RingJob,
   runsAgent: (agent: string) => boolean,
 ): Promise<HeldSession | 'not_here' | undefined> {
   const { leases, lastAttempts, agents } = context;
+  const { id, free } = ring;
   const until = patience(context);
-  const peeked = await insist(() => leases.peek(id, ring), until);
+  if (free) {
+    if (!runsAgent(free.agent)) return 'not_here';
+    const taken = await takePermitted(context, ring, { free, until });
+    if (taken !== 'refused') return taken;
+  }
+  const peeked = await insist(() => leases.peek(id, ring.ring), until);
   if (peeked?.kind === 'waits' && !Number.isNaN(peeked.ms)) await passOn(context, id, peeked.ms);
   if (peeked?.kind !== 'free') return undefined;
   if (!runsAgent(peeked.agent)) return 'not_here';
@@ -38,21 +46,23 @@ export async function takeSession(
   }
   let taken: HeldSession | undefined;
   try {
-    taken = await takePermitted(context, { id, ring }, { peeked, until });
+    const found = await takePermitted(context, ring, { free: peeked, until });
+    if (found !== 'refused') taken = found;
+    else await passOn(context, id, TAKEN_DELAY_MS); // else its mark would hold back rings until the sweep
   } finally {
     if (!taken) lastAttempts.give(id);
   }
   return taken;
 }
 
-/** Permits, then the lease; undefined: the ring was passed on. */
+/** Permits, then the lease. undefined: the ring was passed on. `refused`: the session is not free any more. */
 async function takePermitted(
   context: WorkerContext,
   { id, ring }: RingJob,
-  { peeked, until }: { peeked: Whose & { readonly fence: number }; until: AbortSignal },
-): Promise<HeldSession | undefined> {
+  { free, until }: { free: FreeSession; until: AbortSignal },
+): Promise<HeldSession | 'refused' | undefined> {
   const { permits } = context;
-  const permitted = await insist(() => permits.take(id, peeked), until);
+  const permitted = await insist(() => permits.take(id, free), until);
   if (!permitted) return undefined;
   if (permitted.kind === 'full') {
     await passOn(context, id, permitted.delayMs);
@@ -60,29 +70,25 @@ async function takePermitted(
   }
   let taken: HeldSession | undefined;
   try {
-    taken = await takeLease(context, { id, ring, fence: peeked.fence });
+    taken = await takeLease(context, { id, ring, fence: free.fence });
   } finally {
     if (!taken) permits.give(id);
   }
-  return taken;
+  return taken ?? 'refused';
 }
 
-/** Redlock and `turn-begin`; undefined: somebody else was first, and the ring was passed on. */
+/** Redlock and `turn-begin`; undefined: somebody else was first. */
 async function takeLease(
   context: WorkerContext,
   { id, ring, fence: lastFence }: RingJob & { fence: number },
 ): Promise<HeldSession | undefined> {
   const { leases, limits, metrics, log, renewals, keys } = context;
   const claim = await leases.acquire(id);
-  if (!claim) {
-    await passOn(context, id, TAKEN_DELAY_MS);
-    return undefined;
-  }
+  if (!claim) return undefined;
   const turnId = makeId('turn');
   const begun = await begin(context, claim, { id, ring, turnId, fence: lastFence });
   if (!begun) {
     await leases.abandon(id, claim);
-    await passOn(context, id, TAKEN_DELAY_MS); // else its mark would hold back rings until the sweep
     return undefined;
   }
   metrics.leaseAcquired();

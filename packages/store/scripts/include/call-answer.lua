@@ -7,6 +7,6 @@ for made, seq, ring in string.gmatch(s.calls or '', '(%S+):(%d+):(%d*)') do
     local fields = {}
     for i = 1, #event[2], 2 do fields[event[2][i]] = event[2][i + 1] end
     return { 'accepted', s.epoch, seq, fields.ts, fields.p or 0, ring, is_paused(s) and 1 or 0,
-      fields.c and 1 or 0 }
+      fields.c and 1 or 0, '', '' }
   end
 end

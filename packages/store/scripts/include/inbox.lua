@@ -16,9 +16,10 @@ local function inbox_full(entry)
   if tonumber(s.bytes) + #entry > tonumber(max_inbox_bytes) then return 'max_inbox_bytes' end
 end
 --@include input
--- Answers the acceptance and the number of the ring to add, '' when none is due; and whether the log has the
--- text. A lingering holder's turn is begun here, in its name, under `turn_id` if there is one: the wake carries
--- it, and names the turn that it follows, by which the holder knows one that it has run already.
+-- Answers the acceptance; the number of the ring to add, '' when none is due; whether the log has the text; and what
+-- a peek would find, for the ring to tell: the fence and the agent, '' each where that asks for more. A lingering
+-- holder's turn is begun here, in its name, under `turn_id` if there is one: the wake carries it, and names the turn
+-- that it follows, by which the holder knows one that it has run already.
 local function inbox_put(message_id, position, mode, entry, turn_id)
   local next_entry = position < waiting and redis.call('LINDEX', inbox, position)
   local paused = is_paused(s)
@@ -72,5 +73,7 @@ local function inbox_put(message_id, position, mode, entry, turn_id)
     end
   end
   log_save()
-  return { 'accepted', s.epoch, seq, now, position, ring, paused and 1 or 0, logged and 1 or 0 }
+  local free = ring ~= '' and started == 0
+  return { 'accepted', s.epoch, seq, now, position, ring, paused and 1 or 0, logged and 1 or 0,
+    free and (s.fence or '0') or '', free and s.agent or '' }
 end
