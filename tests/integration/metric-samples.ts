@@ -1,5 +1,4 @@
 /** What a node answers at `/metrics`, decoded. */
-import { expect } from '@jest/globals';
 import { eventually } from '@sluice/testkit';
 
 export type Sample = {
@@ -60,8 +59,11 @@ export async function risesOf(url: string) {
   const before = await scrape(url);
   return async (name: string, by: number, labels: Labels = {}): Promise<void> => {
     await eventually(async () => {
-      const rise = (await scrape(url)).sum(name, labels) - before.sum(name, labels);
-      expect({ name, labels, rise }).toEqual({ name, labels, rise: by });
+      const { samples, sum } = await scrape(url);
+      const rise = sum(name, labels) - before.sum(name, labels);
+      if (rise === by) return;
+      const now = samples.filter((sample) => sample.name === name);
+      throw new Error(`${name} rose by ${rise}, not by ${by}: ${JSON.stringify({ labels, now })}`);
     }, RISE_MS);
   };
 }
