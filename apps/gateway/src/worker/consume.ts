@@ -1,6 +1,6 @@
 import { failpoint, sleep } from '@sluice/runtime';
 import { type PlainCall, RING_BLOCK_MS, RING_QUEUE, type RingJob } from '@sluice/store';
-import { type ConnectionOptions, type Job, Worker } from 'bullmq';
+import { type ConnectionOptions, type Job, RedisConnection, Worker } from 'bullmq';
 
 const doneCall: PlainCall = 'ring-done';
 
@@ -23,6 +23,9 @@ const RING_BLOCK_S = RING_BLOCK_MS / 1_000;
 const REFUSED_MS = 500;
 /** BullMQ waits so long for a Redis that is away. */
 const AWAY_MS = 500;
+
+// The store has looked at the version itself. BullMQ, which does not ask, takes it for 5, and waits in whole seconds.
+RedisConnection.minimumVersion = '7.0.0';
 
 /**
  * BullMQ's worker, which never blocks for longer than silence may last, waits after a refusal, and does not ask a

@@ -17,7 +17,7 @@ import { ringsOf, waitingRing } from './rings.js';
 
 const free = { fence: 0, agent: 'slow', principal: 'local' };
 
-describe('a ring that tells what a peek would find', () => {
+describe('a ring', () => {
   let redis: TestRedis;
   let cluster: Cluster;
   let queue: Queue<RingJob>;
@@ -52,7 +52,7 @@ describe('a ring that tells what a peek would find', () => {
     return (await scrape(worker.url)).sum('sluice_sweep_rings_total') > 0;
   }
 
-  it('L2 T7 is answered without a look, for a new session and for one that was given up', async () => {
+  it('L2 T7 that tells what a peek would find is answered without it, for a new session and for one that was given up', async () => {
     const { client, final, job } = await unheard('new');
     expect(job.data.free).toEqual(free);
     const peeks = await countCalls(redis.port, scripts.sessionPeek.sha);
@@ -66,7 +66,7 @@ describe('a ring that tells what a peek would find', () => {
     });
   });
 
-  it('L2 is looked into when the session has had a lease since', async () => {
+  it('L2 that tells is looked into when the session has had a lease since', async () => {
     const { final, job } = await unheard('old');
     await job.updateData({ ...job.data, free: { ...free, fence: 7 } });
     const worker = await startWorker();
@@ -77,7 +77,7 @@ describe('a ring that tells what a peek would find', () => {
     });
   });
 
-  it('L1 is dropped when somebody holds the session', async () => {
+  it('L1 that tells is dropped when somebody holds the session', async () => {
     cluster.agent.behave(httpBehaviours.hang());
     await unheard('held');
     await startWorker();
@@ -89,7 +89,7 @@ describe('a ring that tells what a peek would find', () => {
     expect(turnsOf('held')).toBe(1);
   });
 
-  it('P1 is dropped when the session is paused, and costs it no attempt', async () => {
+  it('P1 that tells is dropped when the session is paused, and costs it no attempt', async () => {
     const { final } = await unheard('paused');
     expect(await post(edge, 'sessions/paused/pause')).toMatchObject({ status: 200 });
     await startWorker();
@@ -98,6 +98,19 @@ describe('a ring that tells what a peek would find', () => {
     expect(await post(edge, 'sessions/paused/resume')).toMatchObject({ status: 200 });
     await final;
     expect(cluster.agent.turns.at(-1)?.turn.attempt).toBe(1);
+  });
+
+  it('T5 T7 comes when it is due, also to a worker that waits for rings alone', async () => {
+    const { final, job } = await unheard('late');
+    await job.remove();
+    await cluster.start({
+      gateway: { roles: ['worker'] },
+      worker: { sweep_interval: '60s' }, // which would find the session
+    });
+    const sentMs = performance.now();
+    await queue.add(RING_QUEUE, job.data, { delay: 250 });
+    await final;
+    expect(performance.now() - sentMs).toBeLessThan(800); // in whole seconds it came after one
   });
 
   it('T4 tells nothing of a head that was started: its attempt may be the last one', async () => {
