@@ -1,4 +1,4 @@
-import { type HistoryLimits, HistoryModel } from './history-model.js';
+import { type HistoryLimits, HistoryModel, type ModelReply } from './history-model.js';
 import { type Entry, fresh, type Presented } from './model-state.js';
 
 export type ModelLimits = HistoryLimits & { readonly maxInbox: number };
@@ -50,17 +50,17 @@ export class ModelBase {
     return this.s.token === token && this.s.fence === fence;
   }
 
-  protected finishTurn(entries: readonly Entry[], status: string, text: string): void {
-    const reason = status === 'ok' ? '' : this.s.abort || 'user';
+  /** `text`: of the last of them, which stands for all. */
+  protected finishTurn(entries: readonly Entry[], { status, reason, text }: ModelReply): void {
     for (const [at, { id }] of entries.entries()) {
-      this.finish(id, status, at + 1 === entries.length ? text : '');
+      this.finish(id, { status, reason, text: at + 1 === entries.length ? text : '' });
     }
     this.history.turn(entries, { status, text, reason });
   }
 
-  protected finish(id: string, status: string, text = ''): void {
+  protected finish(id: string, { status, reason, text }: ModelReply): void {
     this.s.seen.set(id, status);
-    this.s.events.push(['f', id, status]);
+    this.s.events.push(['f', id, status, reason]);
     this.history.ended(id, { seq: this.s.events.length, status, text });
   }
 }

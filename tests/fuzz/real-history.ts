@@ -63,9 +63,9 @@ export function repeated(reply: AppendReply & { kind: 'duplicate' }, messageId: 
 
 /** What it leaves out is as usual. */
 export function eventOf(flat: readonly string[]): ModelEvent {
-  const { t = '', m = '', s = 'ok' } = pairs(flat);
+  const { t = '', m = '', s = 'ok', r = '' } = pairs(flat);
   if (t === 'e') return ['e'];
-  return t === 'f' ? ['f', m, s] : [t, m];
+  return t === 'f' ? ['f', m, s, r] : [t, m];
 }
 
 /** -2 stands for a key that is not there, -1 for one that has no expiry. */

@@ -149,6 +149,12 @@ export const mutations: readonly ScriptMutation[] = [
     to: "local free = ring ~= ''",
   },
   {
+    name: 'a head that was to be interrupted is stopped for another reason',
+    script: 'turnAbort',
+    from: 'begun and s.abort or reason',
+    to: 'reason',
+  },
+  {
     name: 'the mark of a ring is kept',
     script: 'turnBegin',
     from: "if s.ring_mark == ring then put('ring_mark', false) end",

@@ -186,8 +186,9 @@ export class SessionModel extends ModelBase {
     if (!this.holds(by)) return fenced;
     if (s.lastTurn === turnId) return this.following();
     if (s.turnId !== turnId || s.started === 0) return fenced;
-    const status = s.abort === '' ? 'ok' : 'aborted';
-    this.finishTurn(s.inbox.splice(0, s.started), status, textOf(turnId));
+    const status = s.abort === '' ? 'ok' : 'aborted'; // as it was promised
+    const reply = { status, reason: s.abort, text: textOf(turnId) };
+    this.finishTurn(s.inbox.splice(0, s.started), reply);
     clearHead(s);
     s.lastTurn = turnId;
     if (s.inbox.length === 0) s.ringMark = undefined;
@@ -301,7 +302,7 @@ export class SessionModel extends ModelBase {
       return { word: this.history.statusOf(id) === 'cancelled' ? 'cancelled' : 'not_pending' };
     }
     s.inbox.splice(at, 1);
-    this.finish(id, 'cancelled');
+    this.finish(id, { status: 'cancelled', reason: '', text: '' });
     if (s.inbox.length === 0) s.ringMark = undefined;
     return { word: 'cancelled' };
   }
@@ -334,7 +335,8 @@ export class SessionModel extends ModelBase {
       return { word: 'aborting', id, ring: '' };
     }
     const stopped = isBegun ? s.inbox.splice(0, s.started) : s.inbox.splice(at, 1);
-    this.finishTurn(stopped, 'aborted', '');
+    const reason = (isBegun && s.abort) || 'user'; // what was promised first
+    this.finishTurn(stopped, { status: 'aborted', reason, text: '' });
     if (isBegun) {
       clearHead(s);
       this.vacate();
@@ -350,7 +352,8 @@ export class SessionModel extends ModelBase {
     if (!this.exists || s.isEnded) return { word: 'not_found' };
     this.ends.add(call);
     for (const [at, { id }] of s.inbox.entries()) {
-      this.finish(id, at < s.started ? 'aborted' : 'cancelled');
+      const status = at < s.started ? 'aborted' : 'cancelled';
+      this.finish(id, { status, reason: 'session_ended', text: '' });
     }
     s.events.push(['e']);
     this.history.clear();
