@@ -1,6 +1,13 @@
 import type { Agent } from '@sluice/agents';
 import type { OutcomeStatus } from '@sluice/protocol';
-import { type CountBy, type Logger, type seldom, sleep, type WorkerMetrics } from '@sluice/runtime';
+import {
+  type CountBy,
+  type Logger,
+  monotonicMs,
+  type seldom,
+  sleep,
+  type WorkerMetrics,
+} from '@sluice/runtime';
 import {
   type Damage,
   type Keys,
@@ -73,17 +80,23 @@ export type WorkerContext = {
 
 const RETRY_MS = 100;
 
-/** Repeats a call while Redis is away; undefined when `until` aborts first (the lease is gone). */
+/** How long a call is repeated: until the lease is gone, or a time of the monotonic clock has come. */
+export type Patience = AbortSignal | { readonly untilMs: number };
+
+/** Repeats a call while Redis is away; undefined when its patience ends first. */
 export async function insist<T>(
   call: () => Promise<T>,
-  until: AbortSignal,
+  patience: Patience,
 ): Promise<T | undefined> {
-  while (!until.aborted) {
+  const signal = 'aborted' in patience ? patience : undefined;
+  const isOver = () =>
+    'aborted' in patience ? patience.aborted : monotonicMs() > patience.untilMs;
+  while (!isOver()) {
     try {
       return await call();
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
-      await sleep(RETRY_MS, until);
+      await sleep(RETRY_MS, signal);
     }
   }
   return undefined;

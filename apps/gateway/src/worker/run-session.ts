@@ -1,6 +1,6 @@
 import { makeId, monotonicMs } from '@sluice/runtime';
 import type { Claim, FreeSession, RingJob } from '@sluice/store';
-import { insist, type WorkerContext } from './context.js';
+import { insist, type Patience, type WorkerContext } from './context.js';
 import { handOver } from './hand-over.js';
 import { HeldHistory } from './held-history.js';
 import { HeldSession } from './held-session.js';
@@ -59,7 +59,7 @@ export async function takeSession(
 async function takePermitted(
   context: WorkerContext,
   { id, ring }: RingJob,
-  { free, until }: { free: FreeSession; until: AbortSignal },
+  { free, until }: { free: FreeSession; until: Patience },
 ): Promise<HeldSession | 'refused' | undefined> {
   const { permits } = context;
   const permitted = await insist(() => permits.take(id, free), until);
@@ -125,10 +125,9 @@ async function begin(
   { id, ring, turnId, fence }: { id: string; ring: string; turnId: string; fence: number },
 ): Promise<Begun | undefined> {
   // It may have begun though no answer came: the same turn is asked for again, until the claim is over.
-  const until = AbortSignal.timeout(Math.max(1, Math.ceil(claim.deadlineMs - monotonicMs())));
   const begun = await insist(
     () => leases.begin({ id, token: claim.token, fence }, { turnId, ring }),
-    until,
+    { untilMs: claim.deadlineMs },
   );
   if (begun?.kind !== 'begun' && begun?.kind !== 'exhausted') return undefined;
   // Answered too late to be believed: let it expire, the sweep finds the session (L4).
@@ -151,8 +150,8 @@ export async function passOn(
   else if (ring !== '') await rings.ring(id, ring, { delayMs, lifo: delayMs === 0, sinceMs });
 }
 
-function patience({ phase }: WorkerContext): AbortSignal {
-  return AbortSignal.timeout(phase === 'running' ? PATIENCE_MS : 1);
+function patience({ phase }: WorkerContext): Patience {
+  return { untilMs: monotonicMs() + (phase === 'running' ? PATIENCE_MS : 1) };
 }
 
 /** Runs and lingers until the lease is given up; the caller's slot and permits are given back. */
