@@ -38,6 +38,7 @@ async function answerTo(port: number, pieces: readonly string[], answers = 1): P
   return text;
 }
 
+const nginxConf = readFileSync('deploy/nginx/nginx.conf', 'utf8');
 const statuses = (text: string) => (text.match(/HTTP\/1\.1 (\d+)/g) ?? []).map((it) => it.slice(9));
 const segments = (text: string) => text.match(/[\s\S]{1,1400}/g) ?? [];
 
@@ -65,6 +66,9 @@ describe('HTTP as others speak it', () => {
       const response = await fetch(node.url + path);
       expect([path, response.headers.get('keep-alive')]).toEqual([path, 'timeout=7']);
     }
+    // Whoever gives idle connections up first meets none that the node has just closed.
+    const [, nginx] = /keepalive_timeout (\d+)s;/.exec(nginxConf) ?? [];
+    expect(Number(nginx)).toBeLessThan(7);
   });
 
   it('without keep_alive each answer asks its client to close the connection', async () => {
@@ -88,7 +92,7 @@ describe('HTTP as others speak it', () => {
   async function behindNginx(): Promise<{ port: number; stop(): void }> {
     const dir = mkdtempSync(join(tmpdir(), 'sluice-nginx-'));
     const port = await freePort();
-    const own = readFileSync('deploy/nginx/nginx.conf', 'utf8')
+    const own = nginxConf
       .replace('listen 8080', `listen 127.0.0.1:${port}`)
       .replace('127.0.0.1:8765', `127.0.0.1:${node.port}`)
       .replace(/ *server 127\.0\.0\.1:876[67] .*\n/g, '');
