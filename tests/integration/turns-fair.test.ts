@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { sleep } from '@sluice/runtime';
 import { sessionKeyId } from '@sluice/store';
 import {
   eventually,
@@ -117,6 +118,53 @@ describe('sessions that want the same slots', () => {
     await talking;
     // The turn that ran when it came, and the one that its acknowledgement may have met.
     expect(before).toBeLessThanOrEqual(3);
+  });
+
+  it('T8 a woken session that finds no slot waits in line with its lease, and then goes to others', async () => {
+    holdBack(0);
+    const node = await cluster.start();
+    const woken = await send(node, 'woken', 'x');
+    await woken.final('x-0');
+    const other = await send(node, 'other', 'hold');
+    await started('other hold-0');
+    const [first] = cluster.agent.turns;
+    woken.message('soon', { message_id: 'soon' });
+    await woken.waitFor({ status: 'accepted', message_id: 'soon' });
+    await sleep(50);
+    held.get('hold-0')?.();
+    await woken.final('soon');
+    expect(cluster.agent.turns.at(-1)?.turn.fence).toBe(first?.turn.fence);
+
+    other.message('hold', { message_id: 'hold-1' });
+    await started('other hold-1');
+    woken.message('late', { message_id: 'late' });
+    const { state } = cluster.sessionKeys('woken');
+    await eventually(async () => (await redis.client().hget(state, 'ring_mark')) !== null);
+    held.get('hold-1')?.();
+    await woken.final('late');
+    const { fence, attempt } = cluster.agent.turns.at(-1)?.turn ?? {};
+    expect({ isLater: Number(fence) > Number(first?.turn.fence), attempt }).toEqual({
+      isLater: true,
+      attempt: 1,
+    });
+  });
+
+  it('T6 a message that is stopped while it waits in line asks no agent', async () => {
+    holdBack(0);
+    const node = await cluster.start();
+    const woken = await send(node, 'stopped', 'x');
+    await woken.final('x-0');
+    await send(node, 'other', 'hold');
+    await started('other hold-0');
+    const before = order().length;
+    woken.message('y', { message_id: 'y' });
+    await woken.waitFor({ status: 'accepted', message_id: 'y' });
+    woken.send({ type: 'abort', message_id: 'y' });
+    await woken.waitFor({ type: 'aborted' });
+    await sleep(50);
+    held.get('hold-0')?.();
+    expect(await woken.final('y')).toMatchObject({ outcome: { status: 'aborted' } });
+    expect(order()).toHaveLength(before);
   });
 
   it('T8 T7 a ring that met only woken sessions gets the first slot that is free', async () => {

@@ -87,6 +87,8 @@ export class HeldSession {
 
   stopTurn(stop: Stop): void {
     if (stop.kind === 'lost' || stop.kind === 'drain') this.left = true;
+    // Its turn has not begun to run: the wake knows nothing of this, Redis does.
+    if (!this.stop && this.woken) this.woken = { kind: 'plain', id: this.lease.id };
     this.stop?.abort(stop);
   }
 

@@ -3,6 +3,7 @@ import { insist, type WorkerContext } from './context.js';
 import { handOver } from './hand-over.js';
 import type { HeldSession } from './held-session.js';
 import type { WhyEnded } from './lingering.js';
+import { LINE_MS } from './slots.js';
 
 /**
  * Keeps the lease of a drained session, without a slot, so that the next message needs neither ring nor
@@ -18,8 +19,7 @@ export async function linger(context: WorkerContext, held: HeldSession): Promise
     if (held.keeper.lost.aborted) return false;
     if (why !== 'wake' && (await handOver(context, held, 'idle')) === 'released') return false;
     // Something waits: a wake, or a message that came while the lease was being given up.
-    const goesOn = why !== 'unlocked' && context.phase !== 'hand_over';
-    if (!goesOn || !(await mayRun(context, held))) {
+    if (why === 'unlocked' || !(await mayRun(context, held))) {
       await handOver(context, held, 'yield');
       return false;
     }
@@ -58,10 +58,14 @@ async function begin(
   return begun?.why === 'paused' ? 'paused' : 'refused';
 }
 
-/** A slot of this node and permits of the cluster, or neither. */
-async function mayRun({ slots, permits }: WorkerContext, held: HeldSession): Promise<boolean> {
-  if (!slots.tryTake()) return false;
-  const permitted = await insist(() => permits.take(held.lease.id, held.whose), held.keeper.lost);
+/** A slot of this node and permits of the cluster, or neither; not on a node that hands its sessions over. */
+async function mayRun(context: WorkerContext, held: HeldSession): Promise<boolean> {
+  const { slots, permits } = context;
+  const mayTurn = () => context.phase !== 'hand_over' && !held.keeper.lost.aborted;
+  if (!mayTurn() || !(await slots.take(LINE_MS))) return false;
+  const permitted = mayTurn()
+    ? await insist(() => permits.take(held.lease.id, held.whose), held.keeper.lost)
+    : undefined;
   if (permitted?.kind === 'taken') return true;
   slots.give();
   return false;

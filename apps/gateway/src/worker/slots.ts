@@ -1,7 +1,10 @@
+/** So long a ring or a wake waits in line; then another node may have its session. */
+export const LINE_MS = 250;
+
 /**
- * One semaphore for all running turns, whether a job or a wake started them (worker.concurrency). Rings
- * wait in line for it, wakes do not: while somebody is in line no slot is free, so that a conversation
- * that is woken again and again lets the others in (T8).
+ * One semaphore for all running turns, whether a job or a wake started them (worker.concurrency). Both wait in one
+ * line for it: while somebody is in line no slot is free, so that a conversation that is woken again and again lets
+ * the others in (T8).
  */
 export type Slots = ReturnType<typeof makeSlots>;
 

@@ -13,12 +13,10 @@ import { makeTurnPermits } from './permits.js';
 import { makeReleases } from './releases.js';
 import { makeRenewals } from './renewals.js';
 import { passOn, serveSession, takeSession } from './run-session.js';
-import { makeSlots } from './slots.js';
+import { LINE_MS, makeSlots } from './slots.js';
 import { startSweeping } from './sweep.js';
 
 const MISSING_AGENT_DELAY_MS = 1_000;
-/** So long a ring waits in line while woken turns have the slots; then another node may have it. */
-const SLOT_WAIT_MS = 250;
 /** Clocks of nodes differ: none puts its rings before those of others by more than this. */
 const WAITED_MAX_MS = 10_000;
 
@@ -144,7 +142,7 @@ async function answerRing(
 ): Promise<void> {
   if (context.phase !== 'running') return passOn(context, ring.id, 0);
   const sinceMs = waitingSinceMs(ring);
-  if (!(await context.slots.take(SLOT_WAIT_MS, sinceMs))) {
+  if (!(await context.slots.take(LINE_MS, sinceMs))) {
     return passOn(context, ring.id, 0, sinceMs);
   }
   if (context.phase !== 'running') {
