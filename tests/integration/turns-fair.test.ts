@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { sleep } from '@sluice/runtime';
-import { sessionKeyId } from '@sluice/store';
+import { RING_QUEUE, sessionKeyId } from '@sluice/store';
 import {
   eventually,
   type FrameClient,
@@ -10,6 +10,7 @@ import {
   type TestRedis,
 } from '@sluice/testkit';
 import { Cluster } from './cluster.js';
+import { ringsOf, waitingRing } from './rings.js';
 
 const MAX_TURNS = 3;
 
@@ -147,6 +148,30 @@ describe('sessions that want the same slots', () => {
       isLater: true,
       attempt: 1,
     });
+  });
+
+  it('T8 a ring stands in line by when it was rung, before those who were woken since', async () => {
+    holdBack(0);
+    const edge = await cluster.start({ gateway: { roles: ['edge'] } });
+    await send(edge, 'rung', 'x');
+    const rings = ringsOf(redis, cluster);
+    const ring = await waitingRing(rings);
+    await ring.remove();
+    const node = await cluster.start({ worker: { sweep_interval: '60s' } });
+    const woken = await send(node, 'woken', 'x');
+    await woken.final('x-0');
+    const other = await send(node, 'other', 'x');
+    await other.final('x-0');
+    other.message('hold', { message_id: 'hold' });
+    await started('other hold');
+    woken.message('y', { message_id: 'y' });
+    await woken.waitFor({ status: 'accepted', message_id: 'y' });
+    await rings.add(RING_QUEUE, ring.data, { timestamp: Date.now() - 5_000 });
+    await eventually(async () => (await rings.getJobCounts('active')).active === 1);
+    await sleep(50);
+    held.get('hold')?.();
+    await woken.final('y');
+    expect(order().slice(-2)).toEqual(['rung x-0', 'woken y']);
   });
 
   it('T6 a message that is stopped while it waits in line asks no agent', async () => {

@@ -54,7 +54,7 @@ end
 
 local lines, paused = redis.call('LLEN', messages), is_paused(s)
 for _, key in ipairs({ seen, pending }) do redis.call('ZCARD', key) end -- read before anything is written
-local first, last, reason = begun and 1 or at, begun and started or at, begun and s.abort or reason -- a batch: one turn
+local first, last, reason = begun and 1 or at, begun and started or at, begun and s.abort or reason -- as one turn
 local outcome = { 's', 'aborted', 'r', reason }
 if begun then outcome = { 'u', s.turn_id, 'a', s.attempt, unpack(outcome) } end
 local last_id = entry_id(entries[last])

@@ -12,7 +12,7 @@ export type RingJob = {
   readonly ring: string;
   /** Nobody held the session when the ring was drawn; should that still be so, nobody needs to ask. */
   readonly free?: FreeSession | undefined;
-  /** It was passed on by a node that was full: when it began to wait there. */
+  /** It waits for longer than its job does, since a node that was full passed it on: since when. */
   readonly sinceMs?: number | undefined;
 };
 

@@ -11,14 +11,23 @@ export type Slots = ReturnType<typeof makeSlots>;
 type Waiter = {
   /** When it began to wait, by the clock of the node where it did. */
   readonly sinceMs: number;
+  /** It waits still. */
+  isThere: boolean;
   /** Ends its wait, with a slot or without. */
   leave(got: boolean): void;
 };
 
 export function makeSlots(size: number) {
   let taken = 0;
-  /** Who waits, the one that has waited longest first. */
-  let line: readonly Waiter[] = [];
+  /** Who waits, longest first. Those that have left are passed over, and struck off together. */
+  let line: Waiter[] = [];
+  let left = 0;
+  function struckOff(): void {
+    left += 1;
+    if (left * 2 <= line.length) return;
+    line = line.filter((it) => it.isThere);
+    left = 0;
+  }
   return {
     get free() {
       return size - taken;
@@ -40,25 +49,25 @@ export function makeSlots(size: number) {
       return new Promise((resolve) => {
         const leave = (got: boolean) => {
           clearTimeout(timer);
-          line = line.filter((it) => it !== waiter);
+          waiter.isThere = false;
+          struckOff();
           resolve(got);
         };
         const timer = setTimeout(() => leave(false), ms);
-        const waiter: Waiter = { sinceMs, leave };
-        const behind = line.findIndex((it) => it.sinceMs > sinceMs);
-        const at = behind < 0 ? line.length : behind;
-        line = [...line.slice(0, at), waiter, ...line.slice(at)];
+        const waiter: Waiter = { sinceMs, isThere: true, leave };
+        const before = line.findLastIndex((it) => it.sinceMs <= sinceMs); // most come last
+        line.splice(before + 1, 0, waiter);
       });
     },
     /** Passes the slot to the first in line. */
     give(): void {
-      const [first] = line;
+      const first = line.find((it) => it.isThere);
       if (first) first.leave(true);
       else taken--;
     },
     /** Sends everybody in line away. */
     dismiss(): void {
-      for (const { leave } of line) leave(false);
+      for (const { isThere, leave } of [...line]) if (isThere) leave(false);
     },
   };
 }
