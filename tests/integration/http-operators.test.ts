@@ -66,7 +66,7 @@ describe('what operators see and do over HTTP', () => {
       version: expect.stringMatching(/^\d+\.\d+\.\d+/),
       roles: ['edge', 'worker'],
       agents: ['slow'],
-      load: { connections: 0, executing: 1 },
+      load: { connections: 0, executing: 1, concurrency: 64 },
     });
     expect(await nodeOf(edge.nodeId)).toMatchObject({ state: 'live', roles: ['edge'] });
     await hasAct({ action: 'nodes_list', target: '*' });

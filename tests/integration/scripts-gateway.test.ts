@@ -52,8 +52,11 @@ describe('scripts below a running gateway', () => {
         max_sessions_per_principal: GONE,
         max_bytes_per_principal: '4MiB',
       },
-      // Some wakes find no slot: their session is given to others.
-      worker: { sweep_interval: '200ms', max_turns_per_principal: 100, concurrency: 3 },
+      // Each session with more than one message gives its lease up for others.
+      worker: {
+        ...{ sweep_interval: '200ms', max_turns_per_principal: 100 },
+        ...{ concurrency: 3, max_turns_per_lease: 1 },
+      },
       slow: { retry: { for: '500ms' } },
       // A portion is one token: there is a draw for each message.
       gateway: {

@@ -7,6 +7,8 @@ export type SeenNode = {
   readonly status: string;
   readonly agents: readonly string[];
   readonly process: string;
+  /** Slots of `worker.concurrency` that were not taken. */
+  readonly free: number;
   /** When its beat changed last, by the monotonic clock of this process. */
   readonly changedMs: number;
 };
@@ -45,10 +47,12 @@ function agoMs({ ageMs }: NodeBeat, isFirst: boolean): number {
   return ageMs < -BEAT_MS ? LIVE_MS : Math.max(ageMs, 0);
 }
 
-function aboutOf({ node, info }: NodeBeat): { agents: readonly string[]; process: string } {
-  const { agents, process } = jsonObject(info) ?? {};
+function aboutOf({ node, info }: NodeBeat): Pick<SeenNode, 'agents' | 'process' | 'free'> {
+  const { agents, process, load } = jsonObject(info) ?? {};
+  const { executing, concurrency } = Object(load);
   return {
     agents: Array.isArray(agents) ? agents.map(String) : [],
     process: typeof process === 'string' ? process : node,
+    free: Math.max(0, Number(concurrency) - Number(executing)) || 0, // one of another release may not say
   };
 }

@@ -67,6 +67,7 @@ export async function startGateway(
       webSockets: edge.context.connections.size,
       streams: edge.streams.size,
       executing: worker?.context.slots.taken ?? 0,
+      waiting: worker?.context.slots.waiting ?? 0,
       concurrency: worker ? config.worker.concurrency : 0,
       lingering: worker?.context.lingering.size ?? 0,
       drainingSinceMs,
@@ -103,6 +104,7 @@ export async function startGateway(
     load: () => ({
       connections: edge?.context.connections.size ?? 0,
       executing: worker?.context.slots.taken ?? 0,
+      concurrency: worker ? config.worker.concurrency : 0,
     }),
     onDataSet: async (id) => {
       const isReplaced = await store.dataSet.isReplaced(id).catch((err) => {
@@ -127,7 +129,8 @@ export async function startGateway(
     isDraining,
     isRedisReachable: () => store.isReachable(),
   });
-  const { hasAgent, liveWorkers, onNodeMessage, stop: withdraw } = presence;
+  const { hasAgent, liveWorkers, takeRoomElsewhere, onNodeMessage } = presence;
+  const { stop: withdraw } = presence;
   edge = await startEdge({
     store,
     config,
@@ -158,7 +161,8 @@ export async function startGateway(
   // Not before the ports are bound: a lease that was taken by then would wait for its TTL.
   worker = gateway.roles.includes('worker')
     ? await startWorkerRole(config, {
-        ...{ store, agents, metrics, log, tracing, hasAgent, liveWorkers, onNodeMessage },
+        ...{ store, agents, metrics, log, tracing, hasAgent, liveWorkers },
+        ...{ takeRoomElsewhere, onNodeMessage },
       })
     : undefined;
   lifecycle.enter('ready');
@@ -243,6 +247,7 @@ type WorkerRole = {
   readonly tracing: Tracing;
   hasAgent(agent: string): boolean;
   liveWorkers(): string[];
+  takeRoomElsewhere(agent: string): boolean;
   onNodeMessage(listener: (message: string) => void): void;
 };
 

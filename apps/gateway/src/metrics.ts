@@ -29,7 +29,7 @@ const taken = new Set(['accepted', 'duplicate']);
 const failing = new Set(['error', 'timeout', 'dead_lettered']);
 
 const unbuilt: NodeState = {
-  ...{ webSockets: 0, streams: 0, executing: 0, concurrency: 0, lingering: 0 },
+  ...{ webSockets: 0, streams: 0, executing: 0, waiting: 0, concurrency: 0, lingering: 0 },
   ...{ drainingSinceMs: 0, isRedisUp: false },
 };
 

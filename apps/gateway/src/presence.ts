@@ -29,7 +29,12 @@ type PresenceOptions = {
 };
 
 /** How busy a node is, as its beats say. */
-export type NodeLoad = { readonly connections: number; readonly executing: number };
+export type NodeLoad = {
+  readonly connections: number;
+  readonly executing: number;
+  /** `worker.concurrency`; 0: no worker. */
+  readonly concurrency: number;
+};
 
 export type Presence = Awaited<ReturnType<typeof startPresence>>;
 
@@ -39,12 +44,18 @@ export async function startPresence(options: PresenceOptions) {
   const about = { version: VERSION, roles, agents, pid: process.pid, process: processId };
   const info = () => ({ ...about, load: options.load() });
   const beats = new Beats();
+  const live = () => beats.within(LIVE_MS);
   let draining = false;
+  /** What other workers could take since they were heard last, less what was counted on to go there. */
+  let room: { readonly agents: readonly string[]; free: number }[] = [];
 
   async function beat() {
     const status = draining ? 'draining' : roles.includes('worker') ? 'worker' : 'edge';
     const [beat, dataId] = await Promise.all([nodes.beat(status, info()), nodes.dataId()]);
     beats.heard(beat.beats, beat.nowMs);
+    room = live()
+      .filter(({ node, status }) => node !== nodeId && status === 'worker')
+      .map(({ agents, free }) => ({ agents, free }));
     await options.onDataSet(dataId);
   }
   if (await nodes.isTaken()) {
@@ -69,7 +80,6 @@ export async function startPresence(options: PresenceOptions) {
   };
   const timer = setInterval(() => void beat().catch(onFailure), BEAT_MS);
 
-  const live = () => beats.within(LIVE_MS);
   const namesOf = (those: readonly SeenNode[]) => those.map(({ node }) => node);
   return {
     info,
@@ -80,6 +90,12 @@ export async function startPresence(options: PresenceOptions) {
     hasAgent(agent: string): boolean {
       if (agents.includes(agent)) return true;
       return live().some((it) => it.agents.includes(agent));
+    },
+    takeRoomElsewhere(agent: string): boolean {
+      const other = room.find(({ agents, free }) => free > 0 && agents.includes(agent));
+      if (!other) return false;
+      other.free -= 1;
+      return true;
     },
     /** Names who hears what is published to this node: wakes and aborts. */
     onNodeMessage(heard: (message: string) => void) {

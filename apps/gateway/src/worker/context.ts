@@ -64,6 +64,8 @@ export type WorkerContext = {
   readonly metrics: WorkerCounts;
   readonly log: Logger;
   readonly slots: Slots;
+  /** Takes one of the slots that other workers with this agent had free of late; false: there is none. */
+  takeRoomElsewhere(agent: string): boolean;
   readonly pace: DeltaPace;
   readonly permits: TurnPermits;
   readonly lastAttempts: LastAttempts;

@@ -9,12 +9,14 @@ export const never = new AbortController().signal;
 
 /**
  * Gives the lease up and rings for what still waits. `force` cuts the running turn: its message stays
- * at the head and SESSION_END is recorded (D3). The ring is added after the release, never before.
+ * at the head and SESSION_END is recorded (D3). The ring is added after the release, never before; it keeps the
+ * place in line of a session that has waited for a slot since `sinceMs`.
  */
 export async function handOver(
   context: WorkerContext,
   held: HeldSession,
   how: 'idle' | 'yield' | 'force',
+  sinceMs?: number,
 ): Promise<'more' | 'released'> {
   const { rings, phase, metrics } = context;
   const { lease, keeper } = held;
@@ -31,7 +33,7 @@ export async function handOver(
   keeper.stop();
   if (reply?.kind === 'handed') {
     if (drains) metrics.handOver();
-    if (reply.ring !== '') await rings.ring(lease.id, reply.ring, { lifo: drains });
+    if (reply.ring !== '') await rings.ring(lease.id, reply.ring, { lifo: drains, sinceMs });
     if (reply.record !== '') {
       metrics.sessionEnd('drain_timeout');
       await copyEnd(context, lease, reply.record);

@@ -3,7 +3,9 @@ import { insist, type WorkerContext } from './context.js';
 import { handOver } from './hand-over.js';
 import type { HeldSession } from './held-session.js';
 import type { WhyEnded } from './lingering.js';
-import { LINE_MS } from './slots.js';
+
+/** A woken session waits in line for so long, its lease renewed; then whoever scales by the rings sees it. */
+const WOKEN_LINE_MS = 5_000;
 
 /**
  * Keeps the lease of a drained session, without a slot, so that the next message needs neither ring nor
@@ -19,8 +21,9 @@ export async function linger(context: WorkerContext, held: HeldSession): Promise
     if (held.keeper.lost.aborted) return false;
     if (why !== 'wake' && (await handOver(context, held, 'idle')) === 'released') return false;
     // Something waits: a wake, or a message that came while the lease was being given up.
-    if (why === 'unlocked' || !(await mayRun(context, held))) {
-      await handOver(context, held, 'yield');
+    const sinceMs = Date.now();
+    if (why === 'unlocked' || !(await mayRun(context, held, sinceMs))) {
+      await handOver(context, held, 'yield', sinceMs);
       return false;
     }
     const began = await begin(context, held);
@@ -58,11 +61,22 @@ async function begin(
   return begun?.why === 'paused' ? 'paused' : 'refused';
 }
 
-/** A slot of this node and permits of the cluster, or neither; not on a node that hands its sessions over. */
-async function mayRun(context: WorkerContext, held: HeldSession): Promise<boolean> {
+/**
+ * A slot of this node and permits of the cluster, or neither; not on a node that hands its sessions over. While no
+ * other node has a slot for it, nothing is gained by giving it away.
+ */
+async function mayRun(
+  context: WorkerContext,
+  held: HeldSession,
+  sinceMs: number,
+): Promise<boolean> {
   const { slots, permits } = context;
   const mayTurn = () => context.phase !== 'hand_over' && !held.keeper.lost.aborted;
-  if (!mayTurn() || !(await slots.take(LINE_MS))) return false;
+  const mayStay = () =>
+    mayTurn() &&
+    Date.now() - sinceMs < WOKEN_LINE_MS &&
+    !context.takeRoomElsewhere(held.whose.agent);
+  if (!mayTurn() || !(await slots.take({ sinceMs, mayStay }))) return false;
   const permitted = mayTurn()
     ? await insist(() => permits.take(held.lease.id, held.whose), held.keeper.lost)
     : undefined;

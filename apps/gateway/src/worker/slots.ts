@@ -1,5 +1,7 @@
-/** So long a ring or a wake waits in line; then another node may have its session. */
-export const LINE_MS = 250;
+import { monotonicMs } from '@sluice/runtime';
+
+/** How often each in line is asked whether it may stay. One that may not gives its session to others. */
+const LINE_MS = 250;
 
 /**
  * One semaphore for all running turns, whether a job or a wake started them (worker.concurrency). Both wait in one
@@ -8,26 +10,66 @@ export const LINE_MS = 250;
  */
 export type Slots = ReturnType<typeof makeSlots>;
 
+export type InLine = {
+  /** When it began to wait, by the clock of the node where it did. One that has waited longer goes first. */
+  readonly sinceMs?: number | undefined;
+  /** Asked every `lineMs`: whether it waits on. */
+  mayStay?(): boolean;
+};
+
 type Waiter = {
-  /** When it began to wait, by the clock of the node where it did. */
   readonly sinceMs: number;
+  readonly mayStay: () => boolean;
+  /** When it is asked next whether it may stay. */
+  askMs: number;
   /** It waits still. */
   isThere: boolean;
   /** Ends its wait, with a slot or without. */
   leave(got: boolean): void;
 };
 
-export function makeSlots(size: number) {
+export function makeSlots(size: number, lineMs = LINE_MS) {
   let taken = 0;
   /** Who waits, longest first. Those that have left are passed over, and struck off together. */
   let line: Waiter[] = [];
   let left = 0;
+  /** The same, those first that are asked first: one timer for all. */
+  const asked = new Set<Waiter>();
+  let timer: NodeJS.Timeout | undefined;
+
   function struckOff(): void {
     left += 1;
     if (left * 2 <= line.length) return;
     line = line.filter((it) => it.isThere);
     left = 0;
   }
+
+  /** The timer may have been set for one that has left: it looks in vain then. */
+  function watch(): void {
+    const [first] = asked;
+    if (!first) {
+      clearTimeout(timer);
+      timer = undefined;
+    } else timer ??= setTimeout(look, Math.max(1, first.askMs - monotonicMs()));
+  }
+
+  function look(): void {
+    timer = undefined;
+    const nowMs = monotonicMs();
+    for (const waiter of asked) {
+      if (waiter.askMs > nowMs) break;
+      if (waiter.mayStay()) askLater(waiter, nowMs);
+      else waiter.leave(false);
+    }
+    watch();
+  }
+
+  function askLater(waiter: Waiter, nowMs: number): void {
+    asked.delete(waiter);
+    waiter.askMs = nowMs + lineMs;
+    asked.add(waiter);
+  }
+
   return {
     get free() {
       return size - taken;
@@ -35,28 +77,31 @@ export function makeSlots(size: number) {
     get taken() {
       return taken;
     },
+    /** How many are in line. */
+    get waiting() {
+      return asked.size;
+    },
     tryTake(): boolean {
       if (taken >= size) return false;
       taken++;
       return true;
     },
-    /**
-     * Takes a slot as soon as it is this caller's turn; false: not within `ms`, or not any more. One that has
-     * waited elsewhere since before keeps its place: it goes before those that came later.
-     */
-    take(ms: number, sinceMs = Date.now()): Promise<boolean> {
+    /** Takes a slot as soon as it is this caller's turn; false: it may not wait any longer. */
+    take({ sinceMs = Date.now(), mayStay = () => false }: InLine = {}): Promise<boolean> {
       if (this.tryTake()) return Promise.resolve(true);
       return new Promise((resolve) => {
         const leave = (got: boolean) => {
-          clearTimeout(timer);
           waiter.isThere = false;
+          asked.delete(waiter);
           struckOff();
+          watch();
           resolve(got);
         };
-        const timer = setTimeout(() => leave(false), ms);
-        const waiter: Waiter = { sinceMs, isThere: true, leave };
+        const waiter: Waiter = { sinceMs, mayStay, askMs: 0, isThere: true, leave };
         const before = line.findLastIndex((it) => it.sinceMs <= sinceMs); // most come last
         line.splice(before + 1, 0, waiter);
+        askLater(waiter, monotonicMs());
+        watch();
       });
     },
     /** Passes the slot to the first in line. */
@@ -67,7 +112,7 @@ export function makeSlots(size: number) {
     },
     /** Sends everybody in line away. */
     dismiss(): void {
-      for (const { isThere, leave } of [...line]) if (isThere) leave(false);
+      for (const waiter of [...asked]) waiter.leave(false);
     },
   };
 }

@@ -13,7 +13,7 @@ import { makeTurnPermits } from './permits.js';
 import { makeReleases } from './releases.js';
 import { makeRenewals } from './renewals.js';
 import { passOn, serveSession, takeSession } from './run-session.js';
-import { LINE_MS, makeSlots } from './slots.js';
+import { makeSlots } from './slots.js';
 import { startSweeping } from './sweep.js';
 
 const MISSING_AGENT_DELAY_MS = 1_000;
@@ -34,6 +34,8 @@ export type WorkerOptions = {
   readonly log: Logger;
   readonly tracing: Tracing;
   liveWorkers(): readonly string[];
+  /** Takes one of the slots that other workers with this agent had free of late; false: there is none. */
+  takeRoomElsewhere(agent: string): boolean;
   /** Names who hears what is published to this node. */
   onNodeMessage(listener: (message: string) => void): void;
   /** Whether some live node, this one included, has the agent. */
@@ -63,6 +65,7 @@ export async function startWorker(options: WorkerOptions) {
     log,
     tracing: options.tracing,
     slots: makeSlots(options.concurrency),
+    takeRoomElsewhere: options.takeRoomElsewhere,
     pace: makeDeltaPace(limits.deltaIntervalMs),
     permits: makeTurnPermits({
       permits: store.permits,
@@ -142,7 +145,7 @@ async function answerRing(
 ): Promise<void> {
   if (context.phase !== 'running') return passOn(context, ring.id, 0);
   const sinceMs = waitingSinceMs(ring);
-  if (!(await context.slots.take(LINE_MS, sinceMs))) {
+  if (!(await context.slots.take({ sinceMs }))) {
     return passOn(context, ring.id, 0, sinceMs);
   }
   if (context.phase !== 'running') {

@@ -9,6 +9,7 @@ export type NodeState = {
   readonly webSockets: number;
   readonly streams: number;
   readonly executing: number;
+  readonly waiting: number;
   readonly concurrency: number;
   readonly lingering: number;
   /** 0: it does not drain. */
@@ -42,6 +43,11 @@ export function nodeMetrics(
     name: 'sluice_concurrency',
     help: 'Slots that this node has (worker.concurrency); 0 without the role worker.',
     read: () => state().concurrency,
+  });
+  gauge(registry, {
+    name: 'sluice_waiting_turns',
+    help: 'Turns that wait on this node for a slot of worker.concurrency.',
+    read: () => state().waiting,
   });
   gauge(registry, {
     name: 'sluice_lingering_leases',

@@ -5,18 +5,18 @@ import type { EdgeContext } from '../context.js';
 import { type DescribedRoute, defineRoute } from './define-route.js';
 import { logAct } from './guards.js';
 
+const loadShape = z.object({
+  connections: count.meta({ description: 'WebSockets that are open' }),
+  executing: count.meta({ description: 'Turns that run' }),
+  concurrency: count.optional().meta({ description: 'How many may run (`worker.concurrency`)' }),
+});
+
 /** What nodes say of themselves; one of another release may say less. */
 const aboutSchema = z.object({
   version: z.string().nullable().catch(null),
   roles: z.array(z.string()).catch([]),
   agents: z.array(z.string()).catch([]),
-  load: z
-    .object({
-      connections: count.meta({ description: 'WebSockets that are open' }),
-      executing: count.meta({ description: 'Turns that run' }),
-    })
-    .nullable()
-    .catch(null),
+  load: loadShape.nullable().catch(null),
 });
 
 const nodeShape = z
@@ -29,7 +29,7 @@ const nodeShape = z
     version: z.string().nullable(),
     roles: z.array(z.string()),
     agents: z.array(z.string()),
-    load: z.object({ connections: count, executing: count }).nullable(),
+    load: loadShape.nullable(),
   })
   .meta({ id: 'Node' });
 
