@@ -1,13 +1,23 @@
 import { cold } from './measure/cold.js';
 import { drain } from './measure/drain.js';
 import { idle } from './measure/idle.js';
+import { soak } from './measure/soak.js';
 import { storm } from './measure/storm.js';
 import { streaming } from './measure/streaming.js';
 import { takeover } from './measure/takeover.js';
 import { turns } from './measure/turns.js';
 import type { Command } from './options.js';
 
-export const commands: readonly Command[] = [turns, cold, streaming, idle, storm, drain, takeover];
+export const commands: readonly Command[] = [
+  turns,
+  cold,
+  streaming,
+  idle,
+  storm,
+  drain,
+  takeover,
+  soak,
+];
 
 /** What `npm run bench` alone prints: one line per command. */
 export function usage(): string {

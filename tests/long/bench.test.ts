@@ -126,6 +126,17 @@ describe('npm run bench', () => {
     }
   });
 
+  it('soak: what grows is said, while sessions come and go', async () => {
+    const { rows, programs } = await rowsOf(
+      'soak --sessions 10 --life 2 --period 200 --seconds 12 --warmup 4',
+    );
+    expect(programs).toEqual(['sluice']);
+    expect(rows[0]).toMatchObject({
+      ...{ ...load, ...latency, faults: 0, turns: above(200), node_mb: above(10) },
+      ...{ redis_mb: above(0.5), keys: above(20), keys_grown_percent: above(-50) },
+    });
+  });
+
   it('storm: all are whole again, and those who talk are answered', async () => {
     const { rows, programs } = await rowsOf('storm --clients 60 --events 6 --talking 4 --before 2');
     expect(programs).toEqual(['sluice', 'peer']);
@@ -177,7 +188,16 @@ describe('the command line of npm run bench', () => {
   it('alone prints one line per command', async () => {
     const { status, stdout } = await bench('');
     expect(status).toBe(0);
-    for (const name of ['turns', 'cold', 'streaming', 'idle', 'storm', 'drain', 'takeover']) {
+    for (const name of [
+      'turns',
+      'cold',
+      'streaming',
+      'idle',
+      'storm',
+      'drain',
+      'takeover',
+      'soak',
+    ]) {
       expect(stdout).toMatch(new RegExp(`^  ${name} +\\w`, 'm'));
     }
   });
