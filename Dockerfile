@@ -27,7 +27,7 @@ FROM ${NODE_IMAGE} AS modules
 WORKDIR /sluice
 COPY --from=manifests /sluice ./
 RUN npm ci --ignore-scripts --omit=dev -w @sluice/cli
-# A tarball of the authors' own release, by URL, in place of the republication (docs/supply-chain.md).
+# A tarball of the authors' own release, by URL, in place of the republication (docs/internals/supply-chain.md).
 ARG UWEBSOCKETS_TARBALL=
 RUN if [ -n "$UWEBSOCKETS_TARBALL" ]; then \
       tar -xzf "$(npm pack --silent "$UWEBSOCKETS_TARBALL")" -C node_modules/uWebSockets.js --strip-components=1; \
@@ -53,7 +53,7 @@ LABEL org.opencontainers.image.title="Sluice" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.base.name="${NODE_IMAGE}"
-# Large buffers go back to the system as soon as they are free (docs/operations.md).
+# Large buffers go back to the system as soon as they are free (docs/operate/operations.md).
 ENV NODE_ENV=production MALLOC_MMAP_THRESHOLD_=131072
 WORKDIR /sluice
 COPY --from=modules /sluice/node_modules node_modules

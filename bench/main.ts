@@ -8,7 +8,7 @@ import { startBenchRedis } from './programs/redis.js';
 import { type Result, type Row, roundedRow } from './report/rows.js';
 import { table } from './report/table.js';
 
-/** The command line is wrong (docs/cli.md). */
+/** The command line is wrong (docs/reference/cli.md). */
 const WRONG_USAGE = 2;
 
 async function machine() {

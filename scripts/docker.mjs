@@ -1,7 +1,7 @@
 /**
  * `npm run test:docker`: builds the image, brings docker-compose.yml up under a name of its own, plays
  * tests/docker in it and takes it down again. Status 69 when no engine answers. `SLUICE_IMAGE` names an
- * image that is built already. Not part of `npm test`: docs/engine.md.
+ * image that is built already. Not part of `npm test`: docs/operate/engine.md.
  */
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
@@ -26,11 +26,15 @@ for (const name of ['SIGINT', 'SIGTERM']) {
 
 function findCompose() {
   if (output('docker', ['info'], 10_000) === undefined) {
-    throw new SetupError('no container engine answers, so that nothing was tested: docs/engine.md');
+    throw new SetupError(
+      'no container engine answers, so that nothing was tested: docs/operate/engine.md',
+    );
   }
   if (output('docker', ['compose', 'version'], 30_000)) return ['docker', 'compose'];
   if (output('docker-compose', ['version'], 30_000)) return ['docker-compose'];
-  throw new SetupError('neither docker compose nor docker-compose was found: docs/engine.md');
+  throw new SetupError(
+    'neither docker compose nor docker-compose was found: docs/operate/engine.md',
+  );
 }
 
 /** Free a moment ago: the engine binds it itself. */

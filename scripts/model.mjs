@@ -1,5 +1,5 @@
 /**
- * `npm run model`: checks the formal model of docs/model with spin. Each property must hold, each
+ * `npm run model`: checks the formal model of docs/internals/model with spin. Each property must hold, each
  * mutation (a check of the scripts left out) must be found; one line each, status 1 on any surprise.
  */
 import { execFile } from 'node:child_process';
@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { mutations, properties } from '../docs/model/checks.mjs';
+import { mutations, properties } from '../docs/internals/model/checks.mjs';
 import { installPackage } from './lib/install-package.mjs';
 import { inRoot } from './lib/paths.mjs';
 import { which } from './lib/processes.mjs';
@@ -46,7 +46,7 @@ async function verify({ define, mode = 'states', model = 'session.pml', isLarge 
     value === '' ? `-D${name}` : `-D${name}=${value}`,
   );
   try {
-    await execute('spin', ['-a', ...defines, inRoot('docs', 'model', model)], options);
+    await execute('spin', ['-a', ...defines, inRoot('docs', 'internals', 'model', model)], options);
     const { compile, run } = modes[mode];
     // Compiling takes longer than most of the checks.
     const flags = [isLarge ? '-O1' : '-O0', '-w', `-DMEMLIM=${memoryMb}`, ...compile];

@@ -1,11 +1,11 @@
 /**
- * `npm run spec`: writes the last column of docs/spec.md, the tests of each rule, from the titles of the
+ * `npm run spec`: writes the last column of docs/internals/spec.md, the tests of each rule, from the titles of the
  * tests, which begin with the ids of what they prove. tests/tidy.test.ts compares the two.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { inRoot } from './lib/paths.mjs';
 
-const specFile = inRoot('docs', 'spec.md');
+const specFile = inRoot('docs', 'internals', 'spec.md');
 const lines = readFileSync(specFile, 'utf8').split('\n');
 const idOf = (line) => /^\| ([A-Z]\d{1,2}) \|/.exec(line)?.[1];
 const ids = new Set(lines.map(idOf).filter(Boolean));

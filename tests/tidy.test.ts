@@ -230,7 +230,7 @@ function titled(file: string): string[] {
   return titles.flatMap(([, , title = '']) => rulesOf(title)).map((id) => `${id} ${file}`);
 }
 
-const specFile = 'docs/spec.md';
+const specFile = 'docs/internals/spec.md';
 const testFiles = tests.filter(
   (file) => file.endsWith('.test.ts') && file !== 'tests/tidy.test.ts',
 );
@@ -273,8 +273,8 @@ const testFiles = tests.filter(
   });
 });
 
-describe('docs/security.md', () => {
-  const rows = read('docs/security.md')
+describe('docs/operate/security.md', () => {
+  const rows = read('docs/operate/security.md')
     .split('\n')
     .filter((line) => line.startsWith('| '))
     .map((line) => line.split(' | ').map((cell) => cell.trim()))
@@ -290,8 +290,8 @@ describe('docs/security.md', () => {
   });
 });
 
-describe('docs/faults.md', () => {
-  const rows = read('docs/faults.md')
+describe('docs/internals/faults.md', () => {
+  const rows = read('docs/internals/faults.md')
     .split('\n')
     .filter((line) => /^\| (?!fault \||---)/.test(line))
     .map((line) => line.split(' | '));

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the base images of Dockerfile and docker-compose.yml where no registry of images can be reached:
-# from Debian's packages and Node's binary on npm, under their public names. docs/engine.md.
+# from Debian's packages and Node's binary on npm, under their public names. docs/operate/engine.md.
 #
 #   deploy/engine/base-images.sh [node] [redis] [haproxy] [prometheus]     all of them by default
 #

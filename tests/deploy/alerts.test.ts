@@ -7,7 +7,7 @@ import { alerts, casesFile, expectedOf, rulesFile } from './alert-rules.js';
 import { programs } from './prometheus-programs.js';
 import { aggregationsOfAlike } from './promql.js';
 
-const page = readFileSync('docs/operations.md', 'utf8');
+const page = readFileSync('docs/operate/operations.md', 'utf8');
 const names = alerts.map((rule) => rule.alert).sort();
 
 /** The anchor of a heading, as GitHub makes it. */
@@ -20,11 +20,11 @@ const anchorOf = (heading: string) =>
 const headings = [...page.matchAll(/^#+ (.*)$/gm)].map(([, text = '']) => text);
 
 describe('deploy/prometheus/rules', () => {
-  it('every alert has its section in docs/operations.md, and every such section its alert', () => {
+  it('every alert has its section in docs/operate/operations.md, and every such section its alert', () => {
     expect(names.length).toBeGreaterThan(10);
     expect(headings.filter((text) => /^Sluice[A-Z]/.test(text)).sort()).toEqual(names);
     for (const { alert, annotations } of alerts) {
-      expect(annotations.runbook_url).toBe(`docs/operations.md#${anchorOf(alert)}`);
+      expect(annotations.runbook_url).toBe(`docs/operate/operations.md#${anchorOf(alert)}`);
     }
   });
 
@@ -47,7 +47,7 @@ describe('deploy/prometheus/rules', () => {
     expect(found.filter((by) => by !== 'max')).toEqual([]);
   });
 
-  it('links within docs/operations.md lead to a heading', () => {
+  it('links within docs/operate/operations.md lead to a heading', () => {
     const anchors = headings.map(anchorOf);
     const links = [...page.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor = '']) => anchor);
     expect(links.length).toBeGreaterThan(0);

@@ -20,7 +20,7 @@ describe('what the image runs with', () => {
   });
 
   it('documents agree on its size above the base', () => {
-    const named = readdirSync('docs')
+    const named = readdirSync('docs', { encoding: 'utf8', recursive: true })
       .filter((file) => file.endsWith('.md'))
       .flatMap((file) =>
         [...read(`docs/${file}`).matchAll(/([\d.]+) MB (?:on top of|to node)/g)].map(([, mb]) =>

@@ -13,7 +13,7 @@ const manifest = z.looseObject({
 });
 export type Manifest = z.output<typeof manifest>;
 
-/** An overlay, with components put into it as docs/kubernetes.md says. */
+/** An overlay, with components put into it as docs/operate/kubernetes.md says. */
 export type Variant = { readonly overlay: string; readonly components: readonly string[] };
 
 const optional = ['split-roles', 'hpa-keda', 'hpa-prometheus-adapter', 'pod-monitor'];

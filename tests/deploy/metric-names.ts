@@ -1,4 +1,4 @@
-/** The tables of docs/metrics.md: every metric that a node has, with its type and labels. */
+/** The tables of docs/reference/metrics.md: every metric that a node has, with its type and labels. */
 import { readFileSync } from 'node:fs';
 
 export type Metric = {
@@ -9,7 +9,7 @@ export type Metric = {
 
 const quoted = (cell = '') => [...cell.matchAll(/`([\w*]+)`/g)].map(([, word = '']) => word);
 
-export const metrics: readonly Metric[] = readFileSync('docs/metrics.md', 'utf8')
+export const metrics: readonly Metric[] = readFileSync('docs/reference/metrics.md', 'utf8')
   .split('\n')
   .map((line) => line.split('|').map((cell) => cell.trim()))
   .flatMap(([, name, type = '', labels]) => {

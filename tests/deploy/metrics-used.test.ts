@@ -32,7 +32,7 @@ function faultsOf({ who, expr, texts }: Use): string[] {
   ];
 }
 
-describe('docs/metrics.md', () => {
+describe('docs/reference/metrics.md', () => {
   it('has every metric and label that the dashboard and the alert rules ask for', () => {
     expect(metrics.length).toBeGreaterThan(40);
     expect(uses.flatMap(faultsOf)).toEqual([]);
@@ -43,9 +43,9 @@ describe('docs/metrics.md', () => {
     expect(metrics.filter((it) => !shown.includes(it)).map(({ name }) => name)).toEqual([]);
   });
 
-  it('has what docs/operations.md and docs/kubernetes.md name', () => {
+  it('has what docs/operate/operations.md and docs/operate/kubernetes.md name', () => {
     const pages = ['operations', 'kubernetes'].map((name) =>
-      readFileSync(`docs/${name}.md`, 'utf8'),
+      readFileSync(`docs/operate/${name}.md`, 'utf8'),
     );
     const named = pages.flatMap(metricsIn).filter((name) => !name.endsWith('_'));
     expect(named.length).toBeGreaterThan(10);

@@ -5,7 +5,7 @@ import { services } from './compose-file.js';
 import { renderAll } from './manifests.js';
 import { configOf, spareSeconds, workloads } from './workload.js';
 
-const page = readFileSync('docs/operations.md', 'utf8');
+const page = readFileSync('docs/operate/operations.md', 'utf8');
 
 /** The numbers of a row of the table of drain arithmetic: preStop, drain, exit, margin, sum, grace. */
 function rowOf(place: string): number[] {
@@ -13,7 +13,7 @@ function rowOf(place: string): number[] {
   return [...line.matchAll(/(\d+) s\b/g)].map(([, seconds]) => Number(seconds));
 }
 
-describe('docs/operations.md', () => {
+describe('docs/operate/operations.md', () => {
   it('D7 adds up preStop, drain, exit and margin as the files of k8s/ do', () => {
     // None where only the base could be read.
     const plain = renderAll().filter(({ name }) => /^(local|production)$/.test(name));

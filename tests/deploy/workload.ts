@@ -62,7 +62,7 @@ const volume = z.object({
 });
 const configMap = z.looseObject({ data: z.object({ 'gateway.yaml': z.string() }) });
 
-/** What the Secret must hold: docs/kubernetes.md says how to make it. */
+/** What the Secret must hold: docs/operate/kubernetes.md says how to make it. */
 export const secretFiles: Readonly<Record<string, string>> = {
   'app-token': 'app-d41f7a09c3b85e62f0a7914d6c2be835',
   'ops-token': 'ops-73c0e5b1f92a4d8860d3b7ea1c59f24b',

@@ -7,11 +7,11 @@ import { FrameClient, startRedis, stopLater } from '@sluice/testkit';
 import { plainEnv, startScript } from './setup-clone.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
-const agents = readFileSync(join(repository, 'docs/agents.md'), 'utf8');
+const agents = readFileSync(join(repository, 'docs/guide/agents.md'), 'utf8');
 const [, module = ''] = /\n## module\n[\s\S]*?```js\n([\s\S]*?)```/.exec(agents) ?? [];
 
 describe('an agent of ones own', () => {
-  it('T1 the module of docs/agents.md runs in an empty folder', async () => {
+  it('T1 the module of docs/guide/agents.md runs in an empty folder', async () => {
     const redis = await startRedis();
     const folder = mkdtempSync(join(tmpdir(), 'sluice-agent-'));
     writeFileSync(join(folder, 'my.mjs'), module);

@@ -19,7 +19,7 @@ function lanesOf(all: readonly Step[]): Step[][] {
 
 /** The end of a turn and of a session: what `npm test` has time for. */
 const sample = /^(turn-commit|session-end)\b/;
-/** `all`, or part of a name: those failpoints alone (docs/failpoints.md). */
+/** `all`, or part of a name: those failpoints alone (docs/internals/failpoints.md). */
 const only = process.env.SLUICE_WALK;
 const chosen = steps.filter((step) => {
   if (only === 'all') return true;
@@ -54,7 +54,7 @@ describe('a node that dies at a failpoint', () => {
     expect(walked.get(name)).toEqual([]);
   });
 
-  it('C2 C4 D4 leaves no key behind that docs/operations.md does not name', () => {
+  it('C2 C4 D4 leaves no key behind that docs/operate/operations.md does not name', () => {
     expect(left).toEqual([]);
   });
 });

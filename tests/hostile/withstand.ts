@@ -75,7 +75,7 @@ export async function withstand(attack: Attack): Promise<void> {
   const node = await startGateway({
     config: sections(attack.config),
     redisUrl: redis.url,
-    env: { MALLOC_MMAP_THRESHOLD_: '131072' }, // as in the image (docs/operations.md)
+    env: { MALLOC_MMAP_THRESHOLD_: '131072' }, // as in the image (docs/operate/operations.md)
     ...(attack.openFiles === undefined ? {} : { openFiles: attack.openFiles }),
   });
   try {

@@ -61,8 +61,8 @@ describe('failpoints', () => {
     expect(betweenFailpoints('turn-commit', () => called)).toBe(called);
   });
 
-  it('are all listed in docs/failpoints.md, and no other is', () => {
-    const text = readFileSync(join(process.cwd(), 'docs', 'failpoints.md'), 'utf8');
+  it('are all listed in docs/internals/failpoints.md, and no other is', () => {
+    const text = readFileSync(join(process.cwd(), 'docs', 'internals', 'failpoints.md'), 'utf8');
     const section = text.split('## The calls')[1] ?? '';
     const listed = [...section.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, call]) => call);
     expect(listed.sort()).toEqual([...failpointCalls].sort());

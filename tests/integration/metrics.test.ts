@@ -8,9 +8,9 @@ import { type Sample, scrape } from './metric-samples.js';
 
 type Row = { readonly name: string; readonly type: string; readonly labels: string };
 
-/** Rows of the tables of docs/metrics.md. */
+/** Rows of the tables of docs/reference/metrics.md. */
 function documented(): Row[] {
-  const text = readFileSync(join(process.cwd(), 'docs', 'metrics.md'), 'utf8');
+  const text = readFileSync(join(process.cwd(), 'docs', 'reference', 'metrics.md'), 'utf8');
   return [...text.matchAll(/^\| `([^`]+)` \| ([a-z]*) ?\| ([^|]*?) ?\|/gm)].map(
     ([, name = '', type = '', labels = '']) => ({
       ...{ name, type },
@@ -33,7 +33,7 @@ describe('metrics', () => {
   });
   afterAll(() => cluster.stop());
 
-  it('X6 are those of docs/metrics.md, with its types and labels, and no others', async () => {
+  it('X6 are those of docs/reference/metrics.md, with its types and labels, and no others', async () => {
     const { types, samples } = await scrape(node.url);
     const rows = documented();
     const wildcards = rows.filter(({ name }) => name.endsWith('*'));

@@ -3,14 +3,14 @@ import { expect, it } from '@jest/globals';
 import { eventually, httpBehaviours, startRedis } from '@sluice/testkit';
 import { Cluster } from './cluster.js';
 
-/** The line of docs/security.md by which an operator gives Sluice its rights in Redis. */
+/** The line of docs/operate/security.md by which an operator gives Sluice its rights in Redis. */
 function documented(): string[] {
-  const text = readFileSync('docs/security.md', 'utf8');
+  const text = readFileSync('docs/operate/security.md', 'utf8');
   const line = /ACL SETUSER sluice (.*)/.exec(text)?.[1];
   return line?.replaceAll(/['"]/g, '').split(' ') ?? [];
 }
 
-it('X6 the rights that docs/security.md names are enough, and no key of others is in them', async () => {
+it('X6 the rights that docs/operate/security.md names are enough, and no key of others is in them', async () => {
   const redis = await startRedis();
   const admin = redis.client();
   const rights = documented().map((it) => it.replace('>PASSWORD', '>rights-0123456789'));

@@ -149,7 +149,7 @@ describe('sluice session-ends', () => {
   });
 
   it('D4 needs no more rights in Redis than its document lists', async () => {
-    const page = readFileSync('docs/session-end.md', 'utf8').replaceAll('\n', ' ');
+    const page = readFileSync('docs/operate/session-end.md', 'utf8').replaceAll('\n', ' ');
     const [, plain = '', more = ''] =
       /Rights of a reader in Redis: `([^`]+)`, and for a group `([^`]+)`/.exec(page) ?? [];
     await add(['a', 'b']);

@@ -4,7 +4,7 @@ import { documentedKeys } from '../chaos/leftover.js';
 describe('the keys that remain', () => {
   const isDocumented = (key: string) => documentedKeys('chaos').some((it) => it.test(key));
 
-  it('are those of the table of docs/operations.md, under the prefix of the run', () => {
+  it('are those of the table of docs/operate/operations.md, under the prefix of the run', () => {
     const keys = ['chaos:nodes', 'chaos:{p17}:swept', '{chaos-ring-0}:ring:meta'];
     expect(keys.filter((key) => !isDocumented(key))).toEqual([]);
   });

@@ -4,9 +4,9 @@ import { makeProgram } from '@sluice/cli';
 
 type Command = ReturnType<typeof makeProgram>;
 
-/** Each heading of docs/cli.md with what stands below it. */
+/** Each heading of docs/reference/cli.md with what stands below it. */
 const sections = new Map(
-  readFileSync('docs/cli.md', 'utf8')
+  readFileSync('docs/reference/cli.md', 'utf8')
     .split(/^## /m)
     .slice(1)
     .map((text) => {
@@ -45,7 +45,7 @@ const helped = (command: Command) =>
     .map(([, flag = '']) => flag)
     .filter((flag) => flag !== '--help');
 
-describe('docs/cli.md', () => {
+describe('docs/reference/cli.md', () => {
   const commands = commandsOf(makeProgram({ flags: {}, end: () => {} }));
   const helpOf = (command: Command) => {
     let text = '';

@@ -9,9 +9,9 @@ const known = keyPaths(configSchema);
 
 type Row = { readonly key: string; readonly fallback: string; readonly unit: string; why: string };
 
-/** The table of docs/configuration.md. */
+/** The table of docs/reference/configuration.md. */
 function documented(): Row[] {
-  const text = readFileSync('docs/configuration.md', 'utf8');
+  const text = readFileSync('docs/reference/configuration.md', 'utf8');
   return [...text.matchAll(/^\| `([^`]+)` +\| (.*?) +\| (.*?) +\| (.*?) +\|$/gm)].map(
     ([, key = '', fallback = '', unit = '', why = '']) => ({ key, fallback, unit, why }),
   );
@@ -101,7 +101,7 @@ const notBuilt: Readonly<Record<string, string>> = {
 const variable = (key: string) => `SLUICE_${key.replaceAll('.', '__').toUpperCase()}`;
 
 describe('the keys of the configuration', () => {
-  it('are all in docs/configuration.md, which has no others', () => {
+  it('are all in docs/reference/configuration.md, which has no others', () => {
     expect(documented().map(({ key }) => key)).toEqual(known);
   });
 
@@ -126,7 +126,7 @@ describe('the keys of the configuration', () => {
   });
 
   it.each(documented().filter(({ fallback }) => /^`[^`]+`$/.test(fallback)))(
-    '$key has the default of docs/configuration.md',
+    '$key has the default of docs/reference/configuration.md',
     ({ key, fallback, unit, why }) => {
       if (/not (built|enforced) yet/.test(why)) return;
       const shown = fallback.slice(1, -1);
@@ -185,7 +185,7 @@ describe('the keys of the configuration', () => {
   it('are not suggested for something altogether different', () => {
     const faults = faultsOf(() => loadYaml('gateway: {frobnicate: 3}'));
     expect(faults).toEqual([
-      'unknown key gateway.frobnicate; docs/configuration.md lists all keys',
+      'unknown key gateway.frobnicate; docs/reference/configuration.md lists all keys',
     ]);
   });
 });

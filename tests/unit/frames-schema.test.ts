@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { anyFrame } from '../fuzz/any-frame.js';
 
 const published = JSON.parse(
-  readFileSync(new URL('../../docs/frames.schema.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../docs/reference/frames.schema.json', import.meta.url), 'utf8'),
 );
 
 /** One frame of each type as it should be; spoiled below. */
@@ -71,7 +71,7 @@ function parsed(text: string): { value: unknown } | undefined {
   }
 }
 
-describe('docs/frames.schema.json', () => {
+describe('docs/reference/frames.schema.json', () => {
   it('is what npm run frames-schema writes', () => {
     expect(published).toEqual(JSON.parse(JSON.stringify(framesJsonSchema())));
   });

@@ -13,7 +13,7 @@ const sources = rooms
   .map((file) => readFileSync(file, 'utf8'))
   .join('\n');
 
-describe('docs/logs.md', () => {
+describe('docs/reference/logs.md', () => {
   it.each(documentedLines())(
     '$level "$msg" is in the source, with its fields',
     ({ msg, fields }) => {
@@ -37,9 +37,9 @@ describe('docs/logs.md', () => {
         { ...line, prot: 1 },
         { ...line, prot: 2 },
       ]),
-    ).toEqual(['docs/logs.md: "ready" has no field prot']);
+    ).toEqual(['docs/reference/logs.md: "ready" has no field prot']);
     expect(undocumentedIn([{ ...line, level: 'warn' }])).toEqual([
-      'docs/logs.md has no line "warn ready"',
+      'docs/reference/logs.md has no line "warn ready"',
     ]);
     expect(undocumentedIn([{ msg: 'of Node' }])).toEqual([]);
   });

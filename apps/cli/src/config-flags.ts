@@ -36,7 +36,7 @@ export function splitKeys(argv: readonly string[]): SplitArguments {
 }
 
 const configHelp = `
-Every key of docs/configuration.md is an option too: --gateway.port 9000 --lease.ttl 5s
+Every key of docs/reference/configuration.md is an option too: --gateway.port 9000 --lease.ttl 5s
 or an environment variable: SLUICE_GATEWAY__PORT=9000`;
 
 const configured = new WeakSet<Command>();

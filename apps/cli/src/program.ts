@@ -14,7 +14,7 @@ import { addSessions } from './sessions/command.js';
 
 const afterHelp = `
 Statuses: 0 done, 1 the gateway said no, 2 wrong command line, 75 try again later, 78 wrong configuration.
-docs/cli.md shows each command with its output.`;
+docs/reference/cli.md shows each command with its output.`;
 
 /** The tree of commands. What a command does is loaded when it is called. */
 export function makeProgram(line: CommandLine): Command {

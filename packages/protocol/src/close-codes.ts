@@ -1,4 +1,4 @@
-/** Close codes and their reasons; docs/protocol.md holds the same table with advice to the client. */
+/** Close codes and their reasons; docs/reference/protocol.md holds the same table with advice to the client. */
 export const closes = {
   serviceRestart: { code: 1012, reason: 'service_restart' },
   slowConsumer: { code: 1013, reason: 'slow_consumer' },

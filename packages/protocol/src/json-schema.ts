@@ -22,7 +22,7 @@ function define(direction: string, frames: Record<string, z.ZodType>): Record<st
   return { [direction]: { anyOf }, ...Object.fromEntries(entries) };
 }
 
-/** The document `docs/frames.schema.json`. */
+/** The document `docs/reference/frames.schema.json`. */
 export function framesJsonSchema() {
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',

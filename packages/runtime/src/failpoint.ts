@@ -21,7 +21,7 @@ export function armFailpoint(env: NodeJS.ProcessEnv, calls: readonly string[]): 
   if (!calls.includes(call)) {
     throw new StartError(
       `SLUICE_FAILPOINT=${wanted}: give <call>.<before|after>[:<n>], with one of the calls ` +
-        `${calls.join(', ')} (docs/failpoints.md)`,
+        `${calls.join(', ')} (docs/internals/failpoints.md)`,
       exitStatus.config,
     );
   }

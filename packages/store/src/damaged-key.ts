@@ -36,6 +36,6 @@ export async function nameDamage<K extends string>(
   });
   const wrong = (await Promise.all(looked).catch(() => [])).flat();
   if (wrong.length === 0) return error;
-  const text = `${wrong.join(', ')}: delete it (docs/operations.md, "A session is stuck")`;
+  const text = `${wrong.join(', ')}: delete it (docs/operate/operations.md, "A session is stuck")`;
   return new DamagedKey(text, { cause: error });
 }

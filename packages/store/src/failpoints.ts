@@ -24,5 +24,5 @@ export const fencedScriptNames: readonly string[] = Object.values(scripts)
   .filter(({ args }) => args.join().startsWith('token,fence,') || args[1] === 'leases')
   .map(({ name }) => name);
 
-/** Each has a failpoint before and one after it (docs/failpoints.md). */
+/** Each has a failpoint before and one after it (docs/internals/failpoints.md). */
 export const failpointCalls: readonly string[] = [...scriptNames, ...plainCalls];

@@ -6,7 +6,7 @@ import { probeWrite } from './pulse.js';
 /** What a node must be allowed to do, and a call that changes nothing and shows it. */
 type Right = { readonly what: string; try(client: Redis): Promise<unknown> };
 
-/** Rights by command, key and channel: the same for a start and for `sluice doctor` (docs/security.md). */
+/** Rights by command, key and channel: the same for a start and for `sluice doctor` (docs/operate/security.md). */
 function rightsFor(keys: Keys): readonly Right[] {
   const channel = keys.nodeChannelPrefix(0);
   return [

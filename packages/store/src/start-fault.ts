@@ -6,7 +6,7 @@ type Remedy = { readonly reason: RegExp; readonly status: number; readonly todo:
 
 const { tempFail, config } = exitStatus;
 /** What to do about a right that is missing. */
-export const RIGHTS_TODO = 'give this user the rights that docs/security.md lists';
+export const RIGHTS_TODO = 'give this user the rights that docs/operate/security.md lists';
 
 /** By the words of Redis, of Node's sockets and of OpenSSL; the first that fits. */
 const remedies: readonly Remedy[] = [

@@ -3,7 +3,7 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { foundFault, tellsFaults } from './cleanup.js';
 import type { Frame } from './frames.js';
 
-const published = new URL('../../../docs/frames.schema.json', import.meta.url);
+const published = new URL('../../../docs/reference/frames.schema.json', import.meta.url);
 const validators = new Map<string, ValidateFunction>();
 let ajv: Ajv2020 | undefined;
 
@@ -27,8 +27,8 @@ export function faultOf(frame: Frame): string | undefined {
   if (validate?.(frame)) return undefined;
   const why = validate
     ? JSON.stringify(validate.errors?.[0])
-    : 'docs/frames.schema.json has no such type';
-  return `not as in docs/frames.schema.json: ${why}: ${JSON.stringify(frame).slice(0, 500)}`;
+    : 'docs/reference/frames.schema.json has no such type';
+  return `not as in docs/reference/frames.schema.json: ${why}: ${JSON.stringify(frame).slice(0, 500)}`;
 }
 
 let isExpected = false;

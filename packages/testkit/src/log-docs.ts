@@ -8,11 +8,11 @@ export type DocumentedLine = {
   readonly fields: readonly string[];
 };
 
-const page = new URL('../../../docs/logs.md', import.meta.url);
+const page = new URL('../../../docs/reference/logs.md', import.meta.url);
 const everywhere = ['level', 'time', 'node_id', 'msg', 'err'];
 let known: ReadonlyMap<string, DocumentedLine> | undefined;
 
-/** The table of docs/logs.md. */
+/** The table of docs/reference/logs.md. */
 export function documentedLines(): DocumentedLine[] {
   const rows = readFileSync(page, 'utf8').matchAll(/^\| (\w+) \| `([^`]+)` \|([^|]*)\|/gm);
   return [...rows].map(([, level = '', msg = '', fields = '']) => ({
@@ -22,7 +22,7 @@ export function documentedLines(): DocumentedLine[] {
   }));
 }
 
-/** What docs/logs.md has against the lines of one gateway, each kind once. */
+/** What docs/reference/logs.md has against the lines of one gateway, each kind once. */
 export function undocumentedIn(lines: readonly LogLine[]): string[] {
   known ??= new Map(documentedLines().map((line) => [`${line.level} ${line.msg}`, line]));
   const faults = new Set<string>();
@@ -31,13 +31,14 @@ export function undocumentedIn(lines: readonly LogLine[]): string[] {
     if (!isObject(line) || typeof line.time !== 'string' || line.node_id === undefined) continue;
     const row = known.get(`${line.level} ${line.msg}`);
     if (!row) {
-      faults.add(`docs/logs.md has no line "${line.level} ${line.msg}"`);
+      faults.add(`docs/reference/logs.md has no line "${line.level} ${line.msg}"`);
       continue;
     }
     const more = Object.keys(line).filter(
       (name) => !everywhere.includes(name) && !row.fields.includes(name),
     );
-    if (more.length > 0) faults.add(`docs/logs.md: "${line.msg}" has no field ${more.join(', ')}`);
+    if (more.length > 0)
+      faults.add(`docs/reference/logs.md: "${line.msg}" has no field ${more.join(', ')}`);
   }
   return [...faults];
 }

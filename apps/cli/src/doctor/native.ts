@@ -30,7 +30,7 @@ export function judgeLibrary(file: string, list: string): Finding {
     check,
     what: `native library ${file}: sha256 ${sum} is not in supply-chain/uwebsockets.sha256`,
     remedy:
-      'npm ci installs the listed one; if it was changed on purpose, see docs/supply-chain.md',
+      'npm ci installs the listed one; if it was changed on purpose, see docs/internals/supply-chain.md',
   };
 }
 

@@ -6,7 +6,7 @@ import type { SessionEndsOptions } from './session-ends.js';
 const stdoutHelp = `
 With --json each line of stdout is one record as it stands in the stream, and {"type":"SESSION_END_LOST","lost":3}
 when entries were trimmed before they were read. Notices go to stderr. With --group an entry is acknowledged
-after its line was written, and comes again otherwise; docs/session-end.md says what that promises.`;
+after its line was written, and comes again otherwise; docs/operate/session-end.md says what that promises.`;
 
 /** `sluice session-ends` */
 export function addSessionEnds(program: Command, line: CommandLine): void {

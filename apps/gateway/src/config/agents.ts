@@ -69,6 +69,6 @@ function explain(issue: z.core.$ZodIssue, name: string, entry: unknown): string[
   const kind = isTree(entry) && typeof entry.kind === 'string' ? entry.kind : 'openai';
   const keys = agentKeys[kind] ?? [];
   const known = keys.map((key) => `agents.${name}.${key}`);
-  const all = `an agent of kind ${kind} takes ${keys.join(', ')} (docs/agents.md)`;
+  const all = `an agent of kind ${kind} takes ${keys.join(', ')} (docs/guide/agents.md)`;
   return issue.keys.map((key) => unknownKey([...path, key], known, all));
 }

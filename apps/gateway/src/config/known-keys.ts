@@ -25,7 +25,7 @@ function withSections(known: readonly string[]): string[] {
 export function unknownKey(
   path: Path,
   known: readonly string[],
-  elsewhere = 'docs/configuration.md lists all keys',
+  elsewhere = 'docs/reference/configuration.md lists all keys',
 ): string {
   const shown = showPath(path);
   const index = /\[\d+\]/.exec(shown)?.[0] ?? '';

@@ -51,7 +51,7 @@ class RingWorker extends Worker<RingJob> {
   }
 }
 
-/** BullMQ is the doorbell: each job names a session that has work (docs/adr). */
+/** BullMQ is the doorbell: each job names a session that has work (docs/internals/adr). */
 export function consume(
   onRing: (ring: RingJob) => Promise<void>,
   { connection, prefix, concurrency, leaseTtlMs, onError }: ConsumerOptions,

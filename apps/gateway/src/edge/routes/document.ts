@@ -42,7 +42,7 @@ function describe(routes: readonly DescribedRoute[]) {
         title: 'Sluice',
         version: VERSION,
         description:
-          'Sessions with AI agents. Frames of the WebSocket at /ws: docs/protocol.md. What a path ' +
+          'Sessions with AI agents. Frames of the WebSocket at /ws: docs/reference/protocol.md. What a path ' +
           'needs is the scope that its security requirement names; `admin` includes the others.',
       },
       security: [{ bearer: [] }],

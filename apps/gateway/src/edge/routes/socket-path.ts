@@ -5,7 +5,7 @@ export const socketPathRoute = defineRoute({
   method: 'GET',
   path: '/ws',
   access: 'read',
-  summary: 'The WebSocket; what it speaks is in docs/protocol.md',
+  summary: 'The WebSocket; what it speaks is in docs/reference/protocol.md',
   answers: { 101: { description: 'Frames follow, or one `hello_error` and the close' } },
   errors: ['upgrade_required', 'draining'],
   run({ reply }) {

@@ -1,0 +1,44 @@
+/** What holds for the documents as a whole: links that lead somewhere. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+
+const args = ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'];
+const documents = execFileSync('git', args, { encoding: 'utf8' })
+  .split('\n')
+  .filter((file) => file !== '' && existsSync(file));
+
+/** Of GitHub: the heading in lower case, without punctuation, with hyphens for spaces. */
+const anchorOf = (heading: string) =>
+  heading
+    .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, '')
+    .trim()
+    .replaceAll(' ', '-');
+
+const withoutCode = (text: string) => text.replace(/^```[\s\S]*?^```/gm, '');
+
+function anchorsOf(file: string): Set<string> {
+  const headings = withoutCode(readFileSync(file, 'utf8')).matchAll(/^#+ (.+)$/gm);
+  return new Set([...headings].map(([, heading = '']) => anchorOf(heading)));
+}
+
+describe('documents', () => {
+  it('link to files and headings that exist', () => {
+    const dead = documents.flatMap((file) =>
+      [...withoutCode(readFileSync(file, 'utf8')).matchAll(/\]\(([^)\s]+)\)/g)].flatMap(
+        ([, target = '']) => {
+          if (/^[a-z]+:/.test(target)) return [];
+          const [path = '', anchor] = target.split('#');
+          const full = path === '' ? file : normalize(join(dirname(file), path));
+          if (!existsSync(full)) return [`${file}: ${target}`];
+          const isThere = !anchor || !full.endsWith('.md') || anchorsOf(full).has(anchor);
+          return isThere ? [] : [`${file}: ${target}`];
+        },
+      ),
+    );
+    expect(dead).toEqual([]);
+  });
+});
