@@ -64,7 +64,7 @@ export async function startGateway(
   let drainingSinceMs = 0;
   const state = () =>
     edge && {
-      webSockets: edge.context.connections.size,
+      webSockets: edge.connections.size,
       streams: edge.streams.size,
       executing: worker?.context.slots.taken ?? 0,
       waiting: worker?.context.slots.waiting ?? 0,
@@ -102,7 +102,7 @@ export async function startGateway(
     roles: gateway.roles,
     agents: [...agents.keys()],
     load: () => ({
-      connections: edge?.context.connections.size ?? 0,
+      connections: edge?.connections.size ?? 0,
       executing: worker?.context.slots.taken ?? 0,
       concurrency: worker ? config.worker.concurrency : 0,
     }),

@@ -1,30 +1,7 @@
-import type { AbortAnswer, AbortFrame } from '@sluice/protocol';
-import type { SessionRef } from '@sluice/store';
+import type { AbortFrame } from '@sluice/protocol';
 import type { Attached, Connection } from './connection.js';
 import type { EdgeContext } from './context.js';
-
-/** Stops the message that the frame names, else the head (T6), and says which one that was. */
-export async function stopMessage(
-  { inbox }: EdgeContext,
-  ref: SessionRef,
-  { reason, message_id: messageId, abort_id }: Omit<AbortFrame, 'type'>,
-): Promise<AbortAnswer | 'not_found'> {
-  const stopped = await inbox.abort(ref, { reason, messageId, callId: abort_id });
-  if (stopped.kind === 'not_found') return 'not_found';
-  const session = { session_id: ref.sessionId };
-  const own = abort_id === undefined ? {} : { abort_id };
-  const message = { message_id: stopped.messageId };
-  switch (stopped.kind) {
-    case 'aborting':
-    case 'aborted':
-      return { type: 'aborted', ...session, ...message, ...own };
-    case 'ended':
-    case 'unknown':
-      return { type: 'no_active_turn', ...session, ...message, reason: stopped.kind, ...own };
-    case 'idle':
-      return { type: 'no_active_turn', ...session, ...own };
-  }
-}
+import { stopMessage } from './stop-message.js';
 
 /** Answers an abort on a socket. An outcome that it causes at once comes behind the answer. */
 export async function abortOnSocket(

@@ -1,8 +1,8 @@
 import { closes, type HelloErrorFrame, type NextStep, REFUSED_CODE } from '@sluice/protocol';
 import { presentedCredential } from './authenticate.js';
+import type { Authenticate, CheckOrigin, Identity } from './identity.js';
 import type { Admittance } from './rate-limit.js';
 import { type EdgeRates, unlessAway } from './rates.js';
-import type { Authenticate, CheckOrigin, Identity } from './transport.js';
 
 /** What of an upgrade request decides; copied, since the request is gone after the first await. */
 export type UpgradeRequest = {

@@ -26,8 +26,7 @@ import { type EnterReply, enterSession } from './enter-session.js';
 import type { Feed } from './feed.js';
 import { errorFrame } from './frames.js';
 import type { MarkPart } from './marks.js';
-import { TOO_MANY_REQUESTS } from './paid-calls.js';
-import { unlessAway } from './rates.js';
+import { TOO_MANY_REQUESTS, unlessAway } from './rates.js';
 import { SocketReader } from './socket-reader.js';
 
 type AttachedReply = AttachAnswer & { kind: 'attached' };

@@ -1,10 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Logger } from '@sluice/runtime';
 import type { Auth, Scope } from '../config-types.js';
+import type { Authenticate, AuthenticateOutcome, Identity } from './identity.js';
 import { looksSigned, makeVerifyJwt } from './jwt.js';
 import { type LiveSecrets, whileUnchanged } from './live-secrets.js';
 import { makeTellRefused, refusedFor } from './refused-credentials.js';
-import type { Authenticate, AuthenticateOutcome, Identity } from './transport.js';
 
 const always = { fingerprint: '', expiresAtMs: Number.POSITIVE_INFINITY };
 

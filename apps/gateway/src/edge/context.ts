@@ -12,7 +12,6 @@ import type {
   Sessions,
 } from '@sluice/store';
 import type { Tracing } from '../tracing.js';
-import type { Connection } from './connection.js';
 import type { FanOut } from './fan-out.js';
 import type { Marks } from './marks.js';
 import type { PaidReads } from './paid-reads.js';
@@ -53,7 +52,6 @@ export type EdgeContext = {
   readonly metrics: EdgeCounts;
   readonly log: Logger;
   readonly tellLimited: TellLimited;
-  readonly connections: Set<Connection>;
   readonly marks: Marks;
   /** Whether some live node has the agent. */
   hasAgent(agent: string): boolean;

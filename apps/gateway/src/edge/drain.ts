@@ -12,10 +12,10 @@ const WAIT_LOOK_MS = 20;
  * Requests that wait for a turn are kept until then.
  */
 export async function drainConnections(
-  { context, streams, waits }: RunningEdge,
+  { context, connections: open, streams, waits }: RunningEdge,
   { spreadMs, deadline }: { spreadMs: number; deadline: AbortSignal },
 ): Promise<void> {
-  const connections = [...context.connections];
+  const connections = [...open];
   for (const connection of connections) tellGoingAway(connection, 'draining');
   const closings = [
     ...connections.map((connection) => () => closeMoved(context, connection)),
@@ -38,6 +38,7 @@ export async function drainConnections(
 /** Ends what is left, at the very end: a request that still waits is cut, never completed (D6). */
 export async function closeEdge({
   context,
+  connections,
   streams,
   waits,
   server,
@@ -46,7 +47,7 @@ export async function closeEdge({
 }: RunningEdge): Promise<void> {
   for (const timer of timers) clearInterval(timer);
   secrets.stop();
-  for (const connection of context.connections) closeMoved(context, connection);
+  for (const connection of connections) closeMoved(context, connection);
   for (const stream of streams) stream.end(reconnectAfterMs());
   for (const reply of waits) reply.cut();
   await context.marks.written();

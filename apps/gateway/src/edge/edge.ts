@@ -1,4 +1,4 @@
-import { type Logger, monotonicMs } from '@sluice/runtime';
+import { type Logger, monotonicMs, seldom } from '@sluice/runtime';
 import { type RateKind, type Store, sessionKeyId } from '@sluice/store';
 import type { Secret } from '../config/secret.js';
 import type { Auth, Config } from '../config-types.js';
@@ -15,6 +15,7 @@ import { FramePaces } from './frame-pace.js';
 import { startHelloTimeout } from './hello-timeout.js';
 import { followSecrets } from './live-secrets.js';
 import { makeMarks } from './marks.js';
+import type { Open } from './open.js';
 import { makeCheckOrigin } from './origin.js';
 import { Outbound } from './outbound.js';
 import { makePaidReads } from './paid-reads.js';
@@ -28,7 +29,6 @@ import type { Info } from './routes/about.js';
 import type { DescribedRoute } from './routes/define-route.js';
 import { metricsRoute } from './routes/metrics.js';
 import { makeRoutes } from './routes/routes.js';
-import { seldom } from './seldom.js';
 import { startServer } from './server.js';
 import type { OpenStreams } from './sse.js';
 import { makeTellLimited } from './tell-limited.js';
@@ -75,9 +75,10 @@ export type RunningEdge = Awaited<ReturnType<typeof startEdge>>;
 export async function startEdge(options: EdgeOptions) {
   const { config, log } = options;
   const streams: OpenStreams = new Set();
-  const context = makeContext(options, streams);
+  const connections = new Set<Connection>();
+  const context = makeContext(options, { connections, streams });
   const waits: Waits = new Set();
-  const info = () => options.info(context.connections.size, context.fanOut.sessions().length);
+  const info = () => options.info(connections.size, context.fanOut.sessions().length);
   const { gateway } = config;
   const serves = gateway.roles.includes('edge');
   const isPublic = config.metrics.public || gateway.adminPort !== null;
@@ -115,21 +116,22 @@ export async function startEdge(options: EdgeOptions) {
       authRequired: gateway.auth !== null,
     }),
     ...placeRoutes(options, { metrics, routes: serves ? routes : [] }),
-    socketEvents: socketEvents(context),
+    socketEvents: socketEvents(context, connections),
     publicFile: options.publicFile,
     log,
   });
   const touchMs = Math.min(TOUCH_INTERVAL_MAX_MS, Math.max(100, config.session.resumeWindowMs / 3));
+  const open = { context, connections, streams };
   const timers = [
     context.marks.start(MARK_INTERVAL_MS),
-    ...(gateway.helloTimeoutMs > 0 ? [startHelloTimeout(context, gateway.helloTimeoutMs)] : []),
-    startTouch(context, touchMs),
-    startRevoke({ context, streams }, credentials),
-    ...(gateway.maxConnectionAgeMs > 0
-      ? [startRebalance({ context, streams }, gateway.maxConnectionAgeMs)]
+    ...(gateway.helloTimeoutMs > 0
+      ? [startHelloTimeout({ connections, log }, gateway.helloTimeoutMs)]
       : []),
+    startTouch(context, touchMs),
+    startRevoke(open, credentials),
+    ...(gateway.maxConnectionAgeMs > 0 ? [startRebalance(open, gateway.maxConnectionAgeMs)] : []),
   ];
-  return { context, server, streams, waits, timers, secrets };
+  return { ...open, server, waits, timers, secrets };
 }
 
 /**
@@ -161,13 +163,15 @@ const framesOf = ({ rateLimit }: Config['gateway']) => ({
 /** The log has a line of the first, and how many there were, every 10 s at most; so many are told why. */
 function floodsOf({ metrics, log }: EdgeContext): ServerOptions['onFlood'] {
   let told = 0;
-  const tell = seldom<Parameters<ServerOptions['onFlood']>[0]>(FLOOD_TOLD_MS, (peer, more) => {
-    told = 0;
-    log.warn({ ...peer, more }, 'connection closed: it sent more frames than it may');
-  });
+  const dueTells = seldom(FLOOD_TOLD_MS);
   return (peer) => {
     metrics.rateLimited('frames');
-    tell(peer);
+    const tells = dueTells();
+    if (tells > 0) {
+      told = 0;
+      const more = tells - 1;
+      log.warn({ ...peer, more }, 'connection closed: it sent more frames than it may');
+    }
     told += 1;
     return told <= FLOODS_TOLD_MAX;
   };
@@ -181,12 +185,13 @@ function withinOpenFiles(gateway: Config['gateway']): Config['gateway'] {
 
 /** A socket is counted by what closes it. */
 function tellFull({ metrics, log }: EdgeContext): UnsentLimits['onFull'] {
-  const tell = seldom<string>(FULL_TOLD_MS, (principal, more) =>
-    log.warn({ principal, more }, 'connection ended: too much waits for readers that do not read'),
-  );
+  const dueTells = seldom(FULL_TOLD_MS);
   return (kind, principal) => {
     if (kind === 'http') metrics.slowConsumer();
-    tell(principal);
+    const tells = dueTells();
+    if (tells === 0) return;
+    const more = tells - 1;
+    log.warn({ principal, more }, 'connection ended: too much waits for readers that do not read');
   };
 }
 
@@ -197,7 +202,10 @@ function secretsOf(auth: Auth | null): Secret[] {
   return keys === undefined || keys.kind === 'jwks' ? tokens : [...tokens, keys];
 }
 
-function makeContext(options: EdgeOptions, streams: OpenStreams): EdgeContext {
+function makeContext(
+  options: EdgeOptions,
+  { connections, streams }: Omit<Open, 'context'>,
+): EdgeContext {
   const { store, config, log, hasAgent, isDraining } = options;
   const { gateway, session } = config;
   const limits: EdgeLimits = {
@@ -212,7 +220,6 @@ function makeContext(options: EdgeOptions, streams: OpenStreams): EdgeContext {
     onBusy: session.onBusy,
   };
   const { channels, keys, sessions } = store;
-  const connections = new Set<Connection>();
   const tellLimited = makeTellLimited(log);
   const rates = makeEdgeRates(store.rates, gateway, {
     liveNodes: options.liveNodes,
@@ -240,7 +247,6 @@ function makeContext(options: EdgeOptions, streams: OpenStreams): EdgeContext {
     limits,
     metrics: options.metrics,
     log,
-    connections,
     tellLimited,
     marks: makeMarks(sessions, log),
     hasAgent,
@@ -250,7 +256,7 @@ function makeContext(options: EdgeOptions, streams: OpenStreams): EdgeContext {
   };
 }
 
-function socketEvents(context: EdgeContext): SocketEvents {
+function socketEvents(context: EdgeContext, connections: Set<Connection>): SocketEvents {
   const bySocket = new WeakMap<Socket, Connection>();
   const on = (socket: Socket, act: (connection: Connection) => void) => {
     const connection = bySocket.get(socket);
@@ -265,7 +271,7 @@ function socketEvents(context: EdgeContext): SocketEvents {
         onBug: (err) => context.log.error({ err }, 'connection failed inside the gateway'),
       });
       bySocket.set(socket, connection);
-      context.connections.add(connection);
+      connections.add(connection);
       const { id, identity, remoteAddress: address } = socket;
       context.log.debug(
         { connection: id, principal: identity.principal, address },
@@ -282,7 +288,7 @@ function socketEvents(context: EdgeContext): SocketEvents {
         connection.outbound.closed();
         detach(context, connection);
         connection.state = { kind: 'closed' };
-        context.connections.delete(connection);
+        connections.delete(connection);
         context.log.debug({ connection: socket.id }, 'connection closed');
       }),
   };

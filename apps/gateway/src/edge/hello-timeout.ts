@@ -1,6 +1,6 @@
 import { closes } from '@sluice/protocol';
-import { monotonicMs } from '@sluice/runtime';
-import type { EdgeContext } from './context.js';
+import { type Logger, monotonicMs } from '@sluice/runtime';
+import type { Connection } from './connection.js';
 
 /** Looked at so often within the time that a connection has. */
 const LOOKS = 4;
@@ -10,7 +10,7 @@ const LOOKS = 4;
  * timer for all of them; one that has had a session may stay without.
  */
 export function startHelloTimeout(
-  { connections, log }: Pick<EdgeContext, 'connections' | 'log'>,
+  { connections, log }: { connections: ReadonlySet<Connection>; log: Logger },
   timeoutMs: number,
 ): NodeJS.Timeout {
   return setInterval(() => {

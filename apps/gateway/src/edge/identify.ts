@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { presentedCredential } from './authenticate.js';
 import type { RequestHead } from './http-exchange.js';
+import type { AuthenticateOutcome } from './identity.js';
 import { unlessAway } from './rates.js';
-import type { AuthenticateOutcome, ServerOptions } from './transport.js';
+import type { ServerOptions } from './transport.js';
 
 /** Credentials that were accepted lately; the one that was used longest ago is forgotten. */
 const ACCEPTED_MAX = 10_000;

@@ -3,6 +3,7 @@ import type { Logger } from '@sluice/runtime';
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, type KeyObject } from 'jose';
 import { algorithmsOf, type Secret } from '../config/secret.js';
 import type { JwtAuth, Scope } from '../config-types.js';
+import type { AuthenticateOutcome, Identity } from './identity.js';
 import { KeysUnavailable, remoteKeys } from './jwks.js';
 import { type LiveSecrets, whileUnchanged } from './live-secrets.js';
 import {
@@ -11,7 +12,6 @@ import {
   reasonOf,
   refusedFor,
 } from './refused-credentials.js';
-import type { AuthenticateOutcome, Identity } from './transport.js';
 
 /** Longer ones are not looked at; those of the large issuers have 1 to 4 KiB. */
 const TOKEN_BYTES_MAX = 16 * 1024;

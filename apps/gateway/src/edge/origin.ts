@@ -1,4 +1,4 @@
-import type { CheckOrigin, OriginOutcome } from './transport.js';
+import type { CheckOrigin, OriginOutcome } from './identity.js';
 
 export type OriginRule = {
   readonly allowedOrigins: readonly string[];

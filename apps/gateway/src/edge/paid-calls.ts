@@ -1,9 +1,7 @@
 import type { Connection } from './connection.js';
 import type { EdgeContext } from './context.js';
 import { errorFrame } from './frames.js';
-import { unlessAway } from './rates.js';
-
-export const TOO_MANY_REQUESTS = 'too many requests (gateway.rate_limit.requests_per_second)';
+import { TOO_MANY_REQUESTS, unlessAway } from './rates.js';
 
 type Price = { readonly cost: number; readonly messageId?: string | undefined };
 

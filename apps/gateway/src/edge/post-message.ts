@@ -5,10 +5,11 @@ import type { EdgeContext } from './context.js';
 import { duplicateOutcome } from './duplicate.js';
 import { enterSession } from './enter-session.js';
 import { acceptedOf, duplicateAccepted } from './frames.js';
+import { TOO_MANY_MESSAGES } from './rates.js';
 import { readMessage } from './read-message.js';
 import { retryAfter } from './retry-after.js';
 import { abortSession } from './routes/abort-session.js';
-import { refusalOf, TOO_MANY_MESSAGES } from './send-message.js';
+import { refusalOf, submitMessage } from './submit-message.js';
 import type { Exchange, HttpReply } from './transport.js';
 import { type FinalWait, waitForFinal } from './wait-for-final.js';
 
@@ -98,27 +99,8 @@ async function send(
   reply: HttpReply,
   { ref, agentId, messageId, message, traceparent, final: wait, waitMs, readMs }: Sending,
 ): Promise<void> {
-  const { sessionId } = ref;
-  const span = context.tracing.accept({
-    agent: agentId,
-    sessionId,
-    messageId,
-    parent: traceparent,
-  });
-  const appended = await context.inbox
-    .append(ref, {
-      messageId,
-      content: message.content,
-      mode: message.mode ?? context.limits.onBusy,
-      metadata: message.metadata,
-      inReplyTo: message.in_reply_to,
-      traceparent: span.traceparent,
-    })
-    .catch((error) => {
-      span.end('unavailable', 'the message was not stored');
-      throw error;
-    });
-  span.end(appended.kind);
+  const sent = { ref, agentId, messageId, message, traceparent };
+  const appended = await submitMessage(context, sent);
   if (appended.kind !== 'accepted' && appended.kind !== 'duplicate') {
     const { code, text } = refusalOf(appended);
     return reply.error(code, text);

@@ -11,6 +11,10 @@ import type { Config } from '../config-types.js';
 import { costOfBytes } from './costs.js';
 import { type Admittance, makeRateLimit, type RateLimit, unlimited } from './rate-limit.js';
 
+/** What a client reads when it is held to a limit. */
+export const TOO_MANY_REQUESTS = 'too many requests (gateway.rate_limit.requests_per_second)';
+export const TOO_MANY_MESSAGES = 'too many messages (gateway.rate_limit.messages_per_second)';
+
 /** Takes what something costs, one token unless it is told; as RateLimit does. */
 export type Take = (subject: string, cost?: number) => Admittance | Promise<Admittance>;
 

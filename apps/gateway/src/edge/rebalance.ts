@@ -1,8 +1,7 @@
 import { monotonicMs } from '@sluice/runtime';
 import type { Connection } from './connection.js';
-import type { EdgeContext } from './context.js';
 import { closeMoved, reconnectAfterMs, tellGoingAway } from './move.js';
-import type { OpenStreams } from './sse.js';
+import type { Open } from './open.js';
 
 /** Of the age, in both directions: what came at once, behind a restart, does not go at once. */
 const JITTER = 0.1;
@@ -26,7 +25,7 @@ type Age =
  * leaves it to the drain. Streams need no telling: their reader comes back where it was by itself.
  */
 export function startRebalance(
-  { context, streams }: { context: EdgeContext; streams: OpenStreams },
+  { context, connections, streams }: Open,
   maxAgeMs: number,
 ): NodeJS.Timeout {
   const ages = new WeakMap<object, Age>();
@@ -42,7 +41,7 @@ export function startRebalance(
   const look = () => {
     if (context.isDraining()) return;
     const nowMs = monotonicMs();
-    for (const connection of context.connections) {
+    for (const connection of connections) {
       const age = ageOf(connection, nowMs);
       if (age.kind === 'told') {
         const isDue = nowMs >= age.closeMs && !isBusy(connection);

@@ -1,6 +1,6 @@
 import { type Logger, monotonicMs } from '@sluice/runtime';
 import { errors } from 'jose';
-import type { AuthenticateOutcome } from './transport.js';
+import type { AuthenticateOutcome } from './identity.js';
 
 /** Guesses are many: one line for each reason in this time, with their number. */
 const TELL_EVERY_MS = 60_000;

@@ -1,10 +1,9 @@
 import { type Close, closes } from '@sluice/protocol';
 import type { Credentials } from './authenticate.js';
-import type { EdgeContext } from './context.js';
 import { detach } from './detach.js';
+import type { Identity } from './identity.js';
 import { reconnectAfterMs } from './move.js';
-import type { OpenStreams } from './sse.js';
-import type { Identity } from './transport.js';
+import type { Open } from './open.js';
 
 /** What a connection may outlive its credential by. */
 const LOOK_INTERVAL_MS = 500;
@@ -14,7 +13,7 @@ const LOOK_INTERVAL_MS = 500;
  * whose credential stays valid notice nothing. One timer for all of them.
  */
 export function startRevoke(
-  { context, streams }: { context: EdgeContext; streams: OpenStreams },
+  { context, connections, streams }: Open,
   credentials: Credentials,
 ): NodeJS.Timeout {
   /** Each credential is judged once per look, however many connections use it. */
@@ -32,7 +31,7 @@ export function startRevoke(
 
   return setInterval(() => {
     const verdictOn = judge(Date.now());
-    for (const connection of context.connections) {
+    for (const connection of connections) {
       const verdict = verdictOn(connection.socket.identity);
       if (!verdict) continue;
       detach(context, connection);

@@ -2,12 +2,12 @@ import { allows, nobody } from './authenticate.js';
 import { costs } from './costs.js';
 import { makeRequest, type RawResponse, Reply, type RequestHead } from './http-exchange.js';
 import { type Identified, makeIdentify } from './identify.js';
-import { TOO_MANY_REQUESTS } from './paid-calls.js';
-import { unlessAway } from './rates.js';
+import type { Identity } from './identity.js';
+import { TOO_MANY_REQUESTS, unlessAway } from './rates.js';
 import { makeRequestBurst } from './request-burst.js';
 import { retryAfter } from './retry-after.js';
 import { makeFindRoute } from './router.js';
-import type { HttpRequest, Identity, Route, ServerOptions } from './transport.js';
+import type { HttpRequest, Route, ServerOptions } from './transport.js';
 
 export type HttpOptions = Pick<
   ServerOptions,

@@ -10,9 +10,9 @@ import { Reply } from './http-exchange.js';
 import { makeKeepRoom } from './keep-room.js';
 import { startLiveness } from './liveness.js';
 import { pageRoutes } from './page.js';
-import { socketPathRoute } from './routes/socket-path.js';
 import { makeServeHttp } from './serve-http.js';
 import type { LiveSocket, RawSocket } from './socket.js';
+import { socketPath } from './socket-path.js';
 import type { Route, Server, ServerOptions } from './transport.js';
 import { startUnfinished, type Unfinished } from './unfinished.js';
 
@@ -32,7 +32,7 @@ const ownRoutes: readonly Route[] = [
     access: 'public',
     run: ({ reply }) => reply.text(204, '', 'image/x-icon', { 'cache-control': 'max-age=86400' }),
   },
-  socketPathRoute,
+  socketPath,
 ];
 
 /** Binds the ports; rejects when another process has one of them. */

@@ -2,7 +2,8 @@ import { closes } from '@sluice/protocol';
 import { type Logger, monotonicMs } from '@sluice/runtime';
 import { nanoid } from 'nanoid';
 import type { FramePace } from './frame-pace.js';
-import type { FrameText, Identity, Socket, SocketEvents } from './transport.js';
+import type { Identity } from './identity.js';
+import type { FrameText, Socket, SocketEvents } from './transport.js';
 import type { UnsentShare } from './unsent.js';
 
 /** What of a uWebSockets.js WebSocket a socket needs. Every call after its close throws. */

@@ -2,9 +2,10 @@ import { checked, cursorSchema } from '@sluice/protocol';
 import { sleep } from '@sluice/runtime';
 import { type SessionRef, StoreUnavailable } from '@sluice/store';
 import type { EdgeContext } from './context.js';
+import type { Identity } from './identity.js';
 import { LogReader } from './log-reader.js';
 import { fitSnapshot } from './snapshot.js';
-import type { Exchange, HttpStream, Identity } from './transport.js';
+import type { Exchange, HttpStream } from './transport.js';
 
 /** What EventSource waits before it comes back. */
 const RETRY_MS = 1_000;

@@ -4,8 +4,8 @@ import type { Scope } from '../config-types.js';
 import type { ClientAddress } from './client-address.js';
 import type { Descriptors } from './descriptors.js';
 import type { FramePaces } from './frame-pace.js';
+import type { Authenticate, CheckOrigin, Identity } from './identity.js';
 import type { EdgeRates } from './rates.js';
-import type { RefusalReason } from './refused-credentials.js';
 import type { UpgradeResult } from './results.js';
 import type { Unsent } from './unsent.js';
 
@@ -13,45 +13,6 @@ import type { Unsent } from './unsent.js';
  * What the edge knows of the network: plain types, so that nothing but server.ts depends on the
  * library that serves them.
  */
-
-/** Who is at the other end, and what they may do. */
-export type Identity = {
-  readonly principal: string;
-  readonly scopes: readonly Scope[];
-  readonly credential: Credential;
-};
-
-/** What ends an identity that is in use: its credential expires, or is taken out of force. */
-export type Credential = {
-  /** Names the secret, without telling it. */
-  readonly fingerprint: string;
-  /** Of the clock on the wall; Infinity: never. */
-  readonly expiresAtMs: number;
-};
-
-export type AuthenticateOutcome =
-  | { readonly kind: 'ok'; readonly identity: Identity }
-  | {
-      readonly kind: 'refused';
-      /** 'unavailable': whoever could tell does not answer; worth another try. */
-      readonly code: 'auth_required' | 'auth_unauthorized' | 'unavailable';
-      readonly message: string;
-      /** Of one that was presented and looked at. */
-      readonly reason?: RefusalReason;
-    };
-
-/** A credential as it was presented (undefined: none) -> who that is; later, for signed tokens. */
-export type Authenticate = (
-  credential: string | undefined,
-) => AuthenticateOutcome | Promise<AuthenticateOutcome>;
-
-export type OriginOutcome =
-  /** `cors`: the value of Access-Control-Allow-Origin; undefined: the request had no Origin. */
-  | { readonly kind: 'ok'; readonly cors: string | undefined }
-  | { readonly kind: 'refused'; readonly code: 'origin_not_allowed'; readonly message: string };
-
-/** The headers `Origin` and `Host` ('' when absent) -> whether that page may talk to us. */
-export type CheckOrigin = (origin: string, host: string) => OriginOutcome;
 
 /** One HTTP request, copied before the first await. */
 export type HttpRequest = {

@@ -1,5 +1,4 @@
-import { type Logger, monotonicMs } from '@sluice/runtime';
-import { seldom } from './seldom.js';
+import { type Logger, monotonicMs, seldom } from '@sluice/runtime';
 
 const LOOK_MS = 100;
 /** What a connection takes that keeps nothing: measured 10 KiB, most of it outside of the heap. */
@@ -72,9 +71,13 @@ export function makeUnfinished(options: UnfinishedOptions): Unfinished & { look(
   const { holders, maxBytes, maxHeldBytes, countedBytes, log } = options;
   const { memoryBytes = outsideOfHeap, nowMs = monotonicMs } = options;
   const { isExact = process.env.MALLOC_MMAP_THRESHOLD_ !== undefined } = options;
-  const tell = seldom<Cut>(TOLD_MS, (cut, more) =>
-    log.warn({ ...cut, more }, 'connections cut: too much of unfinished messages was in memory'),
-  );
+  const dueTells = seldom(TOLD_MS);
+  const tell = (cut: Cut) => {
+    const tells = dueTells();
+    if (tells === 0) return;
+    const more = tells - 1;
+    log.warn({ ...cut, more }, 'connections cut: too much of unfinished messages was in memory');
+  };
   const atStart = memoryBytes();
   let floor = atStart;
   const excess = () => memoryBytes() - floor - countedBytes() - holders.size * CONNECTION_BYTES;

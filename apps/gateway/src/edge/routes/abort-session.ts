@@ -1,7 +1,7 @@
 import { type AbortFrame, abortAnswerSchema } from '@sluice/protocol';
 import type { SessionRef } from '@sluice/store';
-import { stopMessage } from '../abort.js';
 import type { EdgeContext } from '../context.js';
+import { stopMessage } from '../stop-message.js';
 import type { HttpReply } from '../transport.js';
 import { noSuchSession } from './guards.js';
 

@@ -3,7 +3,7 @@ import type { DeadLetter } from '@sluice/store';
 import { z } from 'zod';
 import type { EdgeContext } from '../context.js';
 import { acceptedOf } from '../frames.js';
-import { refusalOf } from '../send-message.js';
+import { refusalOf } from '../submit-message.js';
 import type { Exchange } from '../transport.js';
 import { encodeLetterCursor, encodeRetryCursor, letterCursor, retryCursor } from './cursors.js';
 import { type DescribedRoute, defineRoute } from './define-route.js';

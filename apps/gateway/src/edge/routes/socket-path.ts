@@ -1,15 +1,10 @@
+import { socketPath } from '../socket-path.js';
 import { defineRoute } from './define-route.js';
 
-/** The socket's path, for who asks without an upgrade. */
+/** The description of the socket's path. */
 export const socketPathRoute = defineRoute({
-  method: 'GET',
-  path: '/ws',
-  access: 'read',
+  ...socketPath,
   summary: 'The WebSocket; what it speaks is in docs/reference/protocol.md',
   answers: { 101: { description: 'Frames follow, or one `hello_error` and the close' } },
   errors: ['upgrade_required', 'draining'],
-  run({ reply }) {
-    const upgrade = { upgrade: 'websocket', connection: 'upgrade' };
-    reply.error('upgrade_required', 'This address speaks WebSocket only.', upgrade);
-  },
 });

@@ -1,0 +1,12 @@
+import type { Route } from './transport.js';
+
+/** The path of WebSockets, for a request that asks for none. */
+export const socketPath: Route = {
+  method: 'GET',
+  path: '/ws',
+  access: 'read',
+  run({ reply }) {
+    const upgrade = { upgrade: 'websocket', connection: 'upgrade' };
+    reply.error('upgrade_required', 'This address speaks WebSocket only.', upgrade);
+  },
+};
