@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Store } from '@sluice/store';
 import { startRedis, startTcpProxy, type TcpProxy, type TestRedis } from '@sluice/testkit';
-import { makeClientAddress } from '../../apps/gateway/src/edge/client-address.js';
-import { addressSubject, makeEdgeRates } from '../../apps/gateway/src/edge/rates.js';
+import { makeClientAddress } from '../../apps/gateway/src/edge/access/client-address.js';
+import { addressSubject, makeEdgeRates } from '../../apps/gateway/src/edge/limits/rates.js';
 import { client, started } from '../unit/edge-started.js';
 import { openTestStore } from './scripts-world.js';
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { eventually, type GatewayProcess, httpBehaviours, startRedis } from '@sluice/testkit';
+import { metricsRoute } from '../../apps/gateway/src/edge/http/routes/metrics.js';
+import { socketPathRoute } from '../../apps/gateway/src/edge/http/routes/socket-path.js';
 import { makeProbes } from '../../apps/gateway/src/edge/probes.js';
-import { metricsRoute } from '../../apps/gateway/src/edge/routes/metrics.js';
-import { makeRoutes } from '../../apps/gateway/src/edge/routes/routes.js';
-import { socketPathRoute } from '../../apps/gateway/src/edge/routes/socket-path.js';
+import { makeRoutes } from '../../apps/gateway/src/edge/routes.js';
 import { Cluster } from './cluster.js';
 import { type Answer, Described, type Document } from './openapi-document.js';
 

@@ -3,9 +3,9 @@ import { runInNewContext } from 'node:vm';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Store } from '@sluice/store';
 import { eventually, startRedis } from '@sluice/testkit';
-import { makeFanOut } from '../../apps/gateway/src/edge/fan-out.js';
-import { LogReader } from '../../apps/gateway/src/edge/log-reader.js';
-import { waitForFinal } from '../../apps/gateway/src/edge/wait-for-final.js';
+import { makeFanOut } from '../../apps/gateway/src/edge/delivery/fan-out.js';
+import { LogReader } from '../../apps/gateway/src/edge/delivery/log-reader.js';
+import { waitForFinal } from '../../apps/gateway/src/edge/http/wait-for-final.js';
 import { commitOf, openTestStore, sessionWith, take } from './scripts-world.js';
 
 setFlagsFromString('--expose-gc');

@@ -5,8 +5,8 @@ import {
   type Credentials,
   everybody,
   makeCredentials,
-} from '../../apps/gateway/src/edge/authenticate.js';
-import { followSecrets } from '../../apps/gateway/src/edge/live-secrets.js';
+} from '../../apps/gateway/src/edge/access/authenticate.js';
+import { followSecrets } from '../../apps/gateway/src/edge/access/live-secrets.js';
 
 export const silent = pino({ level: 'silent' });
 

@@ -4,7 +4,7 @@ import {
   everybody,
   offersSubprotocol,
   presentedCredential,
-} from '../../apps/gateway/src/edge/authenticate.js';
+} from '../../apps/gateway/src/edge/access/authenticate.js';
 import { credentialsOf } from './auth-made.js';
 
 const { authenticate } = credentialsOf([

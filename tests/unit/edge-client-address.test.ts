@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { makeClientAddress } from '../../apps/gateway/src/edge/client-address.js';
+import { makeClientAddress } from '../../apps/gateway/src/edge/access/client-address.js';
 
 describe('X5 the address that an upgrade is counted for', () => {
   const addressOf = makeClientAddress(['10.0.0.0/8', '127.0.0.1', 'fd00::/8']);

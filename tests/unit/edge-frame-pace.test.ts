@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket as TcpSocket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
-import { FramePace, FramePaces } from '../../apps/gateway/src/edge/frame-pace.js';
+import { FramePace, FramePaces } from '../../apps/gateway/src/edge/limits/frame-pace.js';
 import { connected, started, until } from './edge-started.js';
 
 /** An open WebSocket to write anything to, and the close code that it is sent in the end. */

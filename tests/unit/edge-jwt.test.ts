@@ -4,8 +4,8 @@ import { eventually } from '@sluice/testkit';
 import { exportJWK, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import { pino } from 'pino';
 import type { JwtAuth } from '../../apps/gateway/src/config-types.js';
-import { makeCredentials } from '../../apps/gateway/src/edge/authenticate.js';
-import { followSecrets } from '../../apps/gateway/src/edge/live-secrets.js';
+import { makeCredentials } from '../../apps/gateway/src/edge/access/authenticate.js';
+import { followSecrets } from '../../apps/gateway/src/edge/access/live-secrets.js';
 import { credentialsOf, jwtOf, secretOf, silent } from './auth-made.js';
 import { startJwks } from './jwks-server.js';
 

@@ -4,7 +4,7 @@ import { Writable } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
 import { eventually } from '@sluice/testkit';
 import { pino } from 'pino';
-import { followSecrets } from '../../apps/gateway/src/edge/live-secrets.js';
+import { followSecrets } from '../../apps/gateway/src/edge/access/live-secrets.js';
 import { secretOf } from './auth-made.js';
 import { fileOf } from './config-loaded.js';
 

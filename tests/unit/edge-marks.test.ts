@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { makeLog, sleep } from '@sluice/runtime';
 import type { ResumeMark, SessionRef } from '@sluice/store';
 import { eventually } from '@sluice/testkit';
-import { makeMarks } from '../../apps/gateway/dist/edge/marks.js';
+import { makeMarks } from '../../apps/gateway/dist/edge/delivery/marks.js';
 
 type Written = ResumeMark & { readonly session: string };
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { makeCheckOrigin } from '../../apps/gateway/src/edge/origin.js';
+import { makeCheckOrigin } from '../../apps/gateway/src/edge/access/origin.js';
 
 describe('origins with credentials', () => {
   const check = makeCheckOrigin({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { Outbound } from '../../apps/gateway/src/edge/outbound.js';
-import type { Socket } from '../../apps/gateway/src/edge/transport.js';
+import { Outbound } from '../../apps/gateway/src/edge/delivery/outbound.js';
+import type { Socket } from '../../apps/gateway/src/edge/network/transport.js';
 import { connected, started, until } from './edge-started.js';
 
 const FRAME = 'x'.repeat(64 * 1024);

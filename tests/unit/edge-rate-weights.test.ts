@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Admittance, makeRateLimit } from '../../apps/gateway/src/edge/rate-limit.js';
+import { type Admittance, makeRateLimit } from '../../apps/gateway/src/edge/limits/rate-limit.js';
 
 /** A bucket as `rate-draw.lua` keeps it, on a clock that the test moves. */
 function limitOf({ burst, fillMs }: { burst: number; fillMs: number }) {

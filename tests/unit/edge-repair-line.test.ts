@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { StoreUnavailable } from '@sluice/store';
 import { eventually } from '@sluice/testkit';
-import { RepairLine } from '../../apps/gateway/dist/edge/repair-line.js';
+import { RepairLine } from '../../apps/gateway/dist/edge/delivery/repair-line.js';
 
 describe('feeds that missed something', () => {
   it('C3 B1 read their logs 64 at a time, in the order in which they asked, however many there are', async () => {

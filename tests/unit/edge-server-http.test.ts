@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
-import type { Exchange, HttpStream, Route } from '../../apps/gateway/src/edge/transport.js';
+import type { Exchange, HttpStream, Route } from '../../apps/gateway/src/edge/network/transport.js';
 import { started, until } from './edge-started.js';
 
 const page = new URL('../../apps/gateway/public/index.html', import.meta.url).pathname;

@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
-import type { ServerOptions, Socket } from '../../apps/gateway/src/edge/transport.js';
+import type { ServerOptions, Socket } from '../../apps/gateway/src/edge/network/transport.js';
 import { credentialsOf } from './auth-made.js';
 import { client, connected, started, until } from './edge-started.js';
 

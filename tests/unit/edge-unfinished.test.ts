@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { eventually } from '@sluice/testkit';
 import { pino } from 'pino';
-import { type Holder, makeUnfinished } from '../../apps/gateway/src/edge/unfinished.js';
-import { Unsent } from '../../apps/gateway/src/edge/unsent.js';
+import { type Holder, makeUnfinished } from '../../apps/gateway/src/edge/limits/unfinished.js';
+import { Unsent } from '../../apps/gateway/src/edge/limits/unsent.js';
 import { connected, started, until } from './edge-started.js';
 
 const MiB = 2 ** 20;

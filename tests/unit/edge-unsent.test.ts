@@ -1,7 +1,7 @@
 import { connect, type Socket as TcpSocket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
-import type { Route } from '../../apps/gateway/src/edge/transport.js';
-import { Unsent, type UnsentKind } from '../../apps/gateway/src/edge/unsent.js';
+import { Unsent, type UnsentKind } from '../../apps/gateway/src/edge/limits/unsent.js';
+import type { Route } from '../../apps/gateway/src/edge/network/transport.js';
 import { client, connected, started, until } from './edge-started.js';
 
 const MiB = 2 ** 20;

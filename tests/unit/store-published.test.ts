@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { decodePublished, streamFields } from '@sluice/store';
-import { BuiltEvent } from '../../apps/gateway/src/edge/frames.js';
+import { BuiltEvent } from '../../apps/gateway/src/edge/delivery/frames.js';
 
 const TEXTS = [
   'plain',

@@ -13,7 +13,7 @@ import {
   workerMetrics,
 } from '@sluice/runtime';
 import { fencedScriptNames, scriptNames, UNNAMED_CALL } from '@sluice/store';
-import { messageResults, upgradeResults } from './edge/results.js';
+import { messageResults, upgradeResults } from './edge/limits/results.js';
 import { VERSION } from './version.js';
 
 /** Who is asked at a scrape; undefined: the node is still being built. */

@@ -9,7 +9,7 @@ import type { MemoryWatch } from './memory.js';
 import type { PrincipalBytes } from './principal-bytes.js';
 import type { Rings } from './ring.js';
 import * as scripts from './scripts.js';
-import type { SessionRef } from './session.js';
+import type { SessionRef } from './session-ref.js';
 import { StoreFull } from './unavailable.js';
 
 /** Told apart from the few calls that a session remembers, in few bytes. */

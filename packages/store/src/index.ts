@@ -46,14 +46,21 @@ export {
 export { decodeHistory, type HistoryPlace } from './history-line.js';
 export type { Abort, Appended, Inbox, NewMessage } from './inbox.js';
 export { inspectRedis, type RedisReport } from './inspect.js';
-export { type Keys, makeKeys, principalHash, type RateKind, sessionKeyId } from './keys.js';
+export {
+  type Keys,
+  makeKeys,
+  type PermitScope,
+  principalHash,
+  type RateKind,
+  sessionKeyId,
+} from './keys.js';
 export { LAYOUT_BEFORE, LAYOUT_VERSION } from './layout.js';
 export type { Claim, Lease, Leases, Retry, TurnEnd } from './lease.js';
 export { LEASES_MAX, type ManyLeases } from './many-leases.js';
 export { BEAT_MS, DRAIN_ASKED, LIVE_MS, type NodeLife, type Nodes, nodeLife } from './nodes.js';
 export { openStore, type Store } from './open-store.js';
 export type { PauseNumbers, Pauses, SessionPaused } from './pauses.js';
-export type { PermitScope, Permits } from './permits.js';
+export type { Permits } from './permits.js';
 export type { Bucket, Rates } from './rates.js';
 export {
   type FreeSession,
@@ -76,7 +83,6 @@ export { type Refusal, serverRefusal } from './server-check.js';
 export type {
   HistoryPage,
   ResumeMark,
-  SessionRef,
   Sessions,
   SessionView,
   SessionWork,
@@ -85,6 +91,7 @@ export type { AttachAnswer, AttachRequest } from './session-attach.js';
 export type { EndEntry, SessionEnds } from './session-ends.js';
 export type { SessionCursor, SessionList, SessionSummary } from './session-list.js';
 export type { Patched } from './session-metadata.js';
+export type { SessionRef } from './session-ref.js';
 export { RIGHTS_TODO, redisRemedy } from './start-fault.js';
 export type { Sweep } from './sweep.js';
 export {

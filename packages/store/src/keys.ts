@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { PermitScope } from './permits.js';
 import { remembered } from './remembered.js';
+
+/** Whose turns are counted. */
+export type PermitScope = { readonly kind: 'agent' | 'principal'; readonly name: string };
 
 /** Keys of one session; all carry the hash tag of its partition. */
 export type SessionKeys = ReturnType<Keys['session']>;

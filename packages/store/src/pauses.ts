@@ -3,7 +3,7 @@ import { type Keys, sessionKeyId } from './keys.js';
 import type { Leases } from './lease.js';
 import type { Rings } from './ring.js';
 import * as scripts from './scripts.js';
-import type { SessionRef } from './session.js';
+import type { SessionRef } from './session-ref.js';
 
 /** Sessions whose agent is looked up by one call. */
 const BATCH = 100;

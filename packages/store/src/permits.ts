@@ -1,9 +1,6 @@
 import type { Connection } from './connect.js';
-import type { Keys } from './keys.js';
+import type { Keys, PermitScope } from './keys.js';
 import * as scripts from './scripts.js';
-
-/** Whose turns are counted. */
-export type PermitScope = { readonly kind: 'agent' | 'principal'; readonly name: string };
 
 export type Permits = ReturnType<typeof makePermits>;
 

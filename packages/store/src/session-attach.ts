@@ -3,7 +3,7 @@ import { decodeRecords, type LogPage } from './event-log.js';
 import { type Keys, sessionKeyId } from './keys.js';
 import { Lane } from './lane.js';
 import * as scripts from './scripts-session.js';
-import type { SessionOptions, SessionRef } from './session.js';
+import type { SessionOptions, SessionRef } from './session-ref.js';
 import { CallerGone, StoreFull } from './unavailable.js';
 
 /** A session that nobody ever sent a message to goes this long after its last connection. */

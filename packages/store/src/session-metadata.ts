@@ -2,7 +2,7 @@ import type { Connection } from './connect.js';
 import { jsonObject } from './damage.js';
 import { type Keys, sessionKeyId } from './keys.js';
 import * as scripts from './scripts.js';
-import type { SessionRef } from './session.js';
+import type { SessionRef } from './session-ref.js';
 import { StoreContended } from './unavailable.js';
 
 /** Others may change the same metadata at the same moment; each of these tries lost to one of them. */

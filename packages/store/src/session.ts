@@ -1,21 +1,19 @@
 import type { Content, SessionState } from '@sluice/protocol';
-import type { BulkReads, Reading } from './bulk-reads.js';
+import type { Reading } from './bulk-reads.js';
 import type { Connection } from './connect.js';
 import { jsonObject, readable } from './damage.js';
 import { decodeEntry } from './entry.js';
 import { type LogPage, type LogRange, readLog } from './event-log.js';
 import { decodeHistory, type HistoryPlace, lineStart, placeOf } from './history-line.js';
 import { type Keys, sessionKeyId } from './keys.js';
-import type { MemoryWatch } from './memory.js';
 import { pairs } from './reply.js';
 import * as scripts from './scripts.js';
 import { makeAttach, windowsOf } from './session-attach.js';
 import { type Patched, patchMetadata } from './session-metadata.js';
+import type { SessionOptions, SessionRef } from './session-ref.js';
 
 /** Of a page, unless it is asked for less: a few of the largest replies. */
 const PAGE_BYTES_MAX = 4 * 2 ** 20;
-
-export type SessionRef = { readonly principal: string; readonly sessionId: string };
 
 /** Seqs of connections that track no cursor. */
 export type ResumeMark = {
@@ -63,19 +61,6 @@ export type SessionWork = {
 };
 
 export type Sessions = ReturnType<typeof makeSessions>;
-
-export type SessionOptions = {
-  readonly nodeId: string;
-  /** Names the process that the node is now. */
-  readonly processId: string;
-  readonly resumeWindowMs: number;
-  readonly maxEvents: number;
-  readonly maxLogBytes: number;
-  readonly memory: Pick<MemoryWatch, 'isFull'>;
-  readonly bulk: BulkReads;
-  /** Processes that beat, this one included. */
-  liveProcesses(): readonly string[];
-};
 
 /** Reading, attaching to and ending sessions. Throws StoreUnavailable when Redis is away. */
 export function makeSessions(connection: Connection, keys: Keys, options: SessionOptions) {

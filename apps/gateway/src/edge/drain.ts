@@ -1,6 +1,6 @@
 import { monotonicMs, sleep } from '@sluice/runtime';
 import type { RunningEdge } from './edge.js';
-import { closeMoved, reconnectAfterMs, tellGoingAway } from './move.js';
+import { closeMoved, reconnectAfterMs, tellGoingAway } from './socket/going-away.js';
 
 /** The share of the time that is over is closed this often: a timer cannot wait less than 1 ms for each one. */
 const CLOSE_LOOK_MS = 10;

@@ -1,6 +1,6 @@
-import type { Connection } from './connection.js';
-import type { EdgeContext } from './context.js';
-import type { OpenStreams } from './sse.js';
+import type { OpenStreams } from './http/sse.js';
+import type { EdgeContext } from './session/context.js';
+import type { Connection } from './socket/connection.js';
 
 /** What is open at this node, whichever door it came through. */
 export type Open = {

@@ -1,6 +1,6 @@
 import { monotonicMs } from '@sluice/runtime';
 import { z } from 'zod';
-import { type DescribedRoute, defineRoute } from './routes/define-route.js';
+import { type DescribedRoute, defineRoute } from './http/define-route.js';
 
 /** No tick of the event loop for so long: not ready; for longer: not alive. */
 const LAG_MS = 1_000;

@@ -1,7 +1,7 @@
 import { monotonicMs } from '@sluice/runtime';
-import type { Connection } from './connection.js';
-import { closeMoved, reconnectAfterMs, tellGoingAway } from './move.js';
 import type { Open } from './open.js';
+import type { Connection } from './socket/connection.js';
+import { closeMoved, reconnectAfterMs, tellGoingAway } from './socket/going-away.js';
 
 /** Of the age, in both directions: what came at once, behind a restart, does not go at once. */
 const JITTER = 0.1;

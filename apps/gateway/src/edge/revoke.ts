@@ -1,9 +1,9 @@
 import { type Close, closes } from '@sluice/protocol';
-import type { Credentials } from './authenticate.js';
-import { detach } from './detach.js';
-import type { Identity } from './identity.js';
-import { reconnectAfterMs } from './move.js';
+import type { Credentials } from './access/authenticate.js';
+import type { Identity } from './access/identity.js';
 import type { Open } from './open.js';
+import { detach } from './socket/detach.js';
+import { reconnectAfterMs } from './socket/going-away.js';
 
 /** What a connection may outlive its credential by. */
 const LOOK_INTERVAL_MS = 500;

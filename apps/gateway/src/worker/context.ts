@@ -1,21 +1,7 @@
 import type { Agent } from '@sluice/agents';
 import type { OutcomeStatus } from '@sluice/protocol';
-import {
-  type CountBy,
-  type Logger,
-  monotonicMs,
-  type seldom,
-  sleep,
-  type WorkerMetrics,
-} from '@sluice/runtime';
-import {
-  type Damage,
-  type Keys,
-  type Leases,
-  type Rings,
-  type SessionEnds,
-  StoreUnavailable,
-} from '@sluice/store';
+import type { CountBy, Logger, seldom, WorkerMetrics } from '@sluice/runtime';
+import type { Damage, Keys, Leases, Rings, SessionEnds } from '@sluice/store';
 import type { Tracing } from '../tracing.js';
 import type { DeltaPace } from './delta-pace.js';
 import type { HistoryRoom } from './held-history.js';
@@ -79,27 +65,3 @@ export type WorkerContext = {
   readonly historyRoom: HistoryRoom;
   phase: WorkerPhase;
 };
-
-const RETRY_MS = 100;
-
-/** How long a call is repeated: until the lease is gone, or a time of the monotonic clock has come. */
-export type Patience = AbortSignal | { readonly untilMs: number };
-
-/** Repeats a call while Redis is away; undefined when its patience ends first. */
-export async function insist<T>(
-  call: () => Promise<T>,
-  patience: Patience,
-): Promise<T | undefined> {
-  const signal = 'aborted' in patience ? patience : undefined;
-  const isOver = () =>
-    'aborted' in patience ? patience.aborted : monotonicMs() > patience.untilMs;
-  while (!isOver()) {
-    try {
-      return await call();
-    } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error;
-      await sleep(RETRY_MS, signal);
-    }
-  }
-  return undefined;
-}

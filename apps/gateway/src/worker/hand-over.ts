@@ -1,6 +1,7 @@
 import type { Lease, LeaseReleased, ReleaseReply } from '@sluice/store';
-import { insist, type WorkerContext } from './context.js';
+import type { WorkerContext } from './context.js';
 import type { HeldSession } from './held-session.js';
+import { insist } from './insist.js';
 
 export const FORCE_CLOSED = 'Force-closed during shutdown after timeout';
 

@@ -7,7 +7,6 @@ import {
   readable,
   userMessage,
 } from '@sluice/store';
-import type { WorkerLimits } from './context.js';
 
 type Remembering = { forget(): void };
 
@@ -51,7 +50,7 @@ export class HeldHistory {
   private lastTurn = '';
 
   constructor(
-    private readonly limits: Pick<WorkerLimits, 'maxMessages' | 'maxLogBytes'>,
+    private readonly limits: { readonly maxMessages: number; readonly maxLogBytes: number },
     private readonly room: HistoryRoom,
   ) {}
 

@@ -4,8 +4,17 @@ import { type HeadReply, headOfWake, type Lease, type Wake } from '@sluice/store
 import type { HeldHistory } from './held-history.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { Whose } from './permits.js';
-import type { Stop } from './run-turn.js';
-import type { Begun } from './turn-loop.js';
+
+export type Begun = { readonly kind: 'begun' | 'exhausted'; readonly head: HeadReply };
+
+/**
+ * Why a running turn is stopped. `lost` and `drain` leave the message to others; after `append_failed`
+ * its buffer throws why.
+ */
+export type Stop =
+  | { readonly kind: 'aborted'; readonly reason: string }
+  | { readonly kind: 'timeout' | 'append_failed' }
+  | { readonly kind: 'lost' | 'drain' };
 
 /** Something waits; the lease is to be given up; its Redlock is gone. */
 export type EndLinger = 'wake' | 'drain' | 'unlocked';

@@ -1,7 +1,8 @@
 import { makeId } from '@sluice/runtime';
-import { insist, type WorkerContext } from './context.js';
+import type { WorkerContext } from './context.js';
 import { handOver } from './hand-over.js';
 import type { HeldSession } from './held-session.js';
+import { insist } from './insist.js';
 import type { WhyEnded } from './lingering.js';
 
 /** A woken session waits in line for so long, its lease renewed; then whoever scales by the rings sees it. */

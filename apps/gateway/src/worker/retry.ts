@@ -1,8 +1,9 @@
 import { defaultRetry, retryDelayMs } from '@sluice/agents';
 import { seldom } from '@sluice/runtime';
 import type { HeadReply } from '@sluice/store';
-import { insist, type WorkerContext } from './context.js';
+import type { WorkerContext } from './context.js';
 import type { HeldSession } from './held-session.js';
+import { insist } from './insist.js';
 import { type Tried, without } from './outcome.js';
 import type { TurnResult } from './run-turn.js';
 

@@ -1,12 +1,13 @@
 import { makeId, monotonicMs } from '@sluice/runtime';
 import type { Claim, FreeSession, RingJob } from '@sluice/store';
-import { insist, type Patience, type WorkerContext } from './context.js';
+import type { WorkerContext } from './context.js';
 import { handOver } from './hand-over.js';
 import { HeldHistory } from './held-history.js';
-import { HeldSession } from './held-session.js';
+import { type Begun, HeldSession } from './held-session.js';
+import { insist, type Patience } from './insist.js';
 import { keepLease } from './lease-keeper.js';
 import { linger } from './linger.js';
-import { type Begun, runTurns } from './turn-loop.js';
+import { runTurns } from './turn-loop.js';
 
 /** A ring that finds the Redlock taken but no live holder comes again so much later. */
 const TAKEN_DELAY_MS = 250;

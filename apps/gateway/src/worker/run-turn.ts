@@ -11,16 +11,8 @@ import type { OutcomeStatus } from '@sluice/protocol';
 import { streamFields } from '@sluice/store';
 import { type Append, makeDeltaBuffer } from './delta-buffer.js';
 import type { DeltaPace } from './delta-pace.js';
+import type { Stop } from './held-session.js';
 import { sliceOver } from './slice.js';
-
-/**
- * Why a running turn is stopped. `lost` and `drain` leave the message to others; after `append_failed`
- * its buffer throws why.
- */
-export type Stop =
-  | { readonly kind: 'aborted'; readonly reason: string }
-  | { readonly kind: 'timeout' | 'append_failed' }
-  | { readonly kind: 'lost' | 'drain' };
 
 /** An agent gets so long to heed its signal, so that its turn does not overlap the next (L5, T6). */
 const ABORT_GRACE_MS = 2_500;

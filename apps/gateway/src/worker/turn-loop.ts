@@ -7,8 +7,9 @@ import {
   readable,
   type TurnEnd,
 } from '@sluice/store';
-import { insist, type WorkerContext } from './context.js';
-import type { HeldSession } from './held-session.js';
+import type { WorkerContext } from './context.js';
+import type { Begun, HeldSession } from './held-session.js';
+import { insist } from './insist.js';
 import { type Ended, type Tried, without } from './outcome.js';
 import { letWait } from './retry.js';
 import { runTurn, type TurnResult } from './run-turn.js';
@@ -18,8 +19,6 @@ import { withoutContent } from './without-content.js';
 
 /** A batch has one outcome: with one of its messages damaged it is none that an agent could be asked for. */
 const DAMAGED = 'its data in Redis is damaged';
-
-export type Begun = { readonly kind: 'begun' | 'exhausted'; readonly head: HeadReply };
 
 /**
  * Runs turn after turn, one commit each, until nothing waits or the session goes to others; `waits`: the

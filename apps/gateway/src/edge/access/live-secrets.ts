@@ -1,0 +1,95 @@
+import { readFile } from 'node:fs/promises';
+import { type Logger, SECRET_NOT_READ } from '@sluice/runtime';
+import { malformation, type Secret, splitSecret } from '../../config/secret.js';
+import { MAKE_ONE, weakness } from '../../config/weak.js';
+
+/** What of an old secret's life is left once its file has changed. */
+const LOOK_INTERVAL_MS = 1_000;
+
+export type LiveSecrets = {
+  /** What is valid now. */
+  valuesOf(secret: Secret): readonly string[];
+  /** Another number whenever some value has changed. */
+  readonly version: number;
+  stop(): void;
+};
+
+/**
+ * Follows the files of secrets, so that new ones count without a restart. The content is read each
+ * second: a few bytes, and right for every way in which files are replaced. Watching would miss the
+ * secrets that Kubernetes mounts, whose directory is swapped behind a symbolic link, and network file
+ * systems. A file that vanishes, or holds what would not be taken at start, changes nothing.
+ */
+export function followSecrets(secrets: readonly Secret[], log: Logger): LiveSecrets {
+  const values = new Map(secrets.map((secret) => [secret, secret.values]));
+  const faults = new Map<Secret, string>();
+  let version = 0;
+
+  const tell = (secret: Secret, fault: string) => {
+    if (faults.get(secret) === fault) return;
+    faults.set(secret, fault);
+    log.error({ key: secret.key, file: secret.file, fault }, SECRET_NOT_READ);
+  };
+
+  const look = async (secret: Secret, file: string) => {
+    const read = await readAnew(secret, file);
+    if ('fault' in read) return tell(secret, read.fault);
+    faults.delete(secret);
+    if (isSame(read.values, values.get(secret) ?? [])) return;
+    values.set(secret, read.values);
+    version++;
+    log.info({ key: secret.key, values: read.values.length }, 'a secret was read anew');
+  };
+
+  const followed = secrets.flatMap((secret) =>
+    secret.file === null ? [] : [{ secret, file: secret.file }],
+  );
+  let looking = false;
+  const lookAtAll = async () => {
+    // A file system that hangs must not gather more and more reads.
+    if (looking) return;
+    looking = true;
+    for (const { secret, file } of followed) await look(secret, file);
+    looking = false;
+  };
+  const timer = followed.length > 0 ? setInterval(lookAtAll, LOOK_INTERVAL_MS) : undefined;
+  return {
+    valuesOf: (secret) => values.get(secret) ?? secret.values,
+    get version() {
+      return version;
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+/** Builds again only when some secret has changed. */
+export function whileUnchanged<T>(live: LiveSecrets, build: () => T): () => T {
+  let built = build();
+  let version = live.version;
+  return () => {
+    if (version !== live.version) {
+      version = live.version;
+      built = build();
+    }
+    return built;
+  };
+}
+
+type Read = { readonly values: readonly string[] } | { readonly fault: string };
+
+/** A fault says what is wrong and what to do, and nothing of the secret (X6). */
+async function readAnew({ kind, mayBeWeak }: Secret, file: string): Promise<Read> {
+  try {
+    const values = splitSecret(kind, await readFile(file, 'utf8'));
+    const malformed = malformation(kind, values);
+    if (malformed) return { fault: `it ${malformed}` };
+    const weak = values.map((value) => weakness(kind, value)).find(Boolean);
+    return weak && !mayBeWeak ? { fault: `it ${weak}; ${MAKE_ONE}` } : { values };
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    return { fault: `cannot read it (${code})` };
+  }
+}
+
+const isSame = (a: readonly string[], b: readonly string[]) =>
+  a.length === b.length && a.every((value, at) => value === b[at]);

@@ -1,0 +1,78 @@
+import { within } from '@sluice/runtime';
+import {
+  type Channels,
+  type Damage,
+  decodePublished,
+  type Keys,
+  type SessionRef,
+  type Sessions,
+  StoreUnavailable,
+  sessionKeyId,
+} from '@sluice/store';
+import type { PaidReads } from '../limits/paid-reads.js';
+import { Feed, type FeedDeps } from './feed.js';
+import { RepairLine } from './repair-line.js';
+
+/** As long as any command may take. */
+const SUBSCRIBE_LIMIT_MS = 2_000;
+
+export type FanOut = ReturnType<typeof makeFanOut>;
+
+type FanOutOptions = {
+  readonly channels: Channels;
+  readonly keys: Keys;
+  readonly sessions: Sessions;
+  readonly reads: PaidReads;
+  readonly damage: Damage;
+};
+
+/** Session channel -> feed, reference-counted: one subscription per session and node. */
+export function makeFanOut({ channels, keys, sessions, reads, damage }: FanOutOptions) {
+  const deps: FeedDeps = { sessions, reads, repairs: new RepairLine(), damage };
+  type Entry = { feed: Feed; users: number; subscribed: Promise<void> };
+  const entries = new Map<string, Entry>();
+  const repairAll = () => {
+    for (const { feed } of entries.values()) feed.doubt();
+  };
+  channels.onReconnect(repairAll);
+  const idOf = (ref: SessionRef) => sessionKeyId(ref.principal, ref.sessionId);
+
+  function release(ref: SessionRef): void {
+    const id = idOf(ref);
+    const entry = entries.get(id);
+    if (!entry || --entry.users > 0) return;
+    entries.delete(id);
+    entry.feed.stop();
+    channels.unsubscribe(keys.channel(id));
+  }
+
+  return {
+    /** The feed of a session, subscribed when this resolves; to be released once per call. */
+    async acquire(ref: SessionRef, agentId: string): Promise<Feed> {
+      const id = idOf(ref);
+      let entry = entries.get(id);
+      if (!entry) {
+        // That connection waits for Redis instead of failing: whoever asks must not (C3).
+        if (!channels.connected) throw new StoreUnavailable('cannot subscribe now');
+        const feed = new Feed(ref, { sessionId: ref.sessionId, agentId }, deps);
+        const subscribed = channels.subscribe([keys.channel(id)], (payload) => {
+          const events = decodePublished(payload, (place) => feed.has(place));
+          for (const event of events ?? [undefined]) feed.offer(event);
+        });
+        entry = { feed, users: 0, subscribed };
+        entries.set(id, entry);
+      }
+      entry.users++;
+      const { feed, subscribed } = entry;
+      const confirmed = subscribed.then(() => true);
+      if (await within(confirmed, SUBSCRIBE_LIMIT_MS).catch(() => false)) return feed;
+      release(ref);
+      throw new StoreUnavailable('cannot subscribe');
+    },
+    release,
+    /** Every log may have changed unheard: all are read. */
+    repairAll,
+    /** Sessions that somebody reads on this node. */
+    sessions: () => [...entries.values()].map(({ feed }) => feed.ref),
+  };
+}

@@ -1,0 +1,136 @@
+import { checked, type ErrorCode, firstIssue, parseExactJson } from '@sluice/protocol';
+import { StoreBusy, StoreUnavailable, whyUnavailable } from '@sluice/store';
+import { z } from 'zod';
+import { allows } from '../access/authenticate.js';
+import { retryAfter } from '../limits/retry-after.js';
+import type { Exchange, Route } from '../network/transport.js';
+
+/** What a status means; without a schema the answer is text of `contentType`, or has no body. */
+export type Answer = {
+  readonly description: string;
+  readonly schema?: z.ZodType;
+  readonly contentType?: string;
+};
+
+/** What the OpenAPI document says of a route beside its method and path. */
+export type RouteDoc = {
+  readonly summary: string;
+  readonly params?: z.ZodObject | undefined;
+  readonly query?: z.ZodObject | undefined;
+  readonly body?: z.ZodType | undefined;
+  /** No body is as `{}`. */
+  readonly isBodyOptional: boolean;
+  readonly answers: Readonly<Record<number, Answer>>;
+  /** Codes of the errors that it answers with. */
+  readonly errors: readonly ErrorCode[];
+};
+
+export type DescribedRoute = Route & { readonly doc: RouteDoc };
+
+type Input<Q extends z.ZodObject, B extends z.ZodType> = {
+  readonly query: z.output<Q>;
+  readonly body: z.output<B>;
+};
+
+type Definition<Q extends z.ZodObject, B extends z.ZodType> = Pick<
+  Route,
+  'method' | 'path' | 'access' | 'cost'
+> & {
+  readonly summary: string;
+  /** The `:names` of the path, for the document: what names nothing is not found. */
+  readonly params?: z.ZodObject;
+  readonly query?: Q;
+  readonly body?: B;
+  /** No body is as `{}`. */
+  readonly isBodyOptional?: true;
+  /** In place of `body`: `run` reads a frame, which has this schema. */
+  readonly frame?: z.ZodType;
+  readonly answers: Readonly<Record<number, Answer>>;
+  readonly errors?: readonly ErrorCode[];
+  run(exchange: Exchange, input: Input<Q, B>): void | Promise<void>;
+};
+
+const always: readonly ErrorCode[] = ['origin_not_allowed', 'internal'];
+const guarded: readonly ErrorCode[] = [
+  'auth_required',
+  'auth_unauthorized',
+  'insufficient_scope',
+  'rate_limited',
+];
+
+/**
+ * A route whose query and body are checked by the very schemas that describe them; who names another
+ * by `?principal=` needs the scope `admin`. Redis away is an answer, not a failure of the gateway (C3).
+ */
+export function defineRoute<
+  Q extends z.ZodObject = z.ZodObject<Record<never, never>>,
+  B extends z.ZodType = z.ZodUndefined,
+>(definition: Definition<Q, B>): DescribedRoute {
+  const { method, path, access, cost, summary, params, query, body, frame, answers } = definition;
+  const { isBodyOptional = false } = definition;
+  const errors = new Set<ErrorCode>([
+    ...always,
+    ...(access === 'public' ? [] : guarded),
+    ...(params || query || body || frame ? (['invalid_frame'] as const) : []),
+    ...(body || frame ? (['payload_too_large'] as const) : []),
+    ...(definition.errors ?? []),
+  ]);
+  const sent = { body: body ?? frame, isBodyOptional };
+  const doc = { summary, params, query, ...sent, answers, errors: [...errors] };
+
+  async function run(exchange: Exchange): Promise<void> {
+    const { request, reply, identity } = exchange;
+    const names = Object.keys(query?.shape ?? {});
+    const given = names.filter((name) => request.query.has(name));
+    if (given.includes('principal') && !allows(identity, 'admin')) {
+      const text =
+        '?principal= needs the scope "admin"; where gateway.admin_port is set, ask at that port';
+      return reply.error('insufficient_scope', text);
+    }
+    const asked = checked(
+      query ?? nothing,
+      Object.fromEntries(given.map((name) => [name, request.query.get(name)])),
+    );
+    if (!asked.success) return reply.error('invalid_frame', firstIssue(asked.error).message);
+    const sent = body
+      ? await readJson(exchange, { schema: body, isOptional: isBodyOptional })
+      : undefined;
+    if (body && !sent) return;
+    try {
+      const input = { query: asked.data, body: sent?.data } as Input<Q, B>;
+      await definition.run(exchange, input);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      if (error instanceof StoreBusy) {
+        return reply.error('rate_limited', whyUnavailable(error), retryAfter(error.retryAfterMs));
+      }
+      reply.error('unavailable', `${whyUnavailable(error)}; try again`);
+    }
+  }
+  return { method, path, access, ...(cost === undefined ? {} : { cost }), doc, run };
+}
+
+const nothing = z.object({});
+
+/** The body as its schema has it, or undefined after the error was sent. */
+async function readJson(
+  { request, reply }: Exchange,
+  { schema, isOptional }: { schema: z.ZodType; isOptional: boolean },
+) {
+  // What exceeds `gateway.max_payload` was not kept by the server.
+  const text = await request.body(Number.MAX_SAFE_INTEGER);
+  if (text === 'aborted') return undefined;
+  if (text === 'too_large') {
+    reply.error('payload_too_large', 'the body exceeds gateway.max_payload');
+    return undefined;
+  }
+  const parsed = parseExactJson(text === '' && isOptional ? '{}' : text);
+  if (parsed.kind === 'refused') {
+    reply.error('invalid_frame', parsed.message);
+    return undefined;
+  }
+  const decoded = checked(schema, parsed.value);
+  if (decoded.success) return decoded;
+  reply.error('invalid_frame', firstIssue(decoded.error).message);
+  return undefined;
+}

@@ -1,0 +1,100 @@
+import { durabilities } from '@sluice/protocol';
+import { z } from 'zod';
+import type { EdgeContext } from '../../session/context.js';
+import { type DescribedRoute, defineRoute } from '../define-route.js';
+import { logAct, noSuchSession, sessionOf } from '../guards.js';
+import { named, sessionParams } from '../shapes.js';
+
+type Verb = 'pause' | 'resume';
+
+const verbs = ['pause', 'resume'] as const;
+const said = { pause: 'paused', resume: 'resumed' } as const;
+
+/** Whether turns may begin now, and how well that is kept. */
+const standing = {
+  paused: z.boolean().meta({ description: 'After a resume: the agent of the session still is' }),
+  durability: z.enum(durabilities),
+};
+
+/** Pause and resume of sessions and agents, for the whole cluster (P1, P2). */
+export function pauseRoutes(context: EdgeContext): DescribedRoute[] {
+  return verbs.flatMap((verb) => [ofSession(context, verb), ofAgent(context, verb)]);
+}
+
+const ofSession = (context: EdgeContext, verb: Verb) =>
+  defineRoute({
+    method: 'POST',
+    path: `/v1/sessions/:id/${verb}`,
+    access: 'admin',
+    summary:
+      verb === 'pause'
+        ? 'Let no further turn of a session begin; messages are accepted and wait'
+        : 'Let a session that was paused go on',
+    params: sessionParams,
+    query: z.object(named),
+    answers: {
+      200: {
+        description: 'From now on it is so, on every node',
+        schema: z.object({
+          type: z.literal(`session_${said[verb]}`),
+          session_id: z.string(),
+          ...standing,
+        }),
+      },
+    },
+    errors: ['session_not_found', 'unavailable'],
+    async run(exchange, { query }) {
+      const of = query.principal ?? exchange.identity.principal;
+      const ref = sessionOf(context, exchange, { action: `session_${verb}`, of });
+      if (!ref) return;
+      const set = await context.pauses.session(ref, verb === 'pause');
+      if (set.kind === 'not_found') return noSuchSession(exchange.reply);
+      exchange.reply.json(200, {
+        type: `session_${said[verb]}`,
+        session_id: ref.sessionId,
+        paused: set.isPaused,
+        durability: await context.durability.reached(),
+      });
+    },
+  });
+
+const ofAgent = (context: EdgeContext, verb: Verb) =>
+  defineRoute({
+    method: 'POST',
+    path: `/v1/agents/:id/${verb}`,
+    access: 'admin',
+    summary:
+      verb === 'pause'
+        ? 'Let no further turn of an agent begin; messages are accepted and wait'
+        : 'Let an agent that was paused go on',
+    params: z.object({ id: z.string() }),
+    answers: {
+      200: {
+        description: 'From now on it is so, on every node',
+        schema: z.object({
+          type: z.literal(`agent_${said[verb]}`),
+          agent_id: z.string(),
+          ...standing,
+        }),
+      },
+    },
+    errors: ['agent_not_found', 'unavailable'],
+    async run(exchange) {
+      const { reply, params } = exchange;
+      const { id: agent = '' } = params;
+      const act = { action: `agent_${verb}`, target: agent };
+      // One that no node has any more can still be let go on.
+      if (!context.hasAgent(agent) && !(await context.pauses.agents()).includes(agent)) {
+        logAct(context, exchange, { ...act, outcome: 'not_found' });
+        return reply.error('agent_not_found', `no agent "${agent}": see GET /v1/agents`);
+      }
+      await context.pauses.agent(agent, verb === 'pause');
+      logAct(context, exchange, { ...act, outcome: said[verb] });
+      reply.json(200, {
+        type: `agent_${said[verb]}`,
+        agent_id: agent,
+        paused: verb === 'pause',
+        durability: await context.durability.reached(),
+      });
+    },
+  });

@@ -1,0 +1,163 @@
+import { closes } from '@sluice/protocol';
+import { monotonicMs } from '@sluice/runtime';
+import type { Holder } from '../limits/unfinished.js';
+import { admit, noRoom, type Refusal, type UpgradeRequest } from './admit.js';
+import { closeReason, LiveSocket, type RawSocket } from './socket.js';
+import type { ServerOptions } from './transport.js';
+
+/** When a client may find room that there is none of now. */
+const NO_ROOM_RETRY_MS = 5_000;
+/** When it is decided about fewer clients. */
+const UNDECIDED_RETRY_MS = 1_000;
+/** Some clients send their `hello` and what follows it without waiting for anything. */
+const EARLY_FRAMES_MAX = 64;
+/** More than one address may bring in the 3 s for which an issuer of keys is waited for. */
+const UNDECIDED_MAX = 1_000;
+/** Of all sockets together: as nobody knows yet who sent it, one limit has to do. */
+const EARLY_BYTES_MAX = 16 * 2 ** 20;
+
+/** What a node keeps for sockets of which it is not decided whether they may stay. */
+export type Undecided = { sockets: number; bytes: number };
+
+type Frame = { readonly message: ArrayBuffer; readonly isBinary: boolean };
+
+/**
+ * A WebSocket that is open while it is decided whether it may stay: credentials and rates may be asked
+ * from elsewhere, and the library upgrades a request only in the call that brought it. What the client
+ * sends meanwhile waits, in order and bounded.
+ */
+export class Entrance implements Holder {
+  readonly openedMs = monotonicMs();
+  readonly #raw: RawSocket;
+  readonly #options: ServerOptions;
+  readonly #undecided: Undecided;
+  #early: Frame[] = [];
+  #earlyBytes = 0;
+  /** Pings and pongs of the WebSocket itself are not kept, but are no way around the limit. */
+  #earlyFrames = 0;
+  #socket: LiveSocket | undefined;
+  #isOver = false;
+
+  constructor(raw: RawSocket, options: ServerOptions, undecided: Undecided) {
+    this.#raw = raw;
+    this.#options = options;
+    this.#undecided = undecided;
+  }
+
+  /** Lets the client in or turns it away; `sockets` gets it when it is in. */
+  async decide(request: UpgradeRequest, sockets: Set<LiveSocket>): Promise<void> {
+    const { socketEvents: events, maxPayloadBytes, paces, log } = this.#options;
+    const { hasRoom, isDraining, onUpgrade } = this.#options;
+    if (this.#undecided.sockets >= UNDECIDED_MAX) {
+      onUpgrade('full');
+      return this.#refuse(noRoom(UNDECIDED_RETRY_MS));
+    }
+    this.#undecided.sockets += 1;
+    try {
+      const admission = await admit(this.#options, request);
+      if (this.#isOver) return;
+      if (isDraining()) {
+        onUpgrade('draining');
+        return this.#end(closes.serviceRestart.code, closes.serviceRestart.reason);
+      }
+      if (admission.kind === 'refused') {
+        onUpgrade(admission.frame.code);
+        return this.#refuse(admission);
+      }
+      const { identity } = admission;
+      if (!hasRoom(identity.principal)) {
+        onUpgrade('full');
+        return this.#refuse(noRoom(NO_ROOM_RETRY_MS));
+      }
+      onUpgrade('accepted');
+      const { address: remoteAddress, traceparent } = request;
+      const context = { identity, remoteAddress, traceparent };
+      this.#socket = new LiveSocket(this.#raw, {
+        ...context,
+        events,
+        sockets,
+        maxPayloadBytes,
+        pace: paces.of(identity.principal),
+        share: this.#options.unsent.of('socket', identity.principal),
+        onFlood: () =>
+          this.#options.onFlood({ principal: identity.principal, address: remoteAddress }),
+        log,
+      });
+      for (const { message, isBinary } of this.#forgetEarly()) {
+        this.#socket.arrived(message, isBinary);
+      }
+    } catch (err) {
+      log.error({ err }, 'an upgrade failed');
+      if (!this.#isOver) this.#raw.close();
+    } finally {
+      this.#undecided.sockets -= 1;
+    }
+  }
+
+  arrived(message: ArrayBuffer, isBinary: boolean): void {
+    if (this.#socket) return this.#socket.arrived(message, isBinary);
+    if (this.#isOver || !this.#mayWait(message.byteLength)) return;
+    // The library's memory is its own again after this call.
+    this.#early.push({ message: message.slice(0), isBinary });
+  }
+
+  heard(what: 'ping' | 'pong'): void {
+    if (this.#socket) this.#socket.heard(what);
+    else if (!this.#isOver) this.#mayWait(0);
+  }
+
+  #mayWait(bytes: number): boolean {
+    this.#earlyFrames += 1;
+    this.#earlyBytes += bytes;
+    this.#undecided.bytes += bytes;
+    const isTooMuch =
+      this.#earlyFrames > EARLY_FRAMES_MAX ||
+      this.#earlyBytes > this.#options.maxPayloadBytes * 2 ||
+      this.#undecided.bytes > EARLY_BYTES_MAX;
+    if (!isTooMuch) return true;
+    this.#options.onUpgrade('invalid');
+    this.#end(closes.tooManyUpgrades.code, 'too much was sent before admission');
+    return false;
+  }
+
+  #forgetEarly(): Frame[] {
+    this.#undecided.bytes -= this.#earlyBytes;
+    this.#earlyBytes = 0;
+    return this.#early.splice(0);
+  }
+
+  get principal(): string {
+    return this.#socket?.identity.principal ?? '';
+  }
+
+  get hasGreeted(): boolean {
+    return this.#socket?.hasGreeted ?? false;
+  }
+
+  cut(): void {
+    if (this.#socket) this.#socket.cut();
+    else if (!this.#isOver) this.#raw.close();
+  }
+
+  drained(): void {
+    this.#socket?.drained();
+  }
+
+  gone(): void {
+    this.#isOver = true;
+    this.#forgetEarly();
+    this.#socket?.gone();
+  }
+
+  /** Clients of this protocol expect the reason as a frame on an accepted socket, not an HTTP status. */
+  #refuse({ frame, code }: Refusal): void {
+    this.#raw.send(JSON.stringify(frame), false);
+    this.#end(code, closeReason(frame.message));
+  }
+
+  #end(code: number, reason: string): void {
+    this.#isOver = true;
+    this.#forgetEarly();
+    this.#raw.end(code, reason);
+  }
+}

@@ -1,0 +1,33 @@
+import type { DescribedRoute } from './http/define-route.js';
+import { type Info, infoRoute } from './http/routes/about.js';
+import { deadLetterRoutes } from './http/routes/dead-letters.js';
+import { documentRoute } from './http/routes/document.js';
+import { type Kept, messageRoutes } from './http/routes/messages.js';
+import { nodeRoutes } from './http/routes/nodes.js';
+import { pauseRoutes } from './http/routes/pauses.js';
+import { sessionEndRoutes } from './http/routes/session-ends.js';
+import { sessionListRoute } from './http/routes/session-list.js';
+import { sessionRoutes } from './http/routes/sessions.js';
+import { socketPathRoute } from './http/routes/socket-path.js';
+import type { EdgeContext } from './session/context.js';
+
+type Options = Kept & {
+  info(): Info;
+  /** Probes and metrics: served beside these, described with them. */
+  readonly own: readonly DescribedRoute[];
+};
+
+/** The HTTP surface of the edge; what is in `own`, the page and the socket's path are served whatever the roles. */
+export function makeRoutes(context: EdgeContext, options: Options): DescribedRoute[] {
+  const routes = [
+    infoRoute(options.info),
+    sessionListRoute(context),
+    ...sessionRoutes(context),
+    ...messageRoutes(context, options),
+    ...deadLetterRoutes(context),
+    ...nodeRoutes(context),
+    ...pauseRoutes(context),
+    ...sessionEndRoutes(context),
+  ];
+  return [...routes, documentRoute([...options.own, ...routes, socketPathRoute])];
+}

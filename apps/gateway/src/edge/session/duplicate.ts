@@ -1,0 +1,30 @@
+import type { FinalFrame } from '@sluice/protocol';
+import type { Appended } from '@sluice/store';
+import { duplicateFinal } from '../delivery/frames.js';
+
+const NO_LONGER_KEPT = 'no_longer_kept';
+
+/**
+ * The outcome of a message that was sent before, for its sender alone: from the log, else from the
+ * history, else without content (S3). undefined: there is none yet.
+ */
+export function duplicateOutcome(
+  { outcome }: Appended & { kind: 'duplicate' },
+  messageId: string,
+  sessionId: string,
+): FinalFrame | undefined {
+  if (outcome === 'waiting') return undefined;
+  if (outcome !== 'not_kept') return duplicateFinal(outcome, sessionId);
+  return {
+    type: 'response',
+    status: 'final',
+    content: '',
+    outcome: { status: 'ok', reason: NO_LONGER_KEPT },
+    session_id: sessionId,
+    message_id: messageId,
+    turn_id: '',
+    attempt: 0,
+    duplicate: true,
+    reason: NO_LONGER_KEPT,
+  };
+}

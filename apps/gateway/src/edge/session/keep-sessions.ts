@@ -1,0 +1,16 @@
+import { startRounds } from '../delivery/rounds.js';
+import type { EdgeContext } from './context.js';
+
+/** Keeps sessions that somebody is attached to from expiring (C4): each once in `everyMs`. */
+export function startTouch(
+  { fanOut, sessions, log }: Pick<EdgeContext, 'fanOut' | 'sessions' | 'log'>,
+  everyMs: number,
+): NodeJS.Timeout {
+  return startRounds(
+    () => fanOut.sessions(),
+    (ref) => {
+      sessions.touch(ref).catch((err) => log.debug({ err }, 'session not kept alive'));
+    },
+    everyMs,
+  );
+}
