@@ -36,7 +36,7 @@ const longSuites = [
 const longTests = `/(${longSuites.map(({ name }) => name).join('|')})/(?!short\\.)`;
 const tool = (...path) => inRoot('node_modules', ...path);
 
-/** A file that is run once more meets what it met before: packages/testkit/src/seed.ts. */
+/** A file that is run once more meets what it met before: packages/testkit/src/base/seed.ts. */
 process.env.SLUICE_TEST_SEED ??= String(Date.now() % 1_000_000_000);
 
 for (const name of ['SIGINT', 'SIGTERM']) process.on(name, endRunning);

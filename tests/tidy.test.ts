@@ -119,7 +119,7 @@ describe('imports', () => {
   it('keep each library in its own room', () => {
     const only = (library: string, place: RegExp, isMeant = (_names: string) => true) =>
       wrong(({ file, from, names }) => from === library && isMeant(names) && !place.test(file));
-    expect(only('uWebSockets.js', /^apps\/gateway\/src\/edge\/server\.ts$/)).toEqual([]);
+    expect(only('uWebSockets.js', /^apps\/gateway\/src\/edge\/network\/server\.ts$/)).toEqual([]);
     expect(only('ioredis', /^packages\/(store|testkit)\//)).toEqual([]);
     const isWorker = (names: string) => /\*|\bWorker\b/.test(names);
     expect(only('bullmq', /^apps\/gateway\/src\/worker\/consume\.ts$/, isWorker)).toEqual([]);

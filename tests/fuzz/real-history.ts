@@ -1,7 +1,7 @@
-import { decodeHistory } from '../../packages/store/dist/history-line.js';
-import { keptOf } from '../../packages/store/dist/kept.js';
-import { pairs } from '../../packages/store/dist/reply.js';
-import type { AppendReply } from '../../packages/store/dist/scripts-inbox.js';
+import { pairs } from '../../packages/store/dist/script/reply.js';
+import type { AppendReply } from '../../packages/store/dist/script/scripts-inbox.js';
+import { keptOf } from '../../packages/store/dist/session/earlier-message.js';
+import { decodeHistory } from '../../packages/store/dist/session/history-line.js';
 import type { HistoryLimits, ModelLine } from './history-model.js';
 import type { ModelEvent } from './model-state.js';
 

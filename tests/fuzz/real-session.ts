@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
-import type { Connection } from '../../packages/store/dist/connect.js';
-import type { makeKeys } from '../../packages/store/dist/keys.js';
-import type { HeadReply } from '../../packages/store/dist/script-replies.js';
-import type * as storeScripts from '../../packages/store/dist/scripts.js';
+import type { makeKeys } from '../../packages/store/dist/keys/keys.js';
+import type { Connection } from '../../packages/store/dist/redis/connect.js';
+import type { HeadReply } from '../../packages/store/dist/script/script-replies.js';
+import type * as storeScripts from '../../packages/store/dist/script/scripts.js';
 import { bodyOf, type ModelLine, textOf } from './history-model.js';
 import type { ModelLimits } from './model-base.js';
 import { eventOf, expiresWhole, historyOf, repeated } from './real-history.js';

@@ -1,7 +1,7 @@
 import { startRedis, stopLater } from '@sluice/testkit';
 import fc from 'fast-check';
-import { connect } from '../../packages/store/dist/connect.js';
-import { makeKeys } from '../../packages/store/dist/keys.js';
+import { makeKeys } from '../../packages/store/dist/keys/keys.js';
+import { connect } from '../../packages/store/dist/redis/connect.js';
 import { BothSessions } from './both-sessions.js';
 import type { RealOptions, Scripts } from './real-session.js';
 import { HEARING_NODE } from './session-model.js';

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { drawnSeed } from '@sluice/testkit';
 import fc from 'fast-check';
-import * as scripts from '../../packages/store/dist/scripts.js';
+import * as scripts from '../../packages/store/dist/script/scripts.js';
 import type { RealOptions } from './real-session.js';
 import { mutate, mutations } from './script-mutations.js';
 import { modelHolds, openFuzz } from './scripts-property.js';

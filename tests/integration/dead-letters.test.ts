@@ -9,7 +9,7 @@ import {
   startTcpProxy,
   type TcpProxy,
 } from '@sluice/testkit';
-import { letterDrop, letterRetry } from '../../packages/store/dist/scripts.js';
+import { letterDrop, letterRetry } from '../../packages/store/dist/script/scripts.js';
 import { Cluster } from './cluster.js';
 
 const alice = 'alice-0123456789abcdef';

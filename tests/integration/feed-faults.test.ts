@@ -11,8 +11,8 @@ import {
   type TcpProxy,
   type TestRedis,
 } from '@sluice/testkit';
-import { sessionRead } from '../../packages/store/dist/scripts.js';
-import { matchScript } from '../../packages/testkit/dist/tcp-proxy.js';
+import { sessionRead } from '../../packages/store/dist/script/scripts.js';
+import { matchScript } from '../../packages/testkit/dist/proxy/tcp-proxy.js';
 
 const keys = makeKeys('sluice', 2);
 const keysOf = (sessionId: string) => keys.session(sessionKeyId('local', sessionId));

@@ -5,7 +5,7 @@ import { startChild } from '@sluice/testkit';
 /** A node's own listener, and a call to Redis that nobody caught: as ioredis would throw it. */
 const program = `
   import { makeLog } from './packages/runtime/dist/index.js';
-  import { onUncaught } from './apps/gateway/dist/last-words.js';
+  import { onUncaught } from './apps/gateway/dist/node/last-words.js';
   onUncaught(makeLog({ level: 'info', pretty: false }, { node_id: 'n' }));
   const command = { name: 'evalsha', args: ['sha', 'LEASE-TOKEN', 'what the user said'] };
   const error = Object.assign(new Error('WRONGTYPE no'), { name: 'ReplyError', command });

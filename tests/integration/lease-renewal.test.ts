@@ -8,7 +8,7 @@ import {
   startTcpProxy,
   type TcpProxy,
 } from '@sluice/testkit';
-import { leaseRenew } from '../../packages/store/dist/scripts.js';
+import { leaseRenew } from '../../packages/store/dist/script/scripts.js';
 import { Cluster } from './cluster.js';
 
 const isRenewal = matchScript(leaseRenew.source);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startRedis, startTcpProxy, type TcpProxy, type TestRedis } from '@sluice/testkit';
-import * as scripts from '../../packages/store/dist/scripts.js';
+import * as scripts from '../../packages/store/dist/script/scripts.js';
 import { Cluster } from './cluster.js';
 import { ringsOf, waitingRing } from './rings.js';
 

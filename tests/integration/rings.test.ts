@@ -8,7 +8,7 @@ import {
   type TestRedis,
 } from '@sluice/testkit';
 import type { Queue } from 'bullmq';
-import * as scripts from '../../packages/store/dist/scripts.js';
+import * as scripts from '../../packages/store/dist/script/scripts.js';
 import { Cluster } from './cluster.js';
 import { countCalls } from './count-calls.js';
 import { scrape } from './metric-samples.js';

@@ -2,8 +2,8 @@ import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Lease, type Store, streamFields } from '@sluice/store';
 import { eventually, startRedis, stopLater } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
-import { type Connection, connect } from '../../packages/store/dist/connect.js';
-import { leaseRenew } from '../../packages/store/dist/scripts.js';
+import { type Connection, connect } from '../../packages/store/dist/redis/connect.js';
+import { leaseRenew } from '../../packages/store/dist/script/scripts.js';
 import {
   append,
   commitOf,

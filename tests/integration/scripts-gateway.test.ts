@@ -16,7 +16,7 @@ import {
   type TestRedis,
   toPredicate,
 } from '@sluice/testkit';
-import * as scripts from '../../packages/store/dist/scripts.js';
+import * as scripts from '../../packages/store/dist/script/scripts.js';
 import { Cluster } from './cluster.js';
 import { EventStream } from './event-stream.js';
 import { commitOf, openTestStore } from './scripts-world.js';

@@ -16,7 +16,7 @@ import {
   type TestRedis,
 } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
-import { leaseRenew, turnCommit } from '../../packages/store/dist/scripts.js';
+import { leaseRenew, turnCommit } from '../../packages/store/dist/script/scripts.js';
 import { dump } from './scripts-world.js';
 
 const TTL_MS = 1_000;

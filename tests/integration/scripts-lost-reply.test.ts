@@ -3,7 +3,7 @@ import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Store, StoreUnavailable } from '@sluice/store';
 import { eventually, startRedis, startTcpProxy, type TcpProxy } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
-import * as scripts from '../../packages/store/dist/scripts.js';
+import * as scripts from '../../packages/store/dist/script/scripts.js';
 import { type ScriptCall, scriptCalls } from './scripts-calls.js';
 import {
   append,

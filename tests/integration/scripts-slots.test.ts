@@ -2,8 +2,8 @@ import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Store } from '@sluice/store';
 import { startRedis, stopLater } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
-import { crc16 } from '../../packages/store/dist/keys.js';
-import * as scripts from '../../packages/store/dist/scripts.js';
+import { crc16 } from '../../packages/store/dist/keys/keys.js';
+import * as scripts from '../../packages/store/dist/script/scripts.js';
 import { scriptCalls } from './scripts-calls.js';
 import { openTestStore } from './scripts-world.js';
 

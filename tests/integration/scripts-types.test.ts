@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Store } from '@sluice/store';
 import { startRedis } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
-import * as scripts from '../../packages/store/dist/scripts.js';
+import * as scripts from '../../packages/store/dist/script/scripts.js';
 import { scriptCalls } from './scripts-calls.js';
 import { append, attach, dump, idOf, openTestStore, refOf, take } from './scripts-world.js';
 

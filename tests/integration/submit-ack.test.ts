@@ -11,7 +11,7 @@ import {
   type TcpProxy,
   type TestRedis,
 } from '@sluice/testkit';
-import { inboxAppend, messageCancel } from '../../packages/store/src/scripts.js';
+import { inboxAppend, messageCancel } from '../../packages/store/src/script/scripts.js';
 import { Cluster } from './cluster.js';
 
 const isAppend = matchScript(inboxAppend.source);

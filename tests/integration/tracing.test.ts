@@ -127,7 +127,7 @@ describe('tracing', () => {
     const source = `
       const { createRequire } = await import('node:module');
       await import('./apps/gateway/dist/main.js');
-      const { openTracing } = await import('./apps/gateway/dist/tracing.js');
+      const { openTracing } = await import('./apps/gateway/dist/tracing/open-tracing.js');
       const otlpEndpoint = process.argv[1] || null;
       await openTracing({ otlpEndpoint }, { nodeId: 'n', log: {} });
       const loaded = Object.keys(createRequire(import.meta.url).cache);

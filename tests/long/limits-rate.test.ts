@@ -6,7 +6,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import * as scripts from '../../packages/store/dist/scripts.js';
+import * as scripts from '../../packages/store/dist/script/scripts.js';
 import { Cluster } from '../integration/cluster.js';
 import { countCalls } from '../integration/count-calls.js';
 

@@ -11,7 +11,11 @@ import {
   startTcpProxy,
   type TestRedis,
 } from '@sluice/testkit';
-import { leaseRenew, leasesRelease, leasesRenew } from '../../packages/store/dist/scripts.js';
+import {
+  leaseRenew,
+  leasesRelease,
+  leasesRenew,
+} from '../../packages/store/dist/script/scripts.js';
 import { Cluster } from '../integration/cluster.js';
 
 /** Far from every wait in these tests: what needs the lease to expire, or the sweep, fails. */

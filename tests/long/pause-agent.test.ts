@@ -8,7 +8,7 @@ import {
   type TestRedis,
 } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
-import * as scripts from '../../packages/store/dist/scripts.js';
+import * as scripts from '../../packages/store/dist/script/scripts.js';
 import { Cluster, readSession } from '../integration/cluster.js';
 import { countCalls } from '../integration/count-calls.js';
 import { isLeftBySweep, post } from '../integration/pausing.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Agent, AgentEvent } from '@sluice/agents';
-import { screened } from '../../packages/agents/dist/screened.js';
+import { screened } from '../../packages/agents/dist/port/screened.js';
 import { failureOf, makeTurn, run, terminal, textOf } from './agents-turn.js';
 
 const KIB = 1024;

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
+import type { Auth, JwtAuth, Scope } from '../../apps/gateway/src/config/config-types.js';
 import type { Secret } from '../../apps/gateway/src/config/secret.js';
-import type { Auth, JwtAuth, Scope } from '../../apps/gateway/src/config-types.js';
 import {
   type Credentials,
   everybody,

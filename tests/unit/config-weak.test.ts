@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { weakness } from '../../apps/gateway/src/config/weak.js';
+import { weakness } from '../../apps/gateway/src/config/access/weak.js';
 import { faultsOf, fileOf, loadYaml } from './config-loaded.js';
 
 const origins = 'allowed_origins: ["https://app.example.com"]';

@@ -11,10 +11,8 @@ function edgeWith(connections: number, streams: number) {
     outbound: { json: () => undefined, close: note },
   });
   const edge = {
-    context: {
-      connections: new Set(Array.from({ length: connections }, connection)),
-      marks: { written: async () => [] },
-    },
+    context: { marks: { written: async () => [] } },
+    connections: new Set(Array.from({ length: connections }, connection)),
     streams: new Set(Array.from({ length: streams }, () => ({ end: note }))),
     waits: new Set(),
   };

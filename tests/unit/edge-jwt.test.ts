@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { eventually } from '@sluice/testkit';
 import { exportJWK, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import { pino } from 'pino';
-import type { JwtAuth } from '../../apps/gateway/src/config-types.js';
+import type { JwtAuth } from '../../apps/gateway/src/config/config-types.js';
 import { makeCredentials } from '../../apps/gateway/src/edge/access/authenticate.js';
 import { followSecrets } from '../../apps/gateway/src/edge/access/live-secrets.js';
 import { credentialsOf, jwtOf, secretOf, silent } from './auth-made.js';

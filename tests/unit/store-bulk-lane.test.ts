@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { sleep } from '@sluice/runtime';
-import { Lane } from '../../packages/store/src/lane.js';
-import { CallerGone, StoreBusy } from '../../packages/store/src/unavailable.js';
+import { Lane } from '../../packages/store/src/redis/lane.js';
+import { CallerGone, StoreBusy } from '../../packages/store/src/redis/unavailable.js';
 
 /** A read that is answered when the test says so. */
 function held(started: string[], name: string) {

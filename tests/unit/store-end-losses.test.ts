@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Losses } from '../../packages/store/src/end-losses.js';
+import { Losses } from '../../packages/store/src/ends/end-losses.js';
 
 const stream = (added: number, length: number, lastId = `${added}-0`) => ({
   added,

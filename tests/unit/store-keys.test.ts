@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { makeKeys, principalHash, sessionKeyId } from '@sluice/store';
 import fc from 'fast-check';
-import { crc16 } from '../../packages/store/dist/keys.js';
+import { crc16 } from '../../packages/store/dist/keys/keys.js';
 
 /** Slot of a key or channel in Redis Cluster: of its hash tag, when it has one. */
 function slotOf(name: string): number {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { makeId, randomText } from '@sluice/runtime';
-import { remembered } from '../../packages/store/dist/remembered.js';
+import { remembered } from '../../packages/store/dist/keys/remembered.js';
 
 describe('what is derived from names', () => {
   it('is made once, and again when too many other names came since', () => {

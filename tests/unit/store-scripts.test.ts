@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import * as scripts from '../../packages/store/dist/scripts.js';
+import * as scripts from '../../packages/store/dist/script/scripts.js';
 
 const folder = new URL('../../packages/store/scripts/', import.meta.url);
 const files = readdirSync(folder).filter((file) => file.endsWith('.lua'));

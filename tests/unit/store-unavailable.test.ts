@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { refusalOf, StoreFull, StoreRefused } from '../../packages/store/src/unavailable.js';
+import { refusalOf, StoreFull, StoreRefused } from '../../packages/store/src/redis/unavailable.js';
 
 const reply = (message: string) => Object.assign(new Error(message), { name: 'ReplyError' });
 

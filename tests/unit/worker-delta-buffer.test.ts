@@ -2,8 +2,8 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import type { AgentEvent } from '@sluice/agents';
 import { sleep } from '@sluice/runtime';
 import { eventually } from '@sluice/testkit';
-import { type Append, makeDeltaBuffer } from '../../apps/gateway/dist/worker/delta-buffer.js';
-import { deltaWindowMs, makeDeltaPace } from '../../apps/gateway/dist/worker/delta-pace.js';
+import { deltaWindowMs, makeDeltaPace } from '../../apps/gateway/dist/worker/gates/delta-pace.js';
+import { type Append, makeDeltaBuffer } from '../../apps/gateway/dist/worker/turns/delta-buffer.js';
 
 const delta = (content: string): AgentEvent => ({ type: 'delta', content });
 const progress = (id: string, done: number): AgentEvent => ({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { HeadReply } from '@sluice/store';
-import { HeldHistory, makeHistoryRoom } from '../../apps/gateway/dist/worker/held-history.js';
+import { HeldHistory, makeHistoryRoom } from '../../apps/gateway/dist/worker/held/held-history.js';
 
 const limits = { maxMessages: 100, maxLogBytes: 100_000 };
 const head = (turnId: string, lastTurn: string): HeadReply => ({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { decodeWake, type HeadReply } from '@sluice/store';
-import { HeldHistory, makeHistoryRoom } from '../../apps/gateway/dist/worker/held-history.js';
-import { HeldSession } from '../../apps/gateway/dist/worker/held-session.js';
+import { HeldHistory, makeHistoryRoom } from '../../apps/gateway/dist/worker/held/held-history.js';
+import { HeldSession } from '../../apps/gateway/dist/worker/held/held-session.js';
 
 const head = (turnId: string): HeadReply => ({
   ...{ fence: 7, turnId, attempt: 2, abort: '', agent: 'echo', principal: 'alice' },

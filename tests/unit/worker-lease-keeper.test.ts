@@ -2,10 +2,10 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { makeLog, monotonicMs, sleep } from '@sluice/runtime';
 import type { LeaseRenewed } from '@sluice/store';
 import { eventually } from '@sluice/testkit';
-import { handOver } from '../../apps/gateway/dist/worker/hand-over.js';
-import { keepLease } from '../../apps/gateway/dist/worker/lease-keeper.js';
-import { makeReleases } from '../../apps/gateway/dist/worker/releases.js';
-import { makeRenewals, type Renewals } from '../../apps/gateway/dist/worker/renewals.js';
+import { handOver } from '../../apps/gateway/dist/worker/held/hand-over.js';
+import { keepLease } from '../../apps/gateway/dist/worker/held/lease-keeper.js';
+import { makeReleases } from '../../apps/gateway/dist/worker/held/releases.js';
+import { makeRenewals, type Renewals } from '../../apps/gateway/dist/worker/held/renewals.js';
 
 const TTL_MS = 300;
 const lease = { id: 'p.s', token: 't', fence: 1 };

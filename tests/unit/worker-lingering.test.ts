@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { sleep } from '@sluice/runtime';
-import { makeLingering } from '../../apps/gateway/dist/worker/lingering.js';
+import { makeLingering } from '../../apps/gateway/dist/worker/held/lingering.js';
 
 type Session = { keeper: { lost: AbortSignal }; endLinger?: ((why: never) => void) | undefined };
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { makeMissingAgents } from '../../apps/gateway/dist/worker/missing-agent.js';
+import { makeMissingAgents } from '../../apps/gateway/dist/worker/gates/missing-agent.js';
 
 describe('rings for an agent that no node has', () => {
   /** Asks once a second, as the ring comes round, and answers after how long it was given up. */

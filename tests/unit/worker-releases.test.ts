@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Lease, StoreUnavailable } from '@sluice/store';
 import { eventually } from '@sluice/testkit';
-import { makeReleases } from '../../apps/gateway/dist/worker/releases.js';
+import { makeReleases } from '../../apps/gateway/dist/worker/held/releases.js';
 
 const leaseOf = (at: number): Lease => ({ id: `p.${at}`, token: `t${at}`, fence: at });
 

@@ -6,7 +6,7 @@ import {
   type KeptLease,
   makeRenewals,
   type Renewals,
-} from '../../apps/gateway/dist/worker/renewals.js';
+} from '../../apps/gateway/dist/worker/held/renewals.js';
 
 const TTL_MS = 400;
 const log = makeLog({ level: 'silent', pretty: false });

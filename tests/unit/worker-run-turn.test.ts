@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Agent } from '@sluice/agents';
 import { sleep } from '@sluice/runtime';
-import { makeDeltaPace } from '../../apps/gateway/dist/worker/delta-pace.js';
-import { runTurn } from '../../apps/gateway/dist/worker/run-turn.js';
+import { makeDeltaPace } from '../../apps/gateway/dist/worker/gates/delta-pace.js';
+import { runTurn } from '../../apps/gateway/dist/worker/turns/run-turn.js';
 import { makeTurn } from './agents-turn.js';
 
 const KIB = 1024;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { makeSlots } from '../../apps/gateway/dist/worker/slots.js';
+import { makeSlots } from '../../apps/gateway/dist/worker/gates/slots.js';
 
 const LONG_MS = 60_000;
 

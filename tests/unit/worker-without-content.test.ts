@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { withoutContent } from '../../apps/gateway/dist/worker/without-content.js';
+import { withoutContent } from '../../apps/gateway/dist/worker/turns/without-content.js';
 
 describe("an agent's exception in the log", () => {
   it('X6 keeps its name, text and stack, and loses what the message says', () => {

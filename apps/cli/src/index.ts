@@ -1,8 +1,8 @@
+export type { Frame } from './api/frame.js';
 export { Conversation, type ConversationOptions } from './chat/conversation.js';
 export type { Effect } from './chat/effects.js';
-export type { Frame } from './chat/frame.js';
 export { socketUrl } from './chat/link.js';
-export { splitKeys } from './config-flags.js';
+export { splitKeys } from './command/config-flags.js';
 export { judgeLibrary } from './doctor/native.js';
 export { judge } from './doctor/redis.js';
 export { lineOf } from './doctor/report.js';

@@ -1,7 +1,7 @@
 import { exitStatus, StartError } from '@sluice/runtime';
 import { CommanderError } from 'commander';
-import { splitKeys } from './config-flags.js';
-import { outliveTerminal } from './lost-terminal.js';
+import { splitKeys } from './command/config-flags.js';
+import { outliveTerminal } from './command/lost-terminal.js';
 import { explainNativeLibrary } from './native-library.js';
 import { printable } from './output/printable.js';
 import { makeProgram } from './program.js';

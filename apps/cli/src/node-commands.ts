@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { type CommandLine, exampleOf } from './command.js';
-import { takesKeys } from './config-flags.js';
+import { type CommandLine, exampleOf } from './command/command.js';
+import { takesKeys } from './command/config-flags.js';
 
 /** `sluice start`, `doctor` and `token`: what needs the configuration. */
 export function addNodeCommands(program: Command, line: CommandLine): void {

@@ -1,16 +1,16 @@
 import { exitStatus, StartError } from '@sluice/runtime';
-import { accessOf } from './config/access.js';
+import { accessOf } from './config/access/access.js';
+import { readSecretFiles } from './config/access/secret-files.js';
 import { agentFrom, agentsOf, defaultAgents } from './config/agents.js';
 import { check } from './config/check.js';
+import type { Auth, Config } from './config/config-types.js';
 import * as defaults from './config/defaults.js';
 import { notBuiltFaults } from './config/not-built.js';
 import { findRedis } from './config/redis-url.js';
 import { relationFaults } from './config/relations.js';
 import type { Given } from './config/schema.js';
-import { readSecretFiles } from './config/secret-files.js';
 import { baseDirOf, gather, type Inputs } from './config/sources.js';
 import { isTree, type Tree, valueAt } from './config/tree.js';
-import type { Auth, Config } from './config-types.js';
 
 export { keyPaths, nearestKey } from './config/known-keys.js';
 export { schema as configSchema } from './config/schema.js';

@@ -2,7 +2,7 @@ import { exitStatus, type Logger, runSteps } from '@sluice/runtime';
 import type { Store } from '@sluice/store';
 import { closeEdge, drainConnections } from './edge/drain.js';
 import type { RunningEdge } from './edge/edge.js';
-import type { Presence } from './presence.js';
+import type { Presence } from './node/presence.js';
 import { drainWorker, type WorkerDrained } from './worker/drain.js';
 import type { RunningWorker } from './worker/worker.js';
 

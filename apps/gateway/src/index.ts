@@ -1,3 +1,11 @@
+/**
+ * One gateway node, for the command line: how its configuration is read and how it is started.
+ *
+ * `main.ts` builds everything and passes down what each part needs; there is no container and no global state.
+ * Rooms: config, node, tracing, then edge and worker, which know nothing of each other.
+ * Not exported: the roles themselves.
+ */
+export type { Auth, Config } from './config/config-types.js';
 export {
   baseDirOf,
   ConfigError,
@@ -8,7 +16,6 @@ export {
   loadConfig,
   nearestKey,
 } from './config.js';
-export type { Auth, Config } from './config-types.js';
 export { startGateway } from './main.js';
+export { VERSION } from './node/version.js';
 export { signToken } from './sign-token.js';
-export { VERSION } from './version.js';

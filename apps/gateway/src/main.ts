@@ -15,18 +15,19 @@ import {
 } from '@sluice/runtime';
 import { failpointCalls, openStore, type Store } from '@sluice/store';
 import { watchProcesses } from './agent-processes.js';
-import type { Config } from './config-types.js';
+import type { Config } from './config/config-types.js';
 import { drainNode } from './drain.js';
 import { type RunningEdge, startEdge } from './edge/edge.js';
 import { makeProbes } from './edge/probes.js';
-import { onUncaught } from './last-words.js';
 import { type Metrics, makeMetrics } from './metrics.js';
-import { type Presence, startPresence } from './presence.js';
+import { onUncaught } from './node/last-words.js';
+import { type Presence, startPresence } from './node/presence.js';
+import { onStopSignals } from './node/stop-signals.js';
+import { startSummary } from './node/summary.js';
+import { VERSION } from './node/version.js';
 import { redisAddress } from './redis-address.js';
-import { onStopSignals } from './stop-signals.js';
-import { startSummary } from './summary.js';
-import { openTracing, type Tracing } from './tracing.js';
-import { VERSION } from './version.js';
+import { openTracing } from './tracing/open-tracing.js';
+import type { Tracing } from './tracing/tracing.js';
 import { type RunningWorker, startWorker } from './worker/worker.js';
 
 /** A failure of the drain itself must not keep the process: D7's 2 s, and nothing more. */

@@ -14,7 +14,7 @@ import {
 } from '@sluice/runtime';
 import { fencedScriptNames, scriptNames, UNNAMED_CALL } from '@sluice/store';
 import { messageResults, upgradeResults } from './edge/limits/results.js';
-import { VERSION } from './version.js';
+import { VERSION } from './node/version.js';
 
 /** Who is asked at a scrape; undefined: the node is still being built. */
 export type MetricsSources = {

@@ -1,7 +1,7 @@
 import { type OnSecretFault, secretFromFile } from '@sluice/runtime';
 import type { RedisAddress } from '@sluice/store';
+import type { Config } from './config/config-types.js';
 import { isRedisUrl } from './config/redis-url.js';
-import type { Config } from './config-types.js';
 
 /** Where Redis is; of a `redis.url_file` each new connection takes the user and password of then. */
 export function redisAddress(

@@ -1,7 +1,7 @@
 import { createSecretKey } from 'node:crypto';
 import { exitStatus, StartError } from '@sluice/runtime';
 import { SignJWT } from 'jose';
-import type { Auth, Scope } from './config-types.js';
+import type { Auth, Scope } from './config/config-types.js';
 
 export type TokenClaims = {
   readonly principal: string;

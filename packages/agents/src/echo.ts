@@ -1,6 +1,6 @@
 import { sleep } from '@sluice/runtime';
-import type { EchoConfig } from './config.js';
-import type { Agent } from './port.js';
+import type { EchoConfig } from './port/config.js';
+import type { Agent } from './port/port.js';
 
 /** Answers `echo: <content>` (objects as JSON) after `delayMs`; for demos and tests. */
 export function makeEcho({ delayMs, stream }: EchoConfig): Agent {

@@ -1,5 +1,5 @@
-export type { ProcessEvent } from './command-turns.js';
-export * from './config.js';
+export type { ProcessEvent } from './command/command-turns.js';
 export { type MakeAgentOptions, makeAgent } from './make-agent.js';
-export * from './port.js';
-export * from './retry-delay.js';
+export * from './port/config.js';
+export * from './port/port.js';
+export * from './port/retry-delay.js';

@@ -6,14 +6,14 @@ import {
   secretFromFile,
   unreachable,
 } from '@sluice/runtime';
-import { makeCommand } from './command.js';
-import type { ProcessEvent } from './command-turns.js';
-import type { AgentConfig, HttpConfig, OpenAiConfig } from './config.js';
+import { makeCommand } from './command/command.js';
+import type { ProcessEvent } from './command/command-turns.js';
+import { makeModule } from './command/module.js';
 import { makeEcho } from './echo.js';
-import { makeHttp } from './http.js';
-import { makeModule } from './module.js';
-import type { Agent } from './port.js';
-import { screened } from './screened.js';
+import { makeHttp } from './http/http.js';
+import type { AgentConfig, HttpConfig, OpenAiConfig } from './port/config.js';
+import type { Agent } from './port/port.js';
+import { screened } from './port/screened.js';
 
 export type MakeAgentOptions = {
   /** Relative paths (modules, secrets' files) start here: the directory of the configuration. */
@@ -50,7 +50,7 @@ async function makeKind(name: string, config: AgentConfig, options: KindOptions)
     case 'openai': {
       const key = apiKey(name, config, options);
       // Its library takes a tenth of a start: nobody else waits for it.
-      const { makeOpenAi } = await import('./openai.js');
+      const { makeOpenAi } = await import('./openai/openai.js');
       return makeOpenAi(config, { apiKey: key, maxReplyBytes });
     }
     case 'http': {

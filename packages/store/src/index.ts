@@ -1,51 +1,33 @@
-export { type RedisAddress, withoutSecrets } from './address.js';
-export type { Reading } from './bulk-reads.js';
-export type { Channels } from './channels.js';
-export { UNNAMED_CALL } from './connect.js';
-export { RING_BLOCK_MS } from './connections.js';
-export { type Damage, jsonObject, readable } from './damage.js';
-export { DamagedKey } from './damaged-key.js';
-export type {
-  DeadLetter,
-  DeadLetters,
-  LetterCursor,
-  Retried,
-  RetryCursor,
-} from './dead-letters.js';
-export type { DurabilityWait } from './durability.js';
-export { type GroupOptions, openGroupReader } from './end-group.js';
+/**
+ * Everything that Sluice keeps in Redis, behind functions that say what they do.
+ *
+ * Rooms, each importing only from those before it: script and keys, redis, leases, session, cluster, ends;
+ * `open-store.ts` builds them.
+ * One state change is one script, and each write under a lease passes its fence.
+ * Not here: when to do something; edge and worker decide.
+ */
+export { LAYOUT_BEFORE, LAYOUT_VERSION } from './cluster/layout.js';
+export {
+  BEAT_MS,
+  DRAIN_ASKED,
+  LIVE_MS,
+  type NodeLife,
+  type Nodes,
+  nodeLife,
+} from './cluster/nodes.js';
+export type { PauseNumbers, Pauses, SessionPaused } from './cluster/pauses.js';
+export type { Bucket, Rates } from './cluster/rates.js';
+export { type GroupOptions, openGroupReader } from './ends/end-group.js';
 export {
   type EndBatch,
   type EndReader,
   type EndReaderOptions,
   openEndReader,
   type ReadEnd,
-} from './end-reader.js';
-export {
-  acceptedAtMs,
-  decodeEntry,
-  decodeInput,
-  entryMessageId,
-  type InboxEntry,
-  userMessage,
-} from './entry.js';
-export {
-  decodePublished,
-  type LogEvent,
-  type LoggedEvent,
-  type LogPage,
-  type LogRange,
-  streamFields,
-} from './event-log.js';
-export {
-  failpointCalls,
-  fencedScriptNames,
-  type PlainCall,
-  scriptNames,
-} from './failpoints.js';
-export { decodeHistory, type HistoryPlace } from './history-line.js';
-export type { Abort, Appended, Inbox, NewMessage } from './inbox.js';
-export { inspectRedis, type RedisReport } from './inspect.js';
+} from './ends/end-reader.js';
+export type { EndEntry, SessionEnds } from './ends/session-ends.js';
+export { inspectRedis, type RedisReport } from './inspect-redis.js';
+export { type Damage, jsonObject, readable } from './keys/damage.js';
 export {
   type Keys,
   makeKeys,
@@ -53,22 +35,42 @@ export {
   principalHash,
   type RateKind,
   sessionKeyId,
-} from './keys.js';
-export { LAYOUT_BEFORE, LAYOUT_VERSION } from './layout.js';
-export type { Claim, Lease, Leases, Retry, TurnEnd } from './lease.js';
-export { LEASES_MAX, type ManyLeases } from './many-leases.js';
-export { BEAT_MS, DRAIN_ASKED, LIVE_MS, type NodeLife, type Nodes, nodeLife } from './nodes.js';
-export { openStore, type Store } from './open-store.js';
-export type { PauseNumbers, Pauses, SessionPaused } from './pauses.js';
-export type { Permits } from './permits.js';
-export type { Bucket, Rates } from './rates.js';
+} from './keys/keys.js';
+export type { Claim, Lease, Leases, Retry, TurnEnd } from './leases/lease.js';
+export { LEASES_MAX, type ManyLeases } from './leases/many-leases.js';
+export type { Permits } from './leases/permits.js';
 export {
   type FreeSession,
   RING_QUEUE,
   type RingJob,
   type RingOptions,
   type Rings,
-} from './ring.js';
+} from './leases/ring.js';
+export type { Sweep } from './leases/sweep.js';
+export { decodeWake, headOfWake, type Wake } from './leases/wake.js';
+export { openStore, type Store } from './open-store.js';
+export { type RedisAddress, withoutSecrets } from './redis/address.js';
+export type { Reading } from './redis/bulk-reads.js';
+export type { Channels } from './redis/channels.js';
+export { UNNAMED_CALL } from './redis/connect.js';
+export { RING_BLOCK_MS } from './redis/connections.js';
+export type { DurabilityWait } from './redis/durability.js';
+export { type Refusal, serverRefusal } from './redis/server-check.js';
+export { RIGHTS_TODO, redisRemedy } from './redis/start-fault.js';
+export {
+  CallerGone,
+  StoreBusy,
+  StoreFull,
+  StoreUnavailable,
+  whyUnavailable,
+} from './redis/unavailable.js';
+export { DamagedKey } from './script/damaged-key.js';
+export {
+  failpointCalls,
+  fencedScriptNames,
+  type PlainCall,
+  scriptNames,
+} from './script/failpoints.js';
 export type {
   CommitReply,
   DrawReply,
@@ -78,27 +80,40 @@ export type {
   NodeBeat,
   ReleaseReply,
   SweepReply,
-} from './scripts.js';
-export { type Refusal, serverRefusal } from './server-check.js';
+} from './script/scripts.js';
+export type {
+  DeadLetter,
+  DeadLetters,
+  LetterCursor,
+  Retried,
+  RetryCursor,
+} from './session/dead-letters.js';
+export {
+  decodePublished,
+  type LogEvent,
+  type LoggedEvent,
+  type LogPage,
+  type LogRange,
+  streamFields,
+} from './session/event-log.js';
+export { decodeHistory, type HistoryPlace } from './session/history-line.js';
+export type { Abort, Appended, Inbox, NewMessage } from './session/inbox.js';
+export {
+  acceptedAtMs,
+  decodeEntry,
+  decodeInput,
+  entryMessageId,
+  type InboxEntry,
+  userMessage,
+} from './session/inbox-entry.js';
 export type {
   HistoryPage,
   ResumeMark,
   Sessions,
   SessionView,
   SessionWork,
-} from './session.js';
-export type { AttachAnswer, AttachRequest } from './session-attach.js';
-export type { EndEntry, SessionEnds } from './session-ends.js';
-export type { SessionCursor, SessionList, SessionSummary } from './session-list.js';
-export type { Patched } from './session-metadata.js';
-export type { SessionRef } from './session-ref.js';
-export { RIGHTS_TODO, redisRemedy } from './start-fault.js';
-export type { Sweep } from './sweep.js';
-export {
-  CallerGone,
-  StoreBusy,
-  StoreFull,
-  StoreUnavailable,
-  whyUnavailable,
-} from './unavailable.js';
-export { decodeWake, headOfWake, type Wake } from './wake.js';
+} from './session/session.js';
+export type { AttachAnswer, AttachRequest } from './session/session-attach.js';
+export type { SessionCursor, SessionList, SessionSummary } from './session/session-list.js';
+export type { Patched } from './session/session-metadata.js';
+export type { SessionRef } from './session/session-ref.js';

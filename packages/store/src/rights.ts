@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
-import type { Connection } from './connect.js';
-import type { Keys } from './keys.js';
-import { probeWrite } from './pulse.js';
+import type { Keys } from './keys/keys.js';
+import type { Connection } from './redis/connect.js';
+import { probeWrite } from './redis/connections-watch.js';
 
 /** What a node must be allowed to do, and a call that changes nothing and shows it. */
 type Right = { readonly what: string; try(client: Redis): Promise<unknown> };

@@ -1,7 +1,7 @@
 import { exitStatus } from '@sluice/runtime';
+import { type Frame, textOf } from '../api/frame.js';
 import { ask, type Gateway } from '../api/gateway.js';
 import { pagesOf } from '../api/pages.js';
-import { type Frame, textOf } from '../chat/frame.js';
 import { wordsOf } from '../nodes/nodes.js';
 import { printListing } from '../output/listing.js';
 import type { Column } from '../output/table.js';

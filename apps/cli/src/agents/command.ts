@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type GatewayOptions, gatewayOf, takesGateway } from '../api/options.js';
-import { type CommandLine, exampleOf } from '../command.js';
+import { type CommandLine, exampleOf } from '../command/command.js';
 
 /** `sluice agents list`, `pause NAME`, `resume NAME`. */
 export function addAgents(program: Command, line: CommandLine): void {

@@ -1,5 +1,5 @@
 import { exitStatus, StartError } from '@sluice/runtime';
-import { type Frame, isFrame, objectOf, textOf } from '../chat/frame.js';
+import { type Frame, isFrame, objectOf, textOf } from './frame.js';
 import { remedyOf, unreachableText } from './remedy.js';
 
 /** A slow answer is an answer; a gateway behind a broken balancer must not hold a script for ever. */

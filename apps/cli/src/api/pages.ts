@@ -1,4 +1,4 @@
-import { type Frame, isFrame, textOf } from '../chat/frame.js';
+import { type Frame, isFrame, textOf } from './frame.js';
 import { ask, type Call, type Gateway } from './gateway.js';
 
 /** What the HTTP API gives at most at once. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type GatewayOptions, gatewayOf, parseCount, takesGateway } from '../api/options.js';
-import { type CommandLine, exampleOf } from '../command.js';
+import { type CommandLine, exampleOf } from '../command/command.js';
 import type { BenchOptions } from './bench.js';
 
 const howHelp = `

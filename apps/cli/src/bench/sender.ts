@@ -1,7 +1,7 @@
 import { exitStatus, monotonicMs, StartError, sleep } from '@sluice/runtime';
-import { type Frame, isFrame, numberOf, objectOf, textOf } from '../chat/frame.js';
+import { type Frame, isFrame, numberOf, objectOf, textOf } from '../api/frame.js';
 import { type Link, openLink } from '../chat/link.js';
-import { untilStopped } from '../until-stopped.js';
+import { untilStopped } from '../command/until-stopped.js';
 import { Outstanding, type Tally } from './tally.js';
 
 export type SenderOptions = {

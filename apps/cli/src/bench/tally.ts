@@ -1,5 +1,5 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
-import { type Frame, objectOf, textOf } from '../chat/frame.js';
+import { type Frame, objectOf, textOf } from '../api/frame.js';
 
 /** What all connections saw together. */
 export class Tally {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type GatewayOptions, gatewayOf, takesGateway } from '../api/options.js';
-import { type CommandLine, exampleOf } from '../command.js';
+import { type CommandLine, exampleOf } from '../command/command.js';
 
 /** `sluice chat` */
 export function addChat(program: Command, line: CommandLine): void {

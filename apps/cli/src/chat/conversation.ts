@@ -1,5 +1,5 @@
+import { type Frame, numberOf, objectOf, textOf } from '../api/frame.js';
 import { type Effect, onHelloError } from './effects.js';
-import { type Frame, numberOf, objectOf, textOf } from './frame.js';
 import { frameOf, type Item, type Outgoing } from './outgoing.js';
 
 export type Position = { readonly epoch: string; readonly cursor: number };

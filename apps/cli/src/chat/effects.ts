@@ -1,4 +1,4 @@
-import { type Frame, numberOf, textOf } from './frame.js';
+import { type Frame, numberOf, textOf } from '../api/frame.js';
 
 /** What the terminal or the socket is to do; in the order in which it was found. */
 export type Effect =

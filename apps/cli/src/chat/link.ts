@@ -1,5 +1,5 @@
 import { WebSocket } from 'ws';
-import { type Frame, numberOf, parseFrame } from './frame.js';
+import { type Frame, numberOf, parseFrame } from '../api/frame.js';
 
 export type LinkEvents = {
   onOpen(): void;

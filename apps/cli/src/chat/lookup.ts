@@ -1,7 +1,7 @@
 import { exitStatus, StartError } from '@sluice/runtime';
+import { isFrame, numberOf, textOf } from '../api/frame.js';
 import { ask, type Gateway, Refused } from '../api/gateway.js';
 import type { Position } from './conversation.js';
-import { isFrame, numberOf, textOf } from './frame.js';
 
 export type Past = {
   readonly agentId: string;

@@ -1,4 +1,4 @@
-import type { Frame } from './frame.js';
+import type { Frame } from '../api/frame.js';
 
 export type Item = { readonly kind: 'message'; readonly id: string; readonly content: string };
 

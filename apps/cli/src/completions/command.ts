@@ -1,5 +1,5 @@
 import { Argument, type Command } from 'commander';
-import { type CommandLine, exampleOf } from '../command.js';
+import { type CommandLine, exampleOf } from '../command/command.js';
 import { writeLines } from '../output/write.js';
 
 /** `sluice completions SHELL` */

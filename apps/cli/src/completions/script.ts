@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { pathOf } from '../command.js';
+import { pathOf } from '../command/command.js';
 
 /** What may follow the words of one command: its commands, options, and the words that its values can be. */
 type Node = {

@@ -1,7 +1,7 @@
 import { exitStatus, StartError } from '@sluice/runtime';
 import type { Command } from 'commander';
 import { type GatewayOptions, gatewayOf, takesGateway, takesListing } from '../api/options.js';
-import { type CommandLine, exampleOf } from '../command.js';
+import { type CommandLine, exampleOf } from '../command/command.js';
 import type { LettersOptions, RetryOptions } from './dead-letters.js';
 
 /** `sluice dead-letters list`, `retry ID`, `retry --agent NAME`, `drop ID`. */

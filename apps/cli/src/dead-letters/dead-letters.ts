@@ -1,7 +1,7 @@
 import { exitStatus } from '@sluice/runtime';
+import { type Frame, numberOf, textOf } from '../api/frame.js';
 import { ask, type Gateway } from '../api/gateway.js';
 import { pagesOf } from '../api/pages.js';
-import { type Frame, numberOf, textOf } from '../chat/frame.js';
 import { ageOf } from '../output/age.js';
 import { printListing } from '../output/listing.js';
 import type { Column } from '../output/table.js';

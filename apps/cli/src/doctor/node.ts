@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import type { Config } from '@sluice/gateway';
-import { isFrame } from '../chat/frame.js';
+import { isFrame } from '../api/frame.js';
 import type { Finding } from './report.js';
 
 const INFO_LIMIT_MS = 1_000;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type GatewayOptions, gatewayOf, takesGateway } from '../api/options.js';
-import { type CommandLine, exampleOf, refuseOther } from '../command.js';
+import { type CommandLine, exampleOf, refuseOther } from '../command/command.js';
 
 /** `sluice nodes` and `sluice nodes drain ID`. */
 export function addNodes(program: Command, line: CommandLine): void {

@@ -1,4 +1,4 @@
-import type { Frame } from '../chat/frame.js';
+import type { Frame } from '../api/frame.js';
 import { type Column, Table } from './table.js';
 import { write, writeLines } from './write.js';
 

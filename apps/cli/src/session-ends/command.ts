@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
-import { type CommandLine, exampleOf } from '../command.js';
-import { takesKeys } from '../config-flags.js';
+import { type CommandLine, exampleOf } from '../command/command.js';
+import { takesKeys } from '../command/config-flags.js';
 import type { SessionEndsOptions } from './session-ends.js';
 
 const stdoutHelp = `

@@ -1,7 +1,7 @@
 import { exitStatus, StartError, sleep, within } from '@sluice/runtime';
 import type { EndBatch, EndReader, ReadEnd } from '@sluice/store';
+import { untilStopped } from '../command/until-stopped.js';
 import { writeLines } from '../output/write.js';
-import { untilStopped } from '../until-stopped.js';
 import { Remembered } from './remembered.js';
 
 export type Lines = {

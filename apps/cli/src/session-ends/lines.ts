@@ -1,5 +1,5 @@
 import type { ReadEnd } from '@sluice/store';
-import { type Frame, isFrame, numberOf, parseFrame, textOf } from '../chat/frame.js';
+import { type Frame, isFrame, numberOf, parseFrame, textOf } from '../api/frame.js';
 import { type Column, Table } from '../output/table.js';
 import type { Lines } from './follower.js';
 

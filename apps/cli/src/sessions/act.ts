@@ -1,6 +1,6 @@
 import { exitStatus } from '@sluice/runtime';
+import { textOf } from '../api/frame.js';
 import { ask, type Gateway } from '../api/gateway.js';
-import { textOf } from '../chat/frame.js';
 import { writeLines } from '../output/write.js';
 
 const said = {

@@ -6,7 +6,7 @@ import {
   takesListing,
   takesPrincipal,
 } from '../api/options.js';
-import { type CommandLine, exampleOf } from '../command.js';
+import { type CommandLine, exampleOf } from '../command/command.js';
 import type { Act } from './act.js';
 import type { ListOptions } from './list.js';
 import type { ShowOptions } from './show.js';

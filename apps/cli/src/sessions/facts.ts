@@ -1,4 +1,4 @@
-import { type Frame, isFrame, numberOf, objectOf, textOf } from '../chat/frame.js';
+import { type Frame, isFrame, numberOf, objectOf, textOf } from '../api/frame.js';
 import { ageOf, lasting } from '../output/age.js';
 
 /** What `sluice sessions show` says of a session. */

@@ -1,6 +1,6 @@
 import { exitStatus } from '@sluice/runtime';
+import { type Frame, isFrame, textOf } from '../api/frame.js';
 import { ask, type Gateway } from '../api/gateway.js';
-import { type Frame, isFrame, textOf } from '../chat/frame.js';
 import { printable } from '../output/printable.js';
 import { writeLines } from '../output/write.js';
 import { factsOf, linesOf } from './facts.js';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { Config } from '../config-types.js';
+import type { Config } from './config-types.js';
 import type { Given } from './schema.js';
 
 const MiB = 2 ** 20;

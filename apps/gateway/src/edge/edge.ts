@@ -1,8 +1,8 @@
 import { type Logger, monotonicMs, seldom } from '@sluice/runtime';
 import { type RateKind, type Store, sessionKeyId } from '@sluice/store';
+import type { Auth, Config } from '../config/config-types.js';
 import type { Secret } from '../config/secret.js';
-import type { Auth, Config } from '../config-types.js';
-import type { Tracing } from '../tracing.js';
+import type { Tracing } from '../tracing/tracing.js';
 import { everybody, makeCredentials } from './access/authenticate.js';
 import { makeClientAddress } from './access/client-address.js';
 import { followSecrets } from './access/live-secrets.js';

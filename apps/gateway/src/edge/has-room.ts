@@ -1,4 +1,4 @@
-import type { Config } from '../config-types.js';
+import type { Config } from '../config/config-types.js';
 import type { OpenStreams } from './http/sse.js';
 import type { Connection } from './socket/connection.js';
 

@@ -1,8 +1,8 @@
 import { sleep, within } from '@sluice/runtime';
 import type { Store } from '@sluice/store';
-import { handOver } from './hand-over.js';
-import type { HeldSession } from './held-session.js';
-import { insist } from './insist.js';
+import { handOver } from './held/hand-over.js';
+import type { HeldSession } from './held/held-session.js';
+import { insist } from './held/insist.js';
 import type { RunningWorker } from './worker.js';
 
 /** What a release may take once the deadline has passed; D7 allows 2 s for all that follows it. */

@@ -1,13 +1,13 @@
 import { makeId, monotonicMs } from '@sluice/runtime';
 import type { Claim, FreeSession, RingJob } from '@sluice/store';
-import type { WorkerContext } from './context.js';
-import { handOver } from './hand-over.js';
-import { HeldHistory } from './held-history.js';
-import { type Begun, HeldSession } from './held-session.js';
-import { insist, type Patience } from './insist.js';
-import { keepLease } from './lease-keeper.js';
-import { linger } from './linger.js';
-import { runTurns } from './turn-loop.js';
+import type { WorkerContext } from './held/context.js';
+import { handOver } from './held/hand-over.js';
+import { HeldHistory } from './held/held-history.js';
+import { type Begun, HeldSession } from './held/held-session.js';
+import { insist, type Patience } from './held/insist.js';
+import { keepLease } from './held/lease-keeper.js';
+import { linger } from './held/linger.js';
+import { runTurns } from './turns/turn-loop.js';
 
 /** A ring that finds the Redlock taken but no live holder comes again so much later. */
 const TAKEN_DELAY_MS = 250;

@@ -1,19 +1,20 @@
 import type { Agent } from '@sluice/agents';
 import type { Logger } from '@sluice/runtime';
 import { decodeWake, type RingJob, type Store } from '@sluice/store';
-import type { Tracing } from '../tracing.js';
+import type { Tracing } from '../tracing/tracing.js';
 import { consume } from './consume.js';
-import type { WorkerContext, WorkerCounts, WorkerLimits } from './context.js';
-import { makeDeltaPace } from './delta-pace.js';
-import { makeHistoryRoom } from './held-history.js';
-import { makeLastAttempts } from './last-attempts.js';
-import { makeLingering } from './lingering.js';
-import { makeMissingAgents } from './missing-agent.js';
-import { makeTurnPermits } from './permits.js';
-import { makeReleases } from './releases.js';
-import { makeRenewals } from './renewals.js';
+import { makeDeltaPace } from './gates/delta-pace.js';
+import { makeLastAttempts } from './gates/last-attempts.js';
+import { makeMissingAgents } from './gates/missing-agent.js';
+import { makeTurnPermits } from './gates/permits.js';
+import { makeSlots } from './gates/slots.js';
+import type { WorkerContext, WorkerCounts, WorkerLimits } from './held/context.js';
+import { makeHistoryRoom } from './held/held-history.js';
+import { renewIntervalMs } from './held/lease-keeper.js';
+import { makeLingering } from './held/lingering.js';
+import { makeReleases } from './held/releases.js';
+import { makeRenewals } from './held/renewals.js';
 import { passOn, serveSession, takeSession } from './run-session.js';
-import { makeSlots } from './slots.js';
 import { startSweeping } from './sweep.js';
 
 const MISSING_AGENT_DELAY_MS = 1_000;
@@ -70,6 +71,7 @@ export async function startWorker(options: WorkerOptions) {
     permits: makeTurnPermits({
       permits: store.permits,
       ttlMs: limits.leaseTtlMs,
+      keepMs: renewIntervalMs(limits.leaseTtlMs),
       maxConcurrent: options.maxConcurrent,
       maxTurnsPerPrincipal: options.maxTurnsPerPrincipal,
       onFree: (id) => {

@@ -1,5 +1,5 @@
-import type { RecordedTurn } from '../http-agent.js';
-import type { LogLine } from '../log-lines.js';
+import type { RecordedTurn } from '../agents/http-agent.js';
+import type { LogLine } from '../client/log-lines.js';
 import type { HandOver, Turn } from './records.js';
 
 /** A request at the agent as the history keeps it. */

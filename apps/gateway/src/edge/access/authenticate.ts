@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Logger } from '@sluice/runtime';
-import type { Auth, Scope } from '../../config-types.js';
+import type { Auth, Scope } from '../../config/config-types.js';
 import type { Authenticate, AuthenticateOutcome, Identity } from './identity.js';
 import { looksSigned, makeVerifyJwt } from './jwt.js';
 import { type LiveSecrets, whileUnchanged } from './live-secrets.js';

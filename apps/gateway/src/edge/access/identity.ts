@@ -1,4 +1,4 @@
-import type { Scope } from '../../config-types.js';
+import type { Scope } from '../../config/config-types.js';
 
 /** Who is at the other end, and what they may do. */
 export type Identity = {

@@ -1,8 +1,8 @@
 import { createHash, createPublicKey, createSecretKey } from 'node:crypto';
 import type { Logger } from '@sluice/runtime';
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, type KeyObject } from 'jose';
+import type { JwtAuth, Scope } from '../../config/config-types.js';
 import { algorithmsOf, type Secret } from '../../config/secret.js';
-import type { JwtAuth, Scope } from '../../config-types.js';
 import type { AuthenticateOutcome, Identity, RefusalReason } from './identity.js';
 import { KeysUnavailable, remoteKeys } from './jwks.js';
 import { type LiveSecrets, whileUnchanged } from './live-secrets.js';

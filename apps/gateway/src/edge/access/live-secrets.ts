@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type Logger, SECRET_NOT_READ } from '@sluice/runtime';
+import { MAKE_ONE, weakness } from '../../config/access/weak.js';
 import { malformation, type Secret, splitSecret } from '../../config/secret.js';
-import { MAKE_ONE, weakness } from '../../config/weak.js';
 
 /** What of an old secret's life is left once its file has changed. */
 const LOOK_INTERVAL_MS = 1_000;

@@ -7,7 +7,7 @@ import {
   type Rates,
   StoreUnavailable,
 } from '@sluice/store';
-import type { Config } from '../../config-types.js';
+import type { Config } from '../../config/config-types.js';
 import { costOfBytes } from './costs.js';
 import { type Admittance, makeRateLimit, type RateLimit, unlimited } from './rate-limit.js';
 

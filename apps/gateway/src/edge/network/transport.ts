@@ -1,6 +1,6 @@
 import type { ErrorCode } from '@sluice/protocol';
 import type { Logger } from '@sluice/runtime';
-import type { Scope } from '../../config-types.js';
+import type { Scope } from '../../config/config-types.js';
 import type { ClientAddress } from '../access/client-address.js';
 import type { Authenticate, CheckOrigin, Identity } from '../access/identity.js';
 import type { Descriptors } from '../limits/descriptors.js';

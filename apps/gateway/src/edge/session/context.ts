@@ -11,7 +11,7 @@ import type {
   SessionRef,
   Sessions,
 } from '@sluice/store';
-import type { Tracing } from '../../tracing.js';
+import type { Tracing } from '../../tracing/tracing.js';
 import type { FanOut } from '../delivery/fan-out.js';
 import type { Marks } from '../delivery/marks.js';
 import type { PaidReads } from '../limits/paid-reads.js';

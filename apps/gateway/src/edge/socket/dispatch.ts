@@ -8,7 +8,7 @@ import {
   type MessageFrame,
 } from '@sluice/protocol';
 import { monotonicMs, unreachable } from '@sluice/runtime';
-import type { Scope } from '../../config-types.js';
+import type { Scope } from '../../config/config-types.js';
 import { allows } from '../access/authenticate.js';
 import { errorFrame } from '../delivery/frames.js';
 import { costs } from '../limits/costs.js';

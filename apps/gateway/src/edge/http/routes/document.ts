@@ -6,7 +6,7 @@ import {
   type ZodOpenApiPathsObject,
   type ZodOpenApiResponsesObject,
 } from 'zod-openapi';
-import { VERSION } from '../../../version.js';
+import { VERSION } from '../../../node/version.js';
 import { type Answer, type DescribedRoute, defineRoute, type RouteDoc } from '../define-route.js';
 import { errorShape } from '../shapes.js';
 

@@ -1,0 +1,129 @@
+import type { AgentConfig } from '@sluice/agents';
+import type { Durability, Mode } from '@sluice/protocol';
+import type { Secret } from './secret.js';
+
+export type Role = 'edge' | 'worker';
+export type Scope = 'read' | 'write' | 'admin';
+export type StaticToken = {
+  readonly secret: Secret;
+  readonly principal: string;
+  readonly scopes: readonly Scope[];
+};
+
+/** Signed tokens (JWT): whose signature counts, and what their claims are called. */
+export type JwtAuth = {
+  readonly keys: Secret | { readonly kind: 'jwks'; readonly url: string };
+  /** null: not looked at. */
+  readonly issuer: string | null;
+  readonly audience: string | null;
+  readonly principalClaim: string;
+  readonly scopesClaim: string;
+};
+
+export type Auth = { readonly tokens: readonly StaticToken[]; readonly jwt: JwtAuth | null };
+
+/** The whole configuration, validated and frozen: durations in milliseconds, sizes in bytes. */
+export type Config = {
+  readonly gateway: {
+    readonly host: string;
+    readonly port: number;
+    /** null: the paths of operators are on `port`. */
+    readonly adminPort: number | null;
+    readonly nodeId: string;
+    readonly roles: readonly Role[];
+    readonly drainTimeoutMs: number;
+    readonly closeSpreadMs: number;
+    /** 0: they stay as long as they like. */
+    readonly maxConnectionAgeMs: number;
+    readonly maxConnections: number;
+    /** 0: no limit. */
+    readonly maxConnectionsPerPrincipal: number;
+    /** 0: a connection may stay without a session. */
+    readonly helloTimeoutMs: number;
+    readonly maxPayloadBytes: number;
+    readonly maxReplyBytes: number;
+    readonly maxBufferedBytes: number;
+    readonly maxQueuedFrames: number;
+    /** Of all connections together. */
+    readonly maxUnsentBytes: number;
+    /** 0: no limit. */
+    readonly maxUnsentPerPrincipalBytes: number;
+    readonly heartbeatIntervalMs: number;
+    /** 0: none. */
+    readonly perTurnTimeoutMs: number;
+    readonly allowedOrigins: readonly string[];
+    /** Address ranges. */
+    readonly trustedProxies: readonly string[];
+    /** null: everything is allowed as principal `local` (loopback only). */
+    readonly auth: Auth | null;
+    /** 0: no limit. */
+    readonly rateLimit: {
+      readonly upgradesPerMinute: number;
+      readonly unauthenticatedPerMinute: number;
+      readonly messagesPerSecond: number;
+      readonly burst: number;
+      readonly sessionsPerMinute: number;
+      /** Of one connection, of any kind. */
+      readonly framesPerSecond: number;
+      /** Of all connections of one principal on this node. */
+      readonly principalFramesPerSecond: number;
+      readonly requestsPerSecond: number;
+      readonly requestBurst: number;
+    };
+    readonly keepAlive: boolean;
+    readonly console: boolean;
+  };
+  readonly redis: {
+    readonly url: string;
+    /** Absolute; followed for its user and password. */
+    readonly urlFile: string | null;
+    readonly prefix: string;
+    readonly partitions: number;
+    /** What an acknowledgement waits for. */
+    readonly durability: Durability;
+  };
+  readonly lease: {
+    readonly ttlMs: number;
+    readonly lingerMs: number;
+    readonly maxLingering: number;
+    readonly maxAgeMs: number;
+    readonly maxHeldHistoryBytes: number;
+  };
+  readonly worker: {
+    readonly concurrency: number;
+    readonly maxAttempts: number;
+    readonly maxHandOvers: number;
+    readonly maxTurnsPerLease: number;
+    /** 0: no limit. */
+    readonly maxTurnsPerPrincipal: number;
+    readonly sweepIntervalMs: number;
+  };
+  readonly session: {
+    readonly maxInbox: number;
+    readonly maxInboxBytes: number;
+    readonly maxMessages: number;
+    readonly maxEvents: number;
+    readonly maxLogBytes: number;
+    readonly maxSeen: number;
+    readonly maxDead: number;
+    /** 0: no limit. */
+    readonly maxSessionsPerPrincipal: number;
+    /** 0: no limit. */
+    readonly maxBytesPerPrincipal: number;
+    readonly resumeWindowMs: number;
+    readonly deltaIntervalMs: number;
+    readonly onBusy: Mode;
+  };
+  readonly sessionEnd: {
+    readonly stream: string;
+    readonly maxLength: number;
+    readonly groups: readonly string[];
+  };
+  readonly metrics: { readonly public: boolean };
+  /** null: nothing is traced. */
+  readonly telemetry: { readonly otlpEndpoint: string | null };
+  readonly log: { readonly level: string; readonly pretty: boolean };
+  readonly agents: Readonly<Record<string, AgentConfig>>;
+  /** One line each: no authentication, turns without a limit, ... */
+  readonly warnings: readonly string[];
+};

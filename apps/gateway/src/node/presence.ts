@@ -1,0 +1,113 @@
+import type { Logger } from '@sluice/runtime';
+import {
+  BEAT_MS,
+  type Channels,
+  DRAIN_ASKED,
+  type Keys,
+  LIVE_MS,
+  type Nodes,
+  StoreUnavailable,
+} from '@sluice/store';
+import type { Role } from '../config/config-types.js';
+import { Beats, type SeenNode } from './beats.js';
+import { VERSION } from './version.js';
+
+type PresenceOptions = {
+  readonly nodes: Nodes;
+  readonly channels: Channels;
+  readonly keys: Keys;
+  readonly nodeId: string;
+  readonly processId: string;
+  readonly roles: readonly Role[];
+  readonly agents: readonly string[];
+  load(): NodeLoad;
+  /** Which data set Redis holds; '' when it was deleted. */
+  onDataSet(id: string): Promise<void>;
+  /** An operator asks this node to drain, as SIGTERM does; maybe more than once. */
+  onDrainAsked(): void;
+  readonly log: Logger;
+};
+
+/** How busy a node is, as its beats say. */
+export type NodeLoad = {
+  readonly connections: number;
+  readonly executing: number;
+  /** `worker.concurrency`; 0: no worker. */
+  readonly concurrency: number;
+};
+
+export type Presence = Awaited<ReturnType<typeof startPresence>>;
+
+/** Beats for this node, listens on its channels, and knows, from the same call, who else is alive. */
+export async function startPresence(options: PresenceOptions) {
+  const { nodes, channels, keys, nodeId, processId, roles, agents, log } = options;
+  const about = { version: VERSION, roles, agents, pid: process.pid, process: processId };
+  const info = () => ({ ...about, load: options.load() });
+  const beats = new Beats();
+  const live = () => beats.within(LIVE_MS);
+  let draining = false;
+  /** What other workers could take since they were heard last, less what was counted on to go there. */
+  let room: { readonly agents: readonly string[]; free: number }[] = [];
+
+  async function beat() {
+    const status = draining ? 'draining' : roles.includes('worker') ? 'worker' : 'edge';
+    const [beat, dataId] = await Promise.all([nodes.beat(status, info()), nodes.dataId()]);
+    beats.heard(beat.beats, beat.nowMs);
+    room = live()
+      .filter(({ node, status }) => node !== nodeId && status === 'worker')
+      .map(({ agents, free }) => ({ agents, free }));
+    await options.onDataSet(dataId);
+  }
+  if (await nodes.isTaken()) {
+    log.warn('another process lives under this gateway.node_id: give each node its own');
+  }
+  // One channel for what the node must hear, and one that nobody but this process listens to: that
+  // subscription is a sign of life, and ends with the process (E10).
+  let listener: (message: string) => void = () => {};
+  await channels.subscribe(
+    Array.from({ length: keys.partitions }, (_, p) => keys.nodeChannelPrefix(p)).flatMap(
+      (prefix) => [prefix + nodeId, prefix + processId],
+    ),
+    (bytes) => {
+      const message = bytes.toString();
+      return message === DRAIN_ASKED ? options.onDrainAsked() : listener(message);
+    },
+  );
+  // What is refused now will be refused later as well: a node that nobody sees does not start.
+  await beat();
+  const onFailure = (err: unknown) => {
+    if (!(err instanceof StoreUnavailable)) log.error({ err }, 'beat failed');
+  };
+  const timer = setInterval(() => void beat().catch(onFailure), BEAT_MS);
+
+  const namesOf = (those: readonly SeenNode[]) => those.map(({ node }) => node);
+  return {
+    info,
+    /** How many nodes beat, this one included. */
+    liveNodes: () => new Set([nodeId, ...namesOf(live())]).size,
+    liveProcesses: () => [processId, ...live().map(({ process }) => process)],
+    liveWorkers: () => namesOf(live().filter(({ status }) => status === 'worker')),
+    hasAgent(agent: string): boolean {
+      if (agents.includes(agent)) return true;
+      return live().some((it) => it.agents.includes(agent));
+    },
+    takeRoomElsewhere(agent: string): boolean {
+      const other = room.find(({ agents, free }) => free > 0 && agents.includes(agent));
+      if (!other) return false;
+      other.free -= 1;
+      return true;
+    },
+    /** Names who hears what is published to this node: wakes and aborts. */
+    onNodeMessage(heard: (message: string) => void) {
+      listener = heard;
+    },
+    /** From now on beats say that this node is leaving. */
+    drain() {
+      draining = true;
+    },
+    async stop() {
+      clearInterval(timer);
+      await nodes.leave().catch(() => undefined); // forgotten after a minute anyway
+    },
+  };
+}

@@ -1,0 +1,53 @@
+import { exitStatus, makeId, StartError } from '@sluice/runtime';
+import type { Keys } from '../keys/keys.js';
+import type { Connection } from '../redis/connect.js';
+import { makeNodes, nodeLife } from './nodes.js';
+
+/** Version of the Redis layout that this release writes. */
+export const LAYOUT_VERSION = 2;
+/** It reads this one too, but nodes that write it cannot read the other. */
+export const LAYOUT_BEFORE = 1;
+
+/**
+ * Writes the layout of a new data set, brings that of the release before to this one, or refuses one that this
+ * node would misread. Returns the name of the data set: another one later, or none, says that the data was deleted
+ * under a running node.
+ */
+export async function checkLayout(connection: Connection, keys: Keys): Promise<string> {
+  const [version, partitions, id] = await connection.ask(async (client) => {
+    await client.hsetnx(keys.layout, 'version', LAYOUT_VERSION);
+    await client.hsetnx(keys.layout, 'partitions', keys.partitions);
+    await client.hsetnx(keys.layout, 'id', makeId('data'));
+    return await client.hmget(keys.layout, 'version', 'partitions', 'id');
+  });
+  if (Number(version) !== LAYOUT_VERSION && Number(version) !== LAYOUT_BEFORE) {
+    throw new StartError(
+      `the data in Redis under prefix "${keys.prefix}" has layout version ${version}, this release ` +
+        `needs ${LAYOUT_VERSION}: use the release that wrote it, or another redis.prefix`,
+      exitStatus.config,
+    );
+  }
+  if (Number(partitions) !== keys.partitions) {
+    throw new StartError(
+      `redis.partitions is ${keys.partitions}, but the data in Redis under prefix "${keys.prefix}" ` +
+        `was made with ${partitions}: set redis.partitions to ${partitions}, or use another redis.prefix`,
+      exitStatus.config,
+    );
+  }
+  if (Number(version) === LAYOUT_BEFORE) await moveOn(connection, keys);
+  return id ?? '';
+}
+
+/** What was written stays as it is, and is read; nodes that could not read what is written from now on must be gone. */
+async function moveOn(connection: Connection, keys: Keys): Promise<void> {
+  const beats = await makeNodes(connection, keys, '').list();
+  const running = beats.filter((beat) => nodeLife(beat) !== 'silent').map(({ node }) => node);
+  if (running.length > 0) {
+    throw new StartError(
+      `nodes of a release with layout version ${LAYOUT_BEFORE} are running (${running.join(', ')}), and could ` +
+        `not read what this one writes: drain them first, then start this one`,
+      exitStatus.config,
+    );
+  }
+  await connection.ask((client) => client.hset(keys.layout, 'version', LAYOUT_VERSION));
+}

@@ -1,0 +1,72 @@
+import type { Keys } from '../keys/keys.js';
+import type { Connection } from '../redis/connect.js';
+import * as scripts from '../script/scripts.js';
+
+/** A node whose beat is older is not live, in ms of Redis time. */
+export const LIVE_MS = 3_000;
+/** How often a node beats. */
+export const BEAT_MS = 1_000;
+/** As node-beat has it. */
+const FORGOTTEN_MS = 60_000;
+
+export type NodeLife = 'live' | 'draining' | 'silent';
+
+export function nodeLife({ status, ageMs }: Pick<scripts.NodeBeat, 'status' | 'ageMs'>): NodeLife {
+  // One in the future was beaten before the clock of Redis was set back: it says nothing.
+  if (ageMs >= LIVE_MS || ageMs < -BEAT_MS) return 'silent';
+  return status === 'draining' ? 'draining' : 'live';
+}
+
+/** What a node hears that is asked to drain. */
+export const DRAIN_ASKED = 'drain';
+
+export type Nodes = ReturnType<typeof makeNodes>;
+
+/** `sluice:nodes`: who is alive, and who is leaving. */
+export function makeNodes(connection: Connection, keys: Keys, nodeId: string) {
+  const nodes = { nodes: keys.nodes };
+  return {
+    beat: (status: scripts.NodeStatus, info: object) =>
+      connection.run(scripts.nodeBeat, nodes, { node: nodeId, status, info: JSON.stringify(info) }),
+
+    /** Names the data set; '' when it was deleted. */
+    dataId: async () => (await connection.ask((client) => client.hget(keys.layout, 'id'))) ?? '',
+
+    /** Marks this node draining; answers how many other live workers there are, in one step (D2). */
+    drain: (info: object) =>
+      connection.run(scripts.nodeDrain, nodes, { node: nodeId, info: JSON.stringify(info) }),
+
+    /** Every node that beat within the last minute; changes nothing. */
+    async list(): Promise<scripts.NodeBeat[]> {
+      const [[seconds, micros], beats] = await connection.ask((client) =>
+        Promise.all([client.time(), client.hgetall(keys.nodes)]),
+      );
+      const nowMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+      return Object.entries(beats).flatMap(([node, text]) => {
+        const [, at, status = '', info = '{}'] = /^(\d+) (\S+) (.*)$/s.exec(text) ?? [];
+        if (at === undefined) return []; // nothing that we wrote
+        const ageMs = nowMs - Number(at);
+        return ageMs > FORGOTTEN_MS ? [] : [{ node, status, ageMs, info }];
+      });
+    },
+
+    /** Whether a living process listens under this node's id: `sluice:nodes` has one beat for both. */
+    async isTaken(): Promise<boolean> {
+      const channel = keys.nodeChannelPrefix(0) + nodeId;
+      const [, hearers] = await connection.ask((client) => client.pubsub('NUMSUB', channel));
+      return Number(hearers) > 0;
+    },
+
+    /** Asks a node to drain as SIGTERM does; false: nobody hears. More than once changes nothing. */
+    async askToDrain(node: string): Promise<boolean> {
+      const channel = keys.nodeChannelPrefix(0) + node;
+      const heard = await connection.ask(
+        (client) => client.publish(channel, DRAIN_ASKED),
+        'drain-ask',
+      );
+      return heard > 0;
+    },
+
+    leave: () => connection.ask((client) => client.hdel(keys.nodes, nodeId), 'node-leave'),
+  };
+}

@@ -1,0 +1,116 @@
+import type { Durability } from '@sluice/protocol';
+import { monotonicMs, within } from '@sluice/runtime';
+import { Redis } from 'ioredis';
+import { makeKeys } from './keys/keys.js';
+import { redisOptions } from './redis/address.js';
+import { wayTo } from './redis/durability.js';
+import { isNearlyFull } from './redis/memory.js';
+import { infoField, type Refusal, serverRefusal } from './redis/server-check.js';
+import { missingRight } from './rights.js';
+
+const LIMIT_MS = 3_000;
+const PINGS = 20;
+
+/** What `sluice doctor` judges a Redis by. */
+export type RedisReport = {
+  readonly version: string;
+  /** Why a node would not start on it; undefined: it would. */
+  readonly refusal: Refusal | undefined;
+  /** Why it cannot reach the level that is asked for; null: it can. */
+  readonly durabilityFault: string | null;
+  readonly maxmemoryPolicy: string;
+  /** What its user in Redis may not do and a node must; undefined: nothing. */
+  readonly missingRight: string | undefined;
+  /** No new message would be taken in. */
+  readonly isFull: boolean;
+  readonly aof: boolean;
+  /** Median of 20 round trips. */
+  readonly latencyMs: number;
+  /** Clock of Redis minus clock of this machine; half a round trip is the error. */
+  readonly clockSkewMs: number;
+  /** null: no node has used this prefix yet. */
+  readonly layout: { readonly version: number; readonly partitions: number } | null;
+};
+
+export type InspectOptions = {
+  readonly url: string;
+  readonly prefix: string;
+  readonly durability: Durability;
+};
+
+/** Looks at a Redis over a connection of its own, within 3 s; rejects with the reason it cannot. */
+export async function inspectRedis(options: InspectOptions): Promise<RedisReport> {
+  const { url } = options;
+  const client = new Redis({
+    ...redisOptions(url),
+    lazyConnect: true,
+    connectTimeout: LIMIT_MS,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+  });
+  // The reason of a refused connection comes as an event; `connect` only says that it is closed.
+  let reason: Error | undefined;
+  client.on('error', (error) => {
+    reason = error;
+  });
+  try {
+    const report = await within(inspect(client, options), LIMIT_MS);
+    if (!report) throw new Error(`no answer within ${LIMIT_MS / 1_000} s`);
+    return report;
+  } catch (error) {
+    throw reason ?? error;
+  } finally {
+    client.disconnect();
+  }
+}
+
+async function inspect(
+  client: Redis,
+  { prefix, durability }: InspectOptions,
+): Promise<RedisReport> {
+  await client.connect();
+  const info = await client.info();
+  const field = (name: string) => infoField(info, name);
+  const latencyMs = await medianPingMs(client);
+  const layout = await client.hgetall(`${prefix}:layout`);
+  const refusal = serverRefusal(info);
+  return {
+    version: field('redis_version'),
+    refusal,
+    // A replica takes no writes, whatever its users may do.
+    missingRight: refusal ? undefined : await missingRight(client, makeKeys(prefix, 1)),
+    durabilityFault:
+      durability === 'memory'
+        ? null
+        : await wayTo(durability, client).then(
+            () => null,
+            (error: unknown) => (error instanceof Error ? error.message : String(error)),
+          ),
+    maxmemoryPolicy: field('maxmemory_policy'),
+    isFull: isNearlyFull(info),
+    aof: field('aof_enabled') === '1',
+    latencyMs,
+    clockSkewMs: await measureSkewMs(client),
+    layout: layout.version
+      ? { version: Number(layout.version), partitions: Number(layout.partitions) }
+      : null,
+  };
+}
+
+async function medianPingMs(client: Redis): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < PINGS; i++) {
+    const before = monotonicMs();
+    await client.ping();
+    times.push(monotonicMs() - before);
+  }
+  times.sort((a, b) => a - b);
+  return times[PINGS / 2] ?? 0;
+}
+
+async function measureSkewMs(client: Redis): Promise<number> {
+  const before = Date.now();
+  const [seconds, microseconds] = await client.time();
+  const middle = (before + Date.now()) / 2;
+  return Number(seconds) * 1_000 + Number(microseconds) / 1_000 - middle;
+}

@@ -1,0 +1,246 @@
+import { betweenFailpoints, makeId, monotonicMs } from '@sluice/runtime';
+import { Lock, Redlock } from 'redlock';
+import type { Keys } from '../keys/keys.js';
+import type { BulkReads } from '../redis/bulk-reads.js';
+import type { Connection } from '../redis/connect.js';
+import type { PlainCall } from '../script/failpoints.js';
+import * as scripts from '../script/scripts.js';
+
+/** What every write under a lease presents (L3). */
+export type Lease = {
+  readonly id: string;
+  readonly token: string;
+  readonly fence: number;
+};
+
+/** A Redlock that was taken; becomes a lease with `turn-begin`. */
+export type Claim = { readonly token: string; readonly deadlineMs: number };
+
+export type LeaseLimits = {
+  readonly ttlMs: number;
+  readonly maxAttempts: number;
+  readonly maxHandOvers: number;
+  readonly maxEvents: number;
+  readonly maxLogBytes: number;
+  readonly maxMessages: number;
+  readonly maxSeen: number;
+  readonly maxDead: number;
+  readonly resumeWindowMs: number;
+};
+
+export type TurnEnd = {
+  readonly turnId: string;
+  readonly nextTurnId: string;
+  /** Whether to start the next message in the same step. */
+  readonly fetch: boolean;
+  readonly status: string;
+  readonly reason: string;
+  readonly content: string;
+  /** JSON or ''. */
+  readonly usage: string;
+  /** Stream events not yet appended (`streamFields`). */
+  readonly trailing: readonly (readonly string[])[];
+};
+
+export type Retry = {
+  readonly turnId: string;
+  /** `failed`: the agent says that it will pass; `cut`: the process that ran the turn died. */
+  readonly how: 'failed' | 'cut';
+  readonly delayMs: number;
+  /** For so long, from its first failure, a message is tried again. */
+  readonly retryForMs: number;
+};
+
+export type Leases = ReturnType<typeof makeLeases>;
+
+export type LeaseOptions = {
+  readonly bulk: BulkReads;
+  readonly nodeId: string;
+  readonly limits: LeaseLimits;
+};
+
+/** The executing marker (Redlock) and every write that is made under it. Throws StoreUnavailable. */
+export function makeLeases(
+  connection: Connection,
+  keys: Keys,
+  { bulk, nodeId, limits }: LeaseOptions,
+) {
+  const redlock = new Redlock([connection.client], { retryCount: 0, db: connection.db });
+  redlock.on('error', () => {}); // every failure also reaches the caller
+  const between = <T>(call: PlainCall, run: () => Promise<T>) => betweenFailpoints(call, run);
+  /** Redlock counts by the wall clock, from now on. */
+  const lockOf = (id: string, { token, deadlineMs }: Claim) =>
+    new Lock(redlock, [keys.session(id).lease], token, [], Date.now() + deadlineMs - monotonicMs());
+
+  return {
+    peek: (id: string, ring: string) =>
+      connection.run(scripts.sessionPeek, keys.session(id), {
+        id,
+        ring,
+        max_attempts: limits.maxAttempts,
+        max_hand_overs: limits.maxHandOvers,
+        ttl: limits.ttlMs,
+      }),
+
+    /** Takes the Redlock; undefined when somebody has it. Time counts from before the request (L4). */
+    async acquire(id: string): Promise<Claim | undefined> {
+      const sentMs = monotonicMs();
+      try {
+        const resource = keys.session(id).lease;
+        const lock = await between('lease-acquire', () =>
+          redlock.acquire([resource], limits.ttlMs),
+        );
+        return { token: lock.value, deadlineMs: sentMs + limits.ttlMs };
+      } catch {
+        return undefined;
+      }
+    },
+
+    /** Gives back a Redlock that did not become a lease. */
+    async abandon(id: string, claim: Claim): Promise<void> {
+      await between('lease-release', () => redlock.release(lockOf(id, claim))).catch(
+        () => undefined, // already lost: nothing to give back
+      );
+    },
+
+    /** Starts the head's turn: as a new lease (the fence that peek read), or under the one given. */
+    begin(
+      lease: Lease,
+      { turnId, ring = '' }: { turnId: string; ring?: string },
+    ): Promise<scripts.BeginReply> {
+      return connection.run(scripts.turnBegin, keys.session(lease.id), {
+        channel: keys.channel(lease.id),
+        id: lease.id,
+        token: lease.token,
+        fence: lease.fence,
+        turn_id: turnId,
+        node: nodeId,
+        ring,
+        ttl: limits.ttlMs,
+        lease_here: 1,
+        max_attempts: limits.maxAttempts,
+        max_hand_overs: limits.maxHandOvers,
+        max_events: limits.maxEvents,
+        max_log_bytes: limits.maxLogBytes,
+      });
+    },
+
+    /** Moves the lease's end; answers until when it holds now, and an abort not yet heard. */
+    async renew(lease: Lease, deadlineMs: number) {
+      const sentMs = monotonicMs();
+      const lock = lockOf(lease.id, { token: lease.token, deadlineMs });
+      const extended = await between('lease-extend', () =>
+        redlock.extend(lock, limits.ttlMs),
+      ).catch(() => undefined);
+      // Without the Redlock nothing is prolonged; that the session was ended must still be heard (D9).
+      const leftMs = Math.max(1, Math.floor(deadlineMs - monotonicMs()));
+      const reply = await connection.run(scripts.leaseRenew, keys.session(lease.id), {
+        token: lease.token,
+        fence: lease.fence,
+        id: lease.id,
+        ttl: extended ? limits.ttlMs : leftMs,
+      });
+      return { reply, deadlineMs: extended ? sentMs + limits.ttlMs : deadlineMs };
+    },
+
+    /** Logs a batch of stream events; `number` counts the batches of the turn from 1. */
+    appendEvents(
+      lease: Lease,
+      {
+        turnId,
+        number,
+        batch,
+      }: { turnId: string; number: number; batch: readonly (readonly string[])[] },
+    ) {
+      return connection.run(scripts.eventsAppend, keys.session(lease.id), {
+        token: lease.token,
+        fence: lease.fence,
+        channel: keys.channel(lease.id),
+        turn_id: turnId,
+        number,
+        batch: JSON.stringify(batch),
+        max_events: limits.maxEvents,
+        max_log_bytes: limits.maxLogBytes,
+      });
+    },
+
+    commit(lease: Lease, end: TurnEnd): Promise<scripts.CommitReply> {
+      return connection.run(scripts.turnCommit, keys.session(lease.id), {
+        token: lease.token,
+        fence: lease.fence,
+        channel: keys.channel(lease.id),
+        id: lease.id,
+        turn_id: end.turnId,
+        next_turn_id: end.nextTurnId,
+        fetch: end.fetch ? 1 : 0,
+        status: end.status,
+        reason: end.reason,
+        content: end.content,
+        usage: end.usage,
+        trailing: JSON.stringify(end.trailing),
+        max_events: limits.maxEvents,
+        max_log_bytes: limits.maxLogBytes,
+        max_messages: limits.maxMessages,
+        max_seen: limits.maxSeen,
+        max_dead: limits.maxDead,
+      });
+    },
+
+    /**
+     * `yield`: others come first; `hand_over`: another node goes on at once; `force`: the same, and the turn was cut
+     * by the drain.
+     */
+    release(
+      lease: Lease,
+      how: 'yield' | 'hand_over' | 'force',
+      reason = '',
+    ): Promise<scripts.ReleaseReply> {
+      return connection.run(scripts.turnRelease, keys.session(lease.id), {
+        token: lease.token,
+        fence: lease.fence,
+        channel: keys.channel(lease.id),
+        id: lease.id,
+        node: nodeId,
+        how,
+        lease_here: 1,
+        reason,
+        max_events: limits.maxEvents,
+        max_log_bytes: limits.maxLogBytes,
+        resume_window: limits.resumeWindowMs,
+      });
+    },
+
+    /** Ends an attempt that is worth another one: the head waits, and the lease is given up (T5). */
+    retry(
+      lease: Lease,
+      { turnId, how, delayMs, retryForMs }: Retry,
+    ): Promise<scripts.TurnRetryReply> {
+      return connection.run(scripts.turnRetry, keys.session(lease.id), {
+        token: lease.token,
+        fence: lease.fence,
+        id: lease.id,
+        turn_id: turnId,
+        lease_here: 1,
+        how,
+        delay: Math.round(delayMs),
+        retry_for: retryForMs,
+      });
+    },
+
+    /** A new number for a ring that must wait or go elsewhere; '' when nothing waits any more. */
+    drawRing: (id: string, delayMs: number) =>
+      connection.run(scripts.ringDraw, keys.session(id), {
+        id,
+        delay: delayMs,
+        call: makeId('draw'), // made before the first try: a repeat gets the same number
+      }),
+
+    /** The newest lines of the history list that fit, oldest first; only the holder calls it. */
+    history(id: string, maxBytes: number): Promise<string[]> {
+      // A line of its own: its principal's reads do not delay its turns, nor the other way round.
+      return bulk.run(`${id} turn`, (connection) =>
+        connection.run(scripts.historyRead, keys.session(id), { max_bytes: maxBytes }),
+      );
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import { betweenFailpoints } from '@sluice/runtime';
+import { type ConnectionOptions, Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { PlainCall } from '../script/failpoints.js';
+
+const addCall: PlainCall = 'ring-add';
+
+/** BullMQ's queue of rings; the job carries the id of a session and nothing of its messages. */
+export const RING_QUEUE = 'ring';
+export type RingJob = {
+  readonly id: string;
+  readonly ring: string;
+  /** Nobody held the session when the ring was drawn; should that still be so, nobody needs to ask. */
+  readonly free?: FreeSession | undefined;
+  /** It waits for longer than its job does, since a node that was full passed it on: since when. */
+  readonly sinceMs?: number | undefined;
+};
+
+/** A session that nobody holds: its fence, and for whom its next turn counts. */
+export type FreeSession = {
+  readonly fence: number;
+  readonly agent: string;
+  readonly principal: string;
+};
+
+export type RingOptions = {
+  readonly free?: FreeSession | undefined;
+  readonly lifo?: boolean;
+  readonly delayMs?: number;
+  readonly sinceMs?: number | undefined;
+};
+
+export type Rings = {
+  /** Adds a ring. A failure is logged and not thrown: the sweep rings again (T7). */
+  ring(id: string, ring: string, options?: RingOptions): Promise<void>;
+  /** Rings being added; a drain waits for it. */
+  settled(): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** Job ids hold no `:`, and a number drawn by a script: no older job can swallow a ring. */
+function jobId(id: string, ring: string): string {
+  return `r-${Buffer.from(id).toString('base64url')}-${ring}`;
+}
+
+type RingEvents = {
+  /** A ring could not be added. */
+  onFailed(error: unknown): void;
+  /** The connection broke; it is tried again. */
+  onError(error: unknown): void;
+};
+
+export function makeRings(
+  connection: Redis,
+  prefix: string,
+  { onFailed, onError }: RingEvents,
+): Rings {
+  const queue = new Queue<RingJob>(RING_QUEUE, {
+    connection: connection as ConnectionOptions,
+    prefix,
+    skipVersionCheck: true,
+    streams: { events: { maxLen: 100 } },
+    defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 1 },
+  });
+  queue.on('error', onError);
+  const adding = new Set<Promise<void>>();
+  return {
+    ring(id, ring, { lifo = false, delayMs = 0, ...told } = {}) {
+      const options = { jobId: jobId(id, ring), lifo, delay: delayMs };
+      const added = betweenFailpoints(addCall, () =>
+        queue.add(RING_QUEUE, { id, ring, ...told }, options),
+      ).then(() => undefined, onFailed);
+      adding.add(added);
+      return added.finally(() => adding.delete(added));
+    },
+    async settled() {
+      await Promise.all(adding);
+    },
+    async close() {
+      await queue.close();
+    },
+  };
+}

@@ -1,0 +1,214 @@
+import { betweenFailpoints, monotonicMs, type RedisMetrics, sleep } from '@sluice/runtime';
+import type { Redis } from 'ioredis';
+import { nameDamage } from '../script/damaged-key.js';
+import type { PlainCall } from '../script/failpoints.js';
+import { decodeReply, type Script } from '../script/script.js';
+import * as scripts from '../script/scripts.js';
+import type { RedisAddress } from './address.js';
+import { openImpatient } from './clients.js';
+import { isReply, refusalOf, StoreUnavailable } from './unavailable.js';
+
+/** Longest wait for one reply: a stopped Redis must turn into an error, not into silence (C3). */
+const COMMAND_TIMEOUT_MS = 2_000;
+/** Calls whose reply was lost are sent again: scripts are made for it (ARCHITECTURE.md, law 1). */
+const TRIES = 3;
+const READY_WAIT_MS = 400;
+
+const allScripts = Object.values(scripts);
+
+export type Connection = {
+  readonly client: Redis;
+  readonly db: number;
+  /** `run_id` of the Redis process behind the connection; undefined while there is none (E2). */
+  serverId(): string | undefined;
+  /** Runs a script; repeats it, bounded, when its reply was lost. Throws StoreUnavailable. */
+  run<K extends string, A extends string, R>(
+    script: Script<K, A, R>,
+    keys: Readonly<Record<K, string>>,
+    args: Readonly<Record<Exclude<A, 'server'>, string | number>>,
+  ): Promise<R>;
+  /** Runs plain commands under the same error rules, without repeats. `name` is their failpoint. */
+  ask<T>(command: (client: Redis) => Promise<T>, name?: PlainCall): Promise<T>;
+  close(): Promise<void>;
+};
+
+export type ConnectionOptions = {
+  /** What `CLIENT LIST` calls it (`connectionName`). */
+  readonly name?: string;
+  /** How calls fare, by the name of their script or command; nobody is told when it is left out. */
+  readonly calls?: RedisMetrics | undefined;
+  onError(error: Error): void;
+  onReady(): void;
+};
+
+type AnyScript = Script<string, string, unknown>;
+
+type Given = {
+  readonly keys: Readonly<Record<string, string>>;
+  readonly args: Readonly<Record<string, string | number>>;
+  readonly server: string;
+};
+
+/** Sha, number of keys, keys and arguments, in the order of the script's header. */
+function parametersOf(script: AnyScript, { keys, args, server }: Given): (string | number)[] {
+  const parameters: (string | number)[] = [script.sha, script.keys.length];
+  for (const key of script.keys) parameters.push(keys[key] ?? '');
+  for (const arg of script.args) parameters.push(arg === 'server' ? server : (args[arg] ?? ''));
+  return parameters;
+}
+
+/** What the metrics call commands that have no name. */
+export const UNNAMED_CALL = 'other';
+
+/**
+ * Connection for commands: never queues while Redis is away, never resends by itself. A second one keeps
+ * large replies from holding up small ones.
+ */
+export function connect(address: RedisAddress, events: ConnectionOptions): Connection {
+  const client = openImpatient(address, events.name, COMMAND_TIMEOUT_MS);
+  let serverId: string | undefined;
+  /** What Redis said instead of taking the connection. */
+  let turnedAway: unknown;
+  client.on('error', (error: Error) => {
+    turnedAway = isReply(error) ? error : undefined;
+    events.onError(error);
+  });
+  client.on('close', () => {
+    serverId = undefined;
+  });
+  const unreachable = () => refusalOf(turnedAway) ?? new StoreUnavailable('Redis is not reachable');
+  client.on('ready', () => {
+    // Known before the first call: none is refused for lack of its script, and then overtaken by those
+    // sent meanwhile (of one connection dispatch.ts keeps the order, also when Redis forgets them).
+    for (const { source } of allScripts) client.call('SCRIPT', 'LOAD', source).catch(() => {});
+    client.info('server').then(
+      (info) => {
+        serverId = /^run_id:(\w+)/m.exec(info)?.[1];
+        events.onReady();
+      },
+      (error) => {
+        events.onError(error);
+        client.disconnect(true);
+      },
+    );
+  });
+
+  const { calls = untold } = events;
+  const fail = (call: string, error: unknown): never => {
+    calls.failed(call);
+    throw error;
+  };
+
+  async function isReady(): Promise<boolean> {
+    for (let waited = 0; serverId === undefined && waited < READY_WAIT_MS; waited += 20)
+      await sleep(20);
+    return serverId !== undefined;
+  }
+
+  // A system call costs more than a small call of ours: what is called in one round of the event loop goes
+  // out in one write.
+  let corked: Redis['stream'] | undefined;
+  function cork(): void {
+    if (corked) return;
+    corked = client.stream;
+    corked.cork();
+    setImmediate(() => {
+      corked?.uncork();
+      corked = undefined;
+    });
+  }
+
+  async function evaluate(script: AnyScript, parameters: (string | number)[]) {
+    const command = script.readOnly ? 'EVALSHA_RO' : 'EVALSHA';
+    const call = () =>
+      script.isBinary ? client.callBuffer(command, parameters) : client.call(command, parameters);
+    cork();
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+      await client.call('SCRIPT', 'LOAD', script.source);
+      return await call();
+    }
+  }
+
+  return {
+    client,
+    db: client.options.db ?? 0,
+    serverId: () => serverId,
+    async run(script, keys, args) {
+      for (let tried = 1; ; tried++) {
+        if (serverId === undefined && (tried === 1 || !(await isReady()))) {
+          return fail(script.name, unreachable());
+        }
+        const parameters = parametersOf(script, { keys, args, server: serverId ?? '' });
+        const sentMs = monotonicMs();
+        let reply: unknown;
+        try {
+          reply = await betweenFailpoints(script.name, () => evaluate(script, parameters));
+        } catch (error) {
+          const refusal = refusalOf(error);
+          if (refusal) return fail(script.name, refusal);
+          if (!isLostReply(error)) {
+            return fail(script.name, await nameDamage(error, script, { client, keys }));
+          }
+          // Silence may last: whoever must not give up (a commit) repeats the call with time to spare.
+          if (tried < TRIES && !isSilence(error)) continue;
+          const cause = new StoreUnavailable('Redis does not answer', { cause: error });
+          return fail(script.name, cause);
+        }
+        calls.answeredMs(script.name, monotonicMs() - sentMs);
+        for (let n = countFenced(script, reply); n > 0; n--) calls.fenced(script.name);
+        return decodeReply(script, reply);
+      }
+    },
+    async ask(command, name) {
+      const call = name ?? UNNAMED_CALL;
+      if (serverId === undefined) {
+        return fail(call, unreachable());
+      }
+      const sentMs = monotonicMs();
+      try {
+        const reply = await betweenFailpoints(call, () => {
+          cork();
+          return command(client);
+        });
+        calls.answeredMs(call, monotonicMs() - sentMs);
+        return reply;
+      } catch (error) {
+        const refusal = refusalOf(error);
+        if (refusal || !isLostReply(error)) return fail(call, refusal ?? error);
+        return fail(call, new StoreUnavailable('Redis does not answer', { cause: error }));
+      }
+    },
+    async close() {
+      client.disconnect();
+    },
+  };
+}
+
+const untold: RedisMetrics = { answeredMs() {}, failed() {}, fenced() {} };
+
+/** So many leases were refused (L3). */
+function countFenced({ args }: Script<string, string, unknown>, reply: unknown): number {
+  if (!Array.isArray(reply)) return 0;
+  const isOfMany = args.includes('leases');
+  const answers: unknown[] = isOfMany && Array.isArray(reply[1]) ? reply[1] : [reply];
+  return answers.filter((one) => Array.isArray(one) && one[0] === 'fenced').length;
+}
+
+function isSilence(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('Command timed out');
+}
+
+/** No answer: whether the script ran is unknown. */
+function isLostReply(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return (
+    error.name === 'MaxRetriesPerRequestError' ||
+    error.name === 'AbortError' || // the rest of a transaction whose first replies had come
+    /Connection is closed|Command timed out|isn't writeable|ECONNRESET|EPIPE|ECONNREFUSED|ENOENT/.test(
+      error.message,
+    )
+  );
+}

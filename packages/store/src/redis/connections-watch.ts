@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import { type Logger, monotonicMs } from '@sluice/runtime';
+import type { Redis } from 'ioredis';
+import { type Fault, LOOK_MS, Proof, type ProofOptions } from './connection-proof.js';
+
+export type Pulse = {
+  /** Looks at this connection from now on. */
+  add(client: Redis, options: ProofOptions): Proof;
+  /** Whether every connection of this node does its work. */
+  isBeating(): boolean;
+  stop(): void;
+};
+
+/** Looks at all connections of a node, and tells once what keeps Redis from serving it, and when that ends. */
+export function watchPulse(log: Logger): Pulse {
+  const proofs: Proof[] = [];
+  let told = '';
+  let toldKind: Fault['kind'] | undefined;
+  let sinceMs = 0;
+  const worst = () => {
+    const found = proofs.flatMap((proof) => {
+      const fault = proof.fault();
+      return fault ? [{ ...fault, connection: proof.part }] : [];
+    });
+    // What Redis says explains more than that a connection is silent or closed.
+    return found.find(({ kind }) => kind === 'refused') ?? found[0];
+  };
+  const tell = () => {
+    const fault = worst();
+    // The first word: the rest may count something. Of a socket it may change with each try.
+    const now = fault ? `${fault.kind === 'refused' ? fault.why.split(' ')[0] : 'away'}` : '';
+    if (now === told) return;
+    if (!fault) {
+      const ms = Math.round(monotonicMs() - sinceMs);
+      log.info({ ms }, toldKind === 'refused' ? 'redis serves again' : 'redis answers again');
+    } else {
+      if (told === '') sinceMs = monotonicMs();
+      const { connection, why } = fault;
+      const refuses =
+        'redis refuses to serve: nothing is taken in and no turn begins until it does';
+      const silent = 'redis does not answer: nothing is taken in and no turn begins until it does';
+      log.warn({ connection, why }, fault.kind === 'refused' ? refuses : silent);
+    }
+    told = now;
+    toldKind = fault?.kind;
+  };
+  const timer = setInterval(() => {
+    for (const proof of proofs) proof.look();
+    tell();
+  }, LOOK_MS);
+  return {
+    add(client, options) {
+      const proof = new Proof(client, options);
+      proofs.push(proof);
+      return proof;
+    },
+    isBeating: () => proofs.every((proof) => proof.fault() === undefined),
+    stop: () => clearInterval(timer),
+  };
+}
+
+/** A write that changes nothing: whoever refuses writes or scripts refuses it, a full Redis does not. */
+const PROBE = "return redis.call('DEL', KEYS[1])";
+const PROBE_SHA = createHash('sha1').update(PROBE).digest('hex');
+
+export async function probeWrite(client: Redis, key: string): Promise<void> {
+  try {
+    await client.evalsha(PROBE_SHA, 1, key);
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+    await client.eval(PROBE, 1, key);
+  }
+}

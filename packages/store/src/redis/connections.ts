@@ -1,0 +1,160 @@
+import {
+  exitStatus,
+  type Logger,
+  monotonicMs,
+  type RedisMetrics,
+  StartError,
+  sleep,
+} from '@sluice/runtime';
+import type { Redis } from 'ioredis';
+import type { Keys } from '../keys/keys.js';
+import type { RedisAddress } from './address.js';
+import { type Channels, makeChannels } from './channels.js';
+import { type ConnectionPart, connectionName, openForRings, openPatient } from './clients.js';
+import { type Connection, connect } from './connect.js';
+import { type Pulse, probeWrite, watchPulse } from './connections-watch.js';
+import type { MemoryWatch } from './memory.js';
+import { startFault } from './start-fault.js';
+import { isReply } from './unavailable.js';
+
+/** How long a start waits for Redis before it leaves the retry to the supervisor (75). */
+const START_WAIT_MS = 5_000;
+
+/** Longest block of BullMQ's wait for a ring, so that its silence can be told (C3). */
+export const RING_BLOCK_MS = 2_000;
+/** Large replies that were asked for before come first. */
+const BULK_MS = 2_000;
+/** A durability wait holds back what is sent behind it. */
+const COPY_WAIT_MS = 1_000;
+
+export type ConnectionsOptions = {
+  readonly address: RedisAddress;
+  readonly nodeId: string;
+  readonly keys: Keys;
+  readonly memory: MemoryWatch;
+  readonly calls?: RedisMetrics | undefined;
+  /** Ends a start that still waits for Redis. */
+  readonly stop?: AbortSignal | undefined;
+  readonly log: Logger;
+};
+
+/** The connections of one node: each has a name, and proves itself for as long as it is open. */
+export type Connections = {
+  readonly commands: Connection;
+  /** For large reads, which would hold up everything on the other one. */
+  readonly bulk: Connection;
+  /** BullMQ's; its blocking connection comes as a duplicate of it. */
+  readonly rings: Redis;
+  readonly channels: Channels;
+  readonly pulse: Pulse;
+  /** Looks at a connection that a node can do without. */
+  addSpare(client: Redis): void;
+  onError(error: unknown): void;
+  close(): Promise<void>;
+};
+
+/** Opens them all. Throws StartError: 75 when Redis cannot be reached. */
+export async function openConnections(options: ConnectionsOptions): Promise<Connections> {
+  const { address, nodeId, keys, memory, log } = options;
+  let reason: unknown = new Error('no answer');
+  const onError = (err: unknown) => {
+    reason = err;
+    log.debug({ err }, 'redis connection failed');
+  };
+  const pulse = watchPulse(log);
+  const replication = (client: Redis) =>
+    // A subscriber of the older protocol may ask for nothing else.
+    client.mode === 'subscriber' ? client.ping().then(() => '') : client.info('replication');
+  const patient = (part: ConnectionPart) => {
+    const client = openPatient(address, connectionName(nodeId, part));
+    client.on('error', onError);
+    return client;
+  };
+
+  const forCalls = (part: ConnectionPart, onReady: () => void) =>
+    connect(address, {
+      name: connectionName(nodeId, part),
+      onError,
+      onReady,
+      calls: options.calls,
+    });
+  const commands = forCalls('commands', () => log.debug('redis connected'));
+  const bulk = forCalls('bulk', () => {});
+  const askCommands = async (client: Redis) => {
+    const asked = client.info('memory', 'replication');
+    asked.then(memory.look, () => undefined);
+    const [info] = await Promise.all([asked, probeWrite(client, keys.pulse)]);
+    return info;
+  };
+  const subscriber = patient('subscriber');
+  const channels = makeChannels(subscriber);
+  const rings = openForRings(address, nodeId, (blocking) => {
+    blocking.on('error', onError);
+    pulse.add(blocking, { part: 'blocking', heldMs: RING_BLOCK_MS, ask: replication });
+  });
+  rings.on('error', onError);
+  const proofs = [
+    pulse.add(commands.client, { part: 'commands', ask: askCommands }),
+    pulse.add(bulk.client, { part: 'bulk', heldMs: BULK_MS, ask: replication }),
+    pulse.add(subscriber, {
+      part: 'subscriber',
+      ask: async (client) => {
+        if (channels.deafBy) throw channels.deafBy;
+        // Heard by nobody: a user without rights to the channels would publish nothing at all.
+        const [info] = await Promise.all([
+          replication(client),
+          client.mode === 'subscriber' ? 0 : client.publish(keys.pulse, ''),
+        ]);
+        return info;
+      },
+    }),
+    pulse.add(rings, {
+      part: 'ring',
+      ask: async (client) => {
+        const [info] = await Promise.all([replication(client), probeWrite(client, keys.ringPulse)]);
+        return info;
+      },
+    }),
+  ];
+  const close = async () => {
+    pulse.stop();
+    channels.close();
+    rings.disconnect();
+    await Promise.all([commands.close(), bulk.close()]);
+  };
+
+  const untilMs = monotonicMs() + START_WAIT_MS;
+  const late = () => proofs.map((proof) => proof.state()).find(({ isReady }) => !isReady);
+  const isKnown = () => commands.serverId() !== undefined && bulk.serverId() !== undefined;
+  while (!isKnown() || late()) {
+    const isStopped = options.stop?.aborted === true;
+    if (monotonicMs() >= untilMs || isStopped || isFinal(reason)) {
+      await close();
+      if (isStopped) throw new StartError('told to stop before Redis answered', exitStatus.ok);
+      const said = late()?.refusedBy;
+      throw startFault(address, said === undefined ? reason : new Error(said));
+    }
+    await sleep(10);
+  }
+  return {
+    commands,
+    bulk,
+    rings,
+    channels,
+    pulse,
+    addSpare: (client) => {
+      pulse.add(client, {
+        part: 'durability',
+        heldMs: COPY_WAIT_MS,
+        isSpare: true,
+        ask: replication,
+      });
+    },
+    onError,
+    close,
+  };
+}
+
+/** What Redis has answered (a wrong password) needs no further try; that it is loading or full of clients does. */
+const isFinal = (error: unknown) =>
+  isReply(error) && !/^(LOADING|BUSY\b|ERR max number of clients)/.test(error.message);

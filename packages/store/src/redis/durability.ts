@@ -1,0 +1,164 @@
+import type { Durability } from '@sluice/protocol';
+import { betweenFailpoints, exitStatus, StartError } from '@sluice/runtime';
+import type { Redis } from 'ioredis';
+import type { Keys } from '../keys/keys.js';
+import type { PlainCall } from '../script/failpoints.js';
+import type { RedisAddress } from './address.js';
+import { openImpatient } from './clients.js';
+import { infoField } from './server-check.js';
+
+/** What acknowledgements wait for above `memory`. */
+export type DurabilityWait = {
+  readonly level: Durability;
+  /**
+   * Resolves when all that was written before has reached the level, or the wait is over; answers what
+   * was reached. Never rejects.
+   */
+  reached(): Promise<Durability>;
+  close(): void;
+};
+
+const waitCall: PlainCall = 'durability-wait';
+
+/** An acknowledgement waits so long for a copy and then names what it has. */
+const WAIT_MS = 1_000;
+/** First release with WAITAOF. */
+const WAITAOF_SINCE = [7, 2] as const;
+
+const nothing: DurabilityWait = {
+  level: 'memory',
+  reached: async () => 'memory',
+  close: () => {},
+};
+
+export type DurabilityOptions = {
+  readonly address: RedisAddress;
+  readonly name: string;
+  readonly level: Durability;
+  readonly keys: Keys;
+  onError(error: unknown): void;
+  /** Told of its connection, which must prove itself as the others do. */
+  onOpen(client: Redis): void;
+};
+
+/**
+ * Over a connection of its own, since a wait holds back whatever is sent behind it. Throws StartError:
+ * 78 when this Redis cannot do what is asked, 75 when it is not reachable.
+ */
+export async function openDurability(options: DurabilityOptions): Promise<DurabilityWait> {
+  const { address, level, keys, onError } = options;
+  if (level === 'memory') return nothing;
+  const client = openImpatient(address, options.name, 2 * WAIT_MS);
+  client.on('error', onError);
+  try {
+    await whenReady(client);
+    options.onOpen(client);
+    const wait = makeWait(client, await wayTo(level, client), { level, keys });
+    // Behind the same address another Redis may answer by now, which can do less.
+    client.on('ready', () =>
+      wayTo(level, client).then(wait.use, (error) => {
+        wait.use(undefined);
+        onError(error);
+      }),
+    );
+    return wait;
+  } catch (error) {
+    client.disconnect();
+    if (error instanceof StartError) throw error;
+    throw new StartError('Redis is not reachable', exitStatus.tempFail);
+  }
+}
+
+/** Rejects when the first try fails. */
+function whenReady(client: Redis): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.once('ready', resolve);
+    client.once('close', () => reject(new Error('Connection is closed.')));
+  });
+}
+
+/** `replied`: Redis answers a write only when it is on disk, so that there is nothing to wait for. */
+type Way = 'replied' | 'WAITAOF' | 'WAIT';
+
+/** How this Redis reaches a level; throws StartError when it cannot. */
+export async function wayTo(level: 'aof' | 'replica', client: Redis): Promise<Way> {
+  const info = await client.info();
+  const field = (name: string) => infoField(info, name);
+  const refusal = (why: string) =>
+    new StartError(`redis.durability is ${level}, but ${why}`, exitStatus.config);
+  if (level === 'replica') {
+    if (/^slave\d+:.*state=online/m.test(info)) return 'WAIT';
+    throw refusal('this Redis has no replica: connect one, or set redis.durability to memory');
+  }
+  if (field('aof_enabled') !== '1') {
+    throw refusal('this Redis keeps no append-only file: set appendonly yes in its configuration');
+  }
+  const version = field('redis_version');
+  if (isAtLeast(version, WAITAOF_SINCE)) return 'WAITAOF';
+  // A managed Redis may forbid CONFIG: what cannot be known is not promised.
+  const answer: unknown = await client.call('CONFIG', 'GET', 'appendfsync').catch(() => []);
+  if (Array.isArray(answer) && answer[1] === 'always') return 'replied';
+  throw refusal(
+    `this Redis is ${version}: use ${WAITAOF_SINCE.join('.')} or newer, ` +
+      'or set appendfsync always in its configuration',
+  );
+}
+
+function isAtLeast(version: string, [major, minor]: readonly [number, number]): boolean {
+  const [a = 0, b = 0] = version.split('.').map(Number);
+  return a > major || (a === major && b >= minor);
+}
+
+function makeWait(
+  client: Redis,
+  first: Way,
+  { level, keys }: Pick<DurabilityOptions, 'level' | 'keys'>,
+): DurabilityWait & { use(way: Way | undefined): void } {
+  let way: Way | undefined = first;
+  let waiting: ((level: Durability) => void)[] = [];
+  let isWaiting = false;
+
+  /** One wait for everything that was written before it was sent. */
+  async function waitOnce(): Promise<Durability> {
+    if (way === undefined) return 'memory';
+    try {
+      const [, copies] = await betweenFailpoints(waitCall, () =>
+        Promise.all([
+          // WAIT is about the last write of its own connection: one that comes behind all the others.
+          client.set(keys.durable, 1),
+          way === 'WAIT' ? client.wait(1, WAIT_MS) : client.call('WAITAOF', 1, 0, WAIT_MS),
+        ]),
+      );
+      const reached = Array.isArray(copies) ? copies[0] : copies;
+      return Number(reached) >= 1 ? level : 'memory';
+    } catch {
+      return 'memory';
+    }
+  }
+
+  async function pump(): Promise<void> {
+    isWaiting = true;
+    while (waiting.length > 0) {
+      const batch = waiting;
+      waiting = [];
+      const reached = await waitOnce();
+      for (const resolve of batch) resolve(reached);
+    }
+    isWaiting = false;
+  }
+
+  return {
+    level,
+    use(next) {
+      way = next;
+    },
+    reached() {
+      if (way === 'replied') return Promise.resolve(level);
+      return new Promise((resolve) => {
+        waiting.push(resolve);
+        if (!isWaiting) void pump();
+      });
+    },
+    close: () => client.disconnect(),
+  };
+}

@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { assert } from '@sluice/runtime';
+import { ReplyReader, type Value } from './reply.js';
+
+const scriptsUrl = new URL('../../scripts/', import.meta.url);
+
+/**
+ * A script with its contract. Positions of KEYS and ARGV are known to its header alone: the loader
+ * turns the header's names into locals, and checks that this declaration names the same.
+ */
+export type Script<K extends string, A extends string, R> = {
+  readonly name: string;
+  readonly source: string;
+  readonly sha: string;
+  readonly keys: readonly K[];
+  readonly args: readonly A[];
+  readonly readOnly: boolean;
+  /** The reply is not made into text before `decode`. */
+  readonly isBinary: boolean;
+  decode(word: string, reply: ReplyReader): R;
+};
+
+type Declaration<K extends string, A extends string, R> = {
+  readonly keys: readonly K[];
+  readonly args: readonly A[];
+  readonly readOnly?: boolean;
+  readonly isBinary?: boolean;
+  /** `word` is the first element of the reply; `reply` reads on behind it. */
+  decode(word: string, reply: ReplyReader): R;
+};
+
+/**
+ * The state of the session, read once: `s.<field>` is what the script or an include names, false where there
+ * is none. `put` changes a field (false: takes it away), `state_save` writes what differs, in one step at the
+ * end. Redis does not roll back, and refuses a command on a key of another type in the middle: so a script reads
+ * each key before it writes anything (law 2).
+ */
+function stateRecord(body: string): string {
+  const names = [...body.matchAll(/\b[sr]\.([a-z_]+)/g)].map(([, name = '']) => name);
+  const fields = [...new Set(names)].sort();
+  // One constructor: a table that grows field by field is made anew six times. And the whole hash, which is a list to
+  // Redis: a field that is asked for by its name is a walk, one that is not there a walk to the end.
+  const read = `local s = { ${fields.map((name) => `${name} = false`).join(', ')} }
+local v = redis.call('HGETALL', state)
+for i = 1, #v, 2 do
+  if s[v[i]] ~= nil then s[v[i]] = v[i + 1] end
+end`;
+  return /\bput\(/.test(body) ? `${read}\n${stateWrites}` : read;
+}
+
+const stateWrites = include('state');
+const int = include('int');
+
+/** Loads `scripts/<name>.lua`, resolves its includes and binds it to its typed declaration. */
+export function defineScript<K extends string, A extends string, R>(
+  name: string,
+  declaration: Declaration<K, A, R>,
+): Script<K, A, R> {
+  const text = readFileSync(new URL(`${name}.lua`, scriptsUrl), 'utf8');
+  const keys = headerNames(text, 'KEYS');
+  const args = headerNames(text, 'ARGV');
+  assert(keys.join() === declaration.keys.join(), `${name}: KEYS differ from the header (${keys})`);
+  assert(args.join() === declaration.args.join(), `${name}: ARGV differ from the header (${args})`);
+  const body = expand(text);
+  const record = keys.includes('state') ? stateRecord(body) : '';
+  const chunk = `${record}\n${body}`;
+  const head = `${locals(keys, 'KEYS')}\n${locals(args, 'ARGV')}\n${chunk.includes('int(') ? int : ''}`;
+  const source = `${head}\n${chunk}`;
+  return {
+    name,
+    source,
+    sha: createHash('sha1').update(source).digest('hex'),
+    keys: declaration.keys,
+    args: declaration.args,
+    readOnly: declaration.readOnly ?? false,
+    isBinary: declaration.isBinary ?? false,
+    decode: declaration.decode,
+  };
+}
+
+/** Names behind `-- KEYS:`, also on the comment lines that continue it. */
+function headerNames(text: string, label: 'KEYS' | 'ARGV'): string[] {
+  const lines = text.split('\n');
+  const start = lines.findIndex((line) => line.startsWith(`-- ${label}:`));
+  assert(start >= 0, `header line ${label} is missing`);
+  const names = [lines[start]?.slice(`-- ${label}:`.length) ?? ''];
+  for (const line of lines.slice(start + 1)) {
+    if (!line.startsWith('--  ')) break;
+    names.push(line.slice(2));
+  }
+  return names.join(' ').split(/\s+/).filter(Boolean);
+}
+
+function locals(names: readonly string[], from: 'KEYS' | 'ARGV'): string {
+  if (names.length === 0) return '';
+  return `local ${names.join(', ')} = ${names.map((_, i) => `${from}[${i + 1}]`).join(', ')}`;
+}
+
+/** An include may name others that it needs. */
+function expand(text: string): string {
+  return text.replace(/^--@include (\S+)$/gm, (_, file: string) => expand(include(file)));
+}
+
+function include(file: string): string {
+  return readFileSync(new URL(`include/${file}.lua`, scriptsUrl), 'utf8').trimEnd();
+}
+
+export function decodeReply<R>(script: Script<string, string, R>, reply: unknown): R {
+  assert(Array.isArray(reply), `${script.name}: reply is not a list`);
+  const reader = new ReplyReader(reply as Value[]);
+  return script.decode(reader.text(), reader);
+}

@@ -1,0 +1,155 @@
+import type { Content, Mode } from '@sluice/protocol';
+import { makeId, randomText } from '@sluice/runtime';
+import { type Keys, sessionKeyId } from '../keys/keys.js';
+import type { Rings } from '../leases/ring.js';
+import type { Connection } from '../redis/connect.js';
+import type { MemoryWatch } from '../redis/memory.js';
+import { StoreFull } from '../redis/unavailable.js';
+import * as scripts from '../script/scripts.js';
+import { type Kept, keptOf } from './earlier-message.js';
+import type { LogEvent } from './event-log.js';
+import { encodeBody } from './inbox-entry.js';
+import type { PrincipalBytes } from './principal-bytes.js';
+import type { SessionRef } from './session-ref.js';
+
+/** Told apart from the few calls that a session remembers, in few bytes. */
+const CALL_BYTES = 5;
+
+export type NewMessage = {
+  readonly messageId: string;
+  readonly content: Content;
+  readonly mode: Mode;
+  readonly metadata?: Record<string, unknown> | undefined;
+  readonly inReplyTo?: string | undefined;
+  readonly traceparent?: string | undefined;
+};
+
+export type Abort = {
+  readonly reason: string;
+  readonly messageId?: string | undefined;
+  readonly callId?: string | undefined;
+};
+
+export type Appended =
+  | { readonly kind: 'gone' | 'ended' | 'busy' }
+  | { readonly kind: 'full'; readonly limit: string }
+  | {
+      readonly kind: 'accepted';
+      /** While it is paused it waits until its session, or its agent, goes on. */
+      readonly event: LogEvent & { kind: 'accepted' };
+    }
+  | ({ readonly kind: 'duplicate' } & Kept);
+
+export type InboxLimits = {
+  readonly maxInbox: number;
+  readonly maxInboxBytes: number;
+  readonly maxEvents: number;
+  readonly maxLogBytes: number;
+  readonly maxMessages: number;
+  readonly maxSeen: number;
+  readonly resumeWindowMs: number;
+};
+
+export type InboxOptions = {
+  readonly rings: Rings;
+  readonly limits: InboxLimits;
+  readonly memory: Pick<MemoryWatch, 'isFull'>;
+  readonly bytes: PrincipalBytes;
+};
+
+export type Inbox = ReturnType<typeof makeInbox>;
+
+/** Accepting messages into sessions and aborting their turns. Throws StoreUnavailable. */
+export function makeInbox(
+  connection: Connection,
+  keys: Keys,
+  { rings, limits, memory, bytes }: InboxOptions,
+) {
+  return {
+    /**
+     * Stores the message (S1) and rings when nobody is at the session. The ring is not waited for:
+     * should it be lost, the sweep finds the session (T7).
+     */
+    async append(ref: SessionRef, message: NewMessage): Promise<Appended> {
+      if (memory.isFull()) throw new StoreFull();
+      const id = sessionKeyId(ref.principal, ref.sessionId);
+      const body = encodeBody(message.content, message);
+      if (await bytes.isFull(ref.principal, body.length)) {
+        return { kind: 'full', limit: 'max_bytes_per_principal' };
+      }
+      const reply = await connection.run(scripts.inboxAppend, keys.session(id), {
+        channel: keys.channel(id),
+        node_channel: keys.nodeChannelPrefix(keys.partitionOf(id)),
+        id,
+        message_id: message.messageId,
+        body,
+        mode: message.mode,
+        max_inbox: limits.maxInbox,
+        max_inbox_bytes: limits.maxInboxBytes,
+        max_events: limits.maxEvents,
+        max_log_bytes: limits.maxLogBytes,
+        wakes_counted: 1,
+        call: makeCallId(),
+        turn_id: makeId('turn'),
+      });
+      if (reply.kind === 'duplicate') {
+        if (reply.ring !== '') rings.ring(id, reply.ring);
+        return { kind: 'duplicate', ...keptOf(reply, message.messageId) };
+      }
+      if (reply.kind !== 'accepted') return reply;
+      if (reply.ring !== '') {
+        const free = reply.free && { ...reply.free, principal: ref.principal };
+        rings.ring(id, reply.ring, { free });
+      }
+      const { seq, epoch, atMs, position, isPaused, isLogged } = reply;
+      const { messageId, mode } = message;
+      const sent = isLogged ? { body, mode } : {};
+      return {
+        kind: 'accepted',
+        event: { kind: 'accepted', seq, epoch, atMs, messageId, position, isPaused, ...sent },
+      };
+    },
+
+    /** Cancels a message that was not started. */
+    cancel(ref: SessionRef, messageId: string): Promise<'not_found' | 'not_pending' | 'cancelled'> {
+      const id = sessionKeyId(ref.principal, ref.sessionId);
+      return connection.run(scripts.messageCancel, keys.session(id), {
+        channel: keys.channel(id),
+        id,
+        message_id: messageId,
+        max_events: limits.maxEvents,
+        max_log_bytes: limits.maxLogBytes,
+        max_seen: limits.maxSeen,
+        resume_window: limits.resumeWindowMs,
+      });
+    },
+
+    /**
+     * Stops the message that is named, else the head (T6). `callId` is the client's own name of the abort:
+     * a repeat gets the first answer.
+     */
+    async abort(
+      ref: SessionRef,
+      { reason, messageId = '', callId = makeCallId() }: Abort,
+    ): Promise<scripts.AbortReply> {
+      const id = sessionKeyId(ref.principal, ref.sessionId);
+      const reply = await connection.run(scripts.turnAbort, keys.session(id), {
+        channel: keys.channel(id),
+        node_channel: keys.nodeChannelPrefix(keys.partitionOf(id)),
+        id,
+        call: callId,
+        message_id: messageId,
+        reason,
+        max_events: limits.maxEvents,
+        max_log_bytes: limits.maxLogBytes,
+        max_messages: limits.maxMessages,
+        max_seen: limits.maxSeen,
+        resume_window: limits.resumeWindowMs,
+      });
+      if (reply.kind === 'aborted' && reply.ring !== '') rings.ring(id, reply.ring);
+      return reply;
+    },
+  };
+}
+
+const makeCallId = () => randomText(CALL_BYTES);

@@ -1,0 +1,85 @@
+import type { Keys } from '../keys/keys.js';
+import type { Connection } from '../redis/connect.js';
+
+/**
+ * A member of a listing: a sorted set for each partition. The order over all of them is by score, then
+ * by partition, then by member, highest first, as Redis has it within one.
+ */
+export type Place = {
+  readonly score: number;
+  readonly partition: number;
+  readonly member: string;
+};
+
+/** A page ends here. Without `member` no score may stand twice in a partition. */
+export type PageEnd = Omit<Place, 'member'> & { readonly member?: string };
+
+type Listing = {
+  keyIn(partition: number): string;
+  readonly after: PageEnd | undefined;
+  readonly count: number;
+};
+
+/** The lowest `count` places behind `after`, no two of a partition with one score, up to `until`. */
+export async function oldestPlaces(
+  connection: Connection,
+  keys: Keys,
+  { keyIn, after, count, until }: Listing & { readonly until: number },
+) {
+  const isBehind = ({ score, partition }: Place) =>
+    after === undefined ||
+    score > after.score ||
+    (score === after.score && partition > after.partition);
+  const inPartition = async (partition: number): Promise<Place[]> => {
+    const limits = [after?.score ?? '-inf', until, 'WITHSCORES', 'LIMIT', 0, count + 2] as const;
+    const flat = await connection.ask((client) =>
+      client.zrangebyscore(keyIn(partition), ...limits),
+    );
+    const places: Place[] = [];
+    for (let at = 0; at + 1 < flat.length; at += 2) {
+      places.push({ score: Number(flat[at + 1]), partition, member: flat[at] ?? '' });
+    }
+    return places.filter(isBehind);
+  };
+  const partitions = Array.from({ length: keys.partitions }, (_, partition) => partition);
+  const found = (await Promise.all(partitions.map(inPartition))).flat();
+  found.sort((a, b) => a.score - b.score || a.partition - b.partition);
+  return { places: found.slice(0, count), hasMore: found.length > count };
+}
+
+/** The highest `count` places behind `after`, and whether others follow. Changes nothing (E7). */
+export async function newestPlaces(connection: Connection, keys: Keys, listing: Listing) {
+  const { after, count } = listing;
+
+  function isBehind({ score, partition, member }: Place): boolean {
+    if (after === undefined || score !== after.score) return true;
+    if (partition !== after.partition) return partition < after.partition;
+    return after.member !== undefined && member < after.member;
+  }
+
+  /** One more than is shown: it tells whether others follow. */
+  async function inPartition(partition: number): Promise<Place[]> {
+    const places: Place[] = [];
+    const size = count + 1;
+    // Some of those with the score of `after` were on the page before: read on until there are enough.
+    for (let from = 0; places.length < size; from += size) {
+      const limits = [after?.score ?? '+inf', '-inf', 'WITHSCORES', 'LIMIT', from, size] as const;
+      const flat = await connection.ask((client) =>
+        client.zrevrangebyscore(listing.keyIn(partition), ...limits),
+      );
+      for (let at = 0; at + 1 < flat.length; at += 2) {
+        const place = { score: Number(flat[at + 1]), partition, member: flat[at] ?? '' };
+        if (isBehind(place)) places.push(place);
+      }
+      if (flat.length < 2 * size) break;
+    }
+    return places;
+  }
+
+  const partitions = Array.from({ length: keys.partitions }, (_, partition) => partition);
+  const found = (await Promise.all(partitions.map(inPartition))).flat();
+  found.sort(
+    (a, b) => b.score - a.score || b.partition - a.partition || (a.member < b.member ? 1 : -1),
+  );
+  return { places: found.slice(0, count), hasMore: found.length > count };
+}

@@ -1,0 +1,18 @@
+import type { BulkReads } from '../redis/bulk-reads.js';
+import type { MemoryWatch } from '../redis/memory.js';
+
+/** Names a session: ids are in the namespace of their principal. */
+export type SessionRef = { readonly principal: string; readonly sessionId: string };
+
+export type SessionOptions = {
+  readonly nodeId: string;
+  /** Names the process that the node is now. */
+  readonly processId: string;
+  readonly resumeWindowMs: number;
+  readonly maxEvents: number;
+  readonly maxLogBytes: number;
+  readonly memory: Pick<MemoryWatch, 'isFull'>;
+  readonly bulk: BulkReads;
+  /** Processes that beat, this one included. */
+  liveProcesses(): readonly string[];
+};

@@ -1,0 +1,94 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { within } from '@sluice/runtime';
+import { freePort, startChild } from '../base/children.js';
+import { type MovableClock, makeMovableClock } from './movable-clock.js';
+import { type RedisBackend, redisArguments } from './redis-backend.js';
+
+const startMs = 10_000;
+const stopMs = 5_000;
+
+type Child = ReturnType<typeof startChild>;
+const alive = (child: Child) => child.exitCode === null && child.signalCode === null;
+
+type Program = {
+  readonly server: string;
+  readonly dir: string;
+  readonly env?: NodeJS.ProcessEnv | undefined;
+};
+
+/** Resolves once it accepts connections; rejects with its output when it ends before. */
+async function launch({ server, dir, env }: Program, args: readonly string[]): Promise<Child> {
+  const options = env ? { env: { ...process.env, ...env } } : {};
+  const child = startChild(server, ['--dir', dir, '--bind', '127.0.0.1', ...args], options);
+  let output = '';
+  const ready = new Promise<true>((resolve, reject) => {
+    const read = (chunk: Buffer) => {
+      output += chunk.toString();
+      if (/ready to accept connections/i.test(output)) resolve(true);
+    };
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
+    child.once('error', reject);
+    child.once('exit', () => reject(new Error(`${server} ended: ${output.slice(-500)}`)));
+  });
+  if (await within(ready, startMs)) return child;
+  child.kill('SIGKILL');
+  throw new Error(`${server} not ready after ${startMs} ms: ${output.slice(-500)}`);
+}
+
+async function launchOnFreePort(program: Program, extra: readonly string[]) {
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    const args = ['--port', String(port), ...redisArguments(extra)];
+    try {
+      return { port, args, child: await launch(program, args) };
+    } catch (error) {
+      if (attempt === 5 || !/bind|in use/i.test(String(error))) throw error;
+    }
+  }
+}
+
+export type OnMachineOptions = {
+  readonly args?: readonly string[] | undefined;
+  readonly movableClock?: boolean | undefined;
+};
+
+/** A Redis of this machine, in a directory of its own. */
+export async function startOnMachine(
+  server: string,
+  { args: extra = [], movableClock = false }: OnMachineOptions = {},
+): Promise<RedisBackend & { readonly clock: MovableClock | undefined }> {
+  const dir = mkdtempSync(join(tmpdir(), 'sluice-redis-'));
+  const clock = movableClock ? await makeMovableClock(join(dir, 'clock')) : undefined;
+  const program = { server, dir, env: clock?.env };
+  const { port, args, child: first } = await launchOnFreePort(program, extra);
+  let child = first;
+
+  const stop = async (signal: 'SIGTERM' | 'SIGKILL') => {
+    if (!alive(child)) return;
+    const exited = once(child, 'exit');
+    // A stopped process looks at SIGTERM only when it goes on.
+    child.kill('SIGCONT');
+    child.kill(signal);
+    if (await within(exited, stopMs)) return;
+    child.kill('SIGKILL');
+    await exited;
+  };
+  return {
+    port,
+    clock,
+    stop,
+    start: async () => {
+      if (!alive(child)) child = await launch(program, args);
+    },
+    pause: async () => void child.kill('SIGSTOP'),
+    resume: async () => void child.kill('SIGCONT'),
+    remove: async () => {
+      await stop('SIGKILL');
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
