@@ -2,6 +2,8 @@ import { startRedis, stopLater } from '@sluice/testkit';
 import fc from 'fast-check';
 import { makeKeys } from '../../packages/store/dist/keys/keys.js';
 import { connect } from '../../packages/store/dist/redis/connect.js';
+import { limitArgs } from '../../packages/store/dist/script/limits.js';
+import { limits } from '../integration/scripts-world.js';
 import { BothSessions } from './both-sessions.js';
 import type { RealOptions, Scripts } from './real-session.js';
 import { HEARING_NODE } from './session-model.js';
@@ -126,7 +128,13 @@ const sequences = (maxLength: number) =>
 export async function openFuzz(): Promise<Omit<RealOptions, 'scripts'>> {
   const redis = await startRedis({ args: ['--appendonly', 'no', '--save', ''] });
   const keys = makeKeys('fuzz', PARTITIONS);
-  const connection = connect({ url: redis.url }, { onError: () => {}, onReady: () => {} });
+  const connection = connect(
+    { url: redis.url },
+    {
+      ...{ onError: () => {}, onReady: () => {} },
+      limits: limitArgs(limits),
+    },
+  );
   stopLater(() => connection.close());
   const listener = redis.client();
   const channels = Array.from(

@@ -3,6 +3,7 @@ import { type Lease, type Store, streamFields } from '@sluice/store';
 import { eventually, startRedis, stopLater } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
 import { type Connection, connect } from '../../packages/store/dist/redis/connect.js';
+import { limitArgs } from '../../packages/store/dist/script/limits.js';
 import { leaseRenew } from '../../packages/store/dist/script/scripts.js';
 import {
   append,
@@ -27,7 +28,13 @@ describe('a write under a lease', () => {
     const redis = await startRedis({ args: ['--appendfsync', 'no'] });
     client = redis.client();
     store = await openTestStore(redis.url);
-    connection = connect({ url: redis.url }, { onError: noop, onReady: noop });
+    connection = connect(
+      { url: redis.url },
+      {
+        ...{ onError: noop, onReady: noop },
+        limits: limitArgs(limits),
+      },
+    );
     stopLater(() => connection.close());
     await eventually(() => connection.serverId() !== undefined);
   });

@@ -10,7 +10,7 @@ import { makeRates } from './cluster/rates.js';
 import { makeSessionEnds } from './ends/session-ends.js';
 import { makeDamageLog } from './keys/damage.js';
 import { makeKeys } from './keys/keys.js';
-import { type LeaseLimits, makeLeases } from './leases/lease.js';
+import { makeLeases } from './leases/lease.js';
 import { makeManyLeases } from './leases/many-leases.js';
 import { makePermits } from './leases/permits.js';
 import { makeRings } from './leases/ring.js';
@@ -24,8 +24,9 @@ import { makeMemoryWatch } from './redis/memory.js';
 import { checkServer } from './redis/server-check.js';
 import { startFault } from './redis/start-fault.js';
 import { checkRights } from './rights.js';
+import { limitArgs, type StoreLimits } from './script/limits.js';
 import { makeDeadLetters } from './session/dead-letters.js';
-import { type InboxLimits, makeInbox } from './session/inbox.js';
+import { makeInbox } from './session/inbox.js';
 import { makePrincipalBytes } from './session/principal-bytes.js';
 import { makeSessions } from './session/session.js';
 import { makeSessionList } from './session/session-list.js';
@@ -36,7 +37,7 @@ export type StoreOptions = {
   readonly partitions: number;
   readonly durability?: Durability;
   readonly nodeId: string;
-  readonly limits: InboxLimits & LeaseLimits;
+  readonly limits: StoreLimits;
   /** Of all sessions of one principal; 0, the default: no limit. */
   readonly maxBytesPerPrincipal?: number;
   readonly sweepIntervalMs: number;
@@ -69,7 +70,10 @@ export async function openStore(options: StoreOptions) {
       : log.info({ used_bytes, max_bytes }, 'redis has room again'),
   );
   const { calls, stop } = options;
-  const connections = await openConnections({ address, nodeId, keys, memory, calls, stop, log });
+  const connections = await openConnections({
+    ...{ address, nodeId, keys, memory, calls, stop, log },
+    limits: limitArgs(limits),
+  });
   const { commands: connection, channels, pulse, onError } = connections;
   const bulk = makeBulkReads(connections.bulk);
   const sessionEnds = makeSessionEnds(connection, keys, options.sessionEnd);
@@ -107,7 +111,7 @@ export async function openStore(options: StoreOptions) {
     maxBytes: options.maxBytesPerPrincipal ?? 0,
     liveNodes: () => options.liveProcesses?.().length ?? 1,
   });
-  const leases = makeLeases(connection, keys, { bulk, nodeId, limits });
+  const leases = makeLeases(connection, keys, { bulk, nodeId, ttlMs: limits.ttlMs });
   const measure = makeMeasure(connection, keys);
   const pauses = makePauses(connection, keys, { rings, leases });
   const nodes = makeNodes(connection, keys, nodeId);
@@ -124,24 +128,20 @@ export async function openStore(options: StoreOptions) {
     sessionEnds,
     sessions: makeSessions(connection, keys, {
       nodeId,
-      resumeWindowMs: limits.resumeWindowMs,
-      maxEvents: limits.maxEvents,
       processId,
       liveProcesses: options.liveProcesses ?? (() => [processId]),
-      maxLogBytes: limits.maxLogBytes,
       memory,
       bulk,
     }),
     sessionList: makeSessionList(connection, keys),
-    inbox: makeInbox(connection, keys, { rings, limits, memory, bytes }),
-    deadLetters: makeDeadLetters(connection, keys, { rings, limits, memory }),
+    inbox: makeInbox(connection, keys, { rings, memory, bytes }),
+    deadLetters: makeDeadLetters(connection, keys, { rings, memory }),
     leases,
     manyLeases: makeManyLeases(connection, keys, limits),
     pauses,
     nodes,
     sweep: makeSweep(connection, keys, {
       intervalMs: options.sweepIntervalMs,
-      resumeWindowMs: limits.resumeWindowMs,
       leaseTtlMs: limits.ttlMs,
       damage,
     }),

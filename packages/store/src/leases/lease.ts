@@ -16,18 +16,6 @@ export type Lease = {
 /** A Redlock that was taken; becomes a lease with `turn-begin`. */
 export type Claim = { readonly token: string; readonly deadlineMs: number };
 
-export type LeaseLimits = {
-  readonly ttlMs: number;
-  readonly maxAttempts: number;
-  readonly maxHandOvers: number;
-  readonly maxEvents: number;
-  readonly maxLogBytes: number;
-  readonly maxMessages: number;
-  readonly maxSeen: number;
-  readonly maxDead: number;
-  readonly resumeWindowMs: number;
-};
-
 export type TurnEnd = {
   readonly turnId: string;
   readonly nextTurnId: string;
@@ -56,14 +44,14 @@ export type Leases = ReturnType<typeof makeLeases>;
 export type LeaseOptions = {
   readonly bulk: BulkReads;
   readonly nodeId: string;
-  readonly limits: LeaseLimits;
+  readonly ttlMs: number;
 };
 
 /** The executing marker (Redlock) and every write that is made under it. Throws StoreUnavailable. */
 export function makeLeases(
   connection: Connection,
   keys: Keys,
-  { bulk, nodeId, limits }: LeaseOptions,
+  { bulk, nodeId, ttlMs }: LeaseOptions,
 ) {
   const redlock = new Redlock([connection.client], { retryCount: 0, db: connection.db });
   redlock.on('error', () => {}); // every failure also reaches the caller
@@ -77,9 +65,7 @@ export function makeLeases(
       connection.run(scripts.sessionPeek, keys.session(id), {
         id,
         ring,
-        max_attempts: limits.maxAttempts,
-        max_hand_overs: limits.maxHandOvers,
-        ttl: limits.ttlMs,
+        ttl: ttlMs,
       }),
 
     /** Takes the Redlock; undefined when somebody has it. Time counts from before the request (L4). */
@@ -87,10 +73,8 @@ export function makeLeases(
       const sentMs = monotonicMs();
       try {
         const resource = keys.session(id).lease;
-        const lock = await between('lease-acquire', () =>
-          redlock.acquire([resource], limits.ttlMs),
-        );
-        return { token: lock.value, deadlineMs: sentMs + limits.ttlMs };
+        const lock = await between('lease-acquire', () => redlock.acquire([resource], ttlMs));
+        return { token: lock.value, deadlineMs: sentMs + ttlMs };
       } catch {
         return undefined;
       }
@@ -116,12 +100,8 @@ export function makeLeases(
         turn_id: turnId,
         node: nodeId,
         ring,
-        ttl: limits.ttlMs,
+        ttl: ttlMs,
         lease_here: 1,
-        max_attempts: limits.maxAttempts,
-        max_hand_overs: limits.maxHandOvers,
-        max_events: limits.maxEvents,
-        max_log_bytes: limits.maxLogBytes,
       });
     },
 
@@ -129,18 +109,18 @@ export function makeLeases(
     async renew(lease: Lease, deadlineMs: number) {
       const sentMs = monotonicMs();
       const lock = lockOf(lease.id, { token: lease.token, deadlineMs });
-      const extended = await between('lease-extend', () =>
-        redlock.extend(lock, limits.ttlMs),
-      ).catch(() => undefined);
+      const extended = await between('lease-extend', () => redlock.extend(lock, ttlMs)).catch(
+        () => undefined,
+      );
       // Without the Redlock nothing is prolonged; that the session was ended must still be heard (D9).
       const leftMs = Math.max(1, Math.floor(deadlineMs - monotonicMs()));
       const reply = await connection.run(scripts.leaseRenew, keys.session(lease.id), {
         token: lease.token,
         fence: lease.fence,
         id: lease.id,
-        ttl: extended ? limits.ttlMs : leftMs,
+        ttl: extended ? ttlMs : leftMs,
       });
-      return { reply, deadlineMs: extended ? sentMs + limits.ttlMs : deadlineMs };
+      return { reply, deadlineMs: extended ? sentMs + ttlMs : deadlineMs };
     },
 
     /** Logs a batch of stream events; `number` counts the batches of the turn from 1. */
@@ -159,8 +139,6 @@ export function makeLeases(
         turn_id: turnId,
         number,
         batch: JSON.stringify(batch),
-        max_events: limits.maxEvents,
-        max_log_bytes: limits.maxLogBytes,
       });
     },
 
@@ -178,11 +156,6 @@ export function makeLeases(
         content: end.content,
         usage: end.usage,
         trailing: JSON.stringify(end.trailing),
-        max_events: limits.maxEvents,
-        max_log_bytes: limits.maxLogBytes,
-        max_messages: limits.maxMessages,
-        max_seen: limits.maxSeen,
-        max_dead: limits.maxDead,
       });
     },
 
@@ -204,9 +177,6 @@ export function makeLeases(
         how,
         lease_here: 1,
         reason,
-        max_events: limits.maxEvents,
-        max_log_bytes: limits.maxLogBytes,
-        resume_window: limits.resumeWindowMs,
       });
     },
 

@@ -17,7 +17,7 @@ export type ManyLeases = ReturnType<typeof makeManyLeases>;
 export function makeManyLeases(
   connection: Connection,
   keys: Keys,
-  { ttlMs, resumeWindowMs }: { ttlMs: number; resumeWindowMs: number },
+  { ttlMs }: { readonly ttlMs: number },
 ) {
   const about = (partition: number, leases: readonly Lease[]) => ({
     session_prefix: keys.partition(partition).sessionPrefix,
@@ -34,7 +34,7 @@ export function makeManyLeases(
 
     /** Gives those up under which nothing waits. */
     release(partition: number, leases: readonly Lease[]): Promise<scripts.LeaseReleased[]> {
-      const given = { ...about(partition, leases), resume_window: resumeWindowMs };
+      const given = about(partition, leases);
       return connection.run(scripts.leasesRelease, keys.partition(partition), given);
     },
   };

@@ -8,7 +8,6 @@ export type Sweep = ReturnType<typeof makeSweep>;
 
 export type SweepOptions = {
   readonly intervalMs: number;
-  readonly resumeWindowMs: number;
   readonly leaseTtlMs: number;
   readonly damage: Damage;
 };
@@ -40,7 +39,6 @@ export function makeSweep(connection: Connection, keys: Keys, options: SweepOpti
       session_prefix: sessionPrefix,
       owned_prefix: ownedPrefix,
       interval: options.intervalMs,
-      resume_window: options.resumeWindowMs,
       call: makeId('sweep'), // made before the first try: a repeat gets the same rings
       horizon: isAll ? 0 : latestMs,
     });

@@ -2,6 +2,7 @@ import { betweenFailpoints, monotonicMs, type RedisMetrics, sleep } from '@sluic
 import type { Redis } from 'ioredis';
 import { nameDamage } from '../script/damaged-key.js';
 import type { PlainCall } from '../script/failpoints.js';
+import type { LimitArgs } from '../script/limits.js';
 import { decodeReply, type Script } from '../script/script.js';
 import * as scripts from '../script/scripts.js';
 import type { RedisAddress } from './address.js';
@@ -25,7 +26,8 @@ export type Connection = {
   run<K extends string, A extends string, R>(
     script: Script<K, A, R>,
     keys: Readonly<Record<K, string>>,
-    args: Readonly<Record<Exclude<A, 'server'>, string | number>>,
+    args: Readonly<Record<Exclude<A, 'server' | keyof LimitArgs>, string | number>> &
+      Readonly<Partial<Record<A & keyof LimitArgs, number>>>,
   ): Promise<R>;
   /** Runs plain commands under the same error rules, without repeats. `name` is their failpoint. */
   ask<T>(command: (client: Redis) => Promise<T>, name?: PlainCall): Promise<T>;
@@ -37,6 +39,8 @@ export type ConnectionOptions = {
   readonly name?: string;
   /** How calls fare, by the name of their script or command; nobody is told when it is left out. */
   readonly calls?: RedisMetrics | undefined;
+  /** Each script gets those that it asks for, unless its call names others. */
+  readonly limits: LimitArgs;
   onError(error: Error): void;
   onReady(): void;
 };
@@ -141,7 +145,10 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
         if (serverId === undefined && (tried === 1 || !(await isReady()))) {
           return fail(script.name, unreachable());
         }
-        const parameters = parametersOf(script, { keys, args, server: serverId ?? '' });
+        const parameters = parametersOf(script, {
+          ...{ keys, server: serverId ?? '' },
+          args: { ...events.limits, ...args },
+        });
         const sentMs = monotonicMs();
         let reply: unknown;
         try {

@@ -8,6 +8,7 @@ import {
 } from '@sluice/runtime';
 import type { Redis } from 'ioredis';
 import type { Keys } from '../keys/keys.js';
+import type { LimitArgs } from '../script/limits.js';
 import type { RedisAddress } from './address.js';
 import { type Channels, makeChannels } from './channels.js';
 import { type ConnectionPart, connectionName, openForRings, openPatient } from './clients.js';
@@ -28,6 +29,7 @@ const BULK_MS = 2_000;
 const COPY_WAIT_MS = 1_000;
 
 export type ConnectionsOptions = {
+  readonly limits: LimitArgs;
   readonly address: RedisAddress;
   readonly nodeId: string;
   readonly keys: Keys;
@@ -77,6 +79,7 @@ export async function openConnections(options: ConnectionsOptions): Promise<Conn
       onError,
       onReady,
       calls: options.calls,
+      limits: options.limits,
     });
   const commands = forCalls('commands', () => log.debug('redis connected'));
   const bulk = forCalls('bulk', () => {});

@@ -71,7 +71,7 @@ export type DeadLetters = ReturnType<typeof makeDeadLetters>;
 export function makeDeadLetters(
   connection: Connection,
   keys: Keys,
-  { rings, limits, memory }: Omit<InboxOptions, 'bytes'>,
+  { rings, memory }: Omit<InboxOptions, 'bytes'>,
 ) {
   /** A letter's id in its parts; undefined: no id of a letter, or not one of `principal`. */
   function parse(letterId: string, principal: string | undefined) {
@@ -129,10 +129,6 @@ export function makeDeadLetters(
         node_channel: keys.nodeChannelPrefix(keys.partitionOf(id)),
         id,
         message_id: messageId,
-        max_inbox: limits.maxInbox,
-        max_inbox_bytes: limits.maxInboxBytes,
-        max_events: limits.maxEvents,
-        max_log_bytes: limits.maxLogBytes,
         wakes_counted: 1,
         call: makeId('retry'), // made before the first try: a repeat gets the same message
       });

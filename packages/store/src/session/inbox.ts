@@ -40,19 +40,8 @@ export type Appended =
     }
   | ({ readonly kind: 'duplicate' } & Kept);
 
-export type InboxLimits = {
-  readonly maxInbox: number;
-  readonly maxInboxBytes: number;
-  readonly maxEvents: number;
-  readonly maxLogBytes: number;
-  readonly maxMessages: number;
-  readonly maxSeen: number;
-  readonly resumeWindowMs: number;
-};
-
 export type InboxOptions = {
   readonly rings: Rings;
-  readonly limits: InboxLimits;
   readonly memory: Pick<MemoryWatch, 'isFull'>;
   readonly bytes: PrincipalBytes;
 };
@@ -63,7 +52,7 @@ export type Inbox = ReturnType<typeof makeInbox>;
 export function makeInbox(
   connection: Connection,
   keys: Keys,
-  { rings, limits, memory, bytes }: InboxOptions,
+  { rings, memory, bytes }: InboxOptions,
 ) {
   return {
     /**
@@ -84,10 +73,6 @@ export function makeInbox(
         message_id: message.messageId,
         body,
         mode: message.mode,
-        max_inbox: limits.maxInbox,
-        max_inbox_bytes: limits.maxInboxBytes,
-        max_events: limits.maxEvents,
-        max_log_bytes: limits.maxLogBytes,
         wakes_counted: 1,
         call: makeCallId(),
         turn_id: makeId('turn'),
@@ -117,10 +102,6 @@ export function makeInbox(
         channel: keys.channel(id),
         id,
         message_id: messageId,
-        max_events: limits.maxEvents,
-        max_log_bytes: limits.maxLogBytes,
-        max_seen: limits.maxSeen,
-        resume_window: limits.resumeWindowMs,
       });
     },
 
@@ -140,11 +121,6 @@ export function makeInbox(
         call: callId,
         message_id: messageId,
         reason,
-        max_events: limits.maxEvents,
-        max_log_bytes: limits.maxLogBytes,
-        max_messages: limits.maxMessages,
-        max_seen: limits.maxSeen,
-        resume_window: limits.resumeWindowMs,
       });
       if (reply.kind === 'aborted' && reply.ring !== '') rings.ring(id, reply.ring);
       return reply;

@@ -7,7 +7,7 @@ import { decodeRecords, type LogPage } from './event-log.js';
 import type { SessionOptions, SessionRef } from './session-ref.js';
 
 /** A session that nobody ever sent a message to goes this long after its last connection. */
-const UNUSED_WINDOW_MS = 5 * 60_000;
+export const UNUSED_WINDOW_MS = 5 * 60_000;
 /**
  * Of the log, beside the answer to an attach: most clients that come back have missed less. It goes over the
  * connection for commands, so that `ATTACHES_AT_ONCE` of them must not hold up a renewal.
@@ -41,16 +41,9 @@ export type Attached = (scripts.AttachReply & { kind: 'attached' }) & {
 };
 export type AttachAnswer = Exclude<scripts.AttachReply, { kind: 'attached' }> | Attached;
 
-/** How long a session is kept that nobody is attached to, in ms. */
-export const windowsOf = ({ resumeWindowMs }: Pick<SessionOptions, 'resumeWindowMs'>) => ({
-  unused_window: UNUSED_WINDOW_MS,
-  resume_window: resumeWindowMs,
-});
-
 /** Binds connections to sessions. Throws StoreUnavailable, and CallerGone. */
 export function makeAttach(connection: Connection, keys: Keys, options: SessionOptions) {
   const attaches = new Lane({ atOnce: ATTACHES_AT_ONCE });
-  const windows = windowsOf(options);
 
   return async (request: AttachRequest): Promise<AttachAnswer> => {
     const id = sessionKeyId(request.principal, request.sessionId);
@@ -72,7 +65,7 @@ export function makeAttach(connection: Connection, keys: Keys, options: SessionO
       wakes_counted: 1,
       metadata: create ? JSON.stringify(request.metadata ?? {}) : '',
       page_bytes: request.withPage ? ATTACH_PAGE_BYTES : 0,
-      ...windows,
+      unused_window: UNUSED_WINDOW_MS,
     };
     const reply = await attaches.run(
       request.principal,

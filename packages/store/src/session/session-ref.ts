@@ -8,9 +8,6 @@ export type SessionOptions = {
   readonly nodeId: string;
   /** Names the process that the node is now. */
   readonly processId: string;
-  readonly resumeWindowMs: number;
-  readonly maxEvents: number;
-  readonly maxLogBytes: number;
   readonly memory: Pick<MemoryWatch, 'isFull'>;
   readonly bulk: BulkReads;
   /** Processes that beat, this one included. */

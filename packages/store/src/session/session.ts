@@ -8,7 +8,7 @@ import * as scripts from '../script/scripts.js';
 import { type LogPage, type LogRange, readLog } from './event-log.js';
 import { decodeHistory, type HistoryPlace, lineStart, placeOf } from './history-line.js';
 import { decodeEntry } from './inbox-entry.js';
-import { makeAttach, windowsOf } from './session-attach.js';
+import { makeAttach, UNUSED_WINDOW_MS } from './session-attach.js';
 import { type Patched, patchMetadata } from './session-metadata.js';
 import type { SessionOptions, SessionRef } from './session-ref.js';
 
@@ -64,8 +64,6 @@ export type Sessions = ReturnType<typeof makeSessions>;
 
 /** Reading, attaching to and ending sessions. Throws StoreUnavailable when Redis is away. */
 export function makeSessions(connection: Connection, keys: Keys, options: SessionOptions) {
-  const windows = windowsOf(options);
-
   return {
     attach: makeAttach(connection, keys, options),
 
@@ -138,7 +136,10 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
 
     touch(ref: SessionRef): Promise<string> {
       const id = sessionKeyId(ref.principal, ref.sessionId);
-      return connection.run(scripts.sessionTouch, keys.session(id), { id, ...windows });
+      return connection.run(scripts.sessionTouch, keys.session(id), {
+        id,
+        unused_window: UNUSED_WINDOW_MS,
+      });
     },
 
     /** Notes how far the connections of this process that track no cursor were served (E10). */
@@ -165,8 +166,6 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
         node: options.nodeId,
         reason: by.reason,
         reason_code: by.reasonCode,
-        max_events: options.maxEvents,
-        max_log_bytes: options.maxLogBytes,
       });
       return reply.kind === 'ended' ? reply.record : undefined;
     },
