@@ -293,6 +293,20 @@ describe('docs/internals/spec.md', () => {
   });
 });
 
+describe('docs/glossary.md', () => {
+  const rows = read('docs/glossary.md')
+    .split('\n')
+    .filter((line) => /^\| (?!term \||---)/.test(line))
+    .map((line) => line.split(' | '));
+
+  it('has four cells in each row, and names files that exist', () => {
+    expect(rows.length).toBeGreaterThan(100);
+    expect(rows.filter((cells) => cells.length !== 4).map(([term]) => term)).toEqual([]);
+    const named = rows.flatMap((cells) => [...(cells[3] ?? '').matchAll(/`([^ `]+)`/g)]);
+    expect(named.map(([, name = '']) => name).filter((name) => !isSource(name))).toEqual([]);
+  });
+});
+
 describe('docs/operate/security.md', () => {
   const rows = read('docs/operate/security.md')
     .split('\n')
