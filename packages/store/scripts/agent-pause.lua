@@ -1,4 +1,4 @@
--- Pauses an agent, or lets it go on: the number that counts. Partitions have copies (`pause-copy`).
+-- Pauses or resumes an agent: changes its pause number, the one that counts. Partitions have copies (`pause-copy`).
 -- KEYS: paused_agents
 -- ARGV: agent pause known
 -- REPLY: set <number>

@@ -1,5 +1,5 @@
--- What the sessions of a principal in one partition have: inboxes, logs and what only histories have, in bytes; changes
--- nothing (run as EVALSHA_RO).
+-- Returns the bytes that a principal's sessions keep in one partition: inboxes, logs, and texts that only the history
+-- holds. Read-only (run as EVALSHA_RO).
 -- KEYS: owned
 -- ARGV: session_prefix
 -- REPLY: measured <bytes>

@@ -1,4 +1,4 @@
--- Removes a SESSION_END record that the global stream has.
+-- Removes a SESSION_END record that was copied to the global stream.
 -- KEYS: ends
 -- ARGV: record
 -- REPLY: copied

@@ -1,4 +1,4 @@
--- Logs what a running turn streams; `number` counts the calls of the turn, a repeat is answered only.
+-- Logs what a running turn streams. `number` counts the calls of the turn from 1; a repeated number logs nothing.
 -- KEYS: state events messages
 -- ARGV: token fence server channel turn_id number batch max_events max_log_bytes
 -- REPLY: fenced | appended <cursor> <abort>

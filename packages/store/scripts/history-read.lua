@@ -1,5 +1,5 @@
--- The newest lines of the history that fit `max_bytes`, and always the newest one, oldest first; changes
--- nothing (run as EVALSHA_RO).
+-- Returns the newest lines of the history that fit `max_bytes`, at least one, oldest first. Read-only (run as
+-- EVALSHA_RO).
 -- KEYS: messages events
 -- ARGV: max_bytes
 -- REPLY: read <lines>

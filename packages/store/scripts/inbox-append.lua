@@ -1,5 +1,5 @@
--- Accepts a message: dedupe, limits, inbox, log, and who must be told (a ring, or a live holder, whose turn it
--- begins when that lingers).
+-- Accepts a message: dedupe, limits, inbox, log. Then it tells a live holder, or draws a ring. If the holder lingers,
+-- the turn of the message begins here.
 -- KEYS: state inbox events messages seen lease pending paused_agents
 -- ARGV: server channel node_channel id message_id body mode max_inbox max_inbox_bytes max_events max_log_bytes
 --       wakes_counted call turn_id

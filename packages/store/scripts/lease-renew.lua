@@ -1,4 +1,4 @@
--- Moves the end of the lease; tells the holder of an abort, and of a message, that it did not hear.
+-- Extends the lease. The reply tells the holder of an abort or a message whose publication it may have missed.
 -- KEYS: state inbox held
 -- ARGV: token fence id ttl
 -- REPLY: fenced | ended | renewed <abort> <something waits>

@@ -1,5 +1,5 @@
--- Gives up leases of one partition under which nothing waits, each for itself: one that is refused, or whose keys
--- are damaged, keeps no other from it.
+-- Gives up leases of one partition whose inbox is empty. Each is checked by itself: one that is refused, or whose keys
+-- are damaged, does not stop the others.
 -- KEYS: held
 -- ARGV: session_prefix leases resume_window
 -- REPLY: looked <fenced | more | damaged <why> | released, of each>
@@ -23,12 +23,12 @@ for at, entry in ipairs(cjson.decode(leases)) do
   local done, answer = pcall(look, own, entry[2], entry[3])
   if not done then answer = { 'damaged', type(answer) == 'table' and answer.err or tostring(answer) } end
   if answer[1] == 'released' then
-    redis.call('HDEL', own .. ':state', 'holder', 'token') -- first: a Redis that is full takes it, and then the rest
+    redis.call('HDEL', own .. ':state', 'holder', 'token') -- first: a full Redis allows it, and then the rest
     redis.call('HSET', own .. ':state', 'released', entry[2] .. ' ' .. entry[3],
       'released_ring', '', 'released_end', '', 'lease_until', 0)
     if answer[2] then redis.call('DEL', own .. ':lease') end
     redis.call('ZREM', held, entry[1])
-    for _, key in ipairs({ 'state', 'inbox', 'events', 'messages', 'seen' }) do -- expiry is whole
+    for _, key in ipairs({ 'state', 'inbox', 'events', 'messages', 'seen' }) do -- all at one moment
       redis.call('PEXPIREAT', own .. ':' .. key, int(now + resume_window))
     end
     log_compact(own .. ':events', answer[3], answer[4])

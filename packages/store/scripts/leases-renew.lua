@@ -1,6 +1,6 @@
--- Moves the ends of leases of one partition. Each is looked at for itself: one that is refused, or whose keys are
--- damaged, keeps no other from it. The Redlock is extended in the same step while its key is still this lease's,
--- which is sound for a single Redlock instance only.
+-- Extends leases of one partition. Each is checked by itself: one that is refused, or whose keys are damaged, does not
+-- stop the others. The Redlock is extended in the same step if its key still has this lease's token. That is sound
+-- with a single Redlock instance only.
 -- KEYS: held
 -- ARGV: session_prefix leases ttl
 -- REPLY: looked <fenced | ended | unlocked | damaged <why> | renewed <abort> <something waits>, of each>
@@ -11,7 +11,7 @@ local function look(own, token, fence)
   local read = redis.call('HMGET', own .. ':state', 'token', 'fence', 'ended', 'abort', 'cursor')
   local s = { token = read[1], fence = read[2] }
 --@include fence
-  if fenced and not read[5] then -- the session is gone, and leaves nobody in the way of the next one
+  if fenced and not read[5] then -- the session is gone: its Redlock must not block the next one
     if redis.call('GET', own .. ':lease') == token then redis.call('DEL', own .. ':lease') end
     return { 'ended' }
   end
@@ -25,7 +25,7 @@ for at, entry in ipairs(cjson.decode(leases)) do
   local done, answer = pcall(look, own, entry[2], entry[3])
   if not done then answer = { 'damaged', type(answer) == 'table' and answer.err or tostring(answer) } end
   if answer[1] == 'renewed' then
-    redis.call('PEXPIRE', own .. ':lease', ttl) -- first: a Redis that is full takes it, and then the rest
+    redis.call('PEXPIRE', own .. ':lease', ttl) -- first: a full Redis allows it, and then the rest
     redis.call('HSET', own .. ':state', 'lease_until', int(now + ttl), 'lease_ttl', ttl)
     table.insert(moved, entry[1])
   end

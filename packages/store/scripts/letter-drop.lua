@@ -1,4 +1,4 @@
--- Deletes a dead letter, for somebody who has seen it.
+-- Deletes a dead letter on request.
 -- KEYS: letters dead dead_owned letter_call
 -- ARGV: id message_id call
 -- REPLY: not_found | dropped

@@ -1,5 +1,5 @@
--- Events of the log behind `after`: up to `count`, and no more than `max_bytes` but for the first one;
--- changes nothing (run as EVALSHA_RO).
+-- Returns events of the log after seq `after`: at most `count`, and at most `max_bytes` unless the first one alone is
+-- larger. Read-only (run as EVALSHA_RO).
 -- KEYS: state events
 -- ARGV: after count max_bytes
 -- REPLY: not_found | page <epoch> <head> <epoch before> <epoch from> <bytes> <records of events>

@@ -1,4 +1,4 @@
--- Takes a message that was not started out of the inbox, with outcome `cancelled`.
+-- Removes a message that was not started from the inbox; its outcome is `cancelled`.
 -- KEYS: state inbox events messages seen
 -- ARGV: server channel id message_id max_events max_log_bytes max_seen resume_window
 -- REPLY: not_found | not_pending | cancelled

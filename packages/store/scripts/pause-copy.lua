@@ -1,4 +1,4 @@
--- Brings the pause of an agent, or its end, to a partition, where the scripts of sessions read it.
+-- Copies an agent's pause number to a partition, where the scripts of its sessions read it.
 -- KEYS: paused_agents
 -- ARGV: agent number
 -- REPLY: copied

@@ -1,6 +1,6 @@
--- How much waits in a partition, and since when: of at most 100 of the sessions that are listed, so that the work of
--- one call is bounded; of more, so many sessions are taken to have work as among these. A session is as old as the
--- head of its inbox; one that is paused waits for its operator, and is not late.
+-- Measures how much waits in a partition, and since when. At most 100 listed sessions are looked at, so that a call is
+-- bounded; how many others have work is estimated from these. A session is as old as the head of its inbox. A paused
+-- session waits for its operator and does not count as late.
 -- KEYS: pending paused_agents
 -- ARGV: session_prefix
 -- REPLY: measured <sessions> <messages> <ms since the oldest head was accepted>

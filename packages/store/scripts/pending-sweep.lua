@@ -1,14 +1,14 @@
--- Finds sessions with work that may begin and no live holder, and SESSION_END records that nobody
--- copied; strikes sessions that have expired off the listings, and deletes dead letters too old. What is
--- damaged is set aside and named: a session for a minute, a list until the next look.
+-- Finds sessions whose work may begin and that have no live holder, and SESSION_END records that were not copied.
+-- Removes expired sessions from the listings, and deletes dead letters that are too old. Damaged data is set aside and
+-- named: a session for a minute, a list until the next sweep.
 -- KEYS: pending held swept ends sessions dead paused_agents
 -- ARGV: session_prefix owned_prefix interval resume_window call horizon
 -- REPLY: early | swept <id ring ...> <SESSION_END records> <in how many ms the next is due, '' for none>
 --        <now> <where why ...>
 -- RULES: T5 T7 L6 C1 C2 D4 B1 P2 P3
 local BACKOFF_MAX, MEMBERS, BLOCKS, ANSWER_KEPT = 60000, 100, 5, 5000
-local RETRY_RUNG = 2000 -- its own ring has so long to be answered
-local LETTER_KEPT = 30 * 24 * 3600 * 1000 -- a person had a month to look at it
+local RETRY_RUNG = 2000 -- time for the retry's own ring to be answered
+local LETTER_KEPT = 30 * 24 * 3600 * 1000 -- a person has a month to look at it
 --@include clock
 --@include live
 --@include pause
@@ -58,12 +58,12 @@ local function look(id)
     table.insert(rings, ring)
   end
 end
--- Nothing is due so late: the clock was set back, and what is due by the old one is due now.
+-- Nothing is due later than in `horizon` ms: such an entry was written before the clock was set back, and is due now.
 for _, listing in ipairs({ pending, held }) do
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', listing, '(' .. now + horizon, '+inf',
     'LIMIT', 0, 10 * MEMBERS)) do redis.call('ZADD', listing, now, id) end
 end
--- Whoever has work does not wait behind those that are only to be struck off.
+-- Sessions with work do not wait for those that are only removed from the list.
 for _ = 1, BLOCKS do
   local due = redis.call('ZRANGEBYSCORE', pending, '-inf', now, 'LIMIT', 0, MEMBERS)
   for _, id in ipairs(due) do
@@ -73,7 +73,7 @@ for _ = 1, BLOCKS do
 end
 --@include sweep-lists
 local due = next_due()
-if #rings + #overdue > 0 then -- else a repeat finds as little, and an idle cluster writes nothing
+if #rings + #overdue > 0 then -- else a repeat finds nothing either, and an idle cluster writes nothing
   local found = { call, now_text, cjson.encode({ rings, due }) }
   redis.call('SET', swept, table.concat(found, ' '), 'PX', math.floor(interval) + ANSWER_KEPT)
 end

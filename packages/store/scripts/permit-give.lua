@@ -1,4 +1,4 @@
--- Gives a permit back and answers who has waited longest for one, '' for nobody.
+-- Gives a permit back and returns the id of the session that has waited longest for one, '' for none.
 -- KEYS: permits waiting
 -- ARGV: holder
 -- REPLY: given <id>

@@ -1,4 +1,4 @@
--- Moves the expiry of permits that are still used.
+-- Extends permits that are still in use.
 -- KEYS: permits
 -- ARGV: holders ttl
 -- REPLY: kept

@@ -1,6 +1,6 @@
--- Takes one of `most` permits to run a turn, of those that an agent or a principal has in the cluster.
--- Who finds none is noted as waiting until it asks again. A permit that is not kept expires. One that ends later
--- than its TTL allows, the last word of its holder, was written before the clock of Redis was set back (L6).
+-- Takes one of the `most` permits to run turns that an agent or a principal has in the cluster. A session that gets
+-- none is noted as waiting, for 10 s at a time. A permit expires unless it is kept. One that ends later than its TTL
+-- (the last word of its holder) allows was written before the clock of Redis was set back (L6).
 -- KEYS: permits waiting
 -- ARGV: holder id most ttl
 -- REPLY: taken | full <number waiting>

@@ -1,7 +1,6 @@
--- Draws tokens from a bucket that holds `burst` and is full again `fill` ms after it was empty. It gives
--- what there is, up to `want`; the wait is 0, or the time after which asking again is worth while.
--- A repeat whose first reply was lost gets the same answer; if others drew in between it draws a second
--- time, and the limit is stricter by that portion.
+-- Draws up to `want` tokens from a bucket that holds `burst` and is full again `fill` ms after it was empty. The wait
+-- is 0 if all were there, else the ms after which asking again is worth while. A repeat gets the first answer. If
+-- others drew in between, it draws a second time, and the limit is stricter by that portion.
 -- KEYS: bucket
 -- ARGV: call want burst fill
 -- REPLY: drawn <tokens> <wait>
@@ -17,7 +16,7 @@ local tokens = math.min(most, (s[1] or most) + since * most / full)
 local drawn = math.min(tonumber(want), math.floor(tokens))
 tokens = tokens - drawn
 local wait = 0
-if drawn < tonumber(want) then -- for the next token, and for some more unless they would overflow
+if drawn < tonumber(want) then -- until the next token, and at least PAUSE, unless the bucket is full sooner
   wait = math.ceil(math.max((1 - tokens) * fill / most, math.min(PAUSE, fill)))
 end
 redis.call('HSET', bucket, 'tokens', string.format('%.6f', tokens), 'at', string.format('%d', micros),

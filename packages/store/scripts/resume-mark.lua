@@ -1,5 +1,5 @@
--- Notes how far the connections of a process that track no cursor have been served: the `lowest` of those
--- that are attached ('': stays as it is, 'none': there are none), and the one that has just detached.
+-- Notes up to which seq the connections of a process that track no cursor were served: the `lowest` of the attached
+-- ones ('': unchanged, 'none': there are none), and that of the one that has just `detached` ('': none has).
 -- KEYS: state
 -- ARGV: process lowest detached
 -- REPLY: not_found | marked

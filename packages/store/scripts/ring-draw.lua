@@ -1,5 +1,5 @@
--- A new number for a ring that is delayed, passed on or due since an agent goes on, so that no older job
--- can swallow it; none for a session that is paused.
+-- Draws a new number for a ring that is delayed, passed on, or due because an agent was resumed: no older job can
+-- swallow it then. A session that is paused or has no work gets none.
 -- KEYS: state inbox pending paused_agents
 -- ARGV: id delay call
 -- REPLY: none | drawn <ring>

@@ -1,4 +1,4 @@
--- Binds a connection to a session, creating it when there is none, and finds where replay begins.
+-- Binds a connection to a session, which it creates if there is none, and finds where replay begins.
 -- KEYS: state inbox events messages seen sessions owned paused_agents
 -- ARGV: server id agent principal session_id create since known_epoch connection process
 --       live_processes node_channel wakes_counted metadata page_bytes unused_window resume_window

@@ -1,4 +1,4 @@
--- One line of a listing: whose session it is, and what it does now; changes nothing (run as EVALSHA_RO).
+-- Returns one line of a listing: whose session it is, and what it is doing. Read-only (run as EVALSHA_RO).
 -- KEYS: state inbox paused_agents
 -- ARGV:
 -- REPLY: not_found | described <now> <state: fields of interest> <pending> <paused>

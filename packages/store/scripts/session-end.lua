@@ -1,11 +1,11 @@
--- Ends a session: aborts the running turn, cancels what waits, records SESSION_END; what is left is
--- a tombstone with the log, for readers that have not seen the end yet.
+-- Ends a session: aborts the running turn, cancels waiting messages, records SESSION_END. A tombstone with the log
+-- stays for a minute, for readers that have not seen the end yet.
 -- KEYS: state inbox events messages seen lease pending sessions owned ends end_call
 -- ARGV: server channel node_channel id node reason reason_code max_events max_log_bytes
 -- REPLY: not_found | ended <SESSION_END record>
 -- RULES: S2 D4 D9 C4
 local TOMBSTONE_MS = 60000
--- Not in the state: a new session under this id would take it along, and be ended by the repeat.
+-- Not in the state: a new session under this id deletes that, and the repeat would end the new session.
 local recorded = redis.call('GET', end_call)
 if recorded then return { 'ended', recorded } end
 --@include clock

@@ -1,6 +1,6 @@
--- Is there work that may begin, and is anybody at it? Drops the ring that asks when it is needless.
--- What ends later than it was meant to was written before the clock of Redis was set back, and ends that time
--- from now: a lease with its Redlock, unless its holder lives and renews it; a Redlock that became no lease; a wait.
+-- Returns whether a session has work that may begin, and who holds it. Forgets the ring that asks if it is not needed.
+-- A lease, a Redlock or a wait that ends later than its length allows was written before the clock of Redis was set
+-- back: it is cut to that length from now. (A live holder renews its lease after that.)
 -- KEYS: state inbox pending paused_agents lease
 -- ARGV: id ring max_attempts max_hand_overs ttl
 -- REPLY: none | held <holder> | paused | waits <ms, '' for any ring but the last one>
@@ -38,7 +38,7 @@ if stands_still(s) then
   if is_last_ring then put('ring_mark', false) end
   return answer('paused')
 end
-local wait = retry_wait(s) -- a ring that comes too early goes round again
+local wait = retry_wait(s) -- a ring that comes too early is delayed again
 if wait > 0 then
   if tonumber(s.retry_at) > now + wait then put('retry_at', now + wait) end
   return answer('waits', is_last_ring and int(wait) or '')

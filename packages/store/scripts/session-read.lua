@@ -1,5 +1,5 @@
--- A session at one moment, with the head of its inbox and the newest page of its history or one further
--- back; changes nothing (run as EVALSHA_RO).
+-- Returns a session at one moment, with the head of its inbox and one page of its history: the newest, or the one
+-- before the line `before`. Read-only (run as EVALSHA_RO).
 -- KEYS: state inbox events messages paused_agents
 -- ARGV: before count max_bytes inbox_bytes
 -- REPLY: not_found | read <now> <state: field value ...> <inbox> <messages> <older> <oldest>
@@ -11,7 +11,7 @@ local BLOCK = 16
 --@include lines
 --@include lines-fill
 if not s.agent or s.ended then return { 'not_found' } end
-local fields = {} -- those that readers need; resume marks and answers of calls stand beside them
+local fields = {} -- only those that readers need: the state also has resume marks and answers of calls
 for name, value in pairs({ principal = s.principal, holder = s.holder, lease_until = s.lease_until,
   hand_overs = s.hand_overs, abort = s.abort, ring_mark = s.ring_mark, session_id = s.session_id,
   agent = s.agent, created_at = s.created_at, last_activity = s.last_activity, epoch = s.epoch,
@@ -25,7 +25,7 @@ for name, value in pairs({ principal = s.principal, holder = s.holder, lease_unt
 end
 local first = redis.call('XRANGE', events, '-', '+', 'COUNT', 1)[1]
 
--- The first entry always, then as many as fit.
+-- Always the first entry, then as many as fit.
 local pending, length, inbox_taken = {}, redis.call('LLEN', inbox), 0
 local function take_entry(entry)
   inbox_taken = inbox_taken + #entry
@@ -43,7 +43,7 @@ for from = 0, length - 1, BLOCK do
   if not take_entries(redis.call('LRANGE', inbox, from, from + BLOCK - 1)) then break end
 end
 
--- Walks back from the newest, in blocks: `before` is how a line begins, the page ends in front of it.
+-- Walks back from the newest line, in blocks. The page ends before the line that begins with `before`.
 local taken, bytes, older, found = {}, 0, 0, before == ''
 local function take(line)
   if #taken == tonumber(count) or #taken > 0 and bytes + line_bytes(line) > tonumber(max_bytes) then

@@ -1,4 +1,4 @@
--- Counts the sessions of a principal in one partition; strikes those that have expired off the listings.
+-- Counts the sessions of a principal in one partition, and removes expired ones from the listings.
 -- KEYS: owned sessions
 -- ARGV: session_prefix
 -- REPLY: counted <number>

@@ -1,6 +1,6 @@
--- Stops one message: the one that is named, else the head. A started head that a live holder runs is
--- marked, and its holder told; every other message gets its outcome `aborted` here, without the agent.
--- A call that is repeated gets its first answer, and stops nothing else.
+-- Aborts one message: the named one, or the head if none is named. If a live holder runs it, it is marked and the
+-- holder is told. Any other message gets its outcome `aborted` here, without the agent. A repeated call gets its first
+-- answer, and aborts nothing else.
 -- KEYS: state inbox events messages seen pending paused_agents
 -- ARGV: server channel node_channel id call message_id reason max_events max_log_bytes max_messages
 --       max_seen resume_window
@@ -66,7 +66,7 @@ end
 history_reply(cursor, { reason })
 history_save(lines)
 for _, field in ipairs({ 'last_activity', 'committed_at' }) do put(field, now) end
-if begun then -- its last holder is gone, and finds its fence refused should it come back
+if begun then -- its last holder is gone; if it comes back, its fence is refused
   head_forget()
   for _, field in ipairs({ 'holder', 'token' }) do put(field, false) end
 end

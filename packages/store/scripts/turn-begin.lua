@@ -1,4 +1,4 @@
--- Starts the turn of the message at the head: takes the lease (new fence) or goes on under it.
+-- Starts the turn of the message at the head: takes the lease (new fence), or goes on under the one that is held.
 -- KEYS: state inbox events messages lease pending held paused_agents
 -- ARGV: server channel id token fence turn_id node ring ttl lease_here max_attempts max_hand_overs
 --       max_events max_log_bytes
@@ -21,7 +21,7 @@ if holding and s.turn_id == turn_id then return head_reply(s.turn_word) end -- i
 if (s.fence or '0') ~= fence or s.ended then return { 'refused', 'fence' } end
 if not holding and lease_lives(s) then return { 'refused', 'held' } end
 if lease_here == '1' and redis.call('GET', lease) ~= token then return { 'refused', 'lease' } end
-if holding and s.batch then return head_reply(s.turn_word) end -- its message has begun it
+if holding and s.batch then return head_reply(s.turn_word) end -- `inbox-append` has begun it
 local first = redis.call('LINDEX', inbox, 0)
 if not first then return { 'empty' } end
 if stands_still(s) then return { 'refused', 'paused' } end
@@ -35,7 +35,7 @@ if not holding then
   put('cut', s.handed or '')
   put('fence', int(math.max(tonumber(fence) + 1, now)))
 end
-local again = s.batch ~= false -- started before, by somebody who died, gave up or let it wait
+local again = s.batch ~= false -- started before, by a holder that died, gave up or let it wait
 local attempt, cuts, word = attempts_next()
 if not again then head_start(turn_id, first) end
 put('token', token)

@@ -14,7 +14,7 @@ if fenced then return { 'fenced' } end
 --@include seen
 --@include history
 --@include pause
-if s.last_turn == turn_id then -- its reply was lost; the next turn began with it, or with a message since
+if s.last_turn == turn_id then -- its reply was lost; it has begun the next turn, or a later message has
   if s.batch then return head_reply('next') end
   return { redis.call('LLEN', inbox) == 0 and 'idle' or 'more' }
 end
@@ -24,7 +24,7 @@ local batch, lines, ids = redis.call('LRANGE', inbox, 0, s.batch), redis.call('L
   redis.call('ZCARD', seen)
 local next_first = table.remove(batch, s.batch + 1)
 local begins = next_first and fetch == '1' and not is_paused(s)
-local listings = { sessions, owned } -- by activity, to the minute
+local listings = { sessions, owned } -- moved at most once a minute
 if math.floor((s.committed_at or 0) / 60000) == math.floor(now / 60000) then listings = {} end
 if status == 'dead_lettered' then listings = { sessions, owned, letters, dead, dead_owned } end
 for _, key in ipairs(listings) do redis.call('ZCARD', key) end -- read before anything is written

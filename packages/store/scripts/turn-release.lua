@@ -1,6 +1,6 @@
--- Gives the lease up. `yield`: others come first; `hand_over`: another node goes on at once; `force`: the running
--- turn was aborted by the drain deadline, its message stays at the head. A turn that its message began and that was
--- not run is as if not begun, unless it is to be aborted: then the next holder does that.
+-- Gives the lease up. `yield`: other sessions go first; `hand_over`: another node goes on at once; `force`: the drain
+-- deadline aborted the running turn, its message stays at the head. A turn that `inbox-append` began and that never ran
+-- counts as not begun, unless an abort was promised: then the next holder aborts it.
 -- KEYS: state inbox events messages seen lease pending paused_agents ends
 -- ARGV: token fence server channel id node how lease_here reason max_events max_log_bytes resume_window
 -- REPLY: fenced | released | handed <ring> <SESSION_END record>, '' each for none
@@ -33,7 +33,7 @@ if first then
     put('hand_overs', tonumber(s.hand_overs or 0) + 1)
     put('handed', 1)
     put('handed_at', now)
-  elseif how ~= 'yield' then -- it stands still since the last commit, or since the head came
+  elseif how ~= 'yield' then -- it has stood still since the last commit, or since the head came
     put('handed_at', math.max(tonumber(s.committed_at or 0), tonumber(string.match(first, '^%S+ (%d+)'))))
   end
   if s.batch and how ~= 'force' then

@@ -1,11 +1,11 @@
--- Ends an attempt without an outcome: the agent calls its failure one that passes (`failed`), or its process
--- died (`cut`). The lease is given up, and the head waits for `retry_at` without a holder.
+-- Ends an attempt without an outcome: the agent says that its failure will pass (`failed`), or its process died
+-- (`cut`). The lease is given up, and the head waits until `retry_at` without a holder.
 -- KEYS: state lease pending
 -- ARGV: token fence id turn_id lease_here how delay retry_for
 -- REPLY: fenced | spent | aborted <reason> | waiting <ring>
 -- RULES: L3 T3 T4 T5 T6 T7
 --@include fence
-local RING_ANSWERED = 2000 -- then the sweep rings
+local RING_ANSWERED = 2000 -- time for the ring to be answered; then the sweep rings
 if fenced and s.released == token .. ' ' .. fence then return { 'waiting', s.released_ring } end -- its reply was lost
 if fenced then return { 'fenced' } end
 --@include clock

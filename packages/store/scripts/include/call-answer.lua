@@ -1,5 +1,5 @@
--- The calls that were accepted last, `<call>:<seq>:<ring>` each, the newest first: one that is repeated
--- because its reply was lost gets its first answer, a message that its client sends again does not.
+-- The calls that were accepted last, `<call>:<seq>:<ring>` each, the newest first. A call that the node repeats because
+-- its reply was lost gets its first answer. A message that its client sends again is another call, and does not.
 -- NEEDS: s; events call
 for made, seq, ring in string.gmatch(s.calls or '', '(%S+):(%d+):(%d*)') do
   local event = made == call and redis.call('XRANGE', events, seq, seq)[1]

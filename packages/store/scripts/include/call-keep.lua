@@ -1,4 +1,4 @@
--- As many as 64 bytes hold: one longer field, and Redis keeps the whole state in twice the memory.
+-- Keeps as many calls as fit 64 bytes: with one longer field Redis stores the whole state in twice the memory.
 -- NEEDS: s; call answer
 local CALLS_BYTES = 64
 local kept = string.format('%s:%d:%s', call, answer[3], answer[6])

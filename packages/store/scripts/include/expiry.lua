@@ -1,6 +1,6 @@
--- Expiry is whole: all keys of an idle session go at one moment, none of a session with work (C4), nor of one that
--- somebody holds: who gives the lease up, or the sweep that finds it dead, sets the time. A token without `due` is of
--- layout 1, which set it under a lease.
+-- All keys of an idle session expire at one moment; none of a session that has work or a holder does (C4). Giving the
+-- lease up sets the time, or the sweep that finds the lease dead. A token without `due` is from layout 1, which set the
+-- time under a lease too.
 -- NEEDS: s, clock; state inbox events messages seen
 local function expiry_set(at)
   for _, key in ipairs({ state, inbox, events, messages, seen }) do

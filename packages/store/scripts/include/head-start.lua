@@ -1,5 +1,5 @@
--- The head of the inbox: one message, or the run of adjacent `collect` messages (at most 32). `batch` of the
--- state is its size once it was started; what else is known of a started head means nothing without it.
+-- The head of the inbox: one message, or up to 32 adjacent `collect` messages. `batch` in the state is the size of a
+-- started head; the other fields of a started head mean nothing without it.
 -- NEEDS: s, clock, entry; inbox
 local BATCH_MAX = 32
 local function head_size(first)
@@ -9,7 +9,7 @@ local function head_size(first)
   while run[size + 1] and entry_mode(run[size + 1]) == 'collect' do size = size + 1 end
   return size
 end
--- The first attempt of the next head, in the holder's name.
+-- Starts the first attempt of the next head, in the holder's name.
 local function head_start(id_of_turn, first)
   put('batch', head_size(first))
   put('turn_id', id_of_turn)

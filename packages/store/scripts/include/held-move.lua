@@ -1,4 +1,4 @@
--- When the sweep looks at leases that have just been renewed (C4).
+-- Moves the time at which the sweep looks at leases that have just been renewed (C4).
 -- NEEDS: clock; held ttl
 redis.call('ZCARD', held) -- read before anything is written
 local function held_move(ids)

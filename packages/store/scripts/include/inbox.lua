@@ -1,4 +1,4 @@
--- Accepting a message: its limits, its place, and who must be told (a ring, or a live holder).
+-- Accepting a message: its limits, its place, and whom to tell (a live holder, or others by a ring).
 -- NEEDS: s, clock, log, entry, expiry, pause, due; inbox seen lease pending id node_channel max_inbox
 --        max_inbox_bytes wakes_counted
 local waiting = redis.call('LLEN', inbox)
@@ -10,16 +10,16 @@ if not listed then redis.call('ZCARD', pending) end -- read before anything is w
 local function inbox_entry(message_id, position, mode, body)
   return table.concat({ message_id, now_text, int(position), mode, body }, ' ')
 end
--- The limit that keeps the entry out, if any (S4).
+-- The name of the limit that refuses the entry; nil: none does (S4).
 local function inbox_full(entry)
   if waiting >= tonumber(max_inbox) then return 'max_inbox' end
   if tonumber(s.bytes) + #entry > tonumber(max_inbox_bytes) then return 'max_inbox_bytes' end
 end
 --@include input
--- Answers the acceptance; the number of the ring to add, '' when none is due; whether the log has the text; and what
--- a peek would find, for the ring to tell: the fence and the agent, '' each where that asks for more. A lingering
--- holder's turn is begun here, in its name, under `turn_id` if there is one: the wake carries it, and names the turn
--- that it follows, by which the holder knows one that it has run already.
+-- Returns the acceptance; the number of the ring to add, '' if none is due; whether the log has the text; and what a
+-- peek would find, for the ring to carry: the fence and the agent, '' each if a peek is needed. If the holder lingers
+-- and `turn_id` is given, its turn begins here, in its name. The wake then carries the turn, and names the turn before
+-- it: by that the holder recognises a turn that it has already run.
 local function inbox_put(message_id, position, mode, entry, turn_id)
   local next_entry = position < waiting and redis.call('LINDEX', inbox, position)
   local paused = is_paused(s)
@@ -42,7 +42,7 @@ local function inbox_put(message_id, position, mode, entry, turn_id)
     if retry_wait(s) > 0 then rung = false end -- its ring comes only when the wait would have ended
     if not s.abort then put('abort', 'interrupt') end
     if live then redis.pcall('PUBLISH', node_channel .. s.holder, 'abort ' .. id) end
-  elseif live and started == 0 then -- a lingering holder, or nobody any more
+  elseif live and started == 0 then -- a holder that lingers, or has died
     local begins = turn_id and waiting == 0 and not paused and s.last_turn
     local wake = begins and table.concat({ 'begun', id, s.last_turn, turn_id, now_text }, ' ') .. '\n' .. entry
     local heard = redis.pcall('PUBLISH', node_channel .. s.holder, wake or 'wake ' .. id)
@@ -59,9 +59,9 @@ local function inbox_put(message_id, position, mode, entry, turn_id)
       if not listed then due_set(ends) end
     end
   end
-  if not live then -- pcall: of a list that was not read above
+  if not live then -- pcall: the list may not have been read above
     put('due', false)
-    if rung then -- a ring is on its way; should it be lost, the sweep finds the session
+    if rung then -- a ring is on its way; if it is lost, the sweep finds the session
       redis.pcall('ZADD', pending, 'LT', int(now + 2000), id)
     else
       if not (paused and not (s.batch and s.abort)) then

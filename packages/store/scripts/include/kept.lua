@@ -1,5 +1,5 @@
 -- What is kept of a message whose event was trimmed from the log (S3): its place in the inbox, or its
--- reply in the history. A repeat must stay cheap, so it looks at the nearest lines only.
+-- reply in the history. A repeat must stay cheap, so only the nearest lines are looked at.
 -- NEEDS: lines, entry; inbox messages message_id
 --@include lines-fill
 local KEPT_LINES, KEPT_BYTES = 64, 2097152
@@ -20,7 +20,7 @@ local function kept_position()
   end)
   return position
 end
--- Of which message a line that has its text speaks, and its position.
+-- The message id and the position in a line that has its text.
 local function kept_of(line)
   local lengths, at = string.match(line, '^%a%d+ %d+ %d+ ([%d,]+)\n()')
   if not lengths then return string.match(line, '^%a (%S+) %d+ ?(%d*)') end
@@ -32,8 +32,8 @@ local function kept_of(line)
   end
   return fields.m, fields.p or '0'
 end
--- A turn stands there as its messages (`u`), then the reply to the last of them (`a`). A line that names its event is
--- not about this message, but may be the reply that it was merged into.
+-- A turn is in the history as its messages (`u`), then the reply to the last of them (`a`). A line that names its event
+-- is not about this message, but may be the reply that the message was merged into.
 local function kept_reply()
   local position, reply, newer = '0', '', nil
   kept_walk(messages, -1, -1, function(line)

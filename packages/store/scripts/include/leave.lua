@@ -1,5 +1,5 @@
--- Leaving the inbox without a commit: the outcome of one entry, and the end of the session's work.
-local function outcome_of(message_id) -- as long as the log holds it
+-- For messages that leave the inbox without a commit: the outcome of one entry, and the end of the session's work.
+local function outcome_of(message_id) -- nil when the log has dropped it
   local at = string.format('%d-0', tonumber(redis.call('ZSCORE', seen, message_id) or 0))
   local fields = (redis.call('XRANGE', events, at, at)[1] or {})[2] or {}
   for i = 1, #fields, 2 do
@@ -19,6 +19,6 @@ local function leave_done() -- true: nothing waits any more
   if redis.call('LLEN', inbox) > 0 then return false end
   put('ring_mark', false)
   put('handed_at', false)
-  if not s.token then expiry_set(now + resume_window) end -- else when its holder gives it up
+  if not s.token then expiry_set(now + resume_window) end -- else its holder does when it gives up
   return true
 end

@@ -1,5 +1,5 @@
--- Dead letters: a session's own, by number, and two listings of their ids. The number is the time in
--- microseconds, later than any other of the partition: it orders them and is never drawn twice.
+-- Dead letters: those of a session, by number, and two listings of ids (the partition's and the principal's). The
+-- number is the time in microseconds, later than any other in the partition: it orders them and is never drawn twice.
 local function letters_read() -- before anything is written
   for _, key in ipairs({ letters, dead, dead_owned }) do redis.call('ZCARD', key) end
 end
@@ -26,7 +26,7 @@ local function letter_keep(entry, reason, attempts)
   redis.call('ZADD', dead, number, letter_id(message_id))
   redis.call('ZADD', dead_owned, number, letter_id(message_id))
 end
-local function letter_trim(most) -- the oldest of this session go
+local function letter_trim(most) -- removes the oldest of this session
   local surplus = redis.call('ZCARD', letters) - tonumber(most)
   if surplus <= 0 then return end
   for _, letter in ipairs(redis.call('ZRANGE', letters, 0, surplus - 1)) do

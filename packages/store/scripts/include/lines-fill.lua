@@ -1,7 +1,7 @@
--- Puts the texts of the log into lines of the history.
+-- Completes lines of the history with the texts that the log holds.
 -- NEEDS: lines; events
-local NEAR = 8 -- events between two that are wanted, and read along with them
-local function line_whole(line, fields) -- ts <ms> b <bytes>, and then those of the event
+local NEAR = 8 -- most events between two wanted ones that are read along with them
+local function line_whole(line, fields) -- `fields`: ts <ms> b <bytes>, then those of the event
   local lengths = {}
   for i = 5, #fields do lengths[i - 4] = #fields[i] end
   return table.concat({ line, ' ', fields[2], ' ', table.concat(lengths, ','), '\n', unpack(fields, 5) })

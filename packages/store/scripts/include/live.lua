@@ -1,6 +1,5 @@
--- A lease is live until the time that Redis wrote down with it, but never for longer than its TTL: one that
--- ends later was written before the clock of Redis was set back, and says nothing (L6). `r` is the state of a
--- session, as far as it is needed.
+-- A lease is live until the end that Redis stored with it, but never for longer than its TTL: a later end was stored
+-- before the clock of Redis was set back, and does not count (L6). `r` has the fields of the state that are needed.
 -- NEEDS: clock
 local function lease_lives(r)
   local ends = tonumber(r.lease_until) or 0

@@ -1,5 +1,5 @@
--- The event log: dense seq from 1 (E1). `log_append` writes an event, the first thing that a script writes;
--- `log_save` notes behind the last one where the log stands, and publishes.
+-- The event log: dense seq from 1 (E1). `log_append` writes an event, before anything else that a script writes.
+-- `log_save` comes after the last event: it stores where the log stands, and publishes.
 -- NEEDS: s, clock; events messages server channel max_events max_log_bytes
 --@include lines
 local cursor, log_bytes = tonumber(s.cursor), tonumber(s.log_bytes or 0) -- bytes of all events ever logged
@@ -17,7 +17,7 @@ local function log_append(fields)
     put('epoch', epoch_after(s.epoch))
     put('server', server)
   end
-  -- Each event holds how many bytes came before it.
+  -- Each event holds how many bytes were logged before it (`b`).
   local added = redis.pcall('XADD', events, int(cursor + 1) .. '-0', 'ts', now_text, 'b', int(log_bytes), unpack(fields))
   if type(added) == 'table' then -- refused: its place is taken, or nothing may be written now
     if string.find(added.err, 'equal or smaller', 1, true) then
@@ -45,6 +45,6 @@ local function log_save()
   put('log_low', low)
   put('log_floor', floor > 0 and floor)
   put('history_own', history_own > 0 and history_own)
-  -- pcall: a user without rights to the channel must not leave half of this; the log has it anyway.
+  -- pcall: a missing right to the channel must not stop the script halfway; the log has the events anyway.
   if #published > 0 then redis.pcall('PUBLISH', channel, table.concat(published)) end
 end

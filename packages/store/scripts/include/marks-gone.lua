@@ -1,6 +1,6 @@
--- A killed process loses its subscription at once, its beat is believed for seconds more. One that was
--- stopped, or whose machine is gone, keeps it and beats no more, but may have a beat that is not known
--- here yet while its mark is young. Each process is asked for once, however many marks there are.
+-- Whether a process is gone. A killed one loses its subscription at once, but its beat counts for seconds more. One
+-- that was stopped, or whose machine is gone, keeps its subscription and beats no more; but while its mark is young,
+-- its beat may just not be known here yet. Each process is pinged once, however many marks there are.
 local KNOWN_MS = 3000
 local heard = { [process] = true }
 local function is_gone(by, marked_at)
@@ -11,10 +11,10 @@ local function is_gone(by, marked_at)
   local beats = by == process or string.find(live_processes, ' ' .. by .. ' ', 1, true)
   return not beats and now - (tonumber(marked_at) or 0) >= KNOWN_MS
 end
--- The attaches without a cursor that were answered last, `<connection>:<from>` each, the newest first: one
--- that is repeated because its reply was lost gets its first answer. As many as 64 bytes hold (calls.lua).
+-- The last answers to attaches without a cursor, `<connection>:<from>` each, the newest first: an attach that is
+-- repeated because its reply was lost gets its first answer. As many as fit 64 bytes are kept (call-keep.lua).
 local answered = s.mark_calls or ''
-local function from_marks() -- E10: behind the lowest mark of the connections that are gone
+local function from_marks() -- E10: replay begins after the lowest mark of the connections that are gone
   for made, seq in string.gmatch(answered, '(%S+):(%d+)') do
     if made == connection then return tonumber(seq) end
   end

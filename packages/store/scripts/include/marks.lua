@@ -1,5 +1,5 @@
--- Resume marks (E10), `<process> <seq> <gone> <ms>` each: one for each process that has connections without
--- a cursor, with the lowest seq that any of them was handed, and `mark:gone` for all that have detached.
+-- Resume marks (E10), `<process> <seq> <gone> <ms>` each: one for each process that has connections without a cursor,
+-- with the lowest seq up to which one of them was served; and `mark:gone` for all connections that have detached.
 local function mark_set(field, by, seq, gone)
   redis.call('HSET', state, field, table.concat({ by, seq, gone, now_text }, ' '))
 end

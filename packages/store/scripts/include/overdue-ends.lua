@@ -1,5 +1,5 @@
--- SESSION_END records that nobody copied. One of a time to come was written before the clock of Redis was set
--- back, and is as old as any (L6).
+-- SESSION_END records that were not copied in time. One with a time in the future was written before the clock of Redis
+-- was set back, and is overdue too (L6).
 -- NEEDS: clock; ends MEMBERS
 local ENDS_AGE = 5000
 local overdue = {}

@@ -1,5 +1,5 @@
--- Events behind `after` as records, in blocks: up to `count`, and no more than `limits.max_bytes`; of these the first
--- one only if `limits.first` says that it comes in any case. Returns them in one text, and their bytes in the log.
+-- Reads events after seq `after` as records, in blocks: at most `count`, and at most `limits.max_bytes`. With
+-- `limits.first` the first one comes even if it is larger. Returns the records as one text, and their bytes in the log.
 --@include record-logged
 local BLOCK = 32
 local function page_read(after, count, limits)

@@ -1,6 +1,6 @@
--- Pauses, of a session in its state and of agents in their hash (P1). Each is a number, odd while it
--- holds. It only grows, also when Redis lost its tail, so that a call that is repeated or overtaken, and
--- a copy that comes late, change nothing. `r` is the state of a session, as far as it is needed.
+-- Pauses: that of a session is in its state, those of agents are in a hash (P1). Each is a number, odd while the pause
+-- holds. It only grows, even when Redis lost its last writes; so a call that is repeated or overtaken, and a copy that
+-- comes late, change nothing. `r` has the fields of the state that are needed.
 -- NEEDS: paused_agents
 local function pause_holds(number) return tonumber(number or 0) % 2 == 1 end
 local function is_paused(r)

@@ -1,4 +1,4 @@
--- The record of an entry of the log: `ts <ms> b <bytes>`, and then its own fields.
+-- The record (record.lua) of an entry of the log, whose fields are `ts <ms> b <bytes>` and then those of the event.
 -- NEEDS: s
 --@include record
 local function record_logged(entry)

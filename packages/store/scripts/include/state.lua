@@ -1,4 +1,4 @@
--- `put` is kept, as text, until `state_save` writes what has changed.
+-- `put` changes a field here, as text; `state_save` writes the fields that have changed.
 local changed = {}
 local function put(field, value)
   if type(value) == 'number' then value = int(value) end

@@ -1,13 +1,13 @@
--- The sweep of the lists of a partition, each by itself: one that is damaged keeps no other from it.
--- A lease whose holder died idle is taken away, and its session expires (C4). As long as a token stands its
--- session is looked at: a holder that was stopped may come back to it.
+-- Sweeps the lists of a partition, each by itself: a damaged one does not stop the others.
+-- A lease whose holder died idle is taken away, and its session expires (C4). A session with work and a token stays in
+-- `held`: a holder that was stopped may come back to it.
 local function lease_look(id)
   local own = session_prefix .. id
   local r, read = {}, redis.call('HMGET', own .. ':state', 'token', 'holder', 'lease_until', 'lease_ttl')
   r.token, r.holder, r.lease_until, r.lease_ttl = unpack(read)
   if r.token and lease_lives(r) then return redis.call('ZADD', held, r.lease_until, id) end
   if redis.call('LLEN', own .. ':inbox') > 0 then
-    redis.call('ZADD', pending, 'NX', now, id) -- a clock that was set back may have struck it off
+    redis.call('ZADD', pending, 'NX', now, id) -- it may have been removed under a clock that was then set back
     if r.token then return redis.call('ZADD', held, now + 2000, id) end
   end
   redis.call('ZREM', held, id)

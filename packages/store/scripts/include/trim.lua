@@ -1,5 +1,5 @@
--- Dropping the oldest events of a log that is over max_events, or over max_log_bytes, by an eighth at once; never the
--- newest. Texts that the history names move into its lines first (T2).
+-- Drops the oldest events of a log that is over max_events or max_log_bytes, an eighth at once, never the newest one.
+-- Texts that the history names move into its lines first (T2).
 -- NEEDS: s, lines; events messages max_events max_log_bytes
 --@include lines-fill
 local function start_of(seq)
@@ -9,11 +9,11 @@ end
 local function log_first()
   return tonumber(string.match(redis.call('XRANGE', events, '-', '+', 'COUNT', 1)[1][1], '^%d+'))
 end
--- Each turn ends with a line that names its outcome, and has at most 33: where so many name nothing, none before does.
+-- A turn has at most 33 lines, and the last one names its outcome: if a block names nothing, no earlier line does.
 local BLOCK_LINES = 64
 local function history_keep(low)
   local length = redis.pcall('LLEN', messages)
-  if type(length) == 'table' then return end -- of another type: there is no history
+  if type(length) == 'table' then return end -- not a list: there is no history
   for to = length - 1, 0, -BLOCK_LINES do
     local from = math.max(0, to - BLOCK_LINES + 1)
     local named, places, gone = false, {}, {}
