@@ -19,9 +19,9 @@ export type RedisReport = {
   /** Why it cannot reach the level that is asked for; null: it can. */
   readonly durabilityFault: string | null;
   readonly maxmemoryPolicy: string;
-  /** What its user in Redis may not do and a node must; undefined: nothing. */
+  /** The first right that a node needs and its user lacks, in words; undefined: it has all. */
   readonly missingRight: string | undefined;
-  /** No new message would be taken in. */
+  /** A node would accept no new message. */
   readonly isFull: boolean;
   readonly aof: boolean;
   /** Median of 20 round trips. */
@@ -38,7 +38,7 @@ export type InspectOptions = {
   readonly durability: Durability;
 };
 
-/** Looks at a Redis over a connection of its own, within 3 s; rejects with the reason it cannot. */
+/** Looks at a Redis over a connection of its own, within 3 s. Rejects with the reason when it cannot. */
 export async function inspectRedis(options: InspectOptions): Promise<RedisReport> {
   const { url } = options;
   const client = new Redis({

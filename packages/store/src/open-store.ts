@@ -44,7 +44,7 @@ export type StoreOptions = {
   readonly sessionEnd: { stream: string; maxLength: number; groups: readonly string[] };
   /** Processes that beat, this one included (`Store.processId`). */
   liveProcesses?(): readonly string[];
-  /** How calls fare; nobody is told when it is left out. */
+  /** Counts calls to Redis; left out: nothing is counted. */
   readonly calls?: RedisMetrics;
   /** Ends a start that still waits for Redis. */
   readonly stop?: AbortSignal;
@@ -105,7 +105,7 @@ export async function openStore(options: StoreOptions) {
     onError,
   });
   // A node that is started again under its id is another process, and has none of the connections.
-  // Short, since it stands in every resume mark; no node has a `~` in its id.
+  // The id is short, since every resume mark has it; no node has a `~` in its id.
   const processId = `~${randomBytes(6).toString('base64url')}`;
   const bytes = makePrincipalBytes(connection, keys, {
     maxBytes: options.maxBytesPerPrincipal ?? 0,
@@ -155,9 +155,9 @@ export async function openStore(options: StoreOptions) {
       nodes,
       pauses,
     }),
-    /** A closed connection counts at once: what is asked now would be refused. */
+    /** False as soon as the connection for commands is closed: a call would be refused now. */
     isReachable: () => connection.serverId() !== undefined && pulse.isBeating(),
-    /** What this Redis refuses while a node starts, with what to do about it. */
+    /** Makes an error of this Redis during a start into a StartError that says what to do; others stay. */
     startFault: (error: unknown) => startFault(address, error),
     async close(): Promise<void> {
       durability.close();

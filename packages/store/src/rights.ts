@@ -3,7 +3,7 @@ import type { Keys } from './keys/keys.js';
 import type { Connection } from './redis/connect.js';
 import { probeWrite } from './redis/connections-watch.js';
 
-/** What a node must be allowed to do, and a call that changes nothing and shows it. */
+/** What a node must be allowed to do, and a call that shows whether it is and changes nothing. */
 type Right = { readonly what: string; try(client: Redis): Promise<unknown> };
 
 /** Rights by command, key and channel: the same for a start and for `sluice doctor` (docs/operate/security.md). */

@@ -8,16 +8,16 @@ import * as scripts from '../script/scripts.js';
 import { type Nodes, nodeLife } from './nodes.js';
 import type { Pauses } from './pauses.js';
 
-/** Whoever asks again within so long gets the same: that is all that a scrape may cost Redis. */
+/** Cache lifetime: Redis is asked at most once per 5 s, however often we are scraped. */
 const KEPT_MS = 5_000;
-/** Groups of SESSION_END that are told of; anybody who reaches Redis can make more. */
+/** Most groups of SESSION_END that are reported; anybody who reaches Redis can make more. */
 const GROUPS_MAX = 50;
 
 type Group = { readonly name: string; readonly lag: number | undefined; readonly pending: number };
 
 export type Measure = (partition: number) => Promise<scripts.MeasureReply>;
 
-/** How much waits in a partition, and for how long; changes nothing. */
+/** Measures how much waits in a partition, and for how many ms. Changes nothing. */
 export function makeMeasure(connection: Connection, keys: Keys): Measure {
   return (partition) => {
     const { pending, paused_agents, sessionPrefix } = keys.partition(partition);
@@ -35,8 +35,8 @@ type ClusterParts = {
 };
 
 /**
- * How the cluster is, asked at most every 5 s; undefined while Redis is away. The calls go out together:
- * one look at each partition, as a sweep has it, and a handful for all.
+ * Returns the state of the cluster, asked at most every 5 s; undefined while Redis is away. The calls go out
+ * together: two for each partition, and a handful for the whole.
  */
 export function makeClusterState(
   connection: Connection,
@@ -61,7 +61,7 @@ export function makeClusterState(
     return listed.slice(0, GROUPS_MAX).map((flat) => {
       const about = pairs(flat.map((value) => String(value ?? '')));
       const { name = '', pending, lag, 'last-delivered-id': delivered } = about;
-      // Redis counts what was trimmed before it was delivered as a lag for ever (7.0.15).
+      // Redis 7.0.15 counts entries that were trimmed before delivery as lag for ever.
       const hasAll = newest[0]?.[0] === delivered;
       return { name, pending: Number(pending), lag: hasAll ? 0 : lag ? Number(lag) : undefined };
     });
@@ -115,7 +115,7 @@ export function makeClusterState(
   };
 }
 
-/** A stream that nobody has made, or somebody has deleted, has no groups. */
+/** A stream that was not made yet, or was deleted, has no groups. */
 function noneOf(error: Error): [] {
   if (error.message.includes('no such key')) return [];
   throw error;

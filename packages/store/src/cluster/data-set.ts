@@ -1,13 +1,13 @@
 /** Whether Redis still holds the data that this node knows. */
 export type DataSet = {
   /**
-   * `id`: what a beat read, '' for none. True: the data was deleted since the last call, and the new data set has
-   * its layout again. Throws StartError when another node began it with a layout that this one cannot use.
+   * `id`: that of the data set, as a beat read it, '' for none. True: the data was deleted since the last call, and
+   * its layout is written again. Throws StartError when another node wrote a layout that this one cannot use.
    */
   isReplaced(id: string): Promise<boolean>;
 };
 
-/** `prepare` writes what a new data set needs and answers its id, or that of whoever was faster. */
+/** `prepare` writes what a new data set needs and returns its id, or the id that a faster node wrote. */
 export function makeDataSet(firstId: string, prepare: () => Promise<string>): DataSet {
   let known = firstId;
   return {

@@ -5,13 +5,13 @@ import { makeNodes, nodeLife } from './nodes.js';
 
 /** Version of the Redis layout that this release writes. */
 export const LAYOUT_VERSION = 2;
-/** It reads this one too, but nodes that write it cannot read the other. */
+/** The version before, which this release reads too; nodes that write it cannot read the newer one. */
 export const LAYOUT_BEFORE = 1;
 
 /**
- * Writes the layout of a new data set, brings that of the release before to this one, or refuses one that this
- * node would misread. Returns the name of the data set: another one later, or none, says that the data was deleted
- * under a running node.
+ * Writes the layout of a new data set, or raises that of the release before to this version. Throws StartError (78)
+ * when this node would misread the data. Returns the id of the data set: another id later, or none, means that the
+ * data was deleted under a running node.
  */
 export async function checkLayout(connection: Connection, keys: Keys): Promise<string> {
   const [version, partitions, id] = await connection.ask(async (client) => {
@@ -38,7 +38,7 @@ export async function checkLayout(connection: Connection, keys: Keys): Promise<s
   return id ?? '';
 }
 
-/** What was written stays as it is, and is read; nodes that could not read what is written from now on must be gone. */
+/** Old data stays as it is, and is read. Nodes that cannot read what is written from now on must be gone. */
 async function moveOn(connection: Connection, keys: Keys): Promise<void> {
   const beats = await makeNodes(connection, keys, '').list();
   const running = beats.filter((beat) => nodeLife(beat) !== 'silent').map(({ node }) => node);

@@ -6,18 +6,18 @@ import * as scripts from '../script/scripts.js';
 export const LIVE_MS = 3_000;
 /** How often a node beats. */
 export const BEAT_MS = 1_000;
-/** As node-beat has it. */
+/** The same as in node-beat.lua. */
 const FORGOTTEN_MS = 60_000;
 
 export type NodeLife = 'live' | 'draining' | 'silent';
 
 export function nodeLife({ status, ageMs }: Pick<scripts.NodeBeat, 'status' | 'ageMs'>): NodeLife {
-  // One in the future was beaten before the clock of Redis was set back: it says nothing.
+  // A beat in the future was written before the clock of Redis was set back: it proves nothing.
   if (ageMs >= LIVE_MS || ageMs < -BEAT_MS) return 'silent';
   return status === 'draining' ? 'draining' : 'live';
 }
 
-/** What a node hears that is asked to drain. */
+/** What is published to a node to ask it to drain. */
 export const DRAIN_ASKED = 'drain';
 
 export type Nodes = ReturnType<typeof makeNodes>;
@@ -29,10 +29,10 @@ export function makeNodes(connection: Connection, keys: Keys, nodeId: string) {
     beat: (status: scripts.NodeStatus, info: object) =>
       connection.run(scripts.nodeBeat, nodes, { node: nodeId, status, info: JSON.stringify(info) }),
 
-    /** Names the data set; '' when it was deleted. */
+    /** Id of the data set; '' when it was deleted. */
     dataId: async () => (await connection.ask((client) => client.hget(keys.layout, 'id'))) ?? '',
 
-    /** Marks this node draining; answers how many other live workers there are, in one step (D2). */
+    /** Marks this node draining and returns the number of other live workers, in one step (D2). */
     drain: (info: object) =>
       connection.run(scripts.nodeDrain, nodes, { node: nodeId, info: JSON.stringify(info) }),
 
@@ -44,20 +44,20 @@ export function makeNodes(connection: Connection, keys: Keys, nodeId: string) {
       const nowMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
       return Object.entries(beats).flatMap(([node, text]) => {
         const [, at, status = '', info = '{}'] = /^(\d+) (\S+) (.*)$/s.exec(text) ?? [];
-        if (at === undefined) return []; // nothing that we wrote
+        if (at === undefined) return []; // not written by us
         const ageMs = nowMs - Number(at);
         return ageMs > FORGOTTEN_MS ? [] : [{ node, status, ageMs, info }];
       });
     },
 
-    /** Whether a living process listens under this node's id: `sluice:nodes` has one beat for both. */
+    /** Whether a live process listens under this node's id already; `sluice:nodes` would have one beat for both. */
     async isTaken(): Promise<boolean> {
       const channel = keys.nodeChannelPrefix(0) + nodeId;
       const [, hearers] = await connection.ask((client) => client.pubsub('NUMSUB', channel));
       return Number(hearers) > 0;
     },
 
-    /** Asks a node to drain as SIGTERM does; false: nobody hears. More than once changes nothing. */
+    /** Asks a node to drain as SIGTERM does; false: it does not listen. Asking again changes nothing. */
     async askToDrain(node: string): Promise<boolean> {
       const channel = keys.nodeChannelPrefix(0) + node;
       const heard = await connection.ask(

@@ -5,15 +5,15 @@ import type { Connection } from '../redis/connect.js';
 import * as scripts from '../script/scripts.js';
 import type { SessionRef } from '../session/session-ref.js';
 
-/** Sessions whose agent is looked up by one call. */
+/** Sessions whose agents are looked up at once. */
 const BATCH = 100;
 
-/** Pauses of agents by name: odd while one holds, and each later one greater. */
+/** Pause numbers of agents, by name: odd while a pause holds, and greater with each change. */
 export type PauseNumbers = Readonly<Record<string, string>>;
 
 export type SessionPaused =
   | { readonly kind: 'not_found' }
-  /** `isPaused`: no turn of it begins; after a resume, since its agent is paused. */
+  /** `isPaused`: no turn of it begins; true after a resume too while its agent is paused. */
   | { readonly kind: 'set'; readonly isPaused: boolean };
 
 export type Pauses = ReturnType<typeof makePauses>;
@@ -21,8 +21,8 @@ export type Pauses = ReturnType<typeof makePauses>;
 const holds = (number: string | number) => Number(number) % 2 === 1;
 
 /**
- * Pausing sessions and agents (P1, P2). The scripts of a session see both in its own partition, so that
- * no turn begins once a pause was answered, whatever nodes have heard of it. Throws StoreUnavailable.
+ * Pausing sessions and agents (P1, P2). The scripts of a session read both pauses in its own partition: once
+ * a pause was answered no turn begins, whatever nodes have heard of it. Throws StoreUnavailable.
  */
 export function makePauses(
   connection: Connection,
@@ -36,7 +36,7 @@ export function makePauses(
   const copy = (partition: number, agent: string, number: number) =>
     connection.run(scripts.pauseCopy, { paused_agents: pausedIn(partition) }, { agent, number });
 
-  /** Rings for what waits for this agent; should it be cut short, the sweep comes to the rest. */
+  /** Rings for sessions that wait for this agent; if it is cut short, the sweep finds the rest. */
   async function ringFor(agent: string, partition: number): Promise<void> {
     const { pending } = keys.partition(partition);
     const ids = await connection.ask((client) => client.zrange(pending, 0, '-1'));
@@ -56,7 +56,7 @@ export function makePauses(
   }
 
   return {
-    /** Pauses a session or lets it go on; more than once changes nothing. */
+    /** Pauses or resumes a session; a repeat changes nothing. */
     async session(ref: SessionRef, pause: boolean): Promise<SessionPaused> {
       const id = sessionKeyId(ref.principal, ref.sessionId);
       const session = keys.session(id);
@@ -76,7 +76,7 @@ export function makePauses(
     },
 
     /**
-     * Pauses an agent or lets it go on, in every partition, also when nothing changes: an earlier call
+     * Pauses or resumes an agent, in every partition, even when its pause does not change: an earlier call
      * may have been cut short.
      */
     async agent(agent: string, pause: boolean): Promise<void> {
@@ -95,10 +95,10 @@ export function makePauses(
       return Object.keys(numbers).filter((agent) => holds(numbers[agent] ?? 0));
     },
 
-    /** Of every agent that ever was paused. */
+    /** Pause numbers of every agent that ever was paused. */
     numbers: () => numbersAt(keys.pausedAgents),
 
-    /** Finishes in a partition what a call that was cut short has left (C2). */
+    /** Finishes in a partition what a call that was cut short has left undone (C2). */
     async follow(partition: number, numbers: PauseNumbers): Promise<void> {
       const copied = await numbersAt(pausedIn(partition));
       for (const [agent, number] of Object.entries(numbers)) {

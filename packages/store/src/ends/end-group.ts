@@ -19,16 +19,16 @@ import {
 export type GroupOptions = EndReaderOptions & {
   readonly group: string;
   readonly consumer: string;
-  /** Its name will not be used again: it goes from the group when it leaves nothing unacknowledged. */
+  /** Its name will not be used again: `close` removes it from the group if nothing of it is unacknowledged. */
   readonly isPassing: boolean;
-  /** What another consumer has not acknowledged for so long is claimed. */
+  /** Entries that another consumer has not acknowledged for this long are claimed. */
   readonly claimAfterMs: number;
 };
 
 const CLAIM_EVERY_MS = 10_000;
 const LEAVE_MS = 500;
 
-/** A consumer of a group: what was read and not acknowledged comes again, to it or to another one. */
+/** A consumer of a group: entries that were read and not acknowledged come again, to it or to another one. */
 export async function openGroupReader(options: GroupOptions): Promise<EndReader> {
   const reader = new GroupReader(await connectReader(options.url), options);
   try {
@@ -42,12 +42,12 @@ export async function openGroupReader(options: GroupOptions): Promise<EndReader>
 
 class GroupReader implements EndReader {
   readonly #losses = new Losses();
-  /** Behind which of its own unacknowledged entries it reads; undefined: it has read them all. */
-  #own: string | undefined = '0-0';
+  /** Id after which it reads its own unacknowledged entries; undefined: it has read them all. */
+  #ownAfter: string | undefined = '0-0';
   #claimFrom = '0-0';
   #claimAtMs = 0;
   #lastId = '0-0';
-  /** What was trimmed before there was the group is none of its losses. */
+  /** The group was made by this reader: what was trimmed before is not counted as lost. */
   #isNew = false;
 
   constructor(
@@ -55,7 +55,7 @@ class GroupReader implements EndReader {
     readonly options: GroupOptions,
   ) {}
 
-  /** Makes the group where it is missing; it then reads from the oldest entry on. */
+  /** Makes the group if it is missing; a new group reads from the oldest entry on. */
   async prepare(): Promise<void> {
     const { stream, group } = this.options;
     try {
@@ -70,8 +70,8 @@ class GroupReader implements EndReader {
     try {
       return (await this.#readOwn()) ?? (await this.#claim()) ?? (await this.#readNew());
     } catch (error) {
-      // What a lost reply delivered is pending, and its own.
-      this.#own = '0-0';
+      // Entries that a lost reply delivered are pending for this consumer: it reads them again.
+      this.#ownAfter = '0-0';
       const isGone = error instanceof Error && error.message.startsWith('NOGROUP');
       if (!isGone) throw error;
       await this.prepare();
@@ -80,13 +80,13 @@ class GroupReader implements EndReader {
   }
 
   async #readOwn(): Promise<EndBatch | undefined> {
-    if (this.#own === undefined) return undefined;
+    if (this.#ownAfter === undefined) return undefined;
     const { stream, group, consumer } = this.options;
-    const from = ['COUNT', BATCH, 'STREAMS', stream, this.#own] as const;
+    const from = ['COUNT', BATCH, 'STREAMS', stream, this.#ownAfter] as const;
     const found = await this.client.xreadgroup('GROUP', group, consumer, ...from);
     const entries = entriesIn(found);
-    this.#own = entries.at(-1)?.[0];
-    if (this.#own === undefined) return undefined;
+    this.#ownAfter = entries.at(-1)?.[0];
+    if (this.#ownAfter === undefined) return undefined;
     return { ...batchOf(entries), lost: entries.filter(isGone).length };
   }
 
@@ -95,7 +95,7 @@ class GroupReader implements EndReader {
     const { stream, group, consumer, claimAfterMs } = this.options;
     const range = [claimAfterMs, this.#claimFrom, 'COUNT', BATCH] as const;
     const reply = await this.client.xautoclaim(stream, group, consumer, ...range);
-    // The third, ids that were trimmed and that Redis 7 has struck off, is missing before.
+    // The third: ids of trimmed entries, which Redis 7 has taken off the pending ones; older ones do not send it.
     const [next, found, gone] = reply as [string, unknown, unknown];
     this.#claimFrom = next;
     if (next === '0-0') this.#claimAtMs = monotonicMs() + Math.min(CLAIM_EVERY_MS, claimAfterMs);

@@ -7,15 +7,15 @@ export type StreamFacts = {
 };
 
 /**
- * Counts the entries that were trimmed before anybody read them, by their ordinals: of `added` entries the
- * oldest `added - length` are gone. Ids do not tell, they have gaps.
+ * Counts the entries that were trimmed before they were read, by their ordinals: of `added` entries the
+ * oldest `added - length` are gone. Ids cannot tell: they have gaps.
  *
- * Redis 7.0 and 7.2 do not count skipped entries in a group's `entries-read`, which stays behind by them
+ * Redis 7.0 and 7.2 do not count skipped entries in a group's `entries-read`, which is too low by them
  * from then on. The difference shows whenever the group has read everything, and is added.
  */
 export class Losses {
   #correction = 0;
-  #own: number | undefined;
+  #readCount: number | undefined;
 
   /** Entries that a group skips with its next read. `read` is its `entries-read`; NaN: Redis does not know. */
   ofGroup(
@@ -27,16 +27,16 @@ export class Losses {
     return skipped(facts, isFresh ? 0 : read + this.#correction);
   }
 
-  /** The same after a skip was counted: those entries count as read. */
+  /** Call it when a skip was counted: from then on those entries count as read. */
   countedOfGroup(lost: number): void {
     this.#correction += lost;
   }
 
-  /** Entries that a reader without a group skips, who now gets `count` of at most `asked`. */
+  /** Entries that a reader without a group has skipped; its read now brought `count` of at most `asked`. */
   ofReader(facts: StreamFacts, { count, asked }: { count: number; asked: number }): number {
-    const lost = this.#own === undefined ? 0 : skipped(facts, this.#own);
-    if (count < asked) this.#own = facts.added;
-    else if (this.#own !== undefined) this.#own += lost + count;
+    const lost = this.#readCount === undefined ? 0 : skipped(facts, this.#readCount);
+    if (count < asked) this.#readCount = facts.added;
+    else if (this.#readCount !== undefined) this.#readCount += lost + count;
     return lost;
   }
 }

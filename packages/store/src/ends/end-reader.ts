@@ -4,7 +4,7 @@ import { redisOptions } from '../redis/address.js';
 import { pairs, type Value } from '../script/reply.js';
 import { Losses, type StreamFacts } from './end-losses.js';
 
-/** An entry as a reader of the stream gets it; `record` is its `payload`. */
+/** An entry of the stream; `record` is its `payload`. */
 export type ReadEnd = {
   readonly entryId: string;
   readonly eventId: string;
@@ -13,19 +13,19 @@ export type ReadEnd = {
 
 export type EndBatch = {
   readonly ends: readonly ReadEnd[];
-  /** Ids to acknowledge, those of entries that are none of ours or are gone included. */
+  /** Ids to acknowledge, also those of entries that are not ours or are gone. */
   readonly ids: readonly string[];
   /** Entries that were trimmed before they were read. */
   readonly lost: number;
 };
 
 export type EndReader = {
-  /** The next entries, oldest first; none: nothing is there now. Rejects while Redis is away. */
+  /** The next entries, oldest first; empty: there are none now. Rejects while Redis is away. */
   read(): Promise<EndBatch>;
   acknowledge(ids: readonly string[]): Promise<void>;
-  /** Until something may be there, at most for some seconds. Rejects while Redis is away. */
+  /** Resolves when there may be entries, after 2 s at the latest. Rejects while Redis is away. */
   wait(): Promise<void>;
-  /** Event ids of what was acknowledged last, so that a copy of it is known. */
+  /** Event ids of the newest acknowledged entries, by which their copies are recognised. */
   acknowledged(count: number): Promise<string[]>;
   close(): Promise<void>;
 };
@@ -39,7 +39,7 @@ const COMMAND_TIMEOUT_MS = 2 * BLOCK_MS;
 const RECONNECT_MS = 250;
 const START_WAIT_MS = 5_000;
 
-/** A connection for one reader, ready; rejects with the reason when Redis does not answer in time. */
+/** A connection for one reader, ready; rejects with the reason when Redis does not answer within 5 s. */
 export async function connectReader(url: string): Promise<Redis> {
   const client = new Redis({
     ...redisOptions(url),
@@ -64,7 +64,7 @@ export async function connectReader(url: string): Promise<Redis> {
   return client;
 }
 
-/** Reads from behind an entry, without a group: nothing is kept in Redis, nothing acknowledged. */
+/** Reads the entries after `after` without a group: nothing is kept in Redis, nothing acknowledged. */
 export async function openEndReader(
   { url, stream }: EndReaderOptions,
   after: string,
@@ -78,7 +78,7 @@ export async function openEndReader(
         step.xinfo('STREAM', stream).xrange(stream, `(${last}`, '+', 'COUNT', BATCH),
       );
       const entries = entriesOf(found);
-      // A stream that nobody has written to yet is not there.
+      // A stream that nobody has written to yet does not exist.
       const lost = info instanceof Error ? 0 : losses.ofReader(factsOf(info), sizesOf(entries));
       last = entries.at(-1)?.[0] ?? last;
       return { ...batchOf(entries), ids: [], lost };
@@ -92,14 +92,14 @@ export async function openEndReader(
 
 const sizesOf = (entries: readonly unknown[]) => ({ count: entries.length, asked: BATCH });
 
-/** Until the stream has an entry behind `id`. */
+/** Resolves when the stream has an entry after `id`, after 2 s at the latest. */
 export async function waitBehind(client: Redis, stream: string, id: string): Promise<void> {
   await client.xread('COUNT', 1, 'BLOCK', BLOCK_MS, 'STREAMS', stream, id);
 }
 
 type Step = ReturnType<Redis['multi']>;
 
-/** Replies of a transaction; what a single command refused stands as its error. */
+/** Replies of a transaction; a command that was refused has its error there. */
 export async function inOneStep(client: Redis, queue: (step: Step) => Step): Promise<Value[]> {
   const replies = await queue(client.multi()).exec();
   if (!replies) throw new Error('the transaction was dropped');
@@ -108,7 +108,7 @@ export async function inOneStep(client: Redis, queue: (step: Step) => Step): Pro
 
 export type RawEntry = readonly [id: string, flat: readonly Value[]];
 
-/** Of XRANGE; entries that are gone have no fields. */
+/** The entries of a reply of XRANGE; those that are gone have no fields. */
 export function entriesOf(reply: unknown): RawEntry[] {
   if (!Array.isArray(reply)) return [];
   return reply
@@ -116,7 +116,7 @@ export function entriesOf(reply: unknown): RawEntry[] {
     .map(([id, flat]) => [String(id), Array.isArray(flat) ? flat : []] as const);
 }
 
-/** What is no SESSION_END, or gone, is left out; it is acknowledged all the same. */
+/** Entries that are not a SESSION_END, or are gone, are not in `ends`; they are acknowledged all the same. */
 export function batchOf(entries: readonly RawEntry[]): Pick<EndBatch, 'ends' | 'ids'> {
   const ends = entries.flatMap(([entryId, flat]) => {
     const { payload, event_id: eventId } = pairs(flat);

@@ -29,20 +29,20 @@ const fieldNames = [
 /** An entry of the global stream: its id there, and the record. */
 export type EndEntry = { readonly entryId: string; readonly record: string };
 
-/** Entries of one read, and of all reads for one page of a listing. */
+/** Entries of one read, and reads for one page of a listing. */
 const READ_BATCH = 100;
 const READS_MAX = 10;
 
 export type SessionEnds = ReturnType<typeof makeSessionEnds>;
 
-/** Copies SESSION_END records to the global stream: at least once, `event_id` tells repeats apart. */
+/** Copies SESSION_END records to the global stream, each at least once; a repeat has the same `event_id`. */
 export function makeSessionEnds(
   connection: Connection,
   keys: Keys,
   options: { stream: string; maxLength: number; groups: readonly string[] },
 ) {
   return {
-    /** Makes the stream and its consumer groups, so that no reader meets a missing key. */
+    /** Makes the stream and its groups, so that no reader meets a missing key. Throws StartError: it is no stream. */
     async prepare(): Promise<void> {
       const { stream, groups } = options;
       for (const group of groups) await makeGroup(connection, stream, group);
@@ -53,8 +53,8 @@ export function makeSessionEnds(
     },
 
     /**
-     * What ended behind the entry `after`, oldest first, of one principal or of all; `next` is the entry
-     * that was looked at last when others may follow.
+     * Ends of sessions after the entry `after`, oldest first, of one principal or of all; `next` is the entry
+     * that was looked at last, if others may follow.
      */
     async list({
       after,
@@ -81,6 +81,7 @@ export function makeSessionEnds(
       return { entries, next: last };
     },
 
+    /** Adds a record to the stream, then removes it from its partition. */
     async copy(record: string, partition: number): Promise<void> {
       const data = jsonObject(record) ?? {}; // one that cannot be read is kept as it is
       const fields = fieldNames.flatMap((name) => [name, String(data[name] ?? '')]);

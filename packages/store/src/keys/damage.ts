@@ -1,12 +1,12 @@
 import type { Logger } from '@sluice/runtime';
 
-/** So many places are named in the log; a Redis that is damaged all over does not fill the disk too. */
+/** Most places that are named in the log: a Redis that is damaged all over must not fill the disk too. */
 const NAMED_MAX = 1_000;
 
-/** Names what cannot be read: once for each `where` (a session, a key, a channel). */
+/** Logs data that cannot be read: once for each `where` (a session, a key, a channel). */
 export type Damage = (where: string, about: Readonly<Record<string, unknown>>) => void;
 
-/** What Redis hands us may be damaged, or written by a newer release: it is set aside and named once. */
+/** Data in Redis may be damaged, or written by a newer release: it is set aside and logged once. */
 export function makeDamageLog(log: Logger): Damage {
   const named = new Set<string>();
   return (where, about) => {
@@ -16,7 +16,7 @@ export function makeDamageLog(log: Logger): Damage {
   };
 }
 
-/** For `flatMap`: lines that cannot be read are left out, and those beside them are not. */
+/** For `flatMap`: lines that `decode` cannot read are left out, the others are kept. */
 export const readable =
   <T>(decode: (text: string) => T) =>
   (text: string): T[] => {
@@ -27,7 +27,7 @@ export const readable =
     }
   };
 
-/** The object that a text holds; undefined: it holds none. */
+/** Parses a JSON object; undefined: the text is not one. */
 export function jsonObject(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);
@@ -38,7 +38,7 @@ export function jsonObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** The text that a text holds as JSON; undefined: it holds none. */
+/** Parses a JSON string; undefined: the text is not one. */
 export function jsonText(text: string): string | undefined {
   try {
     const value: unknown = JSON.parse(text);

@@ -57,16 +57,16 @@ export function makeKeys(prefix: string, partitions: number) {
         sessions: `${base}:sessions`,
         owned: `${base}:u:${id.slice(0, 12)}`,
         ends: `${base}:ends`,
-        /** Dead letters: the session's own, and the ids of all and of the principal's in listings. */
+        /** Dead letters: those of the session, and listings of ids: all of the partition, all of the principal. */
         letters: `${own}:dead`,
         dead: `${base}:dead`,
         dead_owned: `${base}:u:${id.slice(0, 12)}:dead`,
       };
     }),
-    /** Who retried or deleted a dead letter, for a while: a repeated call gets the first answer. */
+    /** The call that retried or deleted a dead letter, kept for a minute: its repeat gets the first answer. */
     letterCall: (id: string, messageId: string) =>
       `${tag(partitionOf(id))}:s:${id}~${messageId}:call`,
-    /** The record of a session's end, for a while, by the call that ended it. */
+    /** The record of a session's end, kept for a minute under the call that ended it. */
     endCall: (id: string, callId: string) => `${tag(partitionOf(id))}:s:${id}~${callId}:call`,
     partition(partition: number) {
       const base = tag(partition);
@@ -102,7 +102,7 @@ export function makeKeys(prefix: string, partitions: number) {
     layout: `${prefix}:layout`,
     /** Bucket of a principal (its hash) or an address. */
     rate: (kind: RateKind, subject: string) => `${prefix}:rate:{${subject}}:${kind}`,
-    /** Permits to run a turn of an agent, or of a principal, and who waits for one. */
+    /** Permits to run a turn of an agent, or of a principal, and the sessions that wait for one. */
     permits({ kind, name }: PermitScope) {
       const subject = kind === 'agent' ? name : principalHash(name);
       const base = `${prefix}:${kind}:{${subject}}`;
@@ -110,7 +110,7 @@ export function makeKeys(prefix: string, partitions: number) {
     },
     /** Written before each wait for a copy. */
     durable: `${prefix}:durable`,
-    /** Never there: connections prove that they may write by deleting them. */
+    /** Keys that never exist: connections prove that they may write by deleting them. */
     pulse: `${prefix}:pulse`,
     ringPulse: `{${prefix}-ring-0}:ring:pulse`,
     /** BullMQ's prefix: one queue, in one slot. */

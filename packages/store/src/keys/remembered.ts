@@ -1,4 +1,4 @@
-/** What is derived from this many names is kept at most, about 4 MB where it is the keys of sessions. */
+/** Most names whose values are kept; about 4 MB if these are the keys of sessions. */
 const NAMES_MAX = 2_000;
 
 /** Remembers what `make` returned for a name; forgets all names when there are too many. */

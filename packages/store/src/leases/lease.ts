@@ -13,7 +13,7 @@ export type Lease = {
   readonly fence: number;
 };
 
-/** A Redlock that was taken; becomes a lease with `turn-begin`. */
+/** A Redlock that was taken, until `deadlineMs` (monotonic); becomes a lease with `turn-begin`. */
 export type Claim = { readonly token: string; readonly deadlineMs: number };
 
 export type TurnEnd = {
@@ -32,10 +32,10 @@ export type TurnEnd = {
 
 export type Retry = {
   readonly turnId: string;
-  /** `failed`: the agent says that it will pass; `cut`: the process that ran the turn died. */
+  /** `failed`: the agent says that its failure will pass; `cut`: the process that ran the turn died. */
   readonly how: 'failed' | 'cut';
   readonly delayMs: number;
-  /** For so long, from its first failure, a message is tried again. */
+  /** How long after its first failure a message is tried again. */
   readonly retryForMs: number;
 };
 
@@ -47,7 +47,7 @@ export type LeaseOptions = {
   readonly ttlMs: number;
 };
 
-/** The executing marker (Redlock) and every write that is made under it. Throws StoreUnavailable. */
+/** Taking a session's lease (its Redlock), and every write under it. Throws StoreUnavailable. */
 export function makeLeases(
   connection: Connection,
   keys: Keys,
@@ -56,7 +56,7 @@ export function makeLeases(
   const redlock = new Redlock([connection.client], { retryCount: 0, db: connection.db });
   redlock.on('error', () => {}); // every failure also reaches the caller
   const between = <T>(call: PlainCall, run: () => Promise<T>) => betweenFailpoints(call, run);
-  /** Redlock counts by the wall clock, from now on. */
+  /** A lock as Redlock needs it: with its end by the wall clock. */
   const lockOf = (id: string, { token, deadlineMs }: Claim) =>
     new Lock(redlock, [keys.session(id).lease], token, [], Date.now() + deadlineMs - monotonicMs());
 
@@ -68,7 +68,7 @@ export function makeLeases(
         ttl: ttlMs,
       }),
 
-    /** Takes the Redlock; undefined when somebody has it. Time counts from before the request (L4). */
+    /** Takes the Redlock; undefined: another has it, or Redis failed. The TTL counts from before the request (L4). */
     async acquire(id: string): Promise<Claim | undefined> {
       const sentMs = monotonicMs();
       try {
@@ -87,7 +87,7 @@ export function makeLeases(
       );
     },
 
-    /** Starts the head's turn: as a new lease (the fence that peek read), or under the one given. */
+    /** Starts the head's turn, as a new lease (with the fence that peek read) or under the one that is held. */
     begin(
       lease: Lease,
       { turnId, ring = '' }: { turnId: string; ring?: string },
@@ -105,14 +105,14 @@ export function makeLeases(
       });
     },
 
-    /** Moves the lease's end; answers until when it holds now, and an abort not yet heard. */
+    /** Extends the lease. Returns until when it holds (monotonic ms), and a reply that may bring an abort. */
     async renew(lease: Lease, deadlineMs: number) {
       const sentMs = monotonicMs();
       const lock = lockOf(lease.id, { token: lease.token, deadlineMs });
       const extended = await between('lease-extend', () => redlock.extend(lock, ttlMs)).catch(
         () => undefined,
       );
-      // Without the Redlock nothing is prolonged; that the session was ended must still be heard (D9).
+      // Without the Redlock the lease is not extended, but the end of the session must still be heard (D9).
       const leftMs = Math.max(1, Math.floor(deadlineMs - monotonicMs()));
       const reply = await connection.run(scripts.leaseRenew, keys.session(lease.id), {
         token: lease.token,
@@ -142,6 +142,7 @@ export function makeLeases(
       });
     },
 
+    /** Ends the turn with its outcome, and starts the next one if `end.fetch` says so and a message waits. */
     commit(lease: Lease, end: TurnEnd): Promise<scripts.CommitReply> {
       return connection.run(scripts.turnCommit, keys.session(lease.id), {
         token: lease.token,
@@ -160,8 +161,8 @@ export function makeLeases(
     },
 
     /**
-     * `yield`: others come first; `hand_over`: another node goes on at once; `force`: the same, and the turn was cut
-     * by the drain.
+     * Gives the lease up. `yield`: other sessions go first; `hand_over`: another node goes on at once; `force`: the
+     * same, and the drain has cut the turn.
      */
     release(
       lease: Lease,
@@ -180,7 +181,7 @@ export function makeLeases(
       });
     },
 
-    /** Ends an attempt that is worth another one: the head waits, and the lease is given up (T5). */
+    /** Ends an attempt that will be tried again: the head waits, and the lease is given up (T5). */
     retry(
       lease: Lease,
       { turnId, how, delayMs, retryForMs }: Retry,
@@ -197,7 +198,7 @@ export function makeLeases(
       });
     },
 
-    /** A new number for a ring that must wait or go elsewhere; '' when nothing waits any more. */
+    /** A new number for a ring that must wait or go elsewhere; '' when no work is left, or it is paused. */
     drawRing: (id: string, delayMs: number) =>
       connection.run(scripts.ringDraw, keys.session(id), {
         id,
@@ -205,9 +206,9 @@ export function makeLeases(
         call: makeId('draw'), // made before the first try: a repeat gets the same number
       }),
 
-    /** The newest lines of the history list that fit, oldest first; only the holder calls it. */
+    /** The newest lines of the history list that fit `maxBytes`, oldest first; only the holder calls it. */
     history(id: string, maxBytes: number): Promise<string[]> {
-      // A line of its own: its principal's reads do not delay its turns, nor the other way round.
+      // An owner of its own: reads of the principal do not delay the session's turns, nor the other way round.
       return bulk.run(`${id} turn`, (connection) =>
         connection.run(scripts.historyRead, keys.session(id), { max_bytes: maxBytes }),
       );

@@ -4,14 +4,14 @@ import type { Connection } from '../redis/connect.js';
 import * as scripts from '../script/scripts.js';
 import type { Lease } from './lease.js';
 
-/** So many in one call: Redis does nothing else for less than a millisecond. */
+/** Most leases in one call: it takes Redis less than a millisecond. */
 export const LEASES_MAX = 100;
 
 export type ManyLeases = ReturnType<typeof makeManyLeases>;
 
 /**
- * Calls for many leases of one partition, at most `LEASES_MAX`. The answers stand in the order of the leases.
- * With a quorum of Redlocks there would be no such renewal: each lease is extended by Redlock itself then.
+ * Calls for many leases of one partition, at most `LEASES_MAX`. The answers are in the order of the leases.
+ * They work with a single Redlock instance only: with a quorum, Redlock itself must extend each lease.
  * Throws StoreUnavailable.
  */
 export function makeManyLeases(
@@ -24,7 +24,7 @@ export function makeManyLeases(
     leases: JSON.stringify(leases.map(({ id, token, fence }) => [id, token, String(fence)])),
   });
   return {
-    /** Moves their ends. Those that were renewed hold until `deadlineMs`, from before the call was sent (L4). */
+    /** Extends them. Renewed ones hold until `deadlineMs` (monotonic), counted from before the call was sent (L4). */
     async renew(partition: number, leases: readonly Lease[]) {
       const deadlineMs = monotonicMs() + ttlMs;
       const given = { ...about(partition, leases), ttl: ttlMs };
@@ -32,7 +32,7 @@ export function makeManyLeases(
       return { deadlineMs, replies };
     },
 
-    /** Gives those up under which nothing waits. */
+    /** Gives up those whose inbox is empty. */
     release(partition: number, leases: readonly Lease[]): Promise<scripts.LeaseReleased[]> {
       const given = about(partition, leases);
       return connection.run(scripts.leasesRelease, keys.partition(partition), given);

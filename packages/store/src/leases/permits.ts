@@ -5,7 +5,7 @@ import * as scripts from '../script/scripts.js';
 export type Permits = ReturnType<typeof makePermits>;
 
 /**
- * Permits to run a turn, so many for each agent or principal in the whole cluster. A permit belongs to a
+ * Permits to run a turn, a fixed number for each agent or principal in the whole cluster. A permit belongs to a
  * session on a node and expires like a lease: those of a killed node come back within the TTL.
  */
 export function makePermits(
@@ -13,7 +13,7 @@ export function makePermits(
   keys: Keys,
   { nodeId, ttlMs }: { nodeId: string; ttlMs: number },
 ) {
-  /** With its TTL: it counts no longer than that, whatever the clock of Redis does (L6). */
+  /** It names the TTL: the permit counts no longer than that, whatever the clock of Redis does (L6). */
   const holder = (id: string) => `${nodeId} ${id} ${ttlMs}`;
   return {
     /** Takes one of `most`, or says how many sessions wait for one. */
@@ -25,13 +25,14 @@ export function makePermits(
         ttl: ttlMs,
       }),
 
+    /** Extends the permits of these sessions. */
     keep: (scope: PermitScope, ids: readonly string[]) =>
       connection.run(scripts.permitKeep, keys.permits(scope), {
         holders: JSON.stringify(ids.map(holder)),
         ttl: ttlMs,
       }),
 
-    /** Answers the id of a session that waits for one, or ''. */
+    /** Gives a permit back; returns the id of the session that has waited longest for one, or ''. */
     give: (scope: PermitScope, id: string): Promise<string> =>
       connection.run(scripts.permitGive, keys.permits(scope), { holder: holder(id) }),
   };

@@ -10,13 +10,13 @@ export const RING_QUEUE = 'ring';
 export type RingJob = {
   readonly id: string;
   readonly ring: string;
-  /** Nobody held the session when the ring was drawn; should that still be so, nobody needs to ask. */
+  /** Nobody held the session when the ring was drawn: a worker may try to begin without a peek. */
   readonly free?: FreeSession | undefined;
-  /** It waits for longer than its job does, since a node that was full passed it on: since when. */
+  /** Since when the session has waited for a worker, in Unix ms; undefined: since this job was due. */
   readonly sinceMs?: number | undefined;
 };
 
-/** A session that nobody holds: its fence, and for whom its next turn counts. */
+/** A session that nobody holds: its fence, and the agent and the principal for whom its next turn counts. */
 export type FreeSession = {
   readonly fence: number;
   readonly agent: string;
@@ -33,12 +33,12 @@ export type RingOptions = {
 export type Rings = {
   /** Adds a ring. A failure is logged and not thrown: the sweep rings again (T7). */
   ring(id: string, ring: string, options?: RingOptions): Promise<void>;
-  /** Rings being added; a drain waits for it. */
+  /** Resolves when no ring is being added; a drain waits for it. */
   settled(): Promise<void>;
   close(): Promise<void>;
 };
 
-/** Job ids hold no `:`, and a number drawn by a script: no older job can swallow a ring. */
+/** A job id has no `:`, and ends in a number that a script drew: no older job can swallow a ring. */
 function jobId(id: string, ring: string): string {
   return `r-${Buffer.from(id).toString('base64url')}-${ring}`;
 }
@@ -65,10 +65,10 @@ export function makeRings(
   queue.on('error', onError);
   const adding = new Set<Promise<void>>();
   return {
-    ring(id, ring, { lifo = false, delayMs = 0, ...told } = {}) {
+    ring(id, ring, { lifo = false, delayMs = 0, ...carried } = {}) {
       const options = { jobId: jobId(id, ring), lifo, delay: delayMs };
       const added = betweenFailpoints(addCall, () =>
-        queue.add(RING_QUEUE, { id, ring, ...told }, options),
+        queue.add(RING_QUEUE, { id, ring, ...carried }, options),
       ).then(() => undefined, onFailed);
       adding.add(added);
       return added.finally(() => adding.delete(added));

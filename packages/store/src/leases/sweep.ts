@@ -12,12 +12,12 @@ export type SweepOptions = {
   readonly damage: Damage;
 };
 
-/** The longest distance at which the sweep looks again, as pending-sweep has it, and some more. */
+/** Longest time until the sweep looks at a session again (60 s in pending-sweep.lua), and some more. */
 const LATEST_MS = 65_000;
-/** The clock of Redis was set back when it is behind by more than this. */
+/** The clock of Redis was set back if it has lost more than this. */
 const BACK_MS = 500;
 
-/** One look at one partition: rings that are due, SESSION_END records that nobody copied (T7). */
+/** Looks at one partition: returns rings that are due, and SESSION_END records that were not copied (T7). */
 export function makeSweep(connection: Connection, keys: Keys, options: SweepOptions) {
   const latestMs = Math.max(LATEST_MS, options.leaseTtlMs);
   /** Partitions in which everything is due, since it was written under a later clock. */

@@ -26,7 +26,7 @@ export function decodeWake(message: string): Wake | undefined {
   return { kind, id, follows, turnId, firstAtMs: Number(at), entry };
 }
 
-/** The head that such a message is, for the holder that has run `last` under this lease. */
+/** The head that a `begun` wake brings, for the holder that has run `last` under this lease. */
 export function headOfWake(
   { turnId, firstAtMs, entry }: Wake & { kind: 'begun' },
   last: Pick<HeadReply, 'turnId' | 'fence' | 'agent' | 'principal' | 'sessionId'>,

@@ -24,12 +24,12 @@ export function redisOptions(url: string): RedisOptions {
   };
 }
 
-/** Of a connection that comes back: after 20 ms, then later and later, each second at last. */
+/** Options of a connection that reconnects: after 40 ms, then twice as late each time, up to 1 s. */
 export function connectionOptions({ url, urlNow }: RedisAddress): RedisOptions {
   return {
     ...redisOptions(url),
-    // ioredis calls it as a method of the options that it then connects with, those of a connection
-    // that BullMQ made like ours too.
+    // ioredis calls it as a method of the options that it then connects with: `this` is right for the
+    // connections that BullMQ makes too.
     retryStrategy(this: RedisOptions, tries: number) {
       if (urlNow) {
         const { username, password } = redisOptions(urlNow());

@@ -4,16 +4,18 @@ import { CallerGone, type StoreUnavailable } from './unavailable.js';
 
 /** One reply is on its way while another one is read here: more at once would only wait in buffers. */
 const AT_ONCE = 2;
-/** Reads of one principal that wait. */
+/** Most reads of one principal that may wait. */
 const WAITING_MAX = 256;
-/** As long as one command may take: who waits longer asks again. */
+/** A read that has waited longer is refused with StoreBusy. As long as one command may take. */
 const WAIT_MAX_MS = 2_000;
 
-/** On whose behalf something is read, and whether that is still wanted when its turn has come. */
+/** For whom something is read, and whether it is still wanted when its turn comes. */
 export type Reading = {
   /** Principal who asks; default: the one whose session it is. */
   readonly by?: string | undefined;
+  /** True: the caller has gone; the read fails with CallerGone. */
   isGone?(): boolean;
+  /** The error with which the read fails; undefined: it may be sent. */
   refusal?(): StoreUnavailable | undefined;
 };
 
@@ -21,7 +23,7 @@ export type BulkReads = ReturnType<typeof makeBulkReads>;
 
 /**
  * Reads whose replies may have megabytes, on a connection of their own: renewals, commits and messages
- * never stand behind them. Throws StoreUnavailable.
+ * never wait for them. Throws StoreUnavailable (StoreBusy, CallerGone).
  */
 export function makeBulkReads(connection: Connection) {
   const lane = new Lane({ atOnce: AT_ONCE, waitingMax: WAITING_MAX, waitMaxMs: WAIT_MAX_MS });

@@ -4,30 +4,30 @@ import type { PlainCall } from '../script/failpoints.js';
 
 const subscribeCall: PlainCall = 'channel-subscribe';
 
-/** Gets the bytes of what was published. */
+/** Called with the bytes of one publication. */
 export type OnMessage = (payload: Buffer) => void;
 
 export type Channels = {
   /** Resolves when Redis has confirmed the subscription. */
   subscribe(channels: readonly string[], onMessage: OnMessage): Promise<void>;
   unsubscribe(channel: string): void;
-  /** Called after each reconnect: what was published meanwhile is lost and must be read. */
+  /** `fn` is called after each reconnect: what was published meanwhile is lost and must be read. */
   onReconnect(fn: () => void): void;
   readonly connected: boolean;
-  /** Why nothing is heard though the connection stands; undefined: everything is. */
+  /** Why an open connection hears nothing (its resubscription was refused); undefined: it hears everything. */
   readonly deafBy: unknown;
   close(): void;
 };
 
-/** A refused resubscription is tried again so soon. */
+/** Time until a refused resubscription is tried again. */
 const AGAIN_MS = 500;
 
 /** Channels that one SUBSCRIBE or UNSUBSCRIBE names at most. */
 const CHANNELS_MAX = 1_000;
 
 /**
- * Publish/subscribe of one node over one connection. All that is subscribed and unsubscribed in one tick goes
- * out in one command each: thousands of clients may come back at once.
+ * Publish/subscribe of one node over one connection. The subscriptions of one tick go out in one command, and its
+ * unsubscriptions in another: thousands of clients may come back at once.
  */
 export function makeChannels(subscriber: Redis): Channels {
   const listeners = new Map<string, OnMessage>();
@@ -45,9 +45,9 @@ export function makeChannels(subscriber: Redis): Channels {
   });
   subscriber.on('close', () => {
     round += 1;
-    deafBy = undefined; // nobody hears anything then: that is another fault
+    deafBy = undefined; // a closed connection is another fault
   });
-  // Refused (rights were changed), it is tried until the connection is another or all are subscribed.
+  // If it is refused (rights were changed), it is tried until all are subscribed or the connection is a new one.
   async function resubscribe(): Promise<void> {
     const mine = round;
     while (mine === round) {
@@ -60,7 +60,7 @@ export function makeChannels(subscriber: Redis): Channels {
       }
     }
   }
-  // Listeners read what they missed: that must not be asked before the subscription stands.
+  // Listeners then read what they missed; they must not read before the subscription is confirmed.
   async function subscribeAll(mine: number): Promise<boolean> {
     for (const channels of parts([...listeners.keys()])) await subscriber.subscribe(...channels);
     if (mine !== round) return false;
@@ -81,7 +81,7 @@ export function makeChannels(subscriber: Redis): Channels {
   }
   async function send(channels: readonly string[]): Promise<void> {
     for (const left of parts(channels.filter((channel) => !listeners.has(channel)))) {
-      subscriber.unsubscribe(...left).catch(() => {}); // away: there is nothing to unsubscribe from
+      subscriber.unsubscribe(...left).catch(() => {}); // Redis is away: nothing is subscribed
     }
     const wanted = parts(channels.filter((channel) => listeners.has(channel)));
     await Promise.all(
@@ -101,7 +101,7 @@ export function makeChannels(subscriber: Redis): Channels {
       listeners.delete(channel);
       const { channels, sent } = thisTick();
       channels.add(channel);
-      sent.catch(() => {}); // whoever subscribes in this tick is told
+      sent.catch(() => {}); // those who subscribe in this tick get the error
     },
     onReconnect: (fn) => reconnectListeners.push(fn),
     get connected() {
@@ -117,7 +117,7 @@ export function makeChannels(subscriber: Redis): Channels {
   };
 }
 
-/** As many as one command names. */
+/** The channels, in parts that one command may name. */
 function parts(channels: readonly string[]): string[][] {
   const all: string[][] = [];
   for (let at = 0; at < channels.length; at += CHANNELS_MAX) {

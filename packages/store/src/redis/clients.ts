@@ -15,16 +15,16 @@ export function connectionName(nodeId: string, part: ConnectionPart): string {
   return `sluice:${nodeId}:${part}`;
 }
 
-/** A silent peer gets so long to answer the end of a connection; then its socket is destroyed. */
+/** Time for a silent peer to answer the end of a connection; then its socket is destroyed. */
 const DISCONNECT_MS = 100;
 const alike = {
   connectTimeout: 2_000,
   disconnectTimeout: DISCONNECT_MS,
-  // While Redis loads its data, how often ioredis asks whether it is done.
+  // While Redis loads its data, ioredis asks at least this often whether it is done.
   maxLoadingRetryTime: 500,
 };
 
-/** Fails at once while Redis is away, never sends a call again by itself. */
+/** A client that fails at once while Redis is away, and never sends a call again by itself. */
 export function openImpatient(
   address: RedisAddress,
   name: string | undefined,
@@ -34,8 +34,8 @@ export function openImpatient(
     ...connectionOptions(address),
     ...(name === undefined ? {} : { connectionName: name }),
     enableOfflineQueue: false,
-    // 0: what was under way fails as the connection does. With 1 it waits for a second loss, which is
-    // its own timeout, and no lost reply is ever asked for again.
+    // 0: calls under way fail together with the connection. With 1 they would wait for a second loss, and
+    // end by their own timeout: then connect.ts would not send them again.
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     commandTimeout: commandTimeoutMs,
@@ -54,7 +54,7 @@ export function openPatient(address: RedisAddress, name: string): Redis {
   });
 }
 
-/** BullMQ makes its blocking connection as a duplicate of the one that it is given. */
+/** BullMQ makes its blocking connection as a duplicate of this one; `onBlocking` gets that. */
 export function openForRings(
   address: RedisAddress,
   nodeId: string,

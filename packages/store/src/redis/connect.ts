@@ -11,8 +11,9 @@ import { isReply, refusalOf, StoreUnavailable } from './unavailable.js';
 
 /** Longest wait for one reply: a stopped Redis must turn into an error, not into silence (C3). */
 const COMMAND_TIMEOUT_MS = 2_000;
-/** Calls whose reply was lost are sent again: scripts are made for it (ARCHITECTURE.md, law 1). */
+/** Tries of a call whose reply is lost: scripts may run twice (ARCHITECTURE.md, law 1). */
 const TRIES = 3;
+/** How long a repeat waits for a new connection. */
 const READY_WAIT_MS = 400;
 
 const allScripts = Object.values(scripts);
@@ -22,14 +23,14 @@ export type Connection = {
   readonly db: number;
   /** `run_id` of the Redis process behind the connection; undefined while there is none (E2). */
   serverId(): string | undefined;
-  /** Runs a script; repeats it, bounded, when its reply was lost. Throws StoreUnavailable. */
+  /** Runs a script; repeats it up to twice when its reply was lost. Throws StoreUnavailable or DamagedKey. */
   run<K extends string, A extends string, R>(
     script: Script<K, A, R>,
     keys: Readonly<Record<K, string>>,
     args: Readonly<Record<Exclude<A, 'server' | keyof LimitArgs>, string | number>> &
       Readonly<Partial<Record<A & keyof LimitArgs, number>>>,
   ): Promise<R>;
-  /** Runs plain commands under the same error rules, without repeats. `name` is their failpoint. */
+  /** Runs plain commands under the same error rules, without repeats. `name`: of their failpoint and metrics. */
   ask<T>(command: (client: Redis) => Promise<T>, name?: PlainCall): Promise<T>;
   close(): Promise<void>;
 };
@@ -37,7 +38,7 @@ export type Connection = {
 export type ConnectionOptions = {
   /** What `CLIENT LIST` calls it (`connectionName`). */
   readonly name?: string;
-  /** How calls fare, by the name of their script or command; nobody is told when it is left out. */
+  /** Counts calls by the name of their script or command; left out: nothing is counted. */
   readonly calls?: RedisMetrics | undefined;
   /** Each script gets those that it asks for, unless its call names others. */
   readonly limits: LimitArgs;
@@ -65,13 +66,13 @@ function parametersOf(script: AnyScript, { keys, args, server }: Given): (string
 export const UNNAMED_CALL = 'other';
 
 /**
- * Connection for commands: never queues while Redis is away, never resends by itself. A second one keeps
- * large replies from holding up small ones.
+ * Connection for commands: never queues while Redis is away, never resends by itself. A node has a second one for
+ * large replies, so that they do not hold up small ones.
  */
 export function connect(address: RedisAddress, events: ConnectionOptions): Connection {
   const client = openImpatient(address, events.name, COMMAND_TIMEOUT_MS);
   let serverId: string | undefined;
-  /** What Redis said instead of taking the connection. */
+  /** What Redis said instead of accepting the connection. */
   let turnedAway: unknown;
   client.on('error', (error: Error) => {
     turnedAway = isReply(error) ? error : undefined;
@@ -82,8 +83,8 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
   });
   const unreachable = () => refusalOf(turnedAway) ?? new StoreUnavailable('Redis is not reachable');
   client.on('ready', () => {
-    // Known before the first call: none is refused for lack of its script, and then overtaken by those
-    // sent meanwhile (of one connection dispatch.ts keeps the order, also when Redis forgets them).
+    // Redis gets the scripts before the first call: else a call could be refused for lack of its script, and be
+    // overtaken by later ones. (dispatch.ts keeps the order of one connection even when Redis forgets scripts.)
     for (const { source } of allScripts) client.call('SCRIPT', 'LOAD', source).catch(() => {});
     client.info('server').then(
       (info) => {
@@ -97,7 +98,7 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
     );
   });
 
-  const { calls = untold } = events;
+  const { calls = noMetrics } = events;
   const fail = (call: string, error: unknown): never => {
     calls.failed(call);
     throw error;
@@ -109,8 +110,8 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
     return serverId !== undefined;
   }
 
-  // A system call costs more than a small call of ours: what is called in one round of the event loop goes
-  // out in one write.
+  // A system call costs more than a small call to Redis: all calls of one round of the event loop go out in one
+  // write.
   let corked: Redis['stream'] | undefined;
   function cork(): void {
     if (corked) return;
@@ -159,7 +160,7 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
           if (!isLostReply(error)) {
             return fail(script.name, await nameDamage(error, script, { client, keys }));
           }
-          // Silence may last: whoever must not give up (a commit) repeats the call with time to spare.
+          // Silence may last: a caller that must not give up (a commit) repeats the call itself.
           if (tried < TRIES && !isSilence(error)) continue;
           const cause = new StoreUnavailable('Redis does not answer', { cause: error });
           return fail(script.name, cause);
@@ -194,9 +195,9 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
   };
 }
 
-const untold: RedisMetrics = { answeredMs() {}, failed() {}, fenced() {} };
+const noMetrics: RedisMetrics = { answeredMs() {}, failed() {}, fenced() {} };
 
-/** So many leases were refused (L3). */
+/** How many leases the reply refuses (L3). */
 function countFenced({ args }: Script<string, string, unknown>, reply: unknown): number {
   if (!Array.isArray(reply)) return 0;
   const isOfMany = args.includes('leases');

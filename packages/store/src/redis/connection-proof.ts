@@ -4,17 +4,17 @@ import { makeGreeting } from './greeting.js';
 import { infoField } from './server-check.js';
 import { isReply, refusalOf, StoreFull } from './unavailable.js';
 
-/** How often each connection is looked at. Times are counted in looks: a stalled event loop makes none. */
+/** How often each connection is looked at. Times are counted in looks, since a stalled event loop makes none. */
 export const LOOK_MS = 250;
-/** A connection that is closed counts as a fault after so many looks (C3: 1 s). */
+/** A closed connection counts as a fault after this many looks (C3: 1 s). */
 const CLOSED_LOOKS = 2;
-/** One that is silent, or refused what it needs, after 1.5 s: a pause of 1 s changes nothing (C3). */
+/** A connection that is silent, or refused what it needs, after this many: a pause of 1 s changes nothing (C3). */
 const FAULT_LOOKS = 6;
 /** A silent one is replaced after 3 s. */
 const REPLACE_LOOKS = 12;
 /** BullMQ ends and opens its blocking connection by itself; one that stays ended is a fault. */
 const ENDED_LOOKS = 8;
-/** A server that calls itself a replica is left within this time, at random, */
+/** When a server calls itself a replica, the connection is replaced within this time, at random, */
 const FIRST_LEAVE_LOOKS = 2;
 /** and then again and again after one to two such times, until the address leads to a primary. */
 const LEAVE_LOOKS = 4;
@@ -27,34 +27,35 @@ export type Fault = {
 
 export type ProofOptions = {
   readonly part: ConnectionPart;
-  /** So long a healthy connection may keep back an answer, since a call before it blocks. */
+  /** How long an answer on a healthy connection may be late, because a call before it blocks. */
   readonly heldMs?: number;
-  /** A node can do without it: it is replaced, and counts for nothing. */
+  /** A node can do without it: it is replaced when it fails, but is never a fault. */
   readonly isSpare?: boolean;
-  /** Asks for what the work of the connection needs; answers `INFO replication`, or more of INFO. */
+  /** Makes the calls that its work needs; resolves with `INFO replication`, more of INFO, or '' to judge nothing. */
   ask(client: Redis): Promise<string>;
 };
 
 type Answer = { readonly refused?: string; readonly isReplica: boolean };
 
-/** The proof, again and again, that one connection does its work; it is replaced when it does not. */
+/** Checks again and again that one connection does its work, and replaces it when it does not. */
 export class Proof {
   readonly part: ConnectionPart;
   private seen: Fault | undefined;
   private faultLooks = 0;
   private closedLooks = 0;
-  /** Looks at this connection, as it stands since its last connect, without an answer. */
+  /** Looks in a row without an answer, since the last connect or close. */
   private quietLooks = 0;
   private leaveIn = -1;
   private isAsking = false;
-  /** Counts connects and closes: an answer to what was asked before one proves nothing. */
+  /** Counts connects and closes: an answer to a call of an earlier round proves nothing. */
   private round = 0;
   private answer: Answer | undefined;
-  /** What Redis said instead of taking the connection, and what the socket said last. */
+  /** What Redis said instead of accepting the connection. */
   private refusedBy: string | undefined;
+  /** What the socket said last. */
   private broken = 'the connection is closed';
   private readonly heldLooks: number;
-  private readonly greeting: (told: (words: string | undefined) => void) => void;
+  private readonly greeting: ReturnType<typeof makeGreeting>;
 
   constructor(
     private readonly client: Redis,
@@ -75,12 +76,12 @@ export class Proof {
     client.on('ready', () => {
       renew();
       this.refusedBy = undefined;
-      // What blocks keeps back the next answer: that it shook hands must do until then.
+      // A call that blocks delays the next answer: until then the handshake must do.
       if (this.heldLooks > 0) this.answer = { isReplica: false };
     });
   }
 
-  /** Why it cannot do its work; undefined while it can, or has only just ceased to. */
+  /** Why it cannot do its work; undefined: it can, or has failed only just now. */
   fault(): Fault | undefined {
     if (this.options.isSpare) return undefined;
     const isLasting = this.closedLooks >= CLOSED_LOOKS || this.faultLooks >= FAULT_LOOKS;
@@ -126,7 +127,7 @@ export class Proof {
     const held = this.client.status === 'ready' ? this.heldLooks : 0;
     if (this.quietLooks >= held + REPLACE_LOOKS) this.replace();
     if (this.quietLooks <= held) return 'unknown';
-    // One late answer takes back nothing of what Redis said before.
+    // One late answer does not take back what Redis has refused before.
     if (this.seen?.kind === 'refused' && this.quietLooks < held + FAULT_LOOKS) return this.seen;
     return this.refusal() ?? { kind: 'silent', why: 'no answer' };
   }
@@ -141,7 +142,7 @@ export class Proof {
     return refused === undefined ? undefined : { kind: 'refused', why: refused };
   }
 
-  /** The primary is elsewhere: the same address leads there, sooner or later. */
+  /** The primary is elsewhere. Connecting again leads there, sooner or later. */
   private leave(): void {
     if (this.leaveIn < 0) this.leaveIn = Math.random() * FIRST_LEAVE_LOOKS;
     this.leaveIn -= 1;
@@ -156,7 +157,7 @@ export class Proof {
   }
 
   private ask(): void {
-    // While it shakes hands INFO is answered too, also by a Redis that loads its data.
+    // During the handshake INFO is answered too, also by a Redis that loads its data.
     const asked =
       this.client.status === 'connect'
         ? this.client.info('persistence')
@@ -188,7 +189,7 @@ export class Proof {
 
   private failed(error: unknown): void {
     const refusal = refusalOf(error);
-    // Full is not broken: running turns commit, and what is new is refused by itself (C3).
+    // A full Redis is not broken: running turns commit, and new work is refused elsewhere (C3).
     if (refusal instanceof StoreFull) this.answer = { isReplica: false };
     else if (refusal) {
       const isReplica = /^(READONLY|MASTERDOWN)/.test(refusal.message);
@@ -204,7 +205,7 @@ export class Proof {
       return;
     }
     if (error instanceof Error) this.broken = error.message;
-    // With all places taken Redis says so and closes: our own first bytes meet a closed socket.
+    // When all places are taken, Redis says so and closes: our own first bytes meet a closed socket.
     if (/EPIPE|ECONNRESET/.test(this.broken)) {
       this.greeting((words) => {
         this.refusedBy = words;
@@ -213,5 +214,5 @@ export class Proof {
   }
 }
 
-/** Without the place in the script, and whatever else Redis adds. */
+/** The first line of an error, without the place in the script that Redis adds. */
 const firstLine = (words: string) => (words.split(/\r?\n| script: /)[0] ?? '').slice(0, 200);

@@ -11,42 +11,42 @@ export type Pulse = {
   stop(): void;
 };
 
-/** Looks at all connections of a node, and tells once what keeps Redis from serving it, and when that ends. */
+/** Looks at all connections of a node. Logs once what keeps Redis from serving it, and once when that ends. */
 export function watchPulse(log: Logger): Pulse {
   const proofs: Proof[] = [];
-  let told = '';
-  let toldKind: Fault['kind'] | undefined;
+  let reported = '';
+  let reportedKind: Fault['kind'] | undefined;
   let sinceMs = 0;
   const worst = () => {
     const found = proofs.flatMap((proof) => {
       const fault = proof.fault();
       return fault ? [{ ...fault, connection: proof.part }] : [];
     });
-    // What Redis says explains more than that a connection is silent or closed.
+    // What Redis refuses explains more than a connection that is silent or closed.
     return found.find(({ kind }) => kind === 'refused') ?? found[0];
   };
-  const tell = () => {
+  const report = () => {
     const fault = worst();
-    // The first word: the rest may count something. Of a socket it may change with each try.
+    // Of a refusal only the first word counts: the rest may have numbers. A socket's error may change with each try.
     const now = fault ? `${fault.kind === 'refused' ? fault.why.split(' ')[0] : 'away'}` : '';
-    if (now === told) return;
+    if (now === reported) return;
     if (!fault) {
       const ms = Math.round(monotonicMs() - sinceMs);
-      log.info({ ms }, toldKind === 'refused' ? 'redis serves again' : 'redis answers again');
+      log.info({ ms }, reportedKind === 'refused' ? 'redis serves again' : 'redis answers again');
     } else {
-      if (told === '') sinceMs = monotonicMs();
+      if (reported === '') sinceMs = monotonicMs();
       const { connection, why } = fault;
       const refuses =
         'redis refuses to serve: nothing is taken in and no turn begins until it does';
       const silent = 'redis does not answer: nothing is taken in and no turn begins until it does';
       log.warn({ connection, why }, fault.kind === 'refused' ? refuses : silent);
     }
-    told = now;
-    toldKind = fault?.kind;
+    reported = now;
+    reportedKind = fault?.kind;
   };
   const timer = setInterval(() => {
     for (const proof of proofs) proof.look();
-    tell();
+    report();
   }, LOOK_MS);
   return {
     add(client, options) {
@@ -59,10 +59,11 @@ export function watchPulse(log: Logger): Pulse {
   };
 }
 
-/** A write that changes nothing: whoever refuses writes or scripts refuses it, a full Redis does not. */
+/** A write that changes nothing: a Redis that refuses writes or scripts refuses it, a full one does not. */
 const PROBE = "return redis.call('DEL', KEYS[1])";
 const PROBE_SHA = createHash('sha1').update(PROBE).digest('hex');
 
+/** Rejects with the words of Redis when scripts or writes are refused. `key` must not exist. */
 export async function probeWrite(client: Redis, key: string): Promise<void> {
   try {
     await client.evalsha(PROBE_SHA, 1, key);

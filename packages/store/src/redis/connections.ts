@@ -21,11 +21,11 @@ import { isReply } from './unavailable.js';
 /** How long a start waits for Redis before it leaves the retry to the supervisor (75). */
 const START_WAIT_MS = 5_000;
 
-/** Longest block of BullMQ's wait for a ring, so that its silence can be told (C3). */
+/** Longest blocking wait of BullMQ for a ring: short, so that a silent Redis is noticed (C3). */
 export const RING_BLOCK_MS = 2_000;
-/** Large replies that were asked for before come first. */
+/** How late an answer for `bulk` may be: large replies that were asked for before come first. */
 const BULK_MS = 2_000;
-/** A durability wait holds back what is sent behind it. */
+/** The same for `durability`: a wait holds back what is sent after it. */
 const COPY_WAIT_MS = 1_000;
 
 export type ConnectionsOptions = {
@@ -40,22 +40,22 @@ export type ConnectionsOptions = {
   readonly log: Logger;
 };
 
-/** The connections of one node: each has a name, and proves itself for as long as it is open. */
+/** The connections of one node. Each has a name and is checked as long as it is open (proof.ts). */
 export type Connections = {
   readonly commands: Connection;
   /** For large reads, which would hold up everything on the other one. */
   readonly bulk: Connection;
-  /** BullMQ's; its blocking connection comes as a duplicate of it. */
+  /** BullMQ's, which makes its blocking connection as a duplicate of it. */
   readonly rings: Redis;
   readonly channels: Channels;
   readonly pulse: Pulse;
-  /** Looks at a connection that a node can do without. */
+  /** Checks a connection that a node can do without: it is replaced when it fails, but is never a fault. */
   addSpare(client: Redis): void;
   onError(error: unknown): void;
   close(): Promise<void>;
 };
 
-/** Opens them all. Throws StartError: 75 when Redis cannot be reached. */
+/** Opens them all. Throws StartError: 75 when Redis cannot be reached, 78 when it needs another configuration. */
 export async function openConnections(options: ConnectionsOptions): Promise<Connections> {
   const { address, nodeId, keys, memory, log } = options;
   let reason: unknown = new Error('no answer');
@@ -65,7 +65,7 @@ export async function openConnections(options: ConnectionsOptions): Promise<Conn
   };
   const pulse = watchPulse(log);
   const replication = (client: Redis) =>
-    // A subscriber of the older protocol may ask for nothing else.
+    // A subscriber of the older protocol may send only PING.
     client.mode === 'subscriber' ? client.ping().then(() => '') : client.info('replication');
   const patient = (part: ConnectionPart) => {
     const client = openPatient(address, connectionName(nodeId, part));
@@ -103,7 +103,7 @@ export async function openConnections(options: ConnectionsOptions): Promise<Conn
       part: 'subscriber',
       ask: async (client) => {
         if (channels.deafBy) throw channels.deafBy;
-        // Heard by nobody: a user without rights to the channels would publish nothing at all.
+        // Nobody hears it: it only shows whether the user may publish.
         const [info] = await Promise.all([
           replication(client),
           client.mode === 'subscriber' ? 0 : client.publish(keys.pulse, ''),
@@ -158,6 +158,6 @@ export async function openConnections(options: ConnectionsOptions): Promise<Conn
   };
 }
 
-/** What Redis has answered (a wrong password) needs no further try; that it is loading or full of clients does. */
+/** A reply such as "wrong password" needs no further try; loading, a busy script or too many clients may pass. */
 const isFinal = (error: unknown) =>
   isReply(error) && !/^(LOADING|BUSY\b|ERR max number of clients)/.test(error.message);

@@ -7,12 +7,12 @@ import type { RedisAddress } from './address.js';
 import { openImpatient } from './clients.js';
 import { infoField } from './server-check.js';
 
-/** What acknowledgements wait for above `memory`. */
+/** The wait of an acknowledgement for a level above `memory`. */
 export type DurabilityWait = {
   readonly level: Durability;
   /**
-   * Resolves when all that was written before has reached the level, or the wait is over; answers what
-   * was reached. Never rejects.
+   * Resolves when all earlier writes have reached the level, or after 1 s; returns the level that was
+   * reached. Never rejects.
    */
   reached(): Promise<Durability>;
   close(): void;
@@ -20,7 +20,7 @@ export type DurabilityWait = {
 
 const waitCall: PlainCall = 'durability-wait';
 
-/** An acknowledgement waits so long for a copy and then names what it has. */
+/** Longest wait of an acknowledgement for a copy; then it names the level that was reached. */
 const WAIT_MS = 1_000;
 /** First release with WAITAOF. */
 const WAITAOF_SINCE = [7, 2] as const;
@@ -37,13 +37,13 @@ export type DurabilityOptions = {
   readonly level: Durability;
   readonly keys: Keys;
   onError(error: unknown): void;
-  /** Told of its connection, which must prove itself as the others do. */
+  /** Called with its connection, which must be checked like the others. */
   onOpen(client: Redis): void;
 };
 
 /**
- * Over a connection of its own, since a wait holds back whatever is sent behind it. Throws StartError:
- * 78 when this Redis cannot do what is asked, 75 when it is not reachable.
+ * Opens a connection of its own, since a wait holds back everything that is sent after it. Throws StartError:
+ * 78 when this Redis cannot reach the level, 75 when it is not reachable.
  */
 export async function openDurability(options: DurabilityOptions): Promise<DurabilityWait> {
   const { address, level, keys, onError } = options;
@@ -54,7 +54,7 @@ export async function openDurability(options: DurabilityOptions): Promise<Durabi
     await whenReady(client);
     options.onOpen(client);
     const wait = makeWait(client, await wayTo(level, client), { level, keys });
-    // Behind the same address another Redis may answer by now, which can do less.
+    // After a reconnect another Redis may answer at the same address, one that can do less.
     client.on('ready', () =>
       wayTo(level, client).then(wait.use, (error) => {
         wait.use(undefined);
@@ -69,7 +69,7 @@ export async function openDurability(options: DurabilityOptions): Promise<Durabi
   }
 }
 
-/** Rejects when the first try fails. */
+/** Rejects when the first try to connect fails. */
 function whenReady(client: Redis): Promise<void> {
   return new Promise((resolve, reject) => {
     client.once('ready', resolve);
@@ -77,10 +77,10 @@ function whenReady(client: Redis): Promise<void> {
   });
 }
 
-/** `replied`: Redis answers a write only when it is on disk, so that there is nothing to wait for. */
+/** How a level is reached. `replied`: Redis answers a write only when it is on disk, so nothing is waited for. */
 type Way = 'replied' | 'WAITAOF' | 'WAIT';
 
-/** How this Redis reaches a level; throws StartError when it cannot. */
+/** How this Redis reaches a level. Throws StartError (78) when it cannot. */
 export async function wayTo(level: 'aof' | 'replica', client: Redis): Promise<Way> {
   const info = await client.info();
   const field = (name: string) => infoField(info, name);
@@ -124,7 +124,7 @@ function makeWait(
     try {
       const [, copies] = await betweenFailpoints(waitCall, () =>
         Promise.all([
-          // WAIT is about the last write of its own connection: one that comes behind all the others.
+          // WAIT is about the last write of its own connection, so this one writes after all the others.
           client.set(keys.durable, 1),
           way === 'WAIT' ? client.wait(1, WAIT_MS) : client.call('WAITAOF', 1, 0, WAIT_MS),
         ]),

@@ -3,11 +3,11 @@ import { connect as connectTls } from 'node:tls';
 import { monotonicMs } from '@sluice/runtime';
 import type { RedisOptions } from 'ioredis';
 
-/** Not more often, and not longer, than this. */
+/** Shortest time between two connections, and longest wait on one. */
 const EVERY_MS = 1_000;
 const LIMIT_MS = 500;
 
-/** What Redis says before anybody asks: it greets only whom it turns away. undefined: nothing. */
+/** The error with which Redis greets a client that it turns away, without its `-`; undefined: it says nothing. */
 export function greetingOf(options: RedisOptions): Promise<string | undefined> {
   return new Promise((resolve) => {
     const { path, host = '127.0.0.1', port = 6379, tls } = options;
@@ -27,12 +27,12 @@ export function greetingOf(options: RedisOptions): Promise<string | undefined> {
   });
 }
 
-/** Asks for the greeting, at a bounded pace. */
+/** Asks for the greeting at most once per second; `onGreeting` is not called for a call that is left out. */
 export function makeGreeting(options: RedisOptions) {
   let askedMs = Number.NEGATIVE_INFINITY;
-  return (told: (words: string | undefined) => void): void => {
+  return (onGreeting: (words: string | undefined) => void): void => {
     if (monotonicMs() - askedMs < EVERY_MS) return;
     askedMs = monotonicMs();
-    void greetingOf(options).then(told);
+    void greetingOf(options).then(onGreeting);
   };
 }

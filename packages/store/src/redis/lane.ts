@@ -11,16 +11,17 @@ type Waiting = {
 };
 
 export type LaneOptions = {
+  /** Most calls under way. */
   readonly atOnce: number;
-  /** Calls of one owner that wait; left out: as many as come. */
+  /** Most calls of one owner that wait; left out: no limit. */
   readonly waitingMax?: number;
-  /** Who waits longer asks again; left out: nobody waits too long. */
+  /** A call that has waited longer is refused; left out: no limit. */
   readonly waitMaxMs?: number;
 };
 
 /**
  * Calls to Redis: few at a time, and one of each owner in turn, so that many calls of one principal delay
- * another's by one reply and not by all of them. What nobody waits for any more is never sent.
+ * another's by one reply and not by all of them. A call whose `refusal` has an error is never sent.
  */
 export class Lane {
   readonly #lines = new Map<string, Waiting[]>();
@@ -29,8 +30,8 @@ export class Lane {
   constructor(private readonly options: LaneOptions) {}
 
   /**
-   * Rejects with StoreBusy when too many of this owner wait, or for too long; and with the refusal that
-   * there is when its turn comes.
+   * Rejects with StoreBusy when too many calls of this owner wait, or this one has waited for too long; and with
+   * the error that `refusal` returns when its turn comes.
    */
   run<T>(
     owner: string,
@@ -67,7 +68,7 @@ export class Lane {
     }
   }
 
-  /** The oldest call of the owner whose turn it is; the owner goes behind the others. */
+  /** Takes the oldest call of the owner whose turn it is; the owner goes to the end of the line. */
   #take(): Waiting | undefined {
     for (const [owner, line] of this.#lines) {
       this.#lines.delete(owner);

@@ -1,12 +1,12 @@
-/** From this share of `maxmemory` on nothing new is taken in: the rest is for what was taken in already. */
+/** From this share of `maxmemory` on nothing new is accepted: the rest is for work that was accepted already. */
 const FULL_SHARE = 0.9;
-/** Not before it is down to this is there room again, so that the answer does not flicker. */
+/** There is room again only below this share, so that the answer does not flicker. */
 const ROOM_SHARE = 0.85;
 
 export type MemoryWatch = {
-  /** No message and no session may be added: commits, aborts and a drain need what is left. */
+  /** True: no message and no session may be added. Commits, aborts and a drain need what is left. */
   isFull(): boolean;
-  /** The text of `INFO memory`. */
+  /** Judges by the text of `INFO memory`. */
   look(info: string): void;
 };
 
@@ -14,13 +14,13 @@ export type MemoryWatch = {
 export const memoryNumber = (info: string, name: string) =>
   Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
 
-/** Whether a node that looks now for the first time takes in anything; `info` is the text of `INFO`. */
+/** Whether a node that starts now would accept nothing new; `info` is the text of `INFO`. */
 export function isNearlyFull(info: string): boolean {
   const maxBytes = memoryNumber(info, 'maxmemory');
   return maxBytes > 0 && memoryNumber(info, 'used_memory') >= maxBytes * FULL_SHARE;
 }
 
-/** Judges how full Redis is; without `maxmemory` it never is. */
+/** Judges how full Redis is; without `maxmemory` it is never full. */
 export function makeMemoryWatch(
   onChange: (isFull: boolean, memory: { usedBytes: number; maxBytes: number }) => void,
 ): MemoryWatch {

@@ -11,7 +11,7 @@ export const RIGHTS_TODO = 'give this user the rights that docs/operate/security
 /** By the words of Redis, of Node's sockets and of OpenSSL; the first that fits. */
 const remedies: readonly Remedy[] = [
   {
-    // Passing: a password is changed on both sides, one after the other.
+    // This may pass: a password is changed on both sides, one after the other.
     reason: /^(WRONGPASS|NOAUTH)|invalid password|without any password configured/,
     status: tempFail,
     todo: 'correct the user and the password of redis.url (REDIS_URL, redis.url_file)',
@@ -39,7 +39,7 @@ const remedies: readonly Remedy[] = [
   {
     reason: /^(MOVED|ASK|CLUSTERDOWN|CROSSSLOT)/,
     status: config,
-    todo: 'it is part of a Redis Cluster: set redis.url to a Redis that is none',
+    todo: 'it is part of a Redis Cluster: set redis.url to a Redis that is not',
   },
   {
     reason: /^WRONGTYPE/,
@@ -74,9 +74,9 @@ export function redisRemedy(reason: string): Pick<Remedy, 'status' | 'todo'> {
 export function startFault({ url }: RedisAddress, error: unknown): unknown {
   if (error instanceof StartError || !(error instanceof Error)) return error;
   const { cause } = error;
-  const told = error instanceof StoreUnavailable && cause instanceof Error ? cause : error;
-  // The arguments of a command are nobody's business (X6).
-  const why = (told.message.split(', with args')[0] ?? '').replace(/\.$/, '');
+  const fault = error instanceof StoreUnavailable && cause instanceof Error ? cause : error;
+  // The arguments of a command may hold secrets (X6).
+  const why = (fault.message.split(', with args')[0] ?? '').replace(/\.$/, '');
   const { status, todo } = redisRemedy(why);
   return new StartError(`Redis at ${withoutSecrets(url)}: ${why}; ${todo}`, status);
 }

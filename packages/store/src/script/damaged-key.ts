@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Script } from './script.js';
 
-/** Types of the keys by the names that scripts have for them; others are not looked at. */
+/** Types of keys, by the names that scripts have for them; other keys are not checked. */
 const expected = new Map<string, string>(
   Object.entries({
     ...{ state: 'hash', paused_agents: 'hash', nodes: 'hash', events: 'stream', lease: 'string' },
@@ -17,12 +17,12 @@ const expected = new Map<string, string>(
   }),
 );
 
-/** A key that holds another type than ours: its session, or partition, stands still until it is deleted. */
+/** A key holds another type than ours. Its session, or its partition, stands still until the key is deleted. */
 export class DamagedKey extends Error {
   override readonly name = 'DamagedKey';
 }
 
-/** Redis only says that some key has the wrong type: this says which, for whoever repairs it. */
+/** Redis only says that some key has the wrong type. Returns a DamagedKey that names it, else `error` itself. */
 export async function nameDamage<K extends string>(
   error: unknown,
   { keys: names }: Script<K, string, unknown>,

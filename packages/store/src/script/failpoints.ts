@@ -1,6 +1,6 @@
 import * as scripts from './scripts.js';
 
-/** Calls to Redis that are no script of ours. */
+/** Calls to Redis that are not scripts of ours. */
 const plainCalls = [
   'lease-acquire',
   'lease-extend',

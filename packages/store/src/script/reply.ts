@@ -3,7 +3,7 @@ import { InvariantError } from '@sluice/runtime';
 /** What a script returns: RESP values as ioredis gives them. */
 export type Value = string | number | null | Buffer | readonly Value[];
 
-/** Reads a reply front to back; a shape that the script does not promise is a bug. */
+/** Reads a reply from front to back. Throws InvariantError on a shape that the script does not promise. */
 export class ReplyReader {
   private position = 0;
   constructor(private readonly values: readonly Value[]) {}
@@ -36,7 +36,7 @@ export class ReplyReader {
     return this.list().map(String);
   }
 
-  /** Of a script that `isBinary`: what Redis has, which may be no text when it is damaged. */
+  /** For scripts that are `isBinary`: the bytes that Redis has, which may not be valid text. */
   bytes(): Buffer {
     const value = this.values[this.position++];
     if (Buffer.isBuffer(value)) return value;

@@ -17,15 +17,15 @@ export type HeadReply = {
   readonly agent: string;
   readonly principal: string;
   readonly sessionId: string;
-  /** Time, in ms, for which a session that was handed over stood still; NaN: it was not. */
+  /** How long, in ms, a session that was handed over stood still; NaN: it was not handed over. */
   readonly pauseMs: number;
-  /** Its last holder had not released it. */
+  /** Its last holder never released it. */
   readonly isTakenOver: boolean;
   /** This attempt is the last one, and runs in a process of its own (T4). */
   readonly isAlone: boolean;
   /** The drain deadline of its last holder aborted the turn that this one repeats. */
   readonly isCut: boolean;
-  /** When its first attempt began, in ms of Redis time; NaN: this is a later one. */
+  /** When its first attempt began, in ms of Redis time; NaN: this is a later attempt. */
   readonly firstAtMs: number;
   /** The turn that was committed last; '' when there is none. */
   readonly lastTurn: string;
@@ -44,7 +44,7 @@ export function head(reply: ReplyReader): HeadReply {
     agent: agent ?? '',
     principal: principal ?? '',
     sessionId: sessionId ?? '',
-    pauseMs: pause ? Number(pause) : Number.NaN, // of `lost` too
+    pauseMs: pause ? Number(pause) : Number.NaN, // `lost` gives NaN too
     isTakenOver: pause === 'lost',
     isCut: cut === '1',
     isAlone: false,
@@ -70,9 +70,9 @@ export type AcceptedReply = {
   readonly ring: string;
   /** The session or its agent is paused: the message waits for that to end. */
   readonly isPaused: boolean;
-  /** The log has what was sent. */
+  /** The log has the text of the message. */
   readonly isLogged: boolean;
-  /** What a peek would find, where the ring is for the first attempt of a session that nobody holds. */
+  /** What a peek would find; undefined: the ring is not for the first attempt in a session that nobody holds. */
   readonly free: { readonly fence: number; readonly agent: string } | undefined;
 };
 

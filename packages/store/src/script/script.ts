@@ -6,8 +6,8 @@ import { ReplyReader, type Value } from './reply.js';
 const scriptsUrl = new URL('../../scripts/', import.meta.url);
 
 /**
- * A script with its contract. Positions of KEYS and ARGV are known to its header alone: the loader
- * turns the header's names into locals, and checks that this declaration names the same.
+ * A script with its contract. Only its header knows the positions of KEYS and ARGV: the loader turns
+ * the header's names into locals, and checks that this declaration has the same names.
  */
 export type Script<K extends string, A extends string, R> = {
   readonly name: string;
@@ -16,7 +16,7 @@ export type Script<K extends string, A extends string, R> = {
   readonly keys: readonly K[];
   readonly args: readonly A[];
   readonly readOnly: boolean;
-  /** The reply is not made into text before `decode`. */
+  /** The reply reaches `decode` as bytes, not as text. */
   readonly isBinary: boolean;
   decode(word: string, reply: ReplyReader): R;
 };
@@ -26,21 +26,21 @@ type Declaration<K extends string, A extends string, R> = {
   readonly args: readonly A[];
   readonly readOnly?: boolean;
   readonly isBinary?: boolean;
-  /** `word` is the first element of the reply; `reply` reads on behind it. */
+  /** `word` is the first element of the reply; `reply` reads the elements after it. */
   decode(word: string, reply: ReplyReader): R;
 };
 
 /**
- * The state of the session, read once: `s.<field>` is what the script or an include names, false where there
- * is none. `put` changes a field (false: takes it away), `state_save` writes what differs, in one step at the
- * end. Redis does not roll back, and refuses a command on a key of another type in the middle: so a script reads
- * each key before it writes anything (law 2).
+ * Lua that reads the state of the session once. `s.<field>` has each field that the script or an include names,
+ * false if there is none. `put` changes a field (false: removes it), `state_save` writes what differs, in one step
+ * at the end. Redis does not roll back a script that meets a key of another type halfway: so a script reads each
+ * key before it writes anything (law 2).
  */
 function stateRecord(body: string): string {
   const names = [...body.matchAll(/\b[sr]\.([a-z_]+)/g)].map(([, name = '']) => name);
   const fields = [...new Set(names)].sort();
   // One constructor: a table that grows field by field is made anew six times. And the whole hash, which is a list to
-  // Redis: a field that is asked for by its name is a walk, one that is not there a walk to the end.
+  // Redis: HMGET walks along it for each field, and to its end for a missing one.
   const read = `local s = { ${fields.map((name) => `${name} = false`).join(', ')} }
 local v = redis.call('HGETALL', state)
 for i = 1, #v, 2 do
@@ -79,7 +79,7 @@ export function defineScript<K extends string, A extends string, R>(
   };
 }
 
-/** Names behind `-- KEYS:`, also on the comment lines that continue it. */
+/** Names after `-- KEYS:`, also on the comment lines that continue it. */
 function headerNames(text: string, label: 'KEYS' | 'ARGV'): string[] {
   const lines = text.split('\n');
   const start = lines.findIndex((line) => line.startsWith(`-- ${label}:`));
@@ -97,7 +97,7 @@ function locals(names: readonly string[], from: 'KEYS' | 'ARGV'): string {
   return `local ${names.join(', ')} = ${names.map((_, i) => `${from}[${i + 1}]`).join(', ')}`;
 }
 
-/** An include may name others that it needs. */
+/** Puts the includes in their places; an include may have its own. */
 function expand(text: string): string {
   return text.replace(/^--@include (\S+)$/gm, (_, file: string) => expand(include(file)));
 }

@@ -12,9 +12,9 @@ export type SetAside = { readonly where: string; readonly why: string };
 export type SweepReply = {
   readonly rings: readonly { readonly id: string; readonly ring: string }[];
   readonly overdueEnds: readonly string[];
-  /** Until the next session that is known now is due; Infinity: there is none. */
+  /** Ms until the next listed session is due; Infinity: none is listed. */
   readonly nextDueMs: number;
-  /** The clock of Redis; 0: it was not asked. */
+  /** The clock of Redis; 0: another sweep came first, and nothing was looked at. */
   readonly nowMs: number;
   readonly setAside: readonly SetAside[];
 };
@@ -57,6 +57,7 @@ export const endsCopied = defineScript('ends-copied', {
 export type MeasureReply = {
   readonly sessions: number;
   readonly messages: number;
+  /** Ms since the oldest head was accepted. */
   readonly oldestMs: number;
 };
 

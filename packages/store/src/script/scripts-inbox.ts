@@ -77,7 +77,7 @@ export type AbortReply =
   | {
       /**
        * `aborting`: its holder stops the turn. `aborted`: it has that outcome. `ended`: it has another one.
-       * `idle`: no message was named, and none waits.
+       * `unknown`: no such message is known. `idle`: no message was named, and none waits.
        */
       readonly kind: 'aborting' | 'aborted' | 'ended' | 'unknown' | 'idle';
       /** '' when there is none. */

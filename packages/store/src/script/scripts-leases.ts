@@ -5,16 +5,17 @@ import { type Fenced, fenced, unexpected } from './script-replies.js';
 /** A key of this session holds another type than ours: nothing of it was changed. */
 type Damaged = { readonly kind: 'damaged'; readonly why: string };
 
-/** What becomes of one of many leases. */
+/** What a renewal did to one of many leases. */
 export type LeaseRenewed =
   /** `waits`: the inbox is not empty. */
   | { readonly kind: 'renewed'; readonly abort: string; readonly waits: boolean }
   /** `isEnded`: there is no other holder; the session was ended (D9), or is gone. */
   | { readonly kind: 'fenced'; readonly isEnded: boolean }
-  /** The session is still this lease's, its Redlock is not: nothing was prolonged, nor ever will be. */
+  /** The session still has this lease, but its Redlock does not: it was not extended, and never will be. */
   | { readonly kind: 'unlocked' }
   | Damaged;
 
+/** `more`: the inbox is not empty, and the lease is kept. */
 export type LeaseReleased = Fenced | { readonly kind: 'more' | 'released' } | Damaged;
 
 export const leasesRenew = defineScript('leases-renew', {
@@ -33,8 +34,8 @@ type ReadOne<T> = (word: string, reply: ReplyReader) => T;
 
 function each<T>(reply: ReplyReader, readOne: ReadOne<T>): T[] {
   return reply.list().map((one) => {
-    const own = new ReplyReader(Array.isArray(one) ? one : []);
-    return readOne(own.text(), own);
+    const reader = new ReplyReader(Array.isArray(one) ? one : []);
+    return readOne(reader.text(), reader);
   });
 }
 

@@ -2,7 +2,7 @@ import { defineScript } from './script.js';
 import { type AcceptedReply, accepted, type FullReply, unexpected } from './script-replies.js';
 
 export type RetryReply =
-  /** `gone`: the session has expired or was ended, or another one of its name belongs to another agent. */
+  /** `gone`: the session has expired or was ended, or a new one under its id belongs to another agent. */
   | { readonly kind: 'not_found' | 'gone' }
   | FullReply
   | (AcceptedReply & { readonly messageId: string });

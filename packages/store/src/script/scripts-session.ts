@@ -14,15 +14,15 @@ export type AttachReply =
       readonly oldest: number;
       readonly pending: number;
       readonly executing: boolean;
-      /** Replay starts behind this seq. */
+      /** Replay starts after this seq. */
       readonly from: number;
       readonly resync: boolean;
       readonly agent: string;
       /** Id of the message whose turn was begun and not ended; '' when there is none. */
       readonly headMessageId: string;
-      /** It is, or its agent. */
+      /** The session is paused, or its agent. */
       readonly isPaused: boolean;
-      /** Those behind `from`, or the first of them (`decodeRecords`). */
+      /** The events after `from`, or the first of them (`decodeRecords`); empty if not asked for, none or too long. */
       readonly events: Buffer;
     };
 
@@ -73,7 +73,7 @@ export const sessionAttach = defineScript('session-attach', {
 export type ReadReply = {
   readonly nowMs: number;
   readonly fields: readonly Value[];
-  /** Its head, as far as it fits. */
+  /** Entries from the head of the inbox, as far as they fit. */
   readonly inbox: readonly string[];
   readonly messages: readonly string[];
   /** The history has messages before these. */
@@ -134,7 +134,7 @@ export const logRead = defineScript('log-read', {
 
 export type DescribeReply = {
   readonly nowMs: number;
-  /** In the order of the script. */
+  /** In the order of session-describe.lua. */
   readonly fields: readonly string[];
   readonly pending: number;
   readonly isPaused: boolean;

@@ -4,7 +4,7 @@ import { type Fenced, fenced, type HeadReply, head, unexpected } from './script-
 export type PeekReply =
   | { readonly kind: 'none' | 'paused' }
   | { readonly kind: 'held'; readonly holder: string }
-  /** The head waits to be tried again; `ms`: for how long, NaN when another ring is due then. */
+  /** The head waits to be tried again; `ms`: for how long, NaN when a later ring will come for it. */
   | { readonly kind: 'waits'; readonly ms: number }
   | {
       readonly kind: 'free';
@@ -41,7 +41,7 @@ export const sessionPeek = defineScript('session-peek', {
 export type BeginReply =
   | { readonly kind: 'refused'; readonly why: string }
   | { readonly kind: 'empty' }
-  /** No attempt is left: to be committed as `dead_lettered` without the agent. */
+  /** No attempt is left: the caller commits it as `dead_lettered`, without the agent. */
   | { readonly kind: 'exhausted'; readonly head: HeadReply }
   | { readonly kind: 'begun'; readonly head: HeadReply };
 
@@ -180,10 +180,10 @@ export const turnRelease = defineScript('turn-release', {
 
 export type TurnRetryReply =
   | Fenced
-  /** No attempt is left: to be committed as `dead_lettered`. */
+  /** No attempt, or no time, is left: the caller commits it as `dead_lettered`. */
   | { readonly kind: 'spent' }
   | { readonly kind: 'aborted'; readonly reason: string }
-  /** The lease is given up; the ring is to be added with the delay. */
+  /** The lease is given up; the caller adds the ring with the delay. */
   | { readonly kind: 'waiting'; readonly ring: string };
 
 export const turnRetry = defineScript('turn-retry', {

@@ -10,7 +10,7 @@ import type { InboxOptions } from './inbox.js';
 import { decodeEntry } from './inbox-entry.js';
 import { newestPlaces, oldestPlaces } from './listing-pages.js';
 
-/** Contents of one page; more letters come with the next one. */
+/** A page ends when its contents are larger; more letters come with the next one. */
 const PAGE_BYTES_MAX = 4 * 1024 * 1024;
 
 export type DeadLetter = {
@@ -37,22 +37,22 @@ export type LetterPage = {
   readonly next: LetterCursor | undefined;
 };
 
-/** Where a page of retries ended; letters that are newer than `until` came while others were retried. */
+/** Where a page of retries ended. Letters newer than `until` came during the retries, and are left alone. */
 export type RetryCursor = LetterCursor & { readonly until: number };
 
 export type RetriedPage = {
   readonly retried: number;
-  /** Of letters that stay: their session has ended, or its inbox is full. */
+  /** Letters that stay: their session is gone, or its inbox is full. */
   readonly kept: number;
   readonly next: RetryCursor | undefined;
 };
 
 type RetryRequest = {
-  /** undefined: of any. */
+  /** undefined: letters of all agents. */
   readonly agent: string | undefined;
   readonly principal?: string | undefined;
   readonly after?: RetryCursor | undefined;
-  /** Letters that are looked at, whichever agent's. */
+  /** How many letters are looked at, of all agents. */
   readonly count: number;
 };
 
@@ -73,7 +73,7 @@ export function makeDeadLetters(
   keys: Keys,
   { rings, memory }: Omit<InboxOptions, 'bytes'>,
 ) {
-  /** A letter's id in its parts; undefined: no id of a letter, or not one of `principal`. */
+  /** The parts of a letter's id; undefined: it is not a letter's id, or not one of `principal`. */
   function parse(letterId: string, principal: string | undefined) {
     const [, id, hash, sessionId, messageId] =
       /^(([\w-]{12})\.([^~\s]{1,128}))~([^~\s]{1,256})$/.exec(letterId) ?? [];
@@ -87,7 +87,7 @@ export function makeDeadLetters(
     letter_call: keys.letterCall(id, messageId),
   });
 
-  /** undefined: retried or deleted meanwhile. */
+  /** undefined: it was retried or deleted meanwhile, or cannot be read. */
   async function read(letterId: string, number: number): Promise<DeadLetter | undefined> {
     const parts = parse(letterId, undefined);
     if (!parts) return undefined;
@@ -118,7 +118,7 @@ export function makeDeadLetters(
       return { letters, next: undefined };
     },
 
-    /** Takes a letter back into its session's inbox, and rings when nobody is there. */
+    /** Takes a letter back into its session's inbox, and rings unless a live holder has the session. */
     async retry(letterId: string, principal?: string): Promise<Retried> {
       const parts = parse(letterId, principal);
       if (!parts) return { kind: 'not_found' };
@@ -138,7 +138,7 @@ export function makeDeadLetters(
       return { kind: 'accepted', sessionId, event };
     },
 
-    /** Retries the letters of an agent, the oldest first, among the next `count` letters. */
+    /** Looks at the next `count` letters, the oldest first, and retries those of an agent. */
     async retryAll(request: RetryRequest): Promise<RetriedPage> {
       const { agent, principal, after, count } = request;
       const keyIn = (partition: number) => keys.deadIn(partition, principal);
@@ -160,7 +160,7 @@ export function makeDeadLetters(
       return { retried, kept, next: next || undefined };
     },
 
-    /** False: there is no such letter. */
+    /** Deletes a letter. False: there is no such letter. */
     async drop(letterId: string, principal?: string): Promise<boolean> {
       const parts = parse(letterId, principal);
       if (!parts) return false;

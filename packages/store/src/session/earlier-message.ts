@@ -4,11 +4,11 @@ import { decodeOutcome } from './history-line.js';
 
 /** What is known of a message that was accepted before. */
 export type Kept = {
-  /** As it was acknowledged; 0 when that is no longer kept. */
+  /** The position that was acknowledged; 0 when it is no longer kept. */
   readonly position: number;
-  /** It was acknowledged while no turn could begin, as far as the log still tells. */
+  /** It was accepted while its session or agent was paused; false too when the log has no longer its acceptance. */
   readonly isPaused: boolean;
-  /** `waiting`: it has none yet. `not_kept`: log and the near history do not hold it any more. */
+  /** `waiting`: it has none yet. `not_kept`: neither the log nor the newest part of the history has it any more. */
   readonly outcome: 'waiting' | 'not_kept' | (LogEvent & { readonly kind: 'final' });
 };
 

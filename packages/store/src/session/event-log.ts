@@ -13,7 +13,7 @@ import type { Keys } from '../keys/keys.js';
 import type { Connection } from '../redis/connect.js';
 import * as scripts from '../script/scripts-session.js';
 
-/** An event as logged: short fields, no frame; the edge builds the frame once per node. */
+/** An event of the log. It is no frame: the edge builds that, once per node. */
 export type LogEvent = { readonly seq: number; readonly epoch: string; readonly atMs: number } & (
   | {
       readonly kind: 'accepted';
@@ -51,8 +51,8 @@ export type LogEvent = { readonly seq: number; readonly epoch: string; readonly 
 );
 
 /**
- * An entry that this release cannot read: of a newer one, or damaged. Readers step over it, so that what
- * follows keeps its seq (E1).
+ * An entry that this release cannot read: a newer one wrote it, or it is damaged. Readers step over it, so that
+ * later events keep their seq (E1).
  */
 export type OpaqueEvent = Position & { readonly kind: 'opaque' };
 export type LoggedEvent = LogEvent | OpaqueEvent;
@@ -80,7 +80,7 @@ export function streamFields(type: StreamType, messageId: string, data?: object)
 
 type Position = { readonly seq: number; readonly epoch: string; readonly atMs: number };
 
-/** Of one event, by their names in the log; of the same shape for all, so that reading them is quick. */
+/** Fields of one event, by their names in the log. All objects have one shape, so that reading is quick. */
 class Fields {
   t = '';
   m = '';
@@ -151,14 +151,14 @@ function decodeFields(f: Fields, { seq, epoch, atMs }: Position): LoggedEvent {
 const RECORD_HEAD = /(\d+) (\d+) (\d+) (\d+,\d+(?:,\d+,\d+)*)\n/y;
 
 /**
- * Payload of a session's channel: a record for each event that one script logged. Those that `isKnown` are
- * left out, unread. undefined: it is something else, and only the log can tell what happened.
+ * Decodes a payload of a session's channel: a record for each event that one script logged. Events that `isKnown`
+ * are left out, unread. undefined: it is something else, and only the log can tell what happened.
  */
 export function decodePublished(
   payload: Buffer,
   isKnown: (position: Position) => boolean = () => false,
 ): LoggedEvent[] | undefined {
-  const chars = payload.toString('latin1'); // one for each byte
+  const chars = payload.toString('latin1'); // one character for each byte
   const isPlain = isAscii(payload);
   const events: LoggedEvent[] = [];
   for (let at = 0; at === 0 || at < payload.length; ) {
@@ -187,7 +187,7 @@ export function decodePublished(
   return events;
 }
 
-/** Records as scripts read them from the log; none where there is nothing. */
+/** Decodes records as scripts read them from the log; an empty buffer has none. Throws when they are damaged. */
 export function decodeRecords(records: Buffer): LoggedEvent[] {
   const events = records.length === 0 ? [] : decodePublished(records);
   assert(events, 'a page of the log is no records');
@@ -204,20 +204,20 @@ export type LogPage = {
   readonly epoch: string;
   /** Seq of the newest event. */
   readonly head: number;
-  /** The epoch before this one, and the seq up to which both are the same log; '' for none. */
+  /** The epoch before this one, '' if there is none, and the seq up to which both are the same log. */
   readonly epochBefore: string;
   readonly epochFrom: number;
   readonly events: readonly LoggedEvent[];
-  /** Of the events, as the log holds them. */
+  /** Bytes of the events, as the log holds them. */
   readonly bytes: number;
 };
 
-/** Events behind `after`: up to `count`, and a page that fits a frame or one event. */
+/** Events after seq `after`: at most `count`, and at most 1 MiB unless the first one alone is larger. */
 export type LogRange = { readonly after: number; readonly count: number };
 
 const PAGE_BYTES = 2 ** 20;
 
-/** undefined: the session is gone. */
+/** Reads a page of the log; undefined: the session is gone. Throws StoreUnavailable. */
 export async function readLog(
   connection: Connection,
   keys: Keys,

@@ -3,14 +3,14 @@ import { decodePublished, type LogEvent } from './event-log.js';
 import { decodeEntry, decodeInput, userMessage, words } from './inbox-entry.js';
 
 /**
- * Lines of the history list, as reads give them (scripts/include/lines.lua): `<u or a><seq> <bytes> <ms> <lengths>`, a
+ * Lines of the history list, as scripts return them (include/lines.lua): `<u or a><seq> <bytes> <ms> <lengths>`, a
  * line break and the fields of an event; or `u <inbox entry>` and `a <message_id> <ms> <turn_id> <status> <json>`.
  */
 const EVENT_LINE = /^[ua](\d+) \d+ (?=\d+ \d)/;
 
 export type Outcome = Omit<LogEvent & { kind: 'final' }, 'position'>;
 
-/** undefined: its line is none of an event. */
+/** undefined: the line has no event. Throws when it is damaged. */
 function eventOf(line: string): LogEvent | undefined {
   if (!EVENT_LINE.test(line)) return undefined;
   const [event] = decodePublished(Buffer.from(line.replace(EVENT_LINE, '0 $1 '))) ?? [];
@@ -18,7 +18,7 @@ function eventOf(line: string): LogEvent | undefined {
   return event;
 }
 
-/** How a turn ended. Throws when the line is damaged, or tells of something else. */
+/** How a turn ended. Throws when the line is damaged, or is not an outcome. */
 export function decodeOutcome(line: string): Outcome {
   const event = eventOf(line);
   if (event?.kind === 'final') return { ...event, epoch: '', seq: 0 };
@@ -66,12 +66,13 @@ export type HistoryPlace =
   | { readonly kind: 'u' | 'a'; readonly seq: number }
   | { readonly kind: 'u' | 'a'; readonly messageId: string; readonly atMs: number };
 
-/** How the line begins; no two of a session begin in the same way. */
+/** The beginning of the line, which no other line of the session has. */
 export function lineStart(place: HistoryPlace): string {
   if ('seq' in place) return `${place.kind}${place.seq} `;
   return `${place.kind} ${place.messageId} ${place.atMs} `;
 }
 
+/** Where a line stands; undefined: it is damaged. */
 export function placeOf(line: string): HistoryPlace | undefined {
   const [named = '', messageId = '', at] = words(line, 3);
   const kind = named.charAt(0);

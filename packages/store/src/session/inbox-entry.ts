@@ -3,8 +3,8 @@ import { jsonObject, jsonText } from '../keys/damage.js';
 
 /**
  * An accepted message as the inbox holds it: `<message_id> <accepted at, ms> <position> <mode>.<seq> <body>`,
- * the body being JSON, and `.<seq>` the event that has it too; left out when none has it. Ids, numbers and modes
- * have no spaces, so that scripts read them by pattern.
+ * The body is JSON; `.<seq>` names the event that has it too, and is left out when none has. Ids, numbers and modes
+ * have no spaces, so that scripts can read them by pattern.
  */
 export type InboxEntry = {
   readonly messageId: string;
@@ -17,7 +17,7 @@ export type InboxEntry = {
   readonly traceparent: string;
 };
 
-/** Of one that can be read `c` is a Content. A body that is a text alone is that text, as JSON. */
+/** Content, metadata, in_reply_to and traceparent. A body that is only a text is stored as that text, as JSON. */
 type Body = {
   readonly c: Content;
   readonly m?: Record<string, unknown>;
@@ -41,6 +41,7 @@ type About = {
   readonly traceparent?: string | undefined;
 };
 
+/** A body as JSON, as the inbox and the log hold it. */
 export function encodeBody(
   content: Content,
   { metadata, inReplyTo, traceparent }: About = {},
@@ -62,7 +63,7 @@ function decodeBody(json: string): Body | undefined {
   return isBody(body) ? body : undefined;
 }
 
-/** Of a body, for readers. undefined: it is damaged. */
+/** What readers see of a body; undefined: it is damaged. */
 export function decodeInput(json: string): Input | undefined {
   const body = decodeBody(json);
   if (!body) return undefined;
@@ -99,7 +100,7 @@ export function decodeEntry(text: string): InboxEntry {
   };
 }
 
-/** Whose entry it is, also of a damaged one. */
+/** The id of an entry's message, also of a damaged one. */
 export function entryMessageId(entry: string): string {
   return words(entry, 1)[0] ?? '';
 }

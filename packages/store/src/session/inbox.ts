@@ -12,7 +12,7 @@ import { encodeBody } from './inbox-entry.js';
 import type { PrincipalBytes } from './principal-bytes.js';
 import type { SessionRef } from './session-ref.js';
 
-/** Told apart from the few calls that a session remembers, in few bytes. */
+/** Random bytes of a call's id: few, since it must only differ from the few calls that a session remembers. */
 const CALL_BYTES = 5;
 
 export type NewMessage = {
@@ -31,11 +31,13 @@ export type Abort = {
 };
 
 export type Appended =
+  /** `gone`: no such session. `ended`: it was ended. `busy`: mode `reject`, and the inbox is not empty. */
   | { readonly kind: 'gone' | 'ended' | 'busy' }
+  /** `limit`: name of the limit that was reached. */
   | { readonly kind: 'full'; readonly limit: string }
   | {
       readonly kind: 'accepted';
-      /** While it is paused it waits until its session, or its agent, goes on. */
+      /** When it says `isPaused`, the message waits until its session, or its agent, is resumed. */
       readonly event: LogEvent & { kind: 'accepted' };
     }
   | ({ readonly kind: 'duplicate' } & Kept);
@@ -56,8 +58,8 @@ export function makeInbox(
 ) {
   return {
     /**
-     * Stores the message (S1) and rings when nobody is at the session. The ring is not waited for:
-     * should it be lost, the sweep finds the session (T7).
+     * Stores the message (S1) and rings unless a live holder has the session. It does not wait for the ring:
+     * if that is lost, the sweep finds the session (T7). Throws StoreFull too.
      */
     async append(ref: SessionRef, message: NewMessage): Promise<Appended> {
       if (memory.isFull()) throw new StoreFull();
@@ -106,8 +108,8 @@ export function makeInbox(
     },
 
     /**
-     * Stops the message that is named, else the head (T6). `callId` is the client's own name of the abort:
-     * a repeat gets the first answer.
+     * Aborts the message that is named, or the head if none is (T6). `callId` is the client's own id of the
+     * abort: a repeat gets the first answer.
      */
     async abort(
       ref: SessionRef,

@@ -2,8 +2,8 @@ import type { Keys } from '../keys/keys.js';
 import type { Connection } from '../redis/connect.js';
 
 /**
- * A member of a listing: a sorted set for each partition. The order over all of them is by score, then
- * by partition, then by member, highest first, as Redis has it within one.
+ * A member of a listing, which is one sorted set per partition. All together are ordered by score, then
+ * by partition, then by member, highest first, as Redis orders one set.
  */
 export type Place = {
   readonly score: number;
@@ -11,7 +11,7 @@ export type Place = {
   readonly member: string;
 };
 
-/** A page ends here. Without `member` no score may stand twice in a partition. */
+/** Where a page ended. Without `member` no two members of a partition may have one score. */
 export type PageEnd = Omit<Place, 'member'> & { readonly member?: string };
 
 type Listing = {
@@ -20,7 +20,7 @@ type Listing = {
   readonly count: number;
 };
 
-/** The lowest `count` places behind `after`, no two of a partition with one score, up to `until`. */
+/** The lowest `count` places after `after`, with scores up to `until`; no two of a partition may have one score. */
 export async function oldestPlaces(
   connection: Connection,
   keys: Keys,
@@ -47,7 +47,7 @@ export async function oldestPlaces(
   return { places: found.slice(0, count), hasMore: found.length > count };
 }
 
-/** The highest `count` places behind `after`, and whether others follow. Changes nothing (E7). */
+/** The highest `count` places that come after `after`, and whether others follow. Changes nothing (E7). */
 export async function newestPlaces(connection: Connection, keys: Keys, listing: Listing) {
   const { after, count } = listing;
 
@@ -57,7 +57,7 @@ export async function newestPlaces(connection: Connection, keys: Keys, listing: 
     return after.member !== undefined && member < after.member;
   }
 
-  /** One more than is shown: it tells whether others follow. */
+  /** Reads one more than is shown, to know whether others follow. */
   async function inPartition(partition: number): Promise<Place[]> {
     const places: Place[] = [];
     const size = count + 1;

@@ -3,20 +3,20 @@ import type { Keys } from '../keys/keys.js';
 import type { Connection } from '../redis/connect.js';
 import * as scripts from '../script/scripts.js';
 
-/** A message is kept in the inbox and the log, and its reply in the log; the history has them once those drop them. */
+/** Estimate: a message is in the inbox and the log, its reply in the log; the history has only what these drop. */
 const COPIES = 3;
 /** What the events of a message and an ordinary reply take, whatever its size. */
 const MESSAGE_BYTES = 16 * 1024;
 /** Share of the limit that may come in between two measurements. */
 const UNMEASURED_SHARE = 1 / 16;
-/** So often a principal that is at its limit is measured again. */
+/** How often a principal that is at its limit is measured again. */
 const FULL_KEPT_MS = 1_000;
-/** Principals that are counted; the one that was counted first is forgotten. */
+/** Most principals that are counted; then the one that was counted first is forgotten. */
 const PRINCIPALS_MAX = 10_000;
 
 type Counted = {
   measuredBytes: number;
-  /** Come in here since it was measured, as it is estimated. */
+  /** Estimate of what was accepted here since the measurement. */
   addedBytes: number;
   measuredMs: number;
   measuring: Promise<void> | undefined;
@@ -25,8 +25,8 @@ type Counted = {
 export type PrincipalBytes = ReturnType<typeof makePrincipalBytes>;
 
 /**
- * What a principal may keep in Redis. Its sessions are measured when as much has come in since the last time
- * that it matters: small ones never are, and a limit holds within a sixteenth and the replies under way.
+ * Limits what a principal keeps in Redis. Its sessions are measured only when enough has come in since the last
+ * time: a small principal is never measured. A limit holds within a sixteenth, and the replies under way.
  */
 export function makePrincipalBytes(
   connection: Connection,
@@ -41,7 +41,7 @@ export function makePrincipalBytes(
     return (await Promise.all(measured)).reduce((sum, bytes) => sum + bytes, 0);
   }
 
-  /** Changes nothing. */
+  /** Bytes of a principal in one partition. Changes nothing. */
   function measureIn(partition: number, principal: string): Promise<number> {
     const owned = keys.sessionsIn(partition, principal);
     const { sessionPrefix: session_prefix } = keys.partition(partition);
@@ -72,7 +72,7 @@ export function makePrincipalBytes(
 
   return {
     measureIn,
-    /** Whether this principal has as much as it may; else the message counts as come in. Throws StoreUnavailable. */
+    /** Whether this principal is at its limit; if not, the message counts as accepted. Throws StoreUnavailable. */
     async isFull(principal: string, messageBytes: number): Promise<boolean> {
       if (maxBytes === 0) return false;
       const counted = countedOf(principal);

@@ -6,16 +6,16 @@ import * as scripts from '../script/scripts-session.js';
 import { decodeRecords, type LogPage } from './event-log.js';
 import type { SessionOptions, SessionRef } from './session-ref.js';
 
-/** A session that nobody ever sent a message to goes this long after its last connection. */
+/** A session that never got a message expires this long after its last connection. */
 export const UNUSED_WINDOW_MS = 5 * 60_000;
 /**
- * Of the log, beside the answer to an attach: most clients that come back have missed less. It goes over the
- * connection for commands, so that `ATTACHES_AT_ONCE` of them must not hold up a renewal.
+ * Most bytes of the log in the answer to an attach: most clients that come back have missed less. It goes over the
+ * connection for commands, where `ATTACHES_AT_ONCE` of them must not hold up a renewal.
  */
 const ATTACH_PAGE_BYTES = 32 * 1024;
 /**
- * Attaches of a node under way. When all its clients come back at once, a message stands behind so many of them in
- * Redis, and so many answers here.
+ * Most attaches of a node under way. When all its clients come back at once, a message waits for this many of them in
+ * Redis, and for this many answers here.
  */
 const ATTACHES_AT_ONCE = 64;
 
@@ -28,20 +28,26 @@ export type AttachRequest = SessionRef & {
   readonly epoch?: string | undefined;
   /** Unique for each attach of each connection. */
   readonly attachId: string;
-  /** The answer brings what follows the cursor, as far as it is short. */
+  /** The answer brings the events after the cursor, if they are short. */
   readonly withPage?: boolean;
-  /** Nobody waits for the answer any more. */
+  /** True: nobody waits for the answer any more. */
   isGone?(): boolean;
   readonly metadata?: Record<string, unknown> | undefined;
 };
 
-/** `page`: what follows the cursor, or its beginning; undefined: it was not asked for, is none or is too long. */
+/** `page`: the events after the cursor, or the first of them; undefined: not asked for, none or too long. */
 export type Attached = (scripts.AttachReply & { kind: 'attached' }) & {
   readonly page?: LogPage | undefined;
 };
 export type AttachAnswer = Exclude<scripts.AttachReply, { kind: 'attached' }> | Attached;
 
-/** Binds connections to sessions. Throws StoreUnavailable, and CallerGone. */
+/** How long a session is kept while nobody is attached to it, in ms. */
+export const windowsOf = ({ resumeWindowMs }: Pick<SessionOptions, 'resumeWindowMs'>) => ({
+  unused_window: UNUSED_WINDOW_MS,
+  resume_window: resumeWindowMs,
+});
+
+/** Binds connections to sessions. Throws StoreUnavailable (StoreFull, CallerGone). */
 export function makeAttach(connection: Connection, keys: Keys, options: SessionOptions) {
   const attaches = new Lane({ atOnce: ATTACHES_AT_ONCE });
 
@@ -59,7 +65,7 @@ export function makeAttach(connection: Connection, keys: Keys, options: SessionO
       known_epoch: request.epoch ?? '',
       connection: request.attachId,
       process: options.processId,
-      // Asked for marks alone (E10).
+      // Only resume marks need it (E10).
       live_processes: hasCursor ? '' : ` ${options.liveProcesses().join(' ')} `,
       node_channel: keys.nodeChannelPrefix(keys.partitionOf(id)),
       wakes_counted: 1,

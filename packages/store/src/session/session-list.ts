@@ -4,7 +4,7 @@ import type { Connection } from '../redis/connect.js';
 import * as scripts from '../script/scripts.js';
 import { newestPlaces, type Place } from './listing-pages.js';
 
-/** Sessions that are looked at for one page, and described at once: a rare state must not cost all of Redis. */
+/** Most sessions that one page looks at, and that are read at once: a rare state must not cost all of Redis. */
 const LOOKED_AT_MAX = 200;
 const AT_ONCE = 50;
 
@@ -20,7 +20,7 @@ export type SessionSummary = {
   readonly pending: number;
   /** The live holder, a lingering one included. */
   readonly holder: string | undefined;
-  /** It is, or its agent: what waits does not begin. */
+  /** The session is paused, or its agent: waiting messages do not begin. */
   readonly isPaused: boolean;
 };
 
@@ -44,7 +44,7 @@ export type SessionPage = {
 
 export type SessionList = ReturnType<typeof makeSessionList>;
 
-/** Sessions, those first that somebody was at last. Throws StoreUnavailable. */
+/** Lists sessions, the one that was active last first. Throws StoreUnavailable. */
 export function makeSessionList(connection: Connection, keys: Keys) {
   async function describe(id: string): Promise<SessionSummary | undefined> {
     const reply = await connection.run(scripts.sessionDescribe, keys.session(id), {});

@@ -5,7 +5,7 @@ import { StoreContended } from '../redis/unavailable.js';
 import * as scripts from '../script/scripts.js';
 import type { SessionRef } from './session-ref.js';
 
-/** Others may change the same metadata at the same moment; each of these tries lost to one of them. */
+/** Others may change the same metadata at the same moment: this many lost tries are enough. */
 const TRIES = 20;
 
 type Json = Record<string, unknown>;
@@ -17,7 +17,7 @@ export type Patched =
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** RFC 7396: null removes a field, an object goes into the one that is there, all else replaces. */
+/** RFC 7396: null removes a field, an object is merged into the one that is there, all else replaces. */
 export function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch;
   // Maps, since a field may be called `__proto__`.
@@ -31,7 +31,8 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
 
 /**
  * Merges a patch into the metadata of a session. The merging is done here, since Lua's JSON keeps neither
- * empty lists nor large numbers; Redis replaces only what it still has. Throws StoreUnavailable.
+ * empty lists nor large numbers; Redis replaces the metadata only if it is still what was read. Throws
+ * StoreUnavailable (StoreContended).
  */
 export async function patchMetadata(
   connection: Connection,

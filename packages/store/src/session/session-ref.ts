@@ -6,7 +6,7 @@ export type SessionRef = { readonly principal: string; readonly sessionId: strin
 
 export type SessionOptions = {
   readonly nodeId: string;
-  /** Names the process that the node is now. */
+  /** Id of this process of the node; after a restart it is another one. */
   readonly processId: string;
   readonly memory: Pick<MemoryWatch, 'isFull'>;
   readonly bulk: BulkReads;

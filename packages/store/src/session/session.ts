@@ -12,14 +12,14 @@ import { makeAttach, UNUSED_WINDOW_MS } from './session-attach.js';
 import { type Patched, patchMetadata } from './session-metadata.js';
 import type { SessionOptions, SessionRef } from './session-ref.js';
 
-/** Of a page, unless it is asked for less: a few of the largest replies. */
+/** Most bytes of a page, unless the caller asks for less: a few of the largest replies. */
 const PAGE_BYTES_MAX = 4 * 2 ** 20;
 
-/** Seqs of connections that track no cursor. */
+/** Up to which seq connections that track no cursor were served. */
 export type ResumeMark = {
-  /** Of those that are attached here; absent: what was noted before stays. */
+  /** The lowest of those that are attached here; absent: what was noted before stays. */
   readonly lowest?: number | 'none';
-  /** Of one that has detached. */
+  /** That of one that has just detached. */
   readonly detached?: number;
 };
 
@@ -28,11 +28,11 @@ export type HistoryPage = {
   readonly count: number;
   readonly before?: HistoryPlace | undefined;
   readonly maxBytes?: number;
-  /** How much of the inbox, from its head; default: a quarter of `maxBytes`. */
+  /** Most bytes of the inbox, from its head; default: a quarter of `maxBytes`. */
   readonly inboxBytes?: number;
 };
 
-/** Where a log stands: its epoch and the seq of its newest event; and whose it is. */
+/** Where a log stands: its epoch and the seq of its newest event; and the agent of its session. */
 export type LogPlace = { readonly epoch: string; readonly head: number; readonly agent: string };
 
 /** Everything a reader of the persisted shape gets, and where its log stands. */
@@ -42,16 +42,16 @@ export type SessionView = {
   /** Where the page of messages begins when there are older ones; else undefined. */
   readonly older: HistoryPlace | undefined;
   readonly work: SessionWork;
-  /** Of what was read of inbox and history. */
+  /** Size of what was read of inbox and history. */
   readonly bytes: number;
 };
 
-/** What an operator asks of a session that does not go on. */
+/** What an operator wants to know of a session that does not go on. */
 export type SessionWork = {
   readonly principal: string;
   /** What is left of the holder's lease, by the clock of Redis; 0: nobody holds it. */
   readonly leaseLeftMs: number;
-  /** Of the inbox; undefined: it is empty. */
+  /** The oldest message in the inbox; undefined: it is empty. */
   readonly oldest: { readonly messageId: string; readonly acceptedAtMs: number } | undefined;
   readonly handOvers: number;
   /** Reason of an abort that waits for its holder; '' when there is none. */
@@ -95,7 +95,7 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
       return options.bulk.run(reading.by ?? ref.principal, read, reading);
     },
 
-    /** Without reading any of it; undefined: no such session. */
+    /** Where the log stands, without reading it; undefined: no such session. */
     async place(ref: SessionRef): Promise<LogPlace | undefined> {
       const { state } = keys.session(sessionKeyId(ref.principal, ref.sessionId));
       const fields = ['ended', 'epoch', 'cursor', 'agent'] as const;
@@ -114,7 +114,7 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
       return patchMetadata(connection, keys, { ref, patch, maxBytes });
     },
 
-    /** Sessions of a principal. Below `most` those are counted too that have expired a while ago. */
+    /** Number of sessions of a principal. A number below `most` may count expired ones too. */
     async countOf(principal: string, most: number): Promise<number> {
       const all = Array.from({ length: keys.partitions }, (_, partition) => partition);
       const listed = all.map((partition) => {
@@ -134,6 +134,7 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
       return living;
     },
 
+    /** Keeps an idle session from expiring. Returns `not_found`, `busy` (it has work) or `touched`. */
     touch(ref: SessionRef): Promise<string> {
       const id = sessionKeyId(ref.principal, ref.sessionId);
       return connection.run(scripts.sessionTouch, keys.session(id), {
@@ -152,7 +153,7 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
       });
     },
 
-    /** Ends a session (D9). `callId` makes a repeat harmless. Answers the SESSION_END record. */
+    /** Ends a session (D9). `callId` makes a repeat harmless. Returns the SESSION_END record; undefined: no session. */
     async end(
       ref: SessionRef,
       by: { callId: string; reason: string; reasonCode: 'client_end' | 'operator' },
@@ -175,7 +176,7 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
 function toView(reply: scripts.ReadReply): SessionView {
   const f = pairs(reply.fields);
   const leaseLeftMs = Number(f.lease_until ?? 0) - reply.nowMs;
-  // As include/live.lua has it.
+  // The same rule as in include/live.lua.
   const ttlMs = Number(f.lease_ttl ?? Number.POSITIVE_INFINITY);
   const live = f.holder !== undefined && leaseLeftMs > 0 && leaseLeftMs <= ttlMs;
   const entries = reply.inbox.flatMap(readable(decodeEntry));
