@@ -125,6 +125,7 @@ export function batchOf(entries: readonly RawEntry[]): Pick<EndBatch, 'ends' | '
   return { ends, ids: entries.map(([id]) => id) };
 }
 
+/** Facts from a reply of XINFO STREAM. */
 export function factsOf(reply: unknown): StreamFacts {
   const info = pairs(Array.isArray(reply) ? reply : []);
   return {

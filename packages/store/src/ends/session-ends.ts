@@ -42,7 +42,7 @@ export function makeSessionEnds(
   options: { stream: string; maxLength: number; groups: readonly string[] },
 ) {
   return {
-    /** Makes the stream and its groups, so that no reader meets a missing key. Throws StartError: it is no stream. */
+    /** Makes the stream and its groups, so that no reader meets a missing key. Throws StartError if that is taken. */
     async prepare(): Promise<void> {
       const { stream, groups } = options;
       for (const group of groups) await makeGroup(connection, stream, group);
@@ -83,7 +83,7 @@ export function makeSessionEnds(
 
     /** Adds a record to the stream, then removes it from its partition. */
     async copy(record: string, partition: number): Promise<void> {
-      const data = jsonObject(record) ?? {}; // one that cannot be read is kept as it is
+      const data = jsonObject(record) ?? {}; // a record that cannot be read is copied as it is
       const fields = fieldNames.flatMap((name) => [name, String(data[name] ?? '')]);
       fields.push('payload', record);
       await connection.ask(

@@ -50,6 +50,7 @@ type RingEvents = {
   onError(error: unknown): void;
 };
 
+/** Adds rings to the queue of BullMQ. `prefix` is that of its keys. */
 export function makeRings(
   connection: Redis,
   prefix: string,

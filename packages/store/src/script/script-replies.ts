@@ -3,6 +3,7 @@ import type { ReplyReader } from './reply.js';
 
 /** Parts of replies that several scripts share. */
 
+/** Throws InvariantError: no such word is promised. */
 export function unexpected(word: string): never {
   throw new InvariantError(`unexpected reply ${word}`);
 }

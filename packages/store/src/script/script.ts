@@ -106,6 +106,7 @@ function include(file: string): string {
   return readFileSync(new URL(`include/${file}.lua`, scriptsUrl), 'utf8').trimEnd();
 }
 
+/** Throws InvariantError when the reply is not what the script promises. */
 export function decodeReply<R>(script: Script<string, string, R>, reply: unknown): R {
   assert(Array.isArray(reply), `${script.name}: reply is not a list`);
   const reader = new ReplyReader(reply as Value[]);

@@ -6,7 +6,7 @@ import { decodeOutcome } from './history-line.js';
 export type Kept = {
   /** The position that was acknowledged; 0 when it is no longer kept. */
   readonly position: number;
-  /** It was accepted while its session or agent was paused; false too when the log has no longer its acceptance. */
+  /** It was accepted while its session or agent was paused; also false when the log no longer has its acceptance. */
   readonly isPaused: boolean;
   /** `waiting`: it has none yet. `not_kept`: neither the log nor the newest part of the history has it any more. */
   readonly outcome: 'waiting' | 'not_kept' | (LogEvent & { readonly kind: 'final' });

@@ -187,7 +187,7 @@ export function decodePublished(
   return events;
 }
 
-/** Decodes records as scripts read them from the log; an empty buffer has none. Throws when they are damaged. */
+/** Decodes records as scripts read them from the log; an empty buffer has no events. Throws when they are damaged. */
 export function decodeRecords(records: Buffer): LoggedEvent[] {
   const events = records.length === 0 ? [] : decodePublished(records);
   assert(events, 'a page of the log is no records');

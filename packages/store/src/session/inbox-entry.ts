@@ -110,6 +110,7 @@ export function acceptedAtMs(entry: string): number {
   return Number(words(entry, 2)[1]);
 }
 
+/** A message as clients see it in the history; its `timestamp` is in seconds. */
 export function userMessage(
   entry: Pick<InboxEntry, 'content' | 'messageId' | 'atMs'>,
 ): HistoryMessage {

@@ -44,7 +44,7 @@ export type SessionPage = {
 
 export type SessionList = ReturnType<typeof makeSessionList>;
 
-/** Lists sessions, the one that was active last first. Throws StoreUnavailable. */
+/** Lists sessions, the most recently active ones first. Throws StoreUnavailable. */
 export function makeSessionList(connection: Connection, keys: Keys) {
   async function describe(id: string): Promise<SessionSummary | undefined> {
     const reply = await connection.run(scripts.sessionDescribe, keys.session(id), {});

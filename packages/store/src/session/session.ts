@@ -17,9 +17,9 @@ const PAGE_BYTES_MAX = 4 * 2 ** 20;
 
 /** Up to which seq connections that track no cursor were served. */
 export type ResumeMark = {
-  /** The lowest of those that are attached here; absent: what was noted before stays. */
+  /** Lowest seq of those that are attached here; 'none': there are none; absent: the noted one stays. */
   readonly lowest?: number | 'none';
-  /** That of one that has just detached. */
+  /** Seq of one that has just detached. */
   readonly detached?: number;
 };
 
@@ -88,7 +88,7 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
       return reply && toView(reply);
     },
 
-    /** Events behind `after`; undefined: no such session. */
+    /** Events after a seq; undefined: no such session. */
     log(ref: SessionRef, range: LogRange, reading: Reading = {}): Promise<LogPage | undefined> {
       const id = sessionKeyId(ref.principal, ref.sessionId);
       const read = (bulk: Connection) => readLog(bulk, keys, { ...range, id });
