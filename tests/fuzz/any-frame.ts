@@ -2,7 +2,7 @@ import { clientFrameTypes, modes } from '@sluice/protocol';
 import fc from 'fast-check';
 
 const value = fc.anything({ maxDepth: 3, withNullPrototype: false });
-/** Mostly messages, and a hello behind each leave. */
+/** Mostly messages, and many a hello, since nothing else is allowed after a leave. */
 const often = ['message', 'message', 'message', 'message', 'hello', 'hello', 'hello'];
 const name = fc.constantFrom('echo', 's', 'm', '7');
 /** Mostly what the field should hold, now and then anything. */
@@ -45,7 +45,7 @@ const broken = fc
     return text.slice(0, place) + by + text.slice(place + 1);
   });
 
-/** The frame of a message of so many bytes, or of lists within lists. */
+/** The frame of a message with this many bytes of text, or with this many nested lists. */
 const large = (bytes: number) => asJson({ type: 'message', content: 'x'.repeat(bytes) });
 const deep = (levels: number) =>
   `{"type":"message","content":${'['.repeat(levels)}${']'.repeat(levels)}}`;

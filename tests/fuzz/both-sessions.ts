@@ -29,14 +29,14 @@ type Appending = {
   readonly turnId?: string;
 };
 
-/** Who turns a pause has read its number before. */
+/** A change of a pause, with the number that its caller has read before. */
 type Pausing = { readonly on: boolean; readonly model: Known; readonly real: RealKnown };
 
 type Fences = { readonly real: number; readonly model: number };
 
 type Node = {
   readonly name: string;
-  /** Fences that the last peek read, or that a ring told. */
+  /** Fences that the last peek read, or that a ring carried. */
   peeked: Fences | undefined;
   holding: Holding | undefined;
 };
@@ -52,8 +52,8 @@ export class BothSessions {
   }));
   readonly #messages: string[] = [];
   #lastAppend: Appending | undefined;
-  /** By the last ring that told any. */
-  #told: Fences | undefined;
+  /** Fences of the last ring that carried any. */
+  #rung: Fences | undefined;
   #lastAbort: Aborting | undefined;
   #lastEnd: string | undefined;
   #lastPause: Pausing | undefined;
@@ -75,7 +75,7 @@ export class BothSessions {
     return this.model.s.inbox.length;
   }
 
-  /** Throws with what differs. */
+  /** Throws an error that names what differs. */
   async run(step: Step): Promise<void> {
     await this.#do(step);
     await this.#compare();
@@ -195,16 +195,16 @@ export class BothSessions {
       step,
       () => model.append(id, { mode, call, turnId }),
       async () => {
-        const { answer, told } = await real.append(id, { mode, call, turnId });
-        fences.push(told);
+        const { answer, ringFence } = await real.append(id, { mode, call, turnId });
+        fences.push(ringFence);
         return answer;
       },
     );
-    const [told] = fences; // a repeat tells nothing
-    if (told !== undefined) this.#told = { real: told, model: model.s.fence };
+    const [ringFence] = fences; // a repeat carries none
+    if (ringFence !== undefined) this.#rung = { real: ringFence, model: model.s.fence };
     if (appending.call !== undefined) return;
     const isFree = word === 'accepted' && ring !== '' && model.s.started === 0;
-    agree('its ring', { word: String(isFree) }, { word: String(told !== undefined) });
+    agree('its ring', { word: String(isFree) }, { word: String(ringFence !== undefined) });
   }
 
   #abort(step: Step, { call, target }: Aborting): Promise<void> {
@@ -224,7 +224,7 @@ export class BothSessions {
     );
   }
 
-  /** Nothing stands still any more. */
+  /** Ends the pauses of the session and of its agent. */
   async resume(): Promise<void> {
     await this.run({ kind: 'pause', on: false, twice: false });
     if (this.model.agentPauses % 2 === 1)
@@ -244,7 +244,7 @@ export class BothSessions {
     const node = this.#nodes[step.node] as Node;
     const { model, real } = this;
     if (step.kind === 'take' || step.kind === 'peek') await this.#peek(node);
-    if (step.kind === 'hear') node.peeked = this.#told;
+    if (step.kind === 'hear') node.peeked = this.#rung;
     if (['take', 'begin', 'hear'].includes(step.kind)) return this.#begin(step, node);
     if (step.kind === 'peek') return;
     const { holding } = node;
@@ -310,7 +310,7 @@ export class BothSessions {
     node.peeked = answer.word === 'free' ? { real: fence, model: s.fence } : undefined;
   }
 
-  /** With the fence of a peek that may be old: Redlock, then `turn-begin`. */
+  /** Takes the Redlock, then calls `turn-begin`, with the fence of a peek that may be old. */
   async #begin(step: Step, node: Node): Promise<void> {
     const { model, real } = this;
     const { peeked } = node;
@@ -345,7 +345,7 @@ export class BothSessions {
     await this.#answers(step, foretell, call);
   }
 
-  /** The answer, which both give, and give again when the call is sent again. */
+  /** The answer, the same from both, also when the call is sent again. */
   async #answers(
     { kind, twice }: Step,
     foretell: () => Answer,
@@ -386,7 +386,7 @@ export class BothSessions {
   }
 }
 
-/** The head that an answer brings: the one that runs already, or another. */
+/** Goes on with the head of an answer: the one that runs already, or another. */
 function goOnWith(holding: Holding, { turnId }: Answer): void {
   if (holding.turnId === turnId) return;
   Object.assign(holding, { turnId, deltas: 0 });

@@ -14,26 +14,26 @@ import { ProbingClient } from './probing-client.js';
 
 /** `npm run fuzz:frames` sends more. */
 const FRAMES = Number(process.env.SLUICE_FUZZ_FRAMES ?? 10_000);
-/** Those at which a fault was found, or that have been run from the beginning; one more is drawn. */
+/** Seeds that have found a fault, or that were there from the beginning; one more is drawn. */
 const pinned = [20_261];
 const CLIENTS = 16;
 const MAX_PAYLOAD = 16_384;
 const MiB = 1024 * 1024;
 const GROWTH_MAX = 20 * MiB;
-/** The heap itself does not vary with what the system's allocator keeps. */
+/** Of the heap, which does not vary with what the system's allocator keeps. */
 const HEAP_GROWTH_MAX = 4 * MiB;
-/** A share of them warms the process up: what it has then is what it needs. */
+/** Share of the frames that warms the process up; the memory that it has then is what it needs. */
 const WARM = 0.2;
 
 const probeFile = fileURLToPath(new URL('./memory-probe.mjs', import.meta.url));
 
-/** What is left behind a collection, in bytes. */
+/** Memory that is left after a garbage collection, in bytes. */
 async function memoryOf(node: GatewayProcess): Promise<{ rss: number; heap: number }> {
-  const told = () => node.logs.filter(({ msg }) => msg === 'memory');
-  const before = told().length;
+  const readings = () => node.logs.filter(({ msg }) => msg === 'memory');
+  const before = readings().length;
   node.signal('SIGUSR2');
-  await eventually(() => told().length > before);
-  const last = told().at(-1);
+  await eventually(() => readings().length > before);
+  const last = readings().at(-1);
   return { rss: Number(last?.rss), heap: Number(last?.heapUsed) };
 }
 
@@ -79,7 +79,7 @@ it(
     expect(end.rss - warm.rss).toBeLessThan(GROWTH_MAX);
     expect(end.heap - warm.heap).toBeLessThan(HEAP_GROWTH_MAX);
 
-    // Not all were refused, nor all taken.
+    // Some were refused, and some accepted.
     const count = (what: string) =>
       clients.reduce((sum, { answers }) => sum + (answers.get(what) ?? 0), 0);
     for (const what of ['invalid_frame', 'accepted', 'hello_ok', 'joined', 'not_joined', 'left']) {
@@ -91,7 +91,7 @@ it(
     const next = await FrameClient.connect(node.wsUrl);
     await next.hello();
     await next.final(next.message('still alive'));
-    // What is no expected outcome is logged as an error: there must be none.
+    // An unexpected outcome is logged as an error: there must be none.
     expect(node.logs.filter(({ level }) => level === 'error' || level === 'fatal')).toEqual([]);
     await Promise.all([...clients.map((client) => client.close()), next.close()]);
     expect(await node.stop()).toMatchObject({ code: 0 });

@@ -3,7 +3,7 @@ import type { Entry } from './model-state.js';
 export type HistoryLimits = {
   readonly maxMessages: number;
   readonly maxEvents: number;
-  /** Of the log and of the history, each. */
+  /** Limit of the log, and the same limit of the history. */
   readonly maxLogBytes: number;
 };
 
@@ -20,18 +20,18 @@ export type ModelReply = {
 const numberOf = (id: string) => Number(/\d+/.exec(id)?.[0] ?? 0);
 const bytesOf = (text: string) => Buffer.byteLength(text);
 
-/** What is sent under this id, or answered in this turn: of any length, and not only of ASCII. */
+/** The text that is sent under this id, or answered in this turn: of varying length, not only ASCII. */
 export const textOf = (id: string) =>
   `${id}${'é'.repeat(numberOf(id) % 3)}${'x'.repeat((numberOf(id) * 37) % 200)}`;
 export const bodyOf = (id: string) => JSON.stringify(textOf(id));
 
-/** Of Redis; what it counts of it is its length. */
+/** Stands for a time of Redis: only its length counts. */
 const SOME_TIME = '1795942046775';
 const REPLY_BYTES = 100;
 
-/** The texts of a session, whatever the log still holds: its own limits alone take a line (T2). */
+/** The texts of a session, whatever the log still holds: only its own limits remove a line (T2). */
 export class HistoryModel {
-  /** The oldest event that the log holds: what is seen, not foretold. */
+  /** The oldest event that the log holds: read from Redis, not predicted. */
   low = 1;
   private kept: Line[] = [];
   private readonly outcomes = new Map<string, Outcome>();
@@ -73,7 +73,7 @@ export class HistoryModel {
     this.kept = [];
   }
 
-  /** What a repeat is told: from the log, else from the history. */
+  /** What a repeat gets: from the log, else from the history. */
   repeated(id: string): string {
     const outcome = this.outcomes.get(id);
     if (!outcome) return 'waiting';

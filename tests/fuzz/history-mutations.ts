@@ -8,7 +8,7 @@ export type ScriptMutation = {
   readonly to: string;
 };
 
-/** Faults of what keeps the texts. */
+/** Faults in the code that keeps the texts. */
 export const historyMutations: readonly ScriptMutation[] = [
   {
     name: 'texts that the log drops are lost',

@@ -1,12 +1,12 @@
 import type { RealLease, RealSession } from './real-session.js';
 import type { Answer, Presented, SessionModel } from './session-model.js';
 
-/** Calls for many leases, all of the one session: whoever ever had it presents its own. */
+/** Calls for many leases, all of one session: each node that believes to hold it presents its own. */
 export type Many = 'renew_many' | 'release_many';
 
 const TTL_MS = 600_000;
 
-/** What is foretold, and what a real Redis answers. */
+/** What the model predicts, and what a real Redis answers. */
 export function callMany(
   kind: Many,
   { model, real }: { readonly model: SessionModel; readonly real: RealSession },
@@ -14,12 +14,12 @@ export function callMany(
 ): readonly [() => Answer, () => Promise<Answer>] {
   const ask = kind === 'renew_many' ? askRenewals : askReleases;
   return [
-    () => foretell(model, kind, held),
+    () => predict(model, kind, held),
     async () => ({ word: 'looked', answers: await ask(real, held) }),
   ];
 }
 
-function foretell(
+function predict(
   { s }: SessionModel,
   kind: Many,
   held: readonly { readonly model: Presented }[],

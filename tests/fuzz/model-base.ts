@@ -3,13 +3,13 @@ import { type Entry, fresh, type Presented } from './model-state.js';
 
 export type ModelLimits = HistoryLimits & { readonly maxInbox: number };
 
-/** What a session is at a moment, and what its calls do in the same way. */
+/** A session at a moment, and what several of its calls have in common. */
 export class ModelBase {
   exists = false;
   s = fresh();
   /** Calls that ended a session under this id. */
   readonly ends = new Set<string>();
-  /** The same for the agent; it outlives the session. */
+  /** Pauses of the agent and their ends: odd while one holds. They outlive the session. */
   agentPauses = 0;
   history: HistoryModel;
 
@@ -21,7 +21,7 @@ export class ModelBase {
     return this.s.pauses % 2 === 1 || this.agentPauses % 2 === 1;
   }
 
-  /** No turn may begin; one that is to be aborted may. */
+  /** No turn may begin; a head with a promised abort may. */
   protected get standsStill(): boolean {
     return this.isPaused && (this.s.started === 0 || this.s.abort === '');
   }
@@ -50,7 +50,7 @@ export class ModelBase {
     return this.s.token === token && this.s.fence === fence;
   }
 
-  /** `text`: of the last of them, which stands for all. */
+  /** `text`: that of the last one, which stands for all. */
   protected finishTurn(entries: readonly Entry[], { status, reason, text }: ModelReply): void {
     for (const [at, { id }] of entries.entries()) {
       this.finish(id, { status, reason, text: at + 1 === entries.length ? text : '' });

@@ -1,14 +1,14 @@
 export type Mode = 'enqueue' | 'collect' | 'interrupt' | 'reject';
 export type How = 'yield' | 'hand_over' | 'force';
-/** Why an attempt is repeated: the agent says that its failure passes, or its process died. */
+/** Why an attempt is repeated: the agent says that its failure will pass, or its process died. */
 export type Ended = 'failed' | 'cut';
 
 export type Entry = { readonly id: string; readonly mode: Mode; readonly position: number };
 
-/** An event of the log: its letter, the message, and how that ended. */
+/** An event of the log: its letter, the message, and the outcome of that. */
 export type ModelEvent = readonly string[];
 
-/** What a call answers: its word, and what of the rest can be foretold. */
+/** The answer of a call: its word, and the fields that can be predicted. */
 export type Answer = { readonly word: string; readonly [field: string]: unknown };
 
 /** What a holder presents; `fence` counts leases from 1. */
@@ -34,7 +34,7 @@ export const fresh = () => ({
   attempt: 0,
   /** Attempts that the death of a process or a node ended. */
   cuts: 0,
-  /** It is tried again: not yet, or as soon as somebody comes. */
+  /** The head is tried again: not yet (`later`), or by the next node that takes it (`due`). */
   retry: 'none' as 'none' | 'later' | 'due',
   word: '',
   turnId: undefined as string | undefined,
@@ -72,7 +72,7 @@ export const fenced: Answer = { word: 'fenced' };
 /** Which session was seen, and how often it was paused and resumed. */
 export type Known = { readonly s: object; readonly pauses: number };
 
-/** What the next start of the head counts as. */
+/** How the next start of the head counts. */
 export function nextAttempt(s: ReturnType<typeof fresh>) {
   const { started, attempt, word, isHanded, handOvers, retry } = s;
   if (started === 0) return { attempt: 1, cuts: 0, word: 'begun' };
@@ -88,7 +88,7 @@ export function nextAttempt(s: ReturnType<typeof fresh>) {
 
 type State = ReturnType<typeof fresh>;
 
-/** The first attempt of the next head. */
+/** Starts the first attempt of the next head. */
 export function startHead(s: State, turnId: string): void {
   const end = s.inbox.findIndex(({ mode }) => mode !== 'collect');
   const run = end < 0 ? s.inbox.length : end;
@@ -96,7 +96,7 @@ export function startHead(s: State, turnId: string): void {
   Object.assign(s, { attempt: 1, cuts: 0, word: 'begun', retry: 'none', turnId, delta: 0 });
 }
 
-/** The started head has its outcome, or is as if not begun. */
+/** The started head has its outcome, or counts as not begun. */
 export function clearHead(s: State): void {
   const none = { started: 0, attempt: 0, abort: '', handOvers: 0, isHanded: false };
   Object.assign(s, none, { turnId: undefined, word: '', cuts: 0, retry: 'none' });

@@ -17,13 +17,13 @@ function parse(text: string): Record<string, unknown> {
   }
 }
 
-/** What the gateway owes no answer to. */
+/** Frames that the gateway need not answer. */
 const isPong = (frame: string | Buffer) =>
   typeof frame === 'string' && parse(frame).type === 'pong';
 
 const answerMs = 10_000;
 
-/** Sends one frame after the other, each when the one before was answered or closed the connection. */
+/** Sends one frame after another, each when the last one was answered or closed the connection. */
 export class ProbingClient {
   /** How often each kind of answer came: the code of an error, else the type. */
   readonly answers = new Map<string, number>();
@@ -33,7 +33,7 @@ export class ProbingClient {
 
   constructor(
     private readonly wsUrl: string,
-    /** Its own session: nobody else's events come. */
+    /** A session of its own: no events of others come. */
     private readonly sessionId: string,
   ) {}
 
@@ -71,7 +71,7 @@ export class ProbingClient {
     }
   }
 
-  /** Resolves when it was answered or closed the connection; rejects when neither comes. */
+  /** Resolves when the frame was answered or closed the connection; rejects when neither happens. */
   async probe(frame: string | Buffer): Promise<void> {
     const socket = await this.#open();
     await this.#exchange(socket, isPong(frame) ? '{"type":"ping"}' : frame);

@@ -7,7 +7,7 @@ import type { ModelEvent } from './model-state.js';
 
 type Event = readonly [string, readonly string[]];
 
-/** What is stored of a session's texts. */
+/** A session's texts, as Redis stores them. */
 export type Stored = {
   /** The whole log. */
   readonly log: readonly Event[];
@@ -25,7 +25,7 @@ const sum = (numbers: readonly number[]) => numbers.reduce((total, it) => total 
 const sizeOf = (text: string) => Buffer.byteLength(text);
 const seqOf = ([id]: Event) => Number.parseInt(id, 10);
 
-/** The history as its readers see it. Throws when a limit, or what is counted for one, does not hold. */
+/** The history as its readers see it. Throws when a limit is passed, or a counter for one is wrong. */
 export function historyOf({ log, raw, read, bytes }: Stored, limits: HistoryLimits): ModelLine[] {
   const named = (line: string) => /^[ua]\d+ \d+$/.test(line);
   const counted = raw.map((line) => Number(/^[ua]\d+ (\d+)/.exec(line)?.[1] ?? sizeOf(line)));
@@ -55,13 +55,13 @@ function expectSame(what: string, said: number, found: number): void {
   if (said !== found) throw new Error(`${what}: ${said} is said, ${found} found`);
 }
 
-/** What a repeat of a message is told, in the words of the model. */
+/** What a repeat of a message gets, in the words of the model. */
 export function repeated(reply: AppendReply & { kind: 'duplicate' }, messageId: string): string {
   const { outcome } = keptOf(reply, messageId);
   return typeof outcome === 'string' ? outcome : `${outcome.status} ${outcome.content}`;
 }
 
-/** What it leaves out is as usual. */
+/** Fields that the log leaves out have their usual values. */
 export function eventOf(flat: readonly string[]): ModelEvent {
   const { t = '', m = '', s = 'ok', r = '' } = pairs(flat);
   if (t === 'e') return ['e'];

@@ -20,7 +20,7 @@ export type Scripts = typeof storeScripts;
 /** A lease as a node presents it; `fence` is the one that Redis drew. */
 export type RealLease = { readonly token: string; readonly fence: number };
 
-/** What of a session can be seen from outside, in the words of the model. */
+/** What can be seen of a session from outside, in the words of the model. */
 export type Seen = {
   readonly cursor: number;
   readonly started: number;
@@ -31,9 +31,9 @@ export type Seen = {
   readonly inbox: readonly string[];
   /** Ids that were accepted, in the order of their names. */
   readonly seen: readonly string[];
-  /** Among all sessions, and among those of its principal. */
+  /** It is in the listing of all sessions, and in that of its principal. */
   readonly isListed: boolean;
-  /** All of the session's keys go at one moment. */
+  /** All keys of the session expire, at one moment. */
   readonly expires: boolean;
   /** Events since they were last asked for, as far as the log holds them; and the oldest one that it holds. */
   readonly events: readonly ModelEvent[];
@@ -109,7 +109,7 @@ export class RealSession {
   async append(
     message_id: string,
     { mode, call, turnId }: { mode: Mode; call: string; turnId: string },
-  ): Promise<{ answer: Answer; told?: number | undefined }> {
+  ): Promise<{ answer: Answer; ringFence?: number | undefined }> {
     const { scripts } = this.options;
     const reply = await this.#run(scripts.inboxAppend, this.#keys, {
       ...this.#channels,
@@ -122,7 +122,7 @@ export class RealSession {
     }
     if (reply.kind !== 'accepted') return { answer: { word: reply.kind } };
     const { seq, position, ring, isPaused, free } = reply;
-    return { answer: { word: 'accepted', seq, position, ring, isPaused }, told: free?.fence };
+    return { answer: { word: 'accepted', seq, position, ring, isPaused }, ringFence: free?.fence };
   }
 
   /** `fence`: the stored one; 0 when no lease was drawn yet. */
@@ -261,7 +261,7 @@ export class RealSession {
     return { word: (await this.#run(scripts.sessionEnd, keys, given)).kind };
   }
 
-  /** What whoever turns its pause has read before. */
+  /** What a caller reads before it changes the pause. */
   async pauseKnown(): Promise<RealKnown> {
     const { client } = this.options;
     const [known, created_at] = await client.hmget(this.#keys.state, 'paused', 'created_at');

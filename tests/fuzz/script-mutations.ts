@@ -385,7 +385,7 @@ export const mutations: readonly ScriptMutation[] = [
   ...historyMutations,
 ];
 
-/** The scripts with one of them wrong. */
+/** The scripts with this fault in one of them. Throws when its text is not there. */
 export function mutate(scripts: Scripts, { name, script, from, to }: ScriptMutation): Scripts {
   const right = scripts[script];
   if (!('source' in right) || !right.source.includes(from)) {

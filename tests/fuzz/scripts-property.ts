@@ -11,7 +11,7 @@ import type { Step } from './steps.js';
 
 const PARTITIONS = 4;
 const STEPS_MAX = 40;
-/** One that is soon full, and one with room for more than a batch. */
+/** `max_inbox`: one that is soon full, and one with room for more than a batch. */
 const INBOXES = [6, 40];
 
 const twice = fc.boolean();
@@ -52,9 +52,9 @@ const steps = fc.oneof(
   step(1, { kind: kind('late_pause', 'late_abort', 'late_abort') }),
 ) as fc.Arbitrary<Step>;
 
-/** Several steps that only together, in this order, come to where a check is the last one that can refuse. */
+/** Steps that only in this order reach a state in which just one check can refuse. */
 const together = fc.oneof(
-  // Somebody peeks behind the end of a lease whose holder, late, then lets the head wait.
+  // A node peeks after the end of a lease; then its late holder lets the head wait.
   fc.nat(1).map((late): Step[] => [
     { kind: 'append', mode: 'enqueue', twice: false },
     { kind: 'take', node: late, twice: false },
@@ -63,7 +63,7 @@ const together = fc.oneof(
     { kind: 'retry', node: late, how: 'failed', isLate: false, twice: false },
     { kind: 'begin', node: 1 - late, twice: false },
   ]),
-  // A pause is sent again when its session was ended, and another one has begun under that id.
+  // A pause is sent again after its session was ended and another one began under that id.
   fc.boolean().map((on): Step[] => [
     { kind: 'pause', on, twice: false },
     { kind: 'end', twice: false },
@@ -84,14 +84,14 @@ const together = fc.oneof(
     { kind: 'retry', node: by, how: 'failed', isLate: false, twice: false },
     { kind: 'sweep', twice: false },
   ]),
-  // A holder gives up a turn of which it has streamed something.
+  // A holder gives up a turn of which it has streamed a part.
   node.map((by): Step[] => [
     { kind: 'append', mode: 'enqueue', twice: false },
     { kind: 'take', node: by, twice: false },
     { kind: 'delta', node: by, twice: false },
     { kind: 'release', node: by, how: 'yield', twice: false },
   ]),
-  // What came while its session stood still is cancelled; a holder lingers that was not told to begin it.
+  // A message that came during a pause is cancelled, while a holder lingers that was not woken for it.
   fc.constant<Step[]>([
     { kind: 'pause', on: false, twice: false },
     { kind: 'append', mode: 'enqueue', twice: false },
@@ -159,8 +159,8 @@ const cases = {
 };
 
 /**
- * Whatever is done to a session, each script answers and leaves what the model says; and whoever comes
- * last finds all that is left, and drains it.
+ * Whatever is done to a session, each script answers and leaves what the model says; and at the end a
+ * node finds all that is left, and drains it.
  */
 export const modelHolds = (fuzz: Omit<RealOptions, 'scripts'>, scripts: Scripts) =>
   fc.asyncProperty(fc.record(cases), async ({ limits, sequence }) => {

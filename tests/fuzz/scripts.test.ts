@@ -6,13 +6,13 @@ import type { RealOptions } from './real-session.js';
 import { mutate, mutations } from './script-mutations.js';
 import { modelHolds, openFuzz } from './scripts-property.js';
 
-/** `npm run fuzz -- --runs N --seed N` says otherwise. */
+/** `npm run fuzz -- --runs N --seed N` sets another number. */
 const RUNS = Number(process.env.SLUICE_FUZZ_RUNS ?? 200);
 /** Seeds that have found something. */
 const pinned = [20_260_731, 7];
 const PINNED_RUNS = 100;
 const MUTATION_RUNS = 3_000;
-/** Every fifth one is what `npm test` has time for; `npm run mutations` seeds them all. */
+/** `npm test` has time for every fifth one only; `npm run mutations` seeds them all. */
 const isAll = process.env.SLUICE_MUTATIONS === 'all';
 const seeded = mutations.filter((_, at) => isAll || at % 5 === 0);
 

@@ -73,13 +73,13 @@ export class SessionModel extends ModelBase {
     s.seen.set(id, '');
     s.events.push(['a', id]);
     const seq = s.events.length;
-    const answer = { word: 'accepted', seq, position, ring: this.tell(mode, turnId) };
+    const answer = { word: 'accepted', seq, position, ring: this.announce(mode, turnId) };
     s.accepted = { call, answer };
     return { ...answer, isPaused: this.isPaused };
   }
 
-  /** Who is told of a new message: the number of the ring to add, '' for none; a lingering holder begins its turn. */
-  private tell(mode: Mode, turnId: string): string {
+  /** Announces a new message: returns the ring to add, '' for none; a lingering holder's turn begins. */
+  private announce(mode: Mode, turnId: string): string {
     const { s } = this;
     const waited = this.waits;
     if (s.started > 0 && mode === 'interrupt') s.abort ||= 'interrupt';
@@ -253,7 +253,7 @@ export class SessionModel extends ModelBase {
     if (this.s.leaseKey === by.token) this.s.leaseKey = undefined;
   }
 
-  /** The time comes at which the head is tried again. */
+  /** The time has come to try the head again. */
   ripen(): void {
     if (this.s.retry === 'later') this.s.retry = 'due';
   }
@@ -270,7 +270,7 @@ export class SessionModel extends ModelBase {
     this.s.leaseKey = undefined;
   }
 
-  /** Of the partition; what it answers for this session. */
+  /** A sweep of the partition: what it answers for this session. */
   sweep(call: string): Answer {
     if (this.swept?.call === call) return this.swept.answer;
     const isFree = this.s.inbox.length > 0 && !this.hasLiveHolder;
@@ -307,7 +307,7 @@ export class SessionModel extends ModelBase {
     return { word: 'cancelled' };
   }
 
-  /** Stops the message `target`, or the head when that is undefined. */
+  /** Aborts the message `target`, or the head when that is undefined. */
   abort(call: string, target: string | undefined): Answer {
     const { s } = this;
     const answered = s.aborts.find((abort) => abort.call === call);

@@ -4,12 +4,12 @@ import type { Ended, How, Mode } from './session-model.js';
 /** What two nodes and their clients may do next. `twice`: the reply was lost, the call is sent again. */
 export type Step = { readonly twice: boolean } & (
   | { readonly kind: 'attach' | 'abort' | 'end' | 'expire' | 'ripen' | 'touch' | 'sweep' | 'draw' }
-  /** All leases that any node believes to hold, in one call. */
+  /** All leases that the nodes believe to hold, in one call. */
   | { readonly kind: Many }
   | { readonly kind: 'pause'; readonly on: boolean }
-  /** The agent's; `old`: a copy that comes late. */
+  /** A copy of the agent's pause; `old`: one that comes late. */
   | { readonly kind: 'copy'; readonly old: boolean }
-  /** A call that was repeated for its lost reply, and overtaken by whatever came since. */
+  /** A call that is repeated because its reply was lost, and that later calls have overtaken. */
   | { readonly kind: 'late_append' | 'late_end' | 'late_pause' | 'late_abort' }
   /** More messages than a batch takes. */
   | { readonly kind: 'burst' }

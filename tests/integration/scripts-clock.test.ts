@@ -60,7 +60,7 @@ describe('nodes whose clocks are an hour wrong', () => {
     await client.flushall();
     agent.behave(httpBehaviours.hang());
     const holder = await start(offsetMs);
-    // The wrong clock is in effect: the node's own log shows it.
+    // The wrong clock is in effect: the node's own log shows that.
     const written = new Date(
       String(holder.logs.find(({ msg }) => msg === 'ready')?.time),
     ).getTime();
@@ -131,7 +131,7 @@ describe('dates of a clock that is set back by an hour', () => {
     const ofSlow = () => redis.client().zscore(permits, 'n2 a 20000');
     const before = await ofSlow();
     expect(await other.permits.take(agent, 'b', 2)).toMatchObject({ kind: 'full', waiting: 1 });
-    expect(await ofSlow()).toBe(before); // longer than the TTL of who asks, and meant so
+    expect(await ofSlow()).toBe(before); // longer than the TTL of the caller, but right for its own holder
     await other.permits.take(agent, 'c', 2);
     redis.moveClock(-HOUR_MS);
     expect(await other.permits.take(agent, 'b', 2)).toMatchObject({ kind: 'full', waiting: 1 });
@@ -139,7 +139,7 @@ describe('dates of a clock that is set back by an hour', () => {
     expect(await other.permits.take(agent, 'c', 2)).toMatchObject({ kind: 'full' });
   });
 
-  where('L6 T5 a message that is tried again waits no longer than it was to', async () => {
+  where('L6 T5 a message that is tried again waits no longer than it should', async () => {
     const store = await open('n1', 20_000);
     await sessionWith(store, 's', 'm1');
     const { lease } = await take(store, ref, 't1');
@@ -147,7 +147,7 @@ describe('dates of a clock that is set back by an hour', () => {
     redis.moveClock(-HOUR_MS);
     expect(await store.leases.peek(id, '2')).toMatchObject({ kind: 'waits' });
     await eventually(async () => (await store.leases.peek(id, '')).kind === 'free');
-    // Nor is it tried for longer: its first failure cannot be to come.
+    // Nor is it tried for longer: its first failure cannot be in the future.
     const again = await take(store, ref, 't2');
     const brief = retryOf('t2', { delayMs: 1, retryForMs: SHORT_MS });
     expect(await store.leases.retry(again.lease, brief)).toMatchObject({ kind: 'waiting' });
@@ -157,7 +157,7 @@ describe('dates of a clock that is set back by an hour', () => {
     expect(await store.leases.retry(third.lease, spent)).toEqual({ kind: 'spent' });
   });
 
-  where('L6 T7 the sweep rings for it too, when that time has passed', async () => {
+  where('L6 T7 the sweep rings for such a message too, when its wait is over', async () => {
     const store = await open('n1', 20_000);
     await sessionWith(store, 's', 'm1');
     const { lease } = await take(store, ref, 't1');
@@ -167,7 +167,7 @@ describe('dates of a clock that is set back by an hour', () => {
     await eventually(async () => (await store.sweep(partition)).rings.length === 1, 10_000);
   });
 
-  where('L6 D4 a SESSION_END record that nobody copied is copied', async () => {
+  where('L6 D4 a SESSION_END record from before is copied', async () => {
     const store = await open('n1', 20_000);
     await sessionWith(store, 's', 'm1');
     const { lease } = await take(store, ref, 't1');

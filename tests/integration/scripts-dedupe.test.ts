@@ -83,7 +83,7 @@ describe('the ids that were accepted', () => {
     expect(await client.llen(tiny.keys.session(idOf(ref)).inbox)).toBe(5);
   });
 
-  it('S3 do not pile up behind a long turn whose followers are cancelled', async () => {
+  it('S3 do not pile up during a long turn while waiting messages are cancelled', async () => {
     await sessionWith(store, 's', 'm1');
     await take(store, ref, 't1');
     for (let n = 0; n < 2 * maxSeen; n++) {

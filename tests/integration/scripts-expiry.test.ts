@@ -108,7 +108,7 @@ describe('how long a session is kept', () => {
       await step();
       await expectKept(when);
     }
-    // Not by a stopped holder that comes back: what the sweep took away is gone for it.
+    // A stopped holder that comes back changes nothing: the sweep has taken its lease away.
     const { held } = store.keys.session(id);
     await client.zadd(held, 'XX', 1, id);
     const since = await redisMs();
@@ -118,7 +118,7 @@ describe('how long a session is kept', () => {
     expect(await client.zscore(held, id)).toBeNull();
   });
 
-  it('C4 the sweep keeps looking at a dead lease with work, whose holder may come back to it', async () => {
+  it('C4 the sweep keeps looking at a dead lease with work: its holder may come back', async () => {
     await sessionWith(store, 's', 'm1');
     const { lease, claim } = await take(store, ref, 't1');
     await expireLease(client, store, ref);
@@ -167,7 +167,7 @@ describe('how long a session is kept', () => {
     expect((await expiries()).length).toBe(3); // state, events, seen
   });
 
-  it('C4 a session that nobody ever sent a message to goes after five minutes', async () => {
+  it('C4 a session that never got a message expires after five minutes', async () => {
     for (const step of [
       () => attach(store, ref),
       () => attach(store, ref, { since: 0 }),
@@ -181,7 +181,7 @@ describe('how long a session is kept', () => {
     expect(await expiries()).not.toContain(-1);
   });
 
-  it('D9 what is left of an ended session goes within a minute', async () => {
+  it('D9 what is left of an ended session expires within a minute', async () => {
     await sessionWith(store, 's', 'm1', 'm2');
     await take(store, ref, 't1');
     await store.sessions.end(ref, { callId: 'c', reason: 'Ended', reasonCode: 'operator' });
@@ -196,7 +196,7 @@ describe('how long a session is kept', () => {
     expect(await expiries()).toEqual(all);
   });
 
-  it('C4 nothing of an expired session is left, in the listings neither', async () => {
+  it('C4 nothing of an expired session is left, not even in the listings', async () => {
     const short = await openTestStore(redis.url, {
       prefix: 'short',
       limits: { resumeWindowMs: 150 },
@@ -217,12 +217,12 @@ describe('how long a session is kept', () => {
       return (await client.zscore(sessions, id)) === null;
     });
     expect(await client.zscore(owned, id)).toBeNull();
-    // One that is kept by its work stays listed.
+    // A session that its work keeps stays listed.
     const other = short.keys.session(idOf(busy));
     expect(await client.zscore(other.sessions, idOf(busy))).not.toBeNull();
     expect(await client.zscore(other.owned, idOf(busy))).not.toBeNull();
     expect((await short.sessions.read(busy, { count: 0 }))?.state.pending_inbox).toHaveLength(1);
-    // Under the same id a new one begins.
+    // A new session begins under the same id.
     expect(await attach(short, ref)).toMatchObject({ created: true, cursor: 0 });
   });
 });

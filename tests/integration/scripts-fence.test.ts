@@ -45,7 +45,7 @@ describe('a write under a lease', () => {
   const batch = [streamFields('token_stream', 'm1', { content: 'x' })];
   const release = (how: 'yield' | 'force') => (lease: Lease) =>
     store.leases.release(lease, how, 'drain');
-  /** Every script that runs under a lease, and what it answers to the one who has it. */
+  /** Every script that runs under a lease, and what it answers to the holder. */
   const writes: [string, (lease: Lease) => Promise<{ kind: string }>, string][] = [
     [
       'events-append',
@@ -66,7 +66,7 @@ describe('a write under a lease', () => {
     ],
     ['turn-begin', (lease) => store.leases.begin(lease, { turnId: 't9' }), 'begun'],
   ];
-  /** Every pair that is not the stored one. */
+  /** Every pair of token and fence that is not the stored one. */
   const others: [string, (lease: Lease) => Lease][] = [
     ['an older fence', (lease) => ({ ...lease, fence: lease.fence - 1 })],
     ['a future fence', (lease) => ({ ...lease, fence: lease.fence + 1 })],
@@ -114,7 +114,7 @@ describe('a write under a lease', () => {
   });
 
   it.each(writes.filter(([name]) => !name.startsWith('turn-release') && name !== 'turn-begin'))(
-    'L3 %s is refused once the lease was given up, by its holder or in its place',
+    'L3 %s is refused once the lease was given up, by its holder or for it',
     async (_name, write) => {
       const ref = await sessionWith(store, 's', 'm1');
       const { lease } = await take(store, ref, 't1');
@@ -133,7 +133,7 @@ describe('a write under a lease', () => {
     },
   );
 
-  it('L3 a lease key that is not the own one is no lease, whatever the state says', async () => {
+  it('L3 a lease key with another token gives no lease, whatever the state says', async () => {
     const ref = await sessionWith(store, 's', 'm1');
     const { lease } = await take(store, ref, 't1');
     await client.set(store.keys.session(idOf(ref)).lease, 'another-redlock');

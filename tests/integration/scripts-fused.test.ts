@@ -61,7 +61,7 @@ describe('a message for a holder that lingers', () => {
     expect(next).toMatchObject({ kind: 'next', head: { turnId: `after-${turnId}`, attempt: 1 } });
   });
 
-  it('T7 finds a turn whose wake was lost by its next renewal, under the same id and attempt', async () => {
+  it('T7 is found by the next renewal when its wake was lost, under the same turn id and attempt', async () => {
     await append(store, ref, 'm2');
     const { turnId } = await begun();
     const { reply } = await store.leases.renew(lease, 0);
@@ -70,14 +70,14 @@ describe('a message for a holder that lingers', () => {
     expect(found).toMatchObject({ kind: 'begun', head: { turnId, attempt: 1 } });
   });
 
-  it('T2 shows it in the answer to a commit that is sent again', async () => {
+  it('T2 is in the answer to a commit that is sent again', async () => {
     await append(store, ref, 'm2');
     const { turnId } = await begun();
     const again = await store.leases.commit(lease, commitOf('t1'));
     expect(again).toMatchObject({ kind: 'next', head: { turnId, attempt: 1 } });
   });
 
-  it('T3 is as if not begun when its holder has no room: no attempt, no retry for clients', async () => {
+  it('T3 counts as not begun when its holder has no room: no attempt, no retry for clients', async () => {
     await append(store, ref, 'm2');
     await begun();
     expect(await store.leases.release(lease, 'yield')).toMatchObject({ kind: 'handed' });
@@ -87,7 +87,7 @@ describe('a message for a holder that lingers', () => {
     expect(log?.events.map(({ kind }) => kind)).toEqual(['accepted', 'final', 'accepted']);
   });
 
-  it('T6 is aborted by the next holder when its own gives it back behind the abort', async () => {
+  it('T6 is aborted by the next holder when its own gives it back after the abort', async () => {
     await append(store, ref, 'm2');
     await begun();
     expect(await store.inbox.abort(ref, { reason: 'user' })).toMatchObject({ kind: 'aborting' });

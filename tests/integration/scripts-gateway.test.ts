@@ -21,10 +21,10 @@ import { Cluster } from './cluster.js';
 import { EventStream } from './event-stream.js';
 import { commitOf, openTestStore } from './scripts-world.js';
 
-/** Sessions that have expired and stand in the listings still. */
+/** Sessions that have expired and are still in the listings. */
 const GONE = 20;
 
-/** Streams for longer than a lease is renewed; m4 hangs, m5 dies. */
+/** Streams for longer than the time between renewals; m4 hangs, m5 dies. */
 const agentBehaviour: Behaviour = (turn, context) => {
   if (turn.message_id === 'm4') return httpBehaviours.hang()(turn, context);
   if (turn.message_id === 'm5') return context.respond.status(503);
@@ -44,7 +44,7 @@ describe('scripts below a running gateway', () => {
   beforeEach(async () => {
     cluster = await Cluster.open(redis, {
       redis: { url: proxy.url },
-      // Long enough that cuts in a row cost no lease: a turn would then rightly be tried again.
+      // Long enough that several lost replies cost no lease: then a turn would rightly be tried again.
       // An idle one is renewed before it is given up.
       lease: { ttl: '4s', linger: '1500ms' },
       session: {
@@ -58,7 +58,7 @@ describe('scripts below a running gateway', () => {
         ...{ concurrency: 3, max_turns_per_lease: 1 },
       },
       slow: { retry: { for: '500ms' } },
-      // A portion is one token: there is a draw for each message.
+      // A portion is one token, so that each message draws.
       gateway: {
         close_spread: '200ms',
         rate_limit: { messages_per_second: 1_000, burst: 10, sessions_per_minute: 6_000 },
@@ -75,7 +75,7 @@ describe('scripts below a running gateway', () => {
       turn.session_id === session_id ? [[turn.message_id, turn.attempt]] : [],
     );
 
-  /** Sends until it is answered otherwise than with an error, as a client that is told to try again. */
+  /** Sends until the answer is no error, like a client that is asked to try again. */
   const insist = (client: FrameClient, frame: Record<string, unknown>, done: FrameMatch) =>
     eventually(async () => {
       const isDone = toPredicate(done);
@@ -103,9 +103,9 @@ describe('scripts below a running gateway', () => {
       return true;
     }, 10_000);
 
-  /** A session from its beginning to its end, with everything that a script is called for. */
+  /** A session from its beginning to its end, with everything that calls a script. */
   async function live(session_id: string): Promise<void> {
-    // As many have expired as there may be: only a count of those that live lets this one in.
+    // As many sessions have expired as there may be: only a count of live ones lets this one in.
     const { owned } = keysOf(session_id);
     const gone = Array.from({ length: GONE }, (_, i) => sessionKeyId('local', `gone-${i}`));
     for (const id of gone) await redis.client().zadd(owned, Date.now(), id);
@@ -126,7 +126,7 @@ describe('scripts below a running gateway', () => {
         expect(await request('POST', `${what}/${verb}`)).toBe(200);
       }
     }
-    // A Redlock that nobody holds any more: the ring is sent round again.
+    // A Redlock that nobody holds any more: the ring is delayed and comes again.
     await eventually(async () => (await redis.client().exists(keysOf(session_id).lease)) === 0);
     await redis.client().set(keysOf(session_id).lease, 'left behind', 'PX', 300);
     await deliver(client, 'm4');
@@ -136,7 +136,7 @@ describe('scripts below a running gateway', () => {
     await deliver(client, 'm5');
     await client.final('m5', 20_000);
     const letter = `dead-letters/${sessionKeyId('local', session_id)}~m5`;
-    // 404: it was done, and the answer was that Redis is away.
+    // 404: it was done before, but that answer said that Redis is away.
     const isRetried = session_id.charCodeAt(0) % 2 === 0;
     if (isRetried) {
       expect([202, 404]).toContain(await request('POST', `${letter}/retry`));
@@ -193,7 +193,7 @@ describe('scripts below a running gateway', () => {
     await after.close();
   }
 
-  /** Copied at least once, so told by their event_id, or waiting to be copied. */
+  /** Ends that were copied, perhaps more than once (one per event_id), or that wait to be copied. */
   async function endsRecorded(): Promise<Set<unknown>> {
     const lists = await redis.client().keys(`${cluster.prefix}:{p*}:ends`);
     const waiting = await Promise.all(lists.map((key) => redis.client().lrange(key, 0, -1)));

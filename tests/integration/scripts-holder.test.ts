@@ -72,7 +72,7 @@ describe('the holder of a lease', () => {
   const keysOf = (sessionId: string) =>
     makeKeys('sluice', 4).session(sessionKeyId('local', sessionId));
 
-  /** What the session consists of; marks and times belong to its readers and its holder. */
+  /** What the session consists of, without marks and times, which belong to its readers and its holder. */
   async function stored(sessionId: string): Promise<[string, unknown][]> {
     const keys = keysOf(sessionId);
     const whole = await dump(client, 'sluice');
@@ -136,12 +136,12 @@ describe('the holder of a lease', () => {
     const [, second] = turnsOf(messageId);
     expect(turnsOf(messageId)).toHaveLength(2);
     expect(second?.turn.fence).toBeGreaterThan(first?.turn.fence ?? 0);
-    // L5: the agent of the first was hung up on before the second was asked.
+    // L5: the first agent's connection was closed before the second agent was called.
     expect(second?.startedAt.monotonicMs).toBeGreaterThan(first?.endedAt?.monotonicMs ?? 0);
 
     await eventually(async () => (await client.hexists(keysOf('s').state, 'holder')) === 0);
     const before = await stored('s');
-    proxy.blackhole(false); // what was held reaches Redis now, under a lease of long ago
+    proxy.blackhole(false); // the held calls reach Redis now, under an old lease
     await eventually(() => isReady(cut), 10_000);
     expect(await stored('s')).toEqual(before);
     const other = await attach(cut, 'other');

@@ -38,7 +38,7 @@ describe('many leases of one partition', () => {
     (await store.manyLeases.renew(0, leases)).replies;
   const release = (leases: readonly Lease[]) => store.manyLeases.release(0, leases);
 
-  /** A lease under which nothing waits. */
+  /** A lease with an empty inbox. */
   async function idle(name: string): Promise<Lease> {
     const ref = await sessionWith(store, name, `${name}-1`);
     const { lease } = await take(store, ref, `t-${name}`);
@@ -66,7 +66,7 @@ describe('many leases of one partition', () => {
     await client.pipeline().del(key).sadd(key, 'x').exec();
   }
 
-  it('L1 are renewed in one call, state and Redlock, and hold from before it was sent', async () => {
+  it('L1 are renewed in one call, state and Redlock; their time counts from before it was sent', async () => {
     const leases = await idleAll();
     await aged();
     const sentMs = monotonicMs();
@@ -101,7 +101,7 @@ describe('many leases of one partition', () => {
     expect(at[0]).toBeGreaterThanOrEqual(since + limits.resumeWindowMs - 1_000);
   });
 
-  it('L3 one that has passed on is refused, and its new holder keeps its own', async () => {
+  it('L3 a lease that has passed on is refused, and the new holder keeps its own', async () => {
     const [a, b, c] = await idleAll();
     await expireLease(client, store, refOf('b'));
     await append(store, refOf('b'), 'b-2');
@@ -122,7 +122,7 @@ describe('many leases of one partition', () => {
     expect(await client.hget(keys.state, 'token')).toBe(next.token);
   });
 
-  it('L3 any pair but the stored one is refused, and nothing changes', async () => {
+  it('L3 any token and fence but the stored ones are refused, and nothing changes', async () => {
     const lease = await idle('a');
     const before = await dump(client, store.keys.prefix);
     const wrong = [
@@ -136,7 +136,7 @@ describe('many leases of one partition', () => {
     expect(await dump(client, store.keys.prefix)).toEqual(before);
   });
 
-  it('L1 one whose Redlock is gone, or is of another, is not prolonged, and can be given up', async () => {
+  it('L1 a lease without its Redlock, or with the Redlock of another, is not extended, and can be given up', async () => {
     const leases = await idleAll();
     await aged();
     await client.del(keysOf('a').lease);
@@ -153,7 +153,7 @@ describe('many leases of one partition', () => {
     expect(await client.exists(keysOf('c').lease)).toBe(0);
   });
 
-  it('D9 C4 one of a session that was ended, or has expired, is not taken for lost', async () => {
+  it('D9 C4 a lease of a session that was ended, or has expired, does not count as lost', async () => {
     const leases = await idleAll();
     const by = { callId: 'c1', reason: 'Ended by client', reasonCode: 'client_end' } as const;
     await store.sessions.end(refOf('a'), by);
@@ -163,11 +163,11 @@ describe('many leases of one partition', () => {
       { kind: 'fenced', isEnded: true },
       { kind: 'renewed' },
     ]);
-    // Nobody waits for the Redlock of a session that is not there any more.
+    // The Redlock of a session that is gone must not block anybody.
     expect(await client.exists(keysOf('b').lease, keysOf('b').state)).toBe(0);
   });
 
-  it('C2 one whose keys are damaged is named, is left as it is, and keeps no other from it', async () => {
+  it('C2 a lease whose keys are damaged is named and left as it is, and does not stop the others', async () => {
     const leases = await idleAll();
     for (const key of ['state', 'lease', 'inbox'] as const) {
       await damage(keysOf('b')[key]);
@@ -189,7 +189,7 @@ describe('many leases of one partition', () => {
     expect(await dump(client, store.keys.prefix)).toEqual(before);
   });
 
-  it('T7 a renewal says what waits in the inbox, and leaves the look of the sweep where it is', async () => {
+  it('T7 a renewal says whether messages wait, and does not move the next look of the sweep', async () => {
     const [a, b, c] = await idleAll();
     await client.rpush(keysOf('b').inbox, 'b-2 1 0 enqueue {"c":"x"}');
     await client.zadd(store.keys.partition(0).pending, 1, b.id);
@@ -213,10 +213,10 @@ describe('many leases of one partition', () => {
     expect(await renew([lease])).toEqual([{ kind: 'renewed', abort: 'user', waits: true }]);
   });
 
-  it('D5 those under which nothing waits are given up, and the next message rings', async () => {
+  it('D5 leases with an empty inbox are given up, and the next message rings', async () => {
     const leases = await idleAll();
     await client.rpush(keysOf('b').inbox, 'b-2 1 0 enqueue {"c":"x"}');
-    await client.del(store.keys.partition(0).held); // of all of them
+    await client.del(store.keys.partition(0).held); // the list of all of them
     const before = await others('a');
     expect(await release(leases.slice(0, 1))).toEqual([{ kind: 'released' }]);
     expect(await others('a')).toEqual(before);
@@ -237,7 +237,7 @@ describe('many leases of one partition', () => {
     expect(begun).toMatchObject({ head: { isTakenOver: false } });
   });
 
-  it('C3 a Redis that is full renews and releases what it has', async () => {
+  it('C3 a full Redis still renews and releases leases', async () => {
     const leases = await idleAll();
     await aged();
     await client.config('SET', 'maxmemory', '1mb');

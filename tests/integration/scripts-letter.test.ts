@@ -45,7 +45,7 @@ describe('dead letters in Redis', () => {
     await store.leases.commit(lease, end);
     await store.leases.release(lease, 'yield');
   }
-  /** A session in which this message has died, under its id of a letter. */
+  /** Makes a session in which this message has died; returns the id of its letter. */
   async function dead(sessionId: string, messageId: string, principal = 'alice') {
     const ref = { ...refOf(sessionId), principal };
     await attach(store, ref, { attachId: 'first' });
@@ -108,7 +108,7 @@ describe('dead letters in Redis', () => {
     expect(await listed()).toEqual([his, hers]);
   });
 
-  it('B1 T4 at most max_dead are kept of a session, and others lose none by it', async () => {
+  it('B1 T4 at most max_dead are kept per session, and other sessions lose none', async () => {
     const quiet = await dead('quiet', 'm0');
     const ids = [];
     for (let n = 1; n <= 5; n++) ids.unshift(await dead('noisy', `m${n}`));
@@ -118,7 +118,7 @@ describe('dead letters in Redis', () => {
     expect(await client.zcard(letters)).toBe(3);
   });
 
-  it('B1 T4 messages that were given up as one turn are letters of their own', async () => {
+  it('B1 T4 messages that were given up in one turn become a letter each', async () => {
     const ref = refOf('s');
     await attach(store, ref);
     for (const messageId of ['c1', 'c2']) {
@@ -163,7 +163,7 @@ describe('dead letters in Redis', () => {
     expect(read?.state.pending_inbox.at(-1)).toBe('content of m1');
   });
 
-  it('T4 what dies again is counted on from its first id, past ids that a client has used', async () => {
+  it('T4 a message that dies again is numbered on from its first id, past ids that a client has used', async () => {
     const ref = refOf('s');
     let letterId = await dead('s', 'm1');
     await append(store, ref, 'm1.retry.2');
@@ -178,7 +178,7 @@ describe('dead letters in Redis', () => {
     expect(retried).toEqual(['m1.retry.1', 'm1.retry.3']);
   });
 
-  it('T4 of many who retry a letter at once, one does', async () => {
+  it('T4 when many retry a letter at once, one succeeds', async () => {
     const letterId = await dead('s', 'm1');
     const tries = Array.from({ length: 10 }, () => store.deadLetters.retry(letterId));
     const kinds = (await Promise.all(tries)).map(({ kind }) => kind);
@@ -186,7 +186,7 @@ describe('dead letters in Redis', () => {
     expect(await idsIn(refOf('s'))).toEqual(['m1.retry.1']);
   });
 
-  it('T4 S4 a retry that cannot be taken changes nothing: gone, of another agent, full', async () => {
+  it('T4 S4 a retry that is refused changes nothing: session gone, other agent, inbox full', async () => {
     const unchanged = async (letterId: string, answer: object) => {
       const before = await dump(client, 'sluice');
       expect(await store.deadLetters.retry(letterId)).toEqual(answer);
@@ -217,7 +217,7 @@ describe('dead letters in Redis', () => {
     expect([await client.pttl(state), await client.pttl(inbox)]).toEqual([-1, -1]);
   });
 
-  it('T4 ids that are none, or not of a letter, are not found', async () => {
+  it('T4 ids that are malformed, or not of a letter, are not found', async () => {
     await sessionWith(store, 's', 'm1');
     const id = idOf(refOf('s'));
     for (const wrong of [

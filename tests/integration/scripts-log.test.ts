@@ -71,7 +71,7 @@ describe('the event log', () => {
     return published.flatMap((bytes) => decodePublished(bytes) ?? []);
   }
 
-  it('C3 the first event of a session is refused with the word of Redis when that takes no writes', async () => {
+  it('C3 the first event of a session is refused in the words of Redis when it takes no writes', async () => {
     await attached();
     await client.config('SET', 'min-replicas-to-write', '1');
     const refused = append(store, ref, 'm1').finally(() =>
@@ -81,7 +81,7 @@ describe('the event log', () => {
     expect(await append(store, ref, 'm1')).toMatchObject({ kind: 'accepted', event: { seq: 1 } });
   });
 
-  it('E1 seq is dense from 1, whatever logs, and the channel says the same', async () => {
+  it('E1 seq is dense from 1, whichever script logs, and the channel says the same', async () => {
     const published = await everything();
     const { events, head } = await whole();
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
@@ -110,7 +110,7 @@ describe('the event log', () => {
     expect(await attached((first?.seq ?? 0) - 1)).toMatchObject({ resync: false });
   });
 
-  it('E2 another Redis process draws a new epoch, and says what it shares', async () => {
+  it('E2 another Redis process gets a new epoch, which says how much of the log it shares', async () => {
     await sessionWith(store, 's', 'm1');
     const { epoch } = await whole();
     await append(store, ref, 'm2');
@@ -191,7 +191,7 @@ describe('the event log', () => {
     expect(await whole()).toMatchObject({ epoch: ahead.epoch, epochBefore: epoch, epochFrom: 2 });
     // Without an epoch it may be the cursor of anything: nothing is concluded from it.
     expect(await attached(7)).toMatchObject({ resync: true, epoch: ahead.epoch });
-    // Those behind the cut are served on.
+    // Readers of events before the cut go on.
     expect(await attached(1, epoch)).toMatchObject({ resync: false, from: 1 });
   });
 
@@ -234,7 +234,7 @@ describe('the event log', () => {
     expect(await dump(client, 'sluice')).toEqual(idle);
   });
 
-  it('E1 a right to publish that is taken away leaves no half of a script', async () => {
+  it('E1 a right to publish that is taken away stops no script halfway', async () => {
     await attached();
     await client.acl('SETUSER', 'default', 'resetchannels');
     try {

@@ -46,13 +46,13 @@ describe('a script whose reply was lost', () => {
     const rule = proxy.cutReply(([, sha]) => sha === byName.get(call.script)?.sha, losing);
     const answer = await go();
     rule.cancel();
-    await listener.ping(); // behind everything that was published
+    await listener.ping(); // its answer comes after everything that was published
     listener.disconnect();
     const seen = { answer, published, stored: await contents(client, store) };
     return { seen: withoutTimes(seen, store.keys.prefix), lost: rule.hits };
   }
 
-  it('C2 is tried for every script there is', () => {
+  it('C2 is tested for every script', () => {
     const files = readdirSync(new URL('../../packages/store/scripts', import.meta.url));
     const names = files.filter((file) => file.endsWith('.lua')).map((file) => file.slice(0, -4));
     expect([...new Set(scriptCalls.map(({ script }) => script))].sort()).toEqual(names.sort());

@@ -23,7 +23,7 @@ describe('a permit', () => {
     return new Map(flat.flatMap((name, at) => (at % 2 ? [] : [[name, Number(flat[at + 1])]])));
   };
 
-  it('B1 that was given up is not brought back by a keep that comes late', async () => {
+  it('B1 that was given up is not brought back by a late keep', async () => {
     for (const id of ['a', 'b']) await store.permits.take(agent, id, 2);
     const before = await expiries();
     await store.permits.give(agent, 'a');
@@ -32,7 +32,7 @@ describe('a permit', () => {
     expect(others).toEqual([]);
     expect(kept[0]).toMatch(/ b \d+$/);
     expect(kept[1]).toBeGreaterThanOrEqual(before.get(kept[0]) ?? Number.POSITIVE_INFINITY);
-    // The other one is free for somebody else, and no more than that.
+    // The other one is free for one session, and no more.
     expect(await store.permits.take(agent, 'c', 2)).toMatchObject({ kind: 'taken' });
     await store.permits.keep(agent, ['a', 'b']);
     expect(await store.permits.take(agent, 'd', 2)).toMatchObject({ kind: 'full' });

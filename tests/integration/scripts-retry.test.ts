@@ -52,7 +52,7 @@ describe('another attempt', () => {
       expect(await retry(lease, `t${n}`, 'failed')).toMatchObject({ kind: 'waiting' });
       await ripen();
     }
-    // Two crashes of three, then a failure: there is one crash to come before the last attempt.
+    // Two crashes of three, then a failure: one more crash is left before the last attempt.
     for (const turnId of ['t6', 't7']) await takeOver(store, turnId);
     const { lease, head } = await takeOver(store, 't8');
     expect(head).toMatchObject({ attempt: 8, isAlone: false });
@@ -62,7 +62,7 @@ describe('another attempt', () => {
     expect((await takeOver(store, 't10')).head).toMatchObject({ attempt: 10, isAlone: true });
   });
 
-  it('T5 a message that has failed for long enough is not tried again, counted by Redis', async () => {
+  it('T5 a message that has failed for too long, by the clock of Redis, is not tried again', async () => {
     await sessionWith(store, 's', 'm1');
     const first = await take(store, ref, 't1');
     await retry(first.lease, 't1', 'failed', 300);
@@ -128,7 +128,7 @@ describe('another attempt', () => {
     expect(await inboxIds()).toEqual(['m1', 'm2']);
   });
 
-  it('T6 a head that was to be aborted and is then stopped ends for the reason that was first', async () => {
+  it('T6 a waiting head that is aborted twice ends with the first reason', async () => {
     await sessionWith(store, 's', 'm1');
     const { lease } = await take(store, ref, 't1');
     await retry(lease, 't1', 'failed');

@@ -13,7 +13,7 @@ import {
   take,
 } from './scripts-world.js';
 
-describe('who is told of work', () => {
+describe('how work is announced', () => {
   let redis: TestRedis;
   let client: Redis;
   let store: Store;
@@ -48,12 +48,12 @@ describe('who is told of work', () => {
     }
     expect(numbers).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
     expect(pauses).toEqual([1, 2, 4, 8, 16, 30, 30, 30]); // in units of 2 s, up to 60 s
-    // Its next turn starts anew; while it runs there is nothing to ring for.
+    // Its next turn starts the pauses anew; while it runs there is nothing to ring for.
     await take(store, ref, 't1');
     expect(await sweepNow(id)).toEqual([]);
   });
 
-  it('T7 a message for a lingering holder that is deaf is rung for at once', async () => {
+  it('T7 a message for a lingering holder that does not hear is rung for at once', async () => {
     const ref = await sessionWith(store, 'deaf', 'm1');
     const { lease } = await take(store, ref, 't1');
     await store.leases.commit(lease, commitOf('t1'));
@@ -64,7 +64,7 @@ describe('who is told of work', () => {
     expect((await take(store, ref, 't2')).head.attempt).toBe(1);
   });
 
-  it('T7 a lingering holder that hears is woken, and found should it die of it', async () => {
+  it('T7 a lingering holder that hears is woken, and its session is found if it dies then', async () => {
     const ref = await sessionWith(store, 'hearing', 'm1');
     const { lease } = await take(store, ref, 't1');
     await store.leases.commit(lease, commitOf('t1'));
@@ -80,14 +80,14 @@ describe('who is told of work', () => {
     expect(await client.zscore(pending, lease.id)).toBe(until);
     // Giving up with work left draws the ring that the holder then has to add.
     expect(await store.leases.release(lease, 'yield')).toMatchObject({ kind: 'handed', ring: '2' });
-    await attach(store, ref); // its answer comes behind what was published before
+    await attach(store, ref); // its answer comes after what was published before
     const [wake, entry] = (heard[0] ?? '').split('\n');
     expect(wake).toMatch(new RegExp(`^begun ${lease.id} t1 turn_\\S+ \\d+$`));
     expect(entry).toMatch(/^m2 \d+ 0 enqueue\.3 /);
     expect(heard).toHaveLength(1);
   });
 
-  it('T7 a session stays listed until the sweep looks, and its next message under the lease writes none of it', async () => {
+  it('T7 a session stays listed until the sweep looks, and the next message under the lease does not list it again', async () => {
     const ref = await sessionWith(store, 'listed', 'm1');
     const { lease } = await take(store, ref, 't1');
     const { pending } = store.keys.session(lease.id);
@@ -107,7 +107,7 @@ describe('who is told of work', () => {
     expect(await client.zscore(pending, lease.id)).toBe(due);
   });
 
-  it('T7 a session whose listing is gone with the time of its clock is listed again when its lease is over', async () => {
+  it('T7 a session that lost its listing when the clock was set back is listed again when its lease is over', async () => {
     const ref = await sessionWith(store, 'unlisted', 'm1');
     const { lease } = await take(store, ref, 't1');
     const { pending, held } = store.keys.session(lease.id);
@@ -126,7 +126,7 @@ describe('who is told of work', () => {
     expect(await client.zscore(held, lease.id)).toBeNull();
   });
 
-  it('T7 a session with work does not wait behind those that are to be struck off', async () => {
+  it('T7 a session with work does not wait for those that are only removed from the list', async () => {
     const ref = await sessionWith(store, 'behind', 'm1');
     const id = idOf(ref);
     const { pending } = store.keys.session(id);
@@ -136,7 +136,7 @@ describe('who is told of work', () => {
     expect(await client.zcard(pending)).toBeLessThan(idle.length);
   });
 
-  it('L6 the sweep lets a live holder be, and rings once its lease is over', async () => {
+  it('L6 the sweep leaves a live holder alone, and rings once its lease is over', async () => {
     const ref = await sessionWith(store, 'held', 'm1');
     const { lease } = await take(store, ref, 't1');
     const { state, pending } = store.keys.session(lease.id);
@@ -170,7 +170,7 @@ describe('who is told of work', () => {
     expect(await client.exists(swept)).toBe(1);
   });
 
-  it('P3 what is paused is counted among what waits, and is not late', async () => {
+  it('P3 a paused session counts as waiting, but not as late', async () => {
     const ref = await sessionWith(store, 'late', 'm1', 'm2');
     const partition = store.keys.partitionOf(idOf(ref));
     const isLate = async () => {

@@ -84,9 +84,9 @@ describe('what a script touches', () => {
     }
   });
 
-  it.each(cases)('L6 %s is told no time by the node: %s', async (_script, _when, call) => {
+  it.each(cases)('L6 %s gets no time from the node: %s', async (_script, _when, call) => {
     await (await call.prepare(store, client))();
-    // Numbers that Redis itself drew, and that only come back: fences, epochs, its own records.
+    // Numbers that Redis itself drew, and that nodes only send back: fences, epochs, its own records.
     const drawnByRedis = new Set(['fence', 'known_epoch', 'record', 'created_at']);
     const isTime = (text: string) =>
       [1_000, 1, 0.001].some((unit) => Math.abs(Number(text) * unit - Date.now()) < DAY_MS);

@@ -51,7 +51,7 @@ describe('a turn and its lease', () => {
     return take(by, ref, turnId);
   }
 
-  it('L1 of many that want the lease at once, one gets it', async () => {
+  it('L1 when many want the lease at once, one gets it', async () => {
     await sessionWith(store, 's', 'm1');
     const wanting = Array.from({ length: 20 }, (_, n) =>
       take(n % 2 === 0 ? store : other, ref, `t${n}`),
@@ -67,7 +67,7 @@ describe('a turn and its lease', () => {
     ]);
   });
 
-  it('L1 a live lease is not taken by one whose Redlock Redis had forgotten', async () => {
+  it('L1 a live lease whose Redlock Redis has forgotten is not taken over', async () => {
     await sessionWith(store, 's', 'm1');
     const { lease } = await take(store, ref, 't1');
     await client.del(store.keys.session(id).lease);
@@ -117,7 +117,7 @@ describe('a turn and its lease', () => {
     const next = await store.leases.commit(lease, commitOf('t1'));
     expect(next).toMatchObject({ kind: 'next', head: { fence: lease.fence } });
     expect(await store.leases.commit(lease, commitOf('after-t1'))).toEqual({ kind: 'idle' });
-    // It wakes in vain: the lease is given up in its place, and the next one draws.
+    // It does not hear the wake: the script gives the lease up for it, and the next holder draws.
     await append(store, ref, 'm3');
     expect((await take(other, ref, 't3')).lease.fence).toBeGreaterThan(lease.fence);
   });
@@ -126,7 +126,7 @@ describe('a turn and its lease', () => {
     await sessionWith(store, 's', 'm1');
     const { lease } = await take(store, ref, 't1');
     const { lease: current } = await takeOver(other, 't2');
-    // Even if that other has gone too, and the late one has got the Redlock.
+    // Even if the other has gone too, and the late one has got the Redlock.
     await expireLease(client, store, ref);
     const claim = await store.leases.acquire(id);
     const late = { id, token: claim?.token ?? '', fence: lease.fence };
@@ -188,7 +188,7 @@ describe('a turn and its lease', () => {
     expect(await client.xlen(events)).toBe(3);
   });
 
-  it('T3 each start of a turn is an attempt, by whomever', async () => {
+  it('T3 each start of a turn is an attempt, whoever starts it', async () => {
     await sessionWith(store, 's', 'm1', 'm2');
     const { lease, head } = await take(store, ref, 't1');
     expect(head.attempt).toBe(1);
@@ -275,7 +275,7 @@ describe('a turn and its lease', () => {
     expect(third.head.pauseMs).toBeGreaterThanOrEqual(58);
     expect(third.head.pauseMs).toBeLessThan(190);
 
-    // Going to the back of the line is no hand-over.
+    // Going to the back of the line is not a hand-over.
     await store.leases.commit(third.lease, commitOf('t3', { fetch: false }));
     await store.leases.release(third.lease, 'yield');
     expect((await take(other, ref, 't4')).head.pauseMs).toBeNaN();

@@ -27,7 +27,7 @@ describe('keys that are damaged', () => {
     } = store.keys.partition(store.keys.partitionOf(id));
     return { ...lists, ...store.keys.session(id) };
   };
-  /** Only those: some calls are a few scripts, and what the others have done stands elsewhere. */
+  /** Only keys of its partition: some calls run several scripts, and the others change keys elsewhere. */
   const ofPartition = () => store.keys.session(id).state.replace(/\}.*$/, '}');
   /** Redlock writes its own key: the expiry of that one moves. */
   async function stored() {

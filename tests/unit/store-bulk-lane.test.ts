@@ -73,7 +73,7 @@ describe('large reads', () => {
     expect(started).toEqual(['slow']);
   });
 
-  it('X5 of one principal no more than 256 wait; others still may', async () => {
+  it('X5 at most 256 reads of one principal wait; others still may', async () => {
     const lane = made();
     const started: string[] = [];
     const first = [held(started, 'a'), held(started, 'b')];
@@ -85,7 +85,7 @@ describe('large reads', () => {
     await Promise.all(reads);
   });
 
-  it('X5 a read that fails makes room as one that is answered', async () => {
+  it('X5 a read that fails makes room just like one that is answered', async () => {
     const lane = made();
     const fail = () => lane.run('alice', () => Promise.reject(new Error('lost')));
     await Promise.allSettled([fail(), fail(), fail()]);

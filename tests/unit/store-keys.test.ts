@@ -11,7 +11,7 @@ function slotOf(name: string): number {
 
 describe('the names of keys and channels', () => {
   it('use the checksum of Redis Cluster', () => {
-    // The value of the specification, and slots as CLUSTER KEYSLOT answers them.
+    // The value of the specification, and slots as CLUSTER KEYSLOT returns them.
     expect(crc16('123456789')).toBe(0x31c3);
     expect(['foo', 'bar', 'hello', 'somekey'].map(slotOf)).toEqual([12182, 5061, 866, 11058]);
     expect(slotOf('x{foo}y')).toBe(slotOf('foo'));

@@ -46,7 +46,7 @@ describe('a publication', () => {
     });
   });
 
-  it('E1 holds every event of its script; those that are known are not read', () => {
+  it('E1 holds every event of its script; known ones are not read', () => {
     const text = TEXTS.map((content, at) => record(at + 1, delta(content))).join('');
     const all = decode(text) ?? [];
     expect(all.map((event) => event.kind === 'stream' && JSON.parse(event.data).content)).toEqual(
@@ -56,7 +56,7 @@ describe('a publication', () => {
     expect(decodePublished(Buffer.from(text), () => true)).toEqual([]);
   });
 
-  it('E1 of a kind that is not known, or empty, has its seq', () => {
+  it('E1 of an unknown kind, or empty, keeps its seq', () => {
     expect(decode('7 3 5 1,1\ntZ')).toEqual([{ kind: 'opaque', epoch: '7', seq: 3, atMs: 5 }]);
     expect(decode('7 3 5 0,0\n')).toMatchObject([{ kind: 'opaque', seq: 3 }]);
   });

@@ -3,7 +3,7 @@ import { makeId, randomText } from '@sluice/runtime';
 import { remembered } from '../../packages/store/dist/keys/remembered.js';
 
 describe('what is derived from names', () => {
-  it('is made once, and again when too many other names came since', () => {
+  it('is made once, and again after too many other names', () => {
     let made = 0;
     const lengthOf = remembered((name) => {
       made += 1;

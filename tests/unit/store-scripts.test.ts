@@ -9,7 +9,7 @@ const all = Object.values(scripts);
 const underLease = all.filter(({ args }) => args.some((name) => name === 'token'));
 
 const writing = /redis\.call\('(HSET|HDEL|HINCRBY|ZADD|ZREM|RPUSH|LPOP|XADD|DEL|PUBLISH)/;
-/** What runs before the first statement that changes something. */
+/** The text before the first statement that changes something. */
 const untilWrite = (source: string) => source.slice(0, source.search(writing));
 
 describe('the scripts', () => {
@@ -17,7 +17,7 @@ describe('the scripts', () => {
     expect(all.map(({ name }) => `${name}.lua`).sort()).toEqual([...files].sort());
   });
 
-  it('L3 all that present a lease are known', () => {
+  it('L3 every script that presents a lease is listed', () => {
     expect(underLease.map(({ name }) => name).sort()).toEqual([
       'events-append',
       'lease-renew',
@@ -28,7 +28,7 @@ describe('the scripts', () => {
     ]);
   });
 
-  it('L3 those for many leases hold each of them against the same check, in a call of its own', () => {
+  it('L3 those for many leases check each of them in the same way, in a call of its own', () => {
     const ofMany = all.filter(({ args }) => args.some((name) => name === 'leases'));
     expect(ofMany.map(({ name }) => name).sort()).toEqual(['leases-release', 'leases-renew']);
     for (const { source } of ofMany) {
@@ -60,7 +60,7 @@ describe('the scripts', () => {
     expect(check).toMatch(/\nlocal fenced = s\.token ~= token or s\.fence ~= fence\n$/);
   });
 
-  it('L6 take no time of a node: the only clock is that of Redis', () => {
+  it('L6 take no time from a node: the only clock is that of Redis', () => {
     for (const file of files) {
       const text = textOf(file);
       if (/\bnow\b/.test(text))
@@ -68,7 +68,7 @@ describe('the scripts', () => {
     }
     expect(textOf('include/clock.lua')).toContain("redis.call('TIME')");
     const names = new Set(all.flatMap(({ args }): readonly string[] => args));
-    names.delete('created_at'); // drawn by Redis, and only comes back
+    names.delete('created_at'); // drawn by Redis, and only sent back
     const timely = /^(now|time|clock|until|deadline|at|ts|ms)$/;
     expect([...names].filter((name) => name.split('_').some((word) => timely.test(word)))).toEqual(
       [],

@@ -17,7 +17,7 @@ it.each([
   'CLUSTERDOWN Hash slot not served',
   'TRYAGAIN Multiple keys request during rehashing of slot',
   'ERR max number of clients reached',
-])('C3 speaks of the server, and is tried again: %s', (words) => {
+])('C3 an error reply about the server is tried again: %s', (words) => {
   const refusal = refusalOf(reply(words));
   expect(refusal).toBeInstanceOf(StoreRefused);
   expect(refusal?.message).toBe(words);
@@ -29,11 +29,11 @@ it.each([
   'ERR user_script:12: attempt to compare nil with number script: 1',
   'BUSYGROUP Consumer Group name already exists',
   'BUSYKEY Target key name already exists.',
-])('C3 is a fault of ours, and is not: %s', (words) => {
+])('C3 an error reply about the call is a fault of ours, and is not tried again: %s', (words) => {
   expect(refusalOf(reply(words))).toBeUndefined();
 });
 
-it('C3 a full Redis is a refusal of its own, also within a transaction', () => {
+it('C3 a full Redis is a refusal of its own kind, also within a transaction', () => {
   const queued = reply("OOM command not allowed when used memory > 'maxmemory'.");
   const exec = Object.assign(reply('EXECABORT Transaction discarded'), {
     previousErrors: [queued],
