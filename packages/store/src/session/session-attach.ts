@@ -41,12 +41,6 @@ export type Attached = (scripts.AttachReply & { kind: 'attached' }) & {
 };
 export type AttachAnswer = Exclude<scripts.AttachReply, { kind: 'attached' }> | Attached;
 
-/** How long a session is kept while nobody is attached to it, in ms. */
-export const windowsOf = ({ resumeWindowMs }: Pick<SessionOptions, 'resumeWindowMs'>) => ({
-  unused_window: UNUSED_WINDOW_MS,
-  resume_window: resumeWindowMs,
-});
-
 /** Binds connections to sessions. Throws StoreUnavailable (StoreFull, CallerGone). */
 export function makeAttach(connection: Connection, keys: Keys, options: SessionOptions) {
   const attaches = new Lane({ atOnce: ATTACHES_AT_ONCE });
