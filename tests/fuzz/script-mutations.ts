@@ -355,7 +355,7 @@ export const mutations: readonly ScriptMutation[] = [
   {
     name: 'a session whose holder died idle never expires',
     script: 'pendingSweep',
-    from: "redis.call('HDEL', own .. ':state', 'token', 'holder')",
+    from: "redis.call('HDEL', state_of(id), 'token', 'holder')",
     to: 'if r.token then return end',
   },
   {
@@ -368,18 +368,18 @@ export const mutations: readonly ScriptMutation[] = [
     name: 'a batch renewal renews a lease that has passed on',
     script: 'leasesRenew',
     from: 'local fenced = s.token ~= token or s.fence ~= fence\n',
-    to: "local fenced = false if s.token ~= token then token = redis.call('GET', own .. ':lease') end\n",
+    to: "local fenced = false if s.token ~= token then token = redis.call('GET', lease_of(id)) end\n",
   },
   {
     name: 'a batch renewal prolongs what has no Redlock any more',
     script: 'leasesRenew',
-    from: "if redis.call('GET', own .. ':lease') ~= token then return { 'unlocked' } end",
+    from: "if redis.call('GET', lease_of(id)) ~= token then return { 'unlocked' } end",
     to: '',
   },
   {
     name: 'a batch release gives up what still has work',
     script: 'leasesRelease',
-    from: "if redis.call('LLEN', own .. ':inbox') > 0 then return { 'more' } end",
+    from: "if redis.call('LLEN', inbox_of(id)) > 0 then return { 'more' } end",
     to: '',
   },
   ...historyMutations,

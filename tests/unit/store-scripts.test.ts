@@ -34,10 +34,10 @@ describe('the scripts', () => {
     for (const { source } of ofMany) {
       const [before = '', after = ''] = source.split(textOf('include/fence.lua').trimEnd());
       expect(before).toContain(
-        "\nlocal function look(own, token, fence)\n  local read = redis.call('HMGET'",
+        "\nlocal function look(id, token, fence)\n  local read = redis.call('HMGET'",
       );
       expect(after).toContain('\n  if fenced then return {');
-      expect(after).toContain('local done, answer = pcall(look, own, entry[2], entry[3])');
+      expect(after).toContain('local done, answer = pcall(look, id, entry[2], entry[3])');
     }
   });
 

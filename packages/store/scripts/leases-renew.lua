@@ -7,27 +7,27 @@
 -- RULES: L1 L3 L6 T6 T7 C2 C4
 --@include clock
 --@include held-move
-local function look(own, token, fence)
-  local read = redis.call('HMGET', own .. ':state', 'token', 'fence', 'ended', 'abort', 'cursor')
+local function look(id, token, fence)
+  local read = redis.call('HMGET', state_of(id), 'token', 'fence', 'ended', 'abort', 'cursor')
   local s = { token = read[1], fence = read[2] }
 --@include fence
   if fenced and not read[5] then -- the session is gone: its Redlock must not block the next one
-    if redis.call('GET', own .. ':lease') == token then redis.call('DEL', own .. ':lease') end
+    if redis.call('GET', lease_of(id)) == token then redis.call('DEL', lease_of(id)) end
     return { 'ended' }
   end
   if fenced then return { read[3] and 'ended' or 'fenced' } end -- by D9
-  if redis.call('GET', own .. ':lease') ~= token then return { 'unlocked' } end
-  return { 'renewed', read[4] or '', redis.call('LLEN', own .. ':inbox') > 0 and 1 or 0 }
+  if redis.call('GET', lease_of(id)) ~= token then return { 'unlocked' } end
+  return { 'renewed', read[4] or '', redis.call('LLEN', inbox_of(id)) > 0 and 1 or 0 }
 end
 local replies, moved = {}, {}
 for at, entry in ipairs(cjson.decode(leases)) do
-  local own = session_prefix .. entry[1]
-  local done, answer = pcall(look, own, entry[2], entry[3])
+  local id = entry[1]
+  local done, answer = pcall(look, id, entry[2], entry[3])
   if not done then answer = { 'damaged', type(answer) == 'table' and answer.err or tostring(answer) } end
   if answer[1] == 'renewed' then
-    redis.call('PEXPIRE', own .. ':lease', ttl) -- first: a full Redis allows it, and then the rest
-    redis.call('HSET', own .. ':state', 'lease_until', int(now + ttl), 'lease_ttl', ttl)
-    table.insert(moved, entry[1])
+    redis.call('PEXPIRE', lease_of(id), ttl) -- first: a full Redis allows it, and then the rest
+    redis.call('HSET', state_of(id), 'lease_until', int(now + ttl), 'lease_ttl', ttl)
+    table.insert(moved, id)
   end
   replies[at] = answer
 end

@@ -11,12 +11,12 @@ local LOOKED_AT_MAX = 100
 local messages, with_work, oldest = 0, 0, now
 local looked_at = redis.call('ZRANGE', pending, 0, LOOKED_AT_MAX - 1)
 for _, id in ipairs(looked_at) do
-  local inbox = session_prefix .. id .. ':inbox'
+  local inbox = inbox_of(id)
   local head = redis.call('LINDEX', inbox, 0)
   if head then
     with_work = with_work + 1
     messages = messages + redis.call('LLEN', inbox)
-    local r = redis.call('HMGET', session_prefix .. id .. ':state', 'paused', 'agent')
+    local r = redis.call('HMGET', state_of(id), 'paused', 'agent')
     if not is_paused({ paused = r[1], agent = r[2] }) then
       oldest = math.min(oldest, tonumber(string.match(head, '^%S+ (%d+)')))
     end

@@ -36,9 +36,9 @@ if by == call then -- its reply was lost
 end
 if horizon ~= '0' and at and math.abs(now - at) < interval / 2 then return { 'early' } end
 local function look(id)
-  if redis.call('LLEN', session_prefix .. id .. ':inbox') == 0 then return redis.call('ZREM', pending, id) end
+  if redis.call('LLEN', inbox_of(id)) == 0 then return redis.call('ZREM', pending, id) end
   found_work = found_work + 1
-  local state = session_prefix .. id .. ':state'
+  local state = state_of(id)
   local r, read = {}, redis.call('HMGET', state, unpack(LOOKED_AT))
   for at, field in ipairs(LOOKED_AT) do r[field] = read[at] end
   if lease_lives(r) then

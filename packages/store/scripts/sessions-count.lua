@@ -5,7 +5,7 @@
 -- RULES: B1
 local gone, count = {}, 0
 for _, id in ipairs(redis.call('ZRANGE', owned, 0, -1)) do
-  if redis.call('EXISTS', session_prefix .. id .. ':state') == 1 then count = count + 1
+  if redis.call('EXISTS', state_of(id)) == 1 then count = count + 1
   else table.insert(gone, id) end
 end
 redis.call('ZCARD', sessions) -- read before anything is written

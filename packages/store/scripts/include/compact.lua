@@ -3,6 +3,6 @@
 local COPIED_BYTES = 16384
 local function log_compact(log, bytes, gone_bytes)
   if (tonumber(bytes) or 0) - (tonumber(gone_bytes) or 0) > COPIED_BYTES then return end
-  local copy = log .. ':copy' -- exists inside this script only
+  local copy = copy_of(log) -- exists inside this script only
   if redis.pcall('COPY', log, copy, 'REPLACE') == 1 then redis.call('RENAME', copy, log) end
 end

@@ -2,19 +2,18 @@
 -- A lease whose holder died idle is taken away, and its session expires (C4). A session with work and a token stays in
 -- `held`: a holder that was stopped may come back to it.
 local function lease_look(id)
-  local own = session_prefix .. id
-  local r, read = {}, redis.call('HMGET', own .. ':state', 'token', 'holder', 'lease_until', 'lease_ttl')
+  local r, read = {}, redis.call('HMGET', state_of(id), 'token', 'holder', 'lease_until', 'lease_ttl')
   r.token, r.holder, r.lease_until, r.lease_ttl = unpack(read)
   if r.token and lease_lives(r) then return redis.call('ZADD', held, r.lease_until, id) end
-  if redis.call('LLEN', own .. ':inbox') > 0 then
+  if redis.call('LLEN', inbox_of(id)) > 0 then
     redis.call('ZADD', pending, 'NX', now, id) -- it may have been removed under a clock that was then set back
     if r.token then return redis.call('ZADD', held, now + 2000, id) end
   end
   redis.call('ZREM', held, id)
   if not r.token then return end
-  redis.call('HDEL', own .. ':state', 'token', 'holder')
-  for _, key in ipairs({ 'state', 'inbox', 'events', 'messages', 'seen' }) do
-    redis.call('PEXPIREAT', own .. ':' .. key, now + resume_window)
+  redis.call('HDEL', state_of(id), 'token', 'holder')
+  for _, key in ipairs(expiring_of(id)) do
+    redis.call('PEXPIREAT', key, now + resume_window)
   end
 end
 try('held', function()
@@ -25,19 +24,19 @@ end)
 try('sessions', function()
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', sessions, '-inf', now - resume_window,
     'LIMIT', 0, MEMBERS)) do
-    if redis.call('EXISTS', session_prefix .. id .. ':state') == 0 then
+    if redis.call('EXISTS', state_of(id)) == 0 then
       redis.call('ZREM', sessions, id)
-      try(id, redis.call, 'ZREM', owned_prefix .. string.sub(id, 1, 12), id)
+      try(id, redis.call, 'ZREM', owned_of(id), id)
     else redis.call('ZADD', sessions, now, id) end -- kept by its work: looked at again later
   end
 end)
 local too_old = int((now - LETTER_KEPT) * 1000)
 try('dead', function()
   for _, letter in ipairs(redis.call('ZRANGEBYSCORE', dead, '-inf', too_old, 'LIMIT', 0, MEMBERS)) do
-    local letters = session_prefix .. string.match(letter, '^[^~]+') .. ':dead'
+    local letters = letters_of(string.match(letter, '^[^~]+'))
     local number = redis.call('ZSCORE', dead, letter)
     try(letter, redis.call, 'ZREMRANGEBYSCORE', letters, number, number)
-    try(letter, redis.call, 'ZREM', owned_prefix .. string.sub(letter, 1, 12) .. ':dead', letter)
+    try(letter, redis.call, 'ZREM', dead_owned_of(letter), letter)
     redis.call('ZREM', dead, letter)
   end
 end)

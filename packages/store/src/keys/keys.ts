@@ -18,9 +18,11 @@ export function crc16(text: string): number {
   return crc;
 }
 
+const HASH_CHARS = 12;
+
 /** First 12 characters of base64url(sha256(principal)): the namespace of a principal (X2). */
 export const principalHash = remembered((principal) =>
-  createHash('sha256').update(principal).digest('base64url').slice(0, 12),
+  createHash('sha256').update(principal).digest('base64url').slice(0, HASH_CHARS),
 );
 
 /** Session id within its principal's namespace: what keys, rings and channels carry. */
@@ -30,6 +32,38 @@ export function sessionKeyId(principal: string, sessionId: string): string {
 
 /** What is limited: messages, new sessions and requests of a principal; upgrades and guesses of an address. */
 export type RateKind = 'messages' | 'sessions' | 'requests' | 'upgrades' | 'unauthenticated';
+
+/** Endings of the keys of one session; those of `expiring` expire together (C4). */
+const ENDINGS = {
+  state: 'state',
+  inbox: 'inbox',
+  events: 'events',
+  messages: 'messages',
+  seen: 'seen',
+  lease: 'lease',
+  /** Dead letters; they outlive the session. */
+  letters: 'dead',
+} as const;
+const EXPIRING = ['state', 'inbox', 'events', 'messages', 'seen'] as const;
+
+/**
+ * Lua that names the keys of sessions for scripts that look at many of them: `state_of(id)` and so on, from their
+ * arguments `session_prefix` and `owned_prefix`. Only what `body` calls.
+ */
+export function keyNamesFor(body: string): string {
+  const own = (ending: string) => `session_prefix .. id .. ':${ending}'`;
+  const names = [
+    ...Object.entries(ENDINGS).map(([name, ending]) => [`${name}_of`, 'id', own(ending)]),
+    ['expiring_of', 'id', `{ ${EXPIRING.map(own).join(', ')} }`],
+    ['owned_of', 'id', `owned_prefix .. string.sub(id, 1, ${HASH_CHARS})`],
+    ['dead_owned_of', 'id', `owned_prefix .. string.sub(id, 1, ${HASH_CHARS}) .. ':dead'`],
+    ['copy_of', 'key', "key .. ':copy'"],
+  ];
+  return names
+    .filter(([name]) => body.includes(`${name}(`))
+    .map(([name, of, text]) => `local function ${name}(${of}) return ${text} end`)
+    .join('\n');
+}
 
 export type Keys = ReturnType<typeof makeKeys>;
 
@@ -45,22 +79,22 @@ export function makeKeys(prefix: string, partitions: number) {
       const base = tag(partitionOf(id));
       const own = `${base}:s:${id}`;
       return {
-        state: `${own}:state`,
-        inbox: `${own}:inbox`,
-        events: `${own}:events`,
-        messages: `${own}:messages`,
-        seen: `${own}:seen`,
-        lease: `${own}:lease`,
+        state: `${own}:${ENDINGS.state}`,
+        inbox: `${own}:${ENDINGS.inbox}`,
+        events: `${own}:${ENDINGS.events}`,
+        messages: `${own}:${ENDINGS.messages}`,
+        seen: `${own}:${ENDINGS.seen}`,
+        lease: `${own}:${ENDINGS.lease}`,
         pending: `${base}:pending`,
         held: `${base}:held`,
         paused_agents: `${base}:paused`,
         sessions: `${base}:sessions`,
-        owned: `${base}:u:${id.slice(0, 12)}`,
+        owned: `${base}:u:${id.slice(0, HASH_CHARS)}`,
         ends: `${base}:ends`,
         /** Dead letters: those of the session, and listings of ids: all of the partition, all of the principal. */
-        letters: `${own}:dead`,
+        letters: `${own}:${ENDINGS.letters}`,
         dead: `${base}:dead`,
-        dead_owned: `${base}:u:${id.slice(0, 12)}:dead`,
+        dead_owned: `${base}:u:${id.slice(0, HASH_CHARS)}:dead`,
       };
     }),
     /** The call that retried or deleted a dead letter, kept for a minute: its repeat gets the first answer. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { assert } from '@sluice/runtime';
+import { keyNamesFor } from '../keys/keys.js';
 import { ReplyReader, type Value } from './reply.js';
 
 const scriptsUrl = new URL('../../scripts/', import.meta.url);
@@ -64,7 +65,7 @@ export function defineScript<K extends string, A extends string, R>(
   assert(args.join() === declaration.args.join(), `${name}: ARGV differ from the header (${args})`);
   const body = expand(text);
   const record = keys.includes('state') ? stateRecord(body) : '';
-  const chunk = `${record}\n${body}`;
+  const chunk = `${keyNamesFor(body)}\n${record}\n${body}`;
   const head = `${locals(keys, 'KEYS')}\n${locals(args, 'ARGV')}\n${chunk.includes('int(') ? int : ''}`;
   const source = `${head}\n${chunk}`;
   return {
