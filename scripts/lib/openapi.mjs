@@ -1,0 +1,26 @@
+import { metricsRoute } from '../../apps/gateway/dist/edge/http/routes/metrics.js';
+import { makeProbes } from '../../apps/gateway/dist/edge/probes.js';
+import { makeRoutes } from '../../apps/gateway/dist/edge/routes.js';
+
+/** What `GET /openapi.json` of a node answers, from the built gateway and without a node. */
+export function openApiDocument() {
+  const probes = makeProbes({
+    nodeId: 'n',
+    isStarting: () => false,
+    isDraining: () => false,
+    isRedisReachable: () => true,
+  });
+  probes.stop();
+  const own = [...probes.routes, metricsRoute('admin', async () => '')];
+  // Nothing of the context is touched before a request comes.
+  const routes = makeRoutes({}, { own, streams: new Set(), waits: new Set(), info: () => ({}) });
+  const document = routes.find(({ path }) => path === '/openapi.json');
+  let text = '';
+  const reply = {
+    text: (_status, body) => {
+      text = body;
+    },
+  };
+  document.run({ reply, request: { query: new URLSearchParams() }, identity: { scopes: [] } });
+  return JSON.parse(text);
+}
