@@ -40,7 +40,7 @@ export type ConnectionsOptions = {
   readonly log: Logger;
 };
 
-/** The connections of one node. Each has a name and is checked as long as it is open (proof.ts). */
+/** The connections of one node. Each has a name and is checked as long as it is open (connection-proof.ts). */
 export type Connections = {
   readonly commands: Connection;
   /** For large reads, which would hold up everything on the other one. */

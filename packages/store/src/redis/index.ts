@@ -1,8 +1,8 @@
 /**
- * Connections to Redis, and what is known of that Redis: alive, writable, full, of which version.
+ * Connections to Redis, and the state of that Redis: alive, writable, full, its version.
  *
  * `connect.ts` sends scripts and commands; `connection-proof.ts` asks each connection to prove itself (ADR 12).
- * What Redis refuses becomes StoreUnavailable here, once, so that nobody else reads error texts.
+ * A refusal of Redis becomes StoreUnavailable here, so that no other room reads error texts.
  * Not here: keys and meanings.
  */
 export {};

@@ -1,7 +1,7 @@
 import type { BulkReads } from '../redis/bulk-reads.js';
 import type { MemoryWatch } from '../redis/memory.js';
 
-/** Names a session: ids are in the namespace of their principal. */
+/** Names a session: its id is unique only among the sessions of its principal. */
 export type SessionRef = { readonly principal: string; readonly sessionId: string };
 
 export type SessionOptions = {
