@@ -34,14 +34,14 @@ describe('resume marks of connections that track no cursor', () => {
   it('E10 are one for each session, the lowest, however many connections there are', async () => {
     const marks = made();
     const feed = feedOf();
-    const readers = Array.from({ length: 2_000 }, () => ({ handed: 5 }));
+    const readers = Array.from({ length: 2_000 }, () => ({ sentSeq: 5 }));
     const parts = readers.map(() => marks.enter(feed, ref('one')));
-    for (const [n, part] of parts.entries()) part.bind(readers[n] ?? { handed: 0 });
+    for (const [n, part] of parts.entries()) part.bind(readers[n] ?? { sentSeq: 0 });
     timer = marks.start(100);
     await eventually(() => written.length === 1);
-    for (const reader of readers) reader.handed = 9;
+    for (const reader of readers) reader.sentSeq = 9;
     const [slow] = readers;
-    if (slow) slow.handed = 7;
+    if (slow) slow.sentSeq = 7;
     await eventually(() => written.length === 2);
     expect(written).toEqual([
       { session: 'one', lowest: 5 },
@@ -54,7 +54,7 @@ describe('resume marks of connections that track no cursor', () => {
 
   it('E10 of many sessions are written over the whole second, not in one tick', async () => {
     const marks = made();
-    for (let n = 0; n < 5_000; n++) marks.enter(feedOf(), ref(`s${n}`)).bind({ handed: n });
+    for (let n = 0; n < 5_000; n++) marks.enter(feedOf(), ref(`s${n}`)).bind({ sentSeq: n });
     let inTick = 0;
     let most = 0;
     answer = async () => {
@@ -72,8 +72,8 @@ describe('resume marks of connections that track no cursor', () => {
     const marks = made();
     const feed = feedOf();
     const [first, second] = [marks.enter(feed, ref('one')), marks.enter(feed, ref('one'))];
-    first.bind({ handed: 3 });
-    second.bind({ handed: 8 });
+    first.bind({ sentSeq: 3 });
+    second.bind({ sentSeq: 8 });
     first.leave();
     first.leave();
     second.leave();
@@ -88,19 +88,19 @@ describe('resume marks of connections that track no cursor', () => {
     const marks = made();
     const feed = feedOf();
     const [first, second] = [marks.enter(feed, ref('one')), marks.enter(feed, ref('one'))];
-    first.bind({ handed: 8 });
+    first.bind({ sentSeq: 8 });
     timer = marks.start(100);
     await sleep(250);
     first.leave(); // nobody is bound now, but the one that enters has its mark
     expect(written).toEqual([{ session: 'one', detached: 8 }]);
-    second.bind({ handed: 2 });
+    second.bind({ sentSeq: 2 });
     await eventually(() => lowest() === 2);
   });
 
   it('E10 one that could not be written is written again', async () => {
     const marks = made();
     answer = () => Promise.reject(new Error('away'));
-    marks.enter(feedOf(), ref('one')).bind({ handed: 4 });
+    marks.enter(feedOf(), ref('one')).bind({ sentSeq: 4 });
     timer = marks.start(100);
     await eventually(() => written.length >= 2);
     expect(lowest()).toBe(4);

@@ -2,14 +2,14 @@ import { monotonicMs, sleep } from '@sluice/runtime';
 import type { RunningEdge } from './edge.js';
 import { closeMoved, reconnectAfterMs, tellGoingAway } from './socket/going-away.js';
 
-/** The share of the time that is over is closed this often: a timer cannot wait less than 1 ms for each one. */
+/** Connections are closed in portions, this often: one timer for each would have to wait less than 1 ms. */
 const CLOSE_LOOK_MS = 10;
 const WAIT_LOOK_MS = 20;
 
 /**
- * Sends the clients elsewhere (D6): told at once, closed evenly over `spreadMs`, beside the
- * running turns. What they send until then is still accepted. `deadline` closes the rest at once.
- * Requests that wait for a turn are kept until then.
+ * Sends the clients to other nodes (D6): tells them at once, and closes them evenly over `spreadMs`, while turns go
+ * on. What they send until their close is still accepted. When `deadline` aborts, the rest is closed at once.
+ * Requests that wait for a turn are kept until it does.
  */
 export async function drainConnections(
   { context, connections: open, streams, waits }: RunningEdge,
@@ -35,7 +35,7 @@ export async function drainConnections(
   while (waits.size > 0 && !deadline.aborted) await sleep(WAIT_LOOK_MS, deadline);
 }
 
-/** Ends what is left, at the very end: a request that still waits is cut, never completed (D6). */
+/** Ends what is left, as the last step: a request that still waits is cut, never completed (D6). */
 export async function closeEdge({
   context,
   connections,

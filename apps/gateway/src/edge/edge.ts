@@ -36,20 +36,21 @@ import { detach } from './socket/detach.js';
 import { onRefused, onText } from './socket/dispatch.js';
 import { startHelloTimeout } from './socket/hello-timeout.js';
 
-/** Resume marks are written at most so often while events flow (E10). */
+/** While events flow, a resume mark is written at most this often (E10). */
 const MARK_INTERVAL_MS = 1_000;
 const TOUCH_INTERVAL_MAX_MS = 60_000;
-/** Frames of a connection that wait for those before them have together so many times `max_payload`. */
+/** The frames of one connection that wait may have this many times `max_payload` characters together. */
 const WAITING_PAYLOADS_MAX = 16;
-/** A frame is a reply or a snapshot, and what JSON and the fields around it add. */
+/** What JSON and the other fields of a frame add to a reply or a snapshot. */
 const FRAME_OVERHEAD_BYTES = 64 * 1024;
 const FLOOD_TOLD_MS = 10_000;
 const FULL_TOLD_MS = 10_000;
+/** Flooding connections that are closed with a code in that time; more of them are cut. */
 const FLOODS_TOLD_MAX = 1;
-/** Metadata of one session: a title and tags. Every snapshot and every line of a listing has them. */
+/** Metadata of one session, such as a title and tags: they are in every snapshot and every line of a listing. */
 const METADATA_BYTES_MAX = 16 * 1024;
 
-/** The other limits are those of addresses. */
+/** Limits of principals; the others are limits of addresses. */
 const ofPrincipals: ReadonlySet<RateKind> = new Set(['messages', 'sessions', 'requests']);
 
 export type EdgeOptions = {
@@ -64,7 +65,7 @@ export type EdgeOptions = {
   readonly publicFile: string | null;
   hasAgent(agent: string): boolean;
   isDraining(): boolean;
-  /** Nodes of the cluster that beat, this one included. */
+  /** How many nodes of the cluster beat, this one included. */
   liveNodes(): number;
   info(connections: number, sessions: number): Info;
 };
@@ -104,7 +105,7 @@ export async function startEdge(options: EdgeOptions) {
       maxBytesPerPrincipal: gateway.maxUnsentPerPrincipalBytes,
       onFull: tellFull(context),
     }),
-    // A node without the role has nothing to offer a client either.
+    // A node without the role `edge` turns clients away too.
     isDraining: () => !serves || options.isDraining(),
     hasRoom: context.hasRoom,
     clientAddress: makeClientAddress(gateway.trustedProxies),
@@ -135,9 +136,9 @@ export async function startEdge(options: EdgeOptions) {
 }
 
 /**
- * With an admin port, what only operators may do is reached there and nowhere else; probes on both. The paths
- * of sessions are on both too: an operator asks there for those of others, and a client here for its own.
- * Metrics go with the operators, whom that port needs no credentials from for them, unless they are public.
+ * Which port serves which paths. With an admin port the paths of operators are on that port only. Probes and the
+ * paths of sessions are on both: there an operator asks for the sessions of others, here a client for its own.
+ * Metrics are on the admin port, without credentials; when they are public, on both.
  */
 function placeRoutes(
   { config, probes }: EdgeOptions,
@@ -160,30 +161,30 @@ const framesOf = ({ rateLimit }: Config['gateway']) => ({
   principal: rateLimit.principalFramesPerSecond,
 });
 
-/** The log has a line of the first, and how many there were, every 10 s at most; so many are told why. */
+/** Logs floods at most every 10 s, with their number. Returns whether this one is closed with a code. */
 function floodsOf({ metrics, log }: EdgeContext): ServerOptions['onFlood'] {
-  let told = 0;
+  let answered = 0;
   const dueTells = seldom(FLOOD_TOLD_MS);
   return (peer) => {
     metrics.rateLimited('frames');
     const tells = dueTells();
     if (tells > 0) {
-      told = 0;
+      answered = 0;
       const more = tells - 1;
       log.warn({ ...peer, more }, 'connection closed: it sent more frames than it may');
     }
-    told += 1;
-    return told <= FLOODS_TOLD_MAX;
+    answered += 1;
+    return answered <= FLOODS_TOLD_MAX;
   };
 }
 
-/** Clients that can be told that there is no room are told so; descriptors are not used up for it. */
+/** Lowers `max_connections` to what open files allow, so that a client beyond it can still be told why. */
 function withinOpenFiles(gateway: Config['gateway']): Config['gateway'] {
   const maxConnections = Math.min(gateway.maxConnections, roomForConnections(openFilesLimit()));
   return { ...gateway, maxConnections };
 }
 
-/** A socket is counted by what closes it. */
+/** Logs connections that were given up, and counts those of HTTP. A socket is counted where it is closed. */
 function tellFull({ metrics, log }: EdgeContext): UnsentLimits['onFull'] {
   const dueTells = seldom(FULL_TOLD_MS);
   return (kind, principal) => {

@@ -4,7 +4,7 @@ import type { Connection } from './socket/connection.js';
 
 type Limits = Pick<Config['gateway'], 'maxConnections' | 'maxConnectionsPerPrincipal'>;
 
-/** Whether this node may have another connection, a stream of events included: in all, and of a principal. */
+/** Whether this node may have another connection or stream of events: in all, and of this principal. */
 export function makeHasRoom(
   { maxConnections, maxConnectionsPerPrincipal: most }: Limits,
   connections: ReadonlySet<Connection>,

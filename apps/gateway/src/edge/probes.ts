@@ -2,8 +2,9 @@ import { monotonicMs } from '@sluice/runtime';
 import { z } from 'zod';
 import { type DescribedRoute, defineRoute } from './http/define-route.js';
 
-/** No tick of the event loop for so long: not ready; for longer: not alive. */
+/** A node whose event loop had no tick for this long is not ready. */
 const LAG_MS = 1_000;
+/** And for this long: not alive. */
 const STUCK_MS = 10_000;
 const TICK_MS = 250;
 
@@ -19,7 +20,7 @@ export type ProbeSources = {
   isRedisReachable(): boolean;
 };
 
-/** `/health`, `/ready`, `/live`: liveness is progress of the event loop, not mere presence. */
+/** `/health`, `/ready`, `/live`. A node is alive only while its event loop makes progress. */
 export function makeProbes(sources: ProbeSources): Probes {
   let tickedMs = monotonicMs();
   let lagMs = 0;

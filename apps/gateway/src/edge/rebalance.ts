@@ -3,26 +3,26 @@ import type { Open } from './open.js';
 import type { Connection } from './socket/connection.js';
 import { closeMoved, reconnectAfterMs, tellGoingAway } from './socket/going-away.js';
 
-/** Of the age, in both directions: what came at once, behind a restart, does not go at once. */
+/** Share of the age, in both directions: connections that came together, as after a restart, do not go together. */
 const JITTER = 0.1;
-/** So many looks per age: nobody is noticed later than that part of it. */
+/** Looks per maximum age: a connection is moved at most 1/100 of its age late. */
 const LOOKS_PER_AGE = 100;
 const LOOK_MS_MIN = 20;
 const LOOK_MS_MAX = 1_000;
 /** From `going_away` to the close: time to finish what is being sent. */
 const CLOSE_AFTER_MS = 500;
-/** A call to Redis under way is answered first; one that takes longer is a call nobody waits for. */
+/** A call to Redis that is under way is answered first; this is the most that it may take. */
 const ANSWER_MS_MAX = 5_000;
 
-/** Counted from the first look. `told`: closed when nothing of it is under way, at `latestMs` in any case. */
+/** The age counts from the first look. `told`: closed once no answer is under way, at `latestMs` in any case. */
 type Age =
   | { readonly kind: 'staying'; readonly untilMs: number }
   | { readonly kind: 'told'; readonly closeMs: number; readonly latestMs: number };
 
 /**
- * Moves connections and streams of events that are older than `maxAgeMs`, so that nodes which came
- * later get their share (`gateway.max_connection_age`). One timer for all of them; a draining node
- * leaves it to the drain. Streams need no telling: their reader comes back where it was by itself.
+ * Moves connections and streams of events that are older than `maxAgeMs`, so that nodes that came later get their
+ * share (`gateway.max_connection_age`). One timer for all of them; on a draining node the drain does it. Streams are
+ * ended without notice: their readers come back by themselves, at their place.
  */
 export function startRebalance(
   { context, connections, streams }: Open,
@@ -60,6 +60,6 @@ export function startRebalance(
   return setInterval(look, Math.min(LOOK_MS_MAX, Math.max(LOOK_MS_MIN, maxAgeMs / LOOKS_PER_AGE)));
 }
 
-/** A frame of it is being answered: closed now, its client would have to ask again. */
+/** A frame is being answered: if the connection were closed now, its client would have to ask again. */
 const isBusy = ({ state, calls, settling }: Connection) =>
   state.kind === 'attaching' || calls.waiting > 0 || settling !== undefined;

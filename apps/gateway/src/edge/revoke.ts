@@ -5,12 +5,12 @@ import type { Open } from './open.js';
 import { detach } from './socket/detach.js';
 import { reconnectAfterMs } from './socket/going-away.js';
 
-/** What a connection may outlive its credential by. */
+/** A connection outlives its credential by at most this time. */
 const LOOK_INTERVAL_MS = 500;
 
 /**
- * Ends connections and streams of events whose credential has expired or was taken out of force; those
- * whose credential stays valid notice nothing. One timer for all of them.
+ * Ends connections and streams of events whose credential has expired or was withdrawn. Others notice nothing. One
+ * timer for all of them.
  */
 export function startRevoke(
   { context, connections, streams }: Open,
@@ -37,7 +37,7 @@ export function startRevoke(
       detach(context, connection);
       connection.outbound.close(verdict.code, verdict.reason);
     }
-    // Their readers come back with what credential they have, and are refused.
+    // Their readers come back with the same credential, and are refused.
     for (const stream of streams) {
       if (verdictOn(stream.identity)) stream.end(reconnectAfterMs());
     }

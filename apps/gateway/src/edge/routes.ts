@@ -13,11 +13,11 @@ import type { EdgeContext } from './session/context.js';
 
 type Options = Kept & {
   info(): Info;
-  /** Probes and metrics: served beside these, described with them. */
+  /** Probes and metrics: the caller serves them; the document describes them too. */
   readonly own: readonly DescribedRoute[];
 };
 
-/** The HTTP surface of the edge; what is in `own`, the page and the socket's path are served whatever the roles. */
+/** The paths of the role `edge`. Those in `own`, the page and the socket's path are served by a node of any role. */
 export function makeRoutes(context: EdgeContext, options: Options): DescribedRoute[] {
   const routes = [
     infoRoute(options.info),

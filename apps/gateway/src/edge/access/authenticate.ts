@@ -8,14 +8,14 @@ import { makeTellRefused, refusedFor } from './refused-credentials.js';
 
 const always = { fingerprint: '', expiresAtMs: Number.POSITIVE_INFINITY };
 
-/** Who everybody is on a node without `auth` (loopback only, X3). */
+/** The identity of everybody on a node without `auth` (loopback only, X3). */
 const local: Identity = {
   principal: 'local',
   scopes: ['read', 'write', 'admin'],
   credential: always,
 };
 
-/** Whoever reads a public path without a credential: may do nothing else. */
+/** The identity of a request for a public path without a credential: it may do nothing else. */
 export const nobody: Identity = { principal: '', scopes: [], credential: always };
 
 /** `admin` includes the other two. */
@@ -40,14 +40,14 @@ export const everybody: Credentials = {
 };
 
 /**
- * Static tokens, then signed ones. Static ones are compared as SHA-256 digests, all of them each time,
- * so that neither the length nor the place of a near miss can be read off the clock (X1).
+ * Checks static tokens, then signed ones. Static ones are compared as SHA-256 digests, all of them each time, so that
+ * the time it takes reveals neither their length nor how near a guess came (X1).
  */
 export function makeCredentials(auth: Auth, live: LiveSecrets, log: Logger): Credentials {
   const known = whileUnchanged(live, () => tokensInForce(auth, live));
   const jwt = auth.jwt === null ? undefined : makeVerifyJwt(auth.jwt, live, log);
   const tell = makeTellRefused(log);
-  const told = (who: AuthenticateOutcome) => {
+  const report = (who: AuthenticateOutcome) => {
     if (who.kind === 'refused') tell(who);
     return who;
   };
@@ -64,7 +64,7 @@ export function makeCredentials(auth: Auth, live: LiveSecrets, log: Logger): Cre
       if (identity !== undefined) return { kind: 'ok', identity };
       const who =
         jwt && looksSigned(credential) ? jwt.verify(credential) : refusedFor('unknown_token');
-      return who instanceof Promise ? who.then(told) : told(who);
+      return who instanceof Promise ? who.then(report) : report(who);
     },
     isInForce: (identity) =>
       known().inForce.has(nameOf(identity)) ||
@@ -86,7 +86,7 @@ function tokensInForce({ tokens }: Auth, live: LiveSecrets) {
   return { entries, inForce: new Set(entries.map(({ identity }) => nameOf(identity))) };
 }
 
-/** With a port for operators, nobody is one on the other port: scope `admin` is there what its principal may do. */
+/** For the main port of a node with an admin port: scope `admin` counts there as `read` and `write` only. */
 export function withoutAdmin(authenticate: Authenticate): Authenticate {
   const reduced = (who: AuthenticateOutcome): AuthenticateOutcome => {
     if (who.kind !== 'ok' || !who.identity.scopes.includes('admin')) return who;

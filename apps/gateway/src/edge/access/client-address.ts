@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 
-/** From whom a request really comes; both arguments as they arrived, `forwardedFor` '' when absent. */
+/** Returns the address that a request really comes from. Both arguments as they arrived; '' for no header. */
 export type ClientAddress = (peer: string, forwardedFor: string) => string;
 
 /**
@@ -22,7 +22,7 @@ export function makeClientAddress(trustedProxies: readonly string[]): ClientAddr
     const hops = forwardedFor === '' ? [] : forwardedFor.split(',');
     while (hops.length > 0 && trusted.check(client, family(client))) {
       const hop = withoutPort(hops.pop()?.trim() ?? '');
-      if (isIP(hop) === 0) break; // `unknown` and the like: the proxy itself is all that is known
+      if (isIP(hop) === 0) break; // `unknown` and the like: only the proxy itself is known
       client = hop;
     }
     return client;

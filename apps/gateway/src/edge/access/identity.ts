@@ -1,17 +1,17 @@
 import type { Scope } from '../../config/config-types.js';
 
-/** Who is at the other end, and what they may do. */
+/** Whose connection or request it is, and what they may do. */
 export type Identity = {
   readonly principal: string;
   readonly scopes: readonly Scope[];
   readonly credential: Credential;
 };
 
-/** What ends an identity that is in use: its credential expires, or is taken out of force. */
+/** The credential behind an identity: once it expires or is withdrawn, the identity ends. */
 export type Credential = {
-  /** Names the secret, without telling it. */
+  /** Names the secret without revealing it. */
   readonly fingerprint: string;
-  /** Of the clock on the wall; Infinity: never. */
+  /** By the wall clock; Infinity: never. */
   readonly expiresAtMs: number;
 };
 
@@ -34,14 +34,14 @@ export type AuthenticateOutcome =
   | { readonly kind: 'ok'; readonly identity: Identity }
   | {
       readonly kind: 'refused';
-      /** 'unavailable': whoever could tell does not answer; worth another try. */
+      /** 'unavailable': the issuer's keys cannot be fetched now; worth another try. */
       readonly code: 'auth_required' | 'auth_unauthorized' | 'unavailable';
       readonly message: string;
-      /** Of one that was presented and looked at. */
+      /** undefined: no credential was presented, or none was checked. */
       readonly reason?: RefusalReason;
     };
 
-/** A credential as it was presented (undefined: none) -> who that is; later, for signed tokens. */
+/** Finds out whose credential this is (undefined: none was presented); for signed tokens with a promise. */
 export type Authenticate = (
   credential: string | undefined,
 ) => AuthenticateOutcome | Promise<AuthenticateOutcome>;
@@ -51,5 +51,5 @@ export type OriginOutcome =
   | { readonly kind: 'ok'; readonly cors: string | undefined }
   | { readonly kind: 'refused'; readonly code: 'origin_not_allowed'; readonly message: string };
 
-/** The headers `Origin` and `Host` ('' when absent) -> whether that page may talk to us. */
+/** Whether a page with these headers `Origin` and `Host` ('' when absent) may talk to this node. */
 export type CheckOrigin = (origin: string, host: string) => OriginOutcome;

@@ -1,20 +1,20 @@
 import { type Logger, monotonicMs } from '@sluice/runtime';
 import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose';
 
-/** A key that is not known yet is looked for at most so often, whatever tokens are sent. */
+/** Least time between two fetches for keys that are not known yet, whatever tokens are sent. */
 const COOLDOWN_MS = 5_000;
-/** A key that was withdrawn is forgotten after so long. */
+/** A key that was withdrawn is forgotten after this time. */
 const CACHE_MS = 10 * 60_000;
 const TIMEOUT_MS = 3_000;
-/** After a failure, so long nobody asks: many tokens at once are no storm of requests. */
+/** After a failed fetch the next one waits this long, however many tokens need it. */
 const RETRY_MS = 1_000;
 
-/** The issuer's keys could not be had: nothing is known about the token. */
+/** The issuer's keys could not be fetched: nothing is known about the token. */
 export class KeysUnavailable extends Error {
   override readonly name = 'KeysUnavailable';
 }
 
-/** The keys behind `gateway.auth.jwt.jwks_url`, fetched when a token needs them. */
+/** The keys at `gateway.auth.jwt.jwks_url`, fetched when a token needs them. Throws KeysUnavailable. */
 export function remoteKeys(url: string, log: Logger): JWTVerifyGetKey {
   let retryAtMs = 0;
   let isFailing = false;
@@ -54,7 +54,7 @@ export function remoteKeys(url: string, log: Logger): JWTVerifyGetKey {
   };
 }
 
-/** The token's own: its key is not among those, or it does not say which one it means. */
+/** Whether the fault is in the token: its key is not among these, or it does not say which one it means. */
 function isFault(error: unknown): boolean {
   return (
     error instanceof errors.JWKSNoMatchingKey ||

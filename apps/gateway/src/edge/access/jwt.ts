@@ -8,15 +8,15 @@ import { KeysUnavailable, remoteKeys } from './jwks.js';
 import { type LiveSecrets, whileUnchanged } from './live-secrets.js';
 import { isOfKnownSigner, reasonOf, refusedFor } from './refused-credentials.js';
 
-/** Longer ones are not looked at; those of the large issuers have 1 to 4 KiB. */
+/** Longer tokens are not looked at; those of the large issuers have 1 to 4 KiB. */
 const TOKEN_BYTES_MAX = 16 * 1024;
-/** Verifications at once; more wait for keys that do not come. */
+/** Verifications at once; there are more only when keys do not come. */
 const VERIFYING_MAX = 1_000;
-/** By which the issuer's clock may be ahead of ours; the end of a token is exact. */
+/** How far the issuer's clock may be ahead of ours. The expiry of a token is checked exactly. */
 const CLOCK_TOLERANCE_S = 5;
 
 const SHARED_ALGORITHMS = ['HS256', 'HS384', 'HS512'];
-/** Never `HS...`: keys that everybody can read are no secrets. */
+/** Never `HS...`: everybody can read these keys, so none of them is a secret. */
 const PUBLISHED_ALGORITHMS = [
   ...['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512'],
   ...['EdDSA', 'Ed25519'],
@@ -26,7 +26,7 @@ const PUBLISHED_ALGORITHMS = [
 type Key = {
   readonly key: KeyObject | JWTVerifyGetKey;
   readonly algorithms: readonly string[];
-  /** What of an identity tells whether its key is still valid. */
+  /** Names the key in an identity, to tell later whether it is still valid. */
   readonly fingerprint: string;
 };
 
@@ -38,7 +38,7 @@ export type VerifyJwt = {
 export const looksSigned = (credential: string) =>
   credential.length <= TOKEN_BYTES_MAX && /^[\w-]+\.[\w-]+\.[\w-]*$/.test(credential);
 
-/** Signed tokens: signature, issuer, audience and expiry, then who that is. */
+/** Checks signed tokens: signature, issuer, audience and expiry, and then reads whose they are. */
 export function makeVerifyJwt(jwt: JwtAuth, live: LiveSecrets, log: Logger): VerifyJwt {
   const currentKeys = keysOf(jwt, live, log);
   let verifying = 0;
@@ -55,7 +55,7 @@ export function makeVerifyJwt(jwt: JwtAuth, live: LiveSecrets, log: Logger): Ver
         log.debug({ reason: error.code, why: error.message }, 'a signed token was refused');
         reason = reasonOf(error);
         if (isOfKnownSigner(reason)) break;
-        // Perhaps signed with another one of the keys that are valid at once.
+        // Perhaps it is signed with another one of the valid keys.
       }
     }
     return refusedFor(reason);
@@ -107,7 +107,7 @@ async function payloadOf(token: string, { key, algorithms, jwt }: Verification) 
     return (await jwtVerify(token, key, options)).payload;
   } catch (error) {
     if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
-    // It does not name its key: each of those that fit is tried.
+    // The token does not name its key: each one that fits is tried.
     for await (const candidate of error) {
       const verified = await jwtVerify(token, candidate, options).catch(anotherKey);
       if (verified) return verified.payload;
@@ -140,7 +140,7 @@ function identityOf(
   return { kind: 'ok', identity };
 }
 
-/** `"read write"` or a list. Without the claim: as a static token without scopes. */
+/** The claim is `"read write"` or a list. Without it: the same as for a static token without scopes. */
 function scopesOf(claim: unknown): Scope[] {
   if (claim === undefined) return ['read', 'write'];
   const named: unknown[] = typeof claim === 'string' ? claim.split(' ') : [];

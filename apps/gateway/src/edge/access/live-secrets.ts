@@ -3,22 +3,22 @@ import { type Logger, SECRET_NOT_READ } from '@sluice/runtime';
 import { MAKE_ONE, weakness } from '../../config/access/weak.js';
 import { malformation, type Secret, splitSecret } from '../../config/secret.js';
 
-/** What of an old secret's life is left once its file has changed. */
+/** An old secret is valid for at most this long after its file has changed. */
 const LOOK_INTERVAL_MS = 1_000;
 
 export type LiveSecrets = {
-  /** What is valid now. */
+  /** The values that are valid now. */
   valuesOf(secret: Secret): readonly string[];
-  /** Another number whenever some value has changed. */
+  /** Changes whenever some value has changed. */
   readonly version: number;
   stop(): void;
 };
 
 /**
- * Follows the files of secrets, so that new ones count without a restart. The content is read each
- * second: a few bytes, and right for every way in which files are replaced. Watching would miss the
- * secrets that Kubernetes mounts, whose directory is swapped behind a symbolic link, and network file
- * systems. A file that vanishes, or holds what would not be taken at start, changes nothing.
+ * Follows the files of secrets, so that new ones count without a restart. The content is read each second: that is a
+ * few bytes, and sees every way in which files are replaced. Watching would miss network file systems, and the secrets
+ * that Kubernetes mounts: it swaps their directory behind a symbolic link. A file that vanishes, or whose content
+ * would be refused at start, changes nothing.
  */
 export function followSecrets(secrets: readonly Secret[], log: Logger): LiveSecrets {
   const values = new Map(secrets.map((secret) => [secret, secret.values]));
@@ -46,7 +46,7 @@ export function followSecrets(secrets: readonly Secret[], log: Logger): LiveSecr
   );
   let looking = false;
   const lookAtAll = async () => {
-    // A file system that hangs must not gather more and more reads.
+    // While a file system hangs, no further reads are begun.
     if (looking) return;
     looking = true;
     for (const { secret, file } of followed) await look(secret, file);
@@ -77,7 +77,7 @@ export function whileUnchanged<T>(live: LiveSecrets, build: () => T): () => T {
 
 type Read = { readonly values: readonly string[] } | { readonly fault: string };
 
-/** A fault says what is wrong and what to do, and nothing of the secret (X6). */
+/** Reads a secret's file again. A fault says what is wrong, and nothing of the secret (X6). */
 async function readAnew({ kind, mayBeWeak }: Secret, file: string): Promise<Read> {
   try {
     const values = splitSecret(kind, await readFile(file, 'utf8'));

@@ -2,7 +2,7 @@ import type { CheckOrigin, OriginOutcome } from './identity.js';
 
 export type OriginRule = {
   readonly allowedOrigins: readonly string[];
-  /** Credentials are asked for: a page cannot act in the name of whoever is at the browser. */
+  /** Credentials are asked for, so that a page cannot act in the name of the person at the browser. */
   readonly authRequired: boolean;
 };
 
@@ -12,7 +12,7 @@ const refused = (message: string): OriginOutcome => ({
   message,
 });
 
-/** undefined: not a URL. The parser lower-cases, drops default ports and resolves `127.1`. */
+/** The parser lower-cases, drops default ports and resolves `127.1`. undefined: not a URL. */
 function parse(url: string): URL | undefined {
   return URL.canParse(url) ? new URL(url) : undefined;
 }
@@ -33,10 +33,10 @@ function canonical(origin: string): string {
 }
 
 /**
- * Which pages may talk to this node. A missing Origin is accepted: curl, servers and phones send none,
- * and a browser sends one wherever a foreign page could read or change something. Without credentials
- * the node trusts whoever reaches it on loopback, so there the Host header is checked too: a name that
- * a foreign page has rebound to 127.0.0.1 arrives with that name (X3).
+ * Decides which pages may talk to this node. A missing Origin is accepted: curl, servers and phones send none, and a
+ * browser sends one wherever a foreign page could read or change something. Without credentials the node trusts all
+ * that reaches it on loopback. So the Host header is checked too: a foreign page whose name was rebound to 127.0.0.1
+ * arrives with that name (X3).
  */
 export function makeCheckOrigin({ allowedOrigins, authRequired }: OriginRule): CheckOrigin {
   const listed = new Set(allowedOrigins.map(canonical));

@@ -2,14 +2,14 @@ import { type Logger, monotonicMs } from '@sluice/runtime';
 import { errors } from 'jose';
 import type { AuthenticateOutcome, RefusalReason } from './identity.js';
 
-/** Guesses are many: one line for each reason in this time, with their number. */
+/** There may be many guesses: one line in the log for each reason in this time, with their number. */
 const TELL_EVERY_MS = 60_000;
 
 const NOT_ACCEPTED = 'The credentials were not accepted.';
 
 /**
- * Why a credential is refused, and what its client is told. What a token claims is told only when its signature was
- * good: until then nothing is said but that it was not accepted.
+ * Reasons to refuse a credential, and the message for the client. A message names what is wrong with the claims only
+ * when the signature was good.
  */
 const messages: Readonly<Record<RefusalReason, string>> = {
   unknown_token: NOT_ACCEPTED,
@@ -32,7 +32,7 @@ export function refusedFor(reason: RefusalReason): Refused {
   return { kind: 'refused', code: 'auth_unauthorized', message: messages[reason], reason };
 }
 
-/** Whether a token was signed by somebody who is known here, whatever else is wrong with it. */
+/** Whether the token was signed with a key that is known here, whatever else is wrong with it. */
 export const isOfKnownSigner = (reason: RefusalReason) => messages[reason] !== NOT_ACCEPTED;
 
 export function reasonOf(error: errors.JOSEError): RefusalReason {
@@ -51,16 +51,16 @@ const ofClaim: Readonly<Record<string, RefusalReason>> = {
   iss: 'wrong_issuer',
 };
 
-/** Tells refusals in the log, by their reason and never by what was presented (X6). */
+/** Logs refusals by their reason, and nothing of what was presented (X6). */
 export function makeTellRefused(log: Logger, now = monotonicMs): (outcome: Refused) => void {
-  const told = new Map<RefusalReason, { atMs: number; count: number }>();
+  const counts = new Map<RefusalReason, { atMs: number; count: number }>();
   return ({ reason }) => {
     if (reason === undefined) return;
-    const last = told.get(reason) ?? { atMs: Number.NEGATIVE_INFINITY, count: 0 };
+    const last = counts.get(reason) ?? { atMs: Number.NEGATIVE_INFINITY, count: 0 };
     last.count++;
-    told.set(reason, last);
+    counts.set(reason, last);
     if (now() - last.atMs < TELL_EVERY_MS) return;
     log.warn({ reason, count: last.count }, 'credentials were refused');
-    told.set(reason, { atMs: now(), count: 0 });
+    counts.set(reason, { atMs: now(), count: 0 });
   };
 }

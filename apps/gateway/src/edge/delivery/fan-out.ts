@@ -13,7 +13,7 @@ import type { PaidReads } from '../limits/paid-reads.js';
 import { Feed, type FeedDeps } from './feed.js';
 import { RepairLine } from './repair-line.js';
 
-/** As long as any command may take. */
+/** The same as for any command. */
 const SUBSCRIBE_LIMIT_MS = 2_000;
 
 export type FanOut = ReturnType<typeof makeFanOut>;
@@ -26,7 +26,7 @@ type FanOutOptions = {
   readonly damage: Damage;
 };
 
-/** Session channel -> feed, reference-counted: one subscription per session and node. */
+/** The feeds of this node: one feed and one subscription per session, for as long as somebody uses it. */
 export function makeFanOut({ channels, keys, sessions, reads, damage }: FanOutOptions) {
   const deps: FeedDeps = { sessions, reads, repairs: new RepairLine(), damage };
   type Entry = { feed: Feed; users: number; subscribed: Promise<void> };
@@ -47,12 +47,12 @@ export function makeFanOut({ channels, keys, sessions, reads, damage }: FanOutOp
   }
 
   return {
-    /** The feed of a session, subscribed when this resolves; to be released once per call. */
+    /** The feed of a session, subscribed when this resolves; release it once per call. Throws StoreUnavailable. */
     async acquire(ref: SessionRef, agentId: string): Promise<Feed> {
       const id = idOf(ref);
       let entry = entries.get(id);
       if (!entry) {
-        // That connection waits for Redis instead of failing: whoever asks must not (C3).
+        // That connection would wait for Redis instead of failing, and the caller with it (C3).
         if (!channels.connected) throw new StoreUnavailable('cannot subscribe now');
         const feed = new Feed(ref, { sessionId: ref.sessionId, agentId }, deps);
         const subscribed = channels.subscribe([keys.channel(id)], (payload) => {
@@ -70,9 +70,9 @@ export function makeFanOut({ channels, keys, sessions, reads, damage }: FanOutOp
       throw new StoreUnavailable('cannot subscribe');
     },
     release,
-    /** Every log may have changed unheard: all are read. */
+    /** Sends every reader back to the log: any log may have changed without a publication. */
     repairAll,
-    /** Sessions that somebody reads on this node. */
+    /** The sessions that are read on this node. */
     sessions: () => [...entries.values()].map(({ feed }) => feed.ref),
   };
 }

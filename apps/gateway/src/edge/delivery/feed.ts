@@ -13,23 +13,23 @@ import type { Reader } from './reader.js';
 import type { RepairLine } from './repair-line.js';
 import { type Page, SharedReads } from './shared-reads.js';
 
-/** A hole in live events is waited for so long, then read from the log. */
+/** A missing event may arrive this late; then the log is read. */
 const HOLE_MS = 50;
 const PAGE = 256;
-/** Events that wait for a hole to fill; more of them, and the log is read at once. */
+/** Most events that wait for a missing one; beyond it the log is read at once. */
 const HEARD_MAX = 1_024;
-/** Newest events that are kept while a page is read, which may be older: its readers need no other page then. */
+/** Newest events kept while a page is read: they follow an older page, so that its readers need no second one. */
 const KEPT = 32;
-/** Between two reads of a reader that came no further, doubled each time. */
+/** Pause after a read that brought a reader no further; doubled each time. */
 const PAUSE_MS = { first: 20, most: 1_000 };
 
 /** Where a log stands: its epoch and the seq of its newest event. */
 export type LogPosition = { readonly epoch: string; readonly head: number };
 
 export type ReaderStart = LogPosition & {
-  /** A snapshot comes first. */
+  /** The reader gets a snapshot first. */
   readonly resync: boolean;
-  /** What has been read of the log behind the reader's cursor. */
+  /** Events after the reader's cursor, read by the attach itself. */
   readonly page?: LogPage | undefined;
 };
 
@@ -40,36 +40,38 @@ export type FeedDeps = {
   readonly damage: Damage;
 };
 
-/** What a reader still has to do before it goes live. `isRepair`: it was live, and its reads cost nothing. */
+/** What a reader still needs before it goes live. `isRepair`: it was live before, so its reads cost nothing. */
 type Way = { head: number; resync: boolean; page?: Page | undefined; readonly isRepair: boolean };
 
 /**
- * One session's events on this node: puts them in order and hands them to the local readers.
+ * One session's events on this node: puts them in order and hands them to the local readers. The feed is
+ * - UNPLACED (`epoch` is ''): events only gather in `heard`. Left when the first reader says where the log stands
+ *   (`catchUp`); `stop` returns to it, after the last reader has left.
+ * - SURE (`settled` = `doubts`): every event up to `position` was handed to the live readers. Left by `doubt`.
+ * - IN DOUBT (`settled` < `doubts`): no reader is live. Left when a page that was asked for after the last doubt says
+ *   where the log stands (`settle`).
+ * A reader is
+ * - CATCHING UP (in `catchingUp`): `follow` reads the log for it; after a read that failed it pauses and tries again.
+ *   To LIVE when the feed is SURE and the reader has every event known here (`goLive`).
+ * - LIVE (in `live`): it has every event up to `position`, and gets the next one when the channel brings it.
+ *   To CATCHING UP when a doubt arises, or after a `snapshot`.
+ * - CLOSED (`reader.closed`): `remove` takes it out of `live`, and `follow` ends. Nothing leads back.
  *
- *     catching up --it has all that was heard, and nothing is in doubt--> live
- *     live --a doubt--> catching up                     both --closed--> gone
- *
- * Live: the reader has every event up to `position`, and gets the next one when the channel brings it. Catching up:
- * it reads the log in `follow`, the only loop. A read that fails leaves it where it is, to be tried again behind a
- * pause.
- *
- * A doubt is what the channel alone cannot settle: a hole, a lost subscription, a publication that cannot be read,
- * another epoch, a log that is shorter than what was heard. Nobody goes live before a read that was asked for after
- * the doubt has said where the log stands. Epochs are compared for being the same, never for being later.
+ * A doubt is what the channel alone cannot settle: a hole, a lost subscription, an unreadable publication, another
+ * epoch, a log that is shorter than what was heard. Epochs are only compared for being the same.
  */
 export class Feed {
   private readonly live = new Set<Reader>();
   private readonly catchingUp = new Map<Reader, Promise<void>>();
   private readonly reads = new SharedReads();
-  /** Events beyond `position`, and some before it that readers who catch up may lack. */
+  /** Events after `position`, and some before it that readers who catch up may lack. */
   private readonly heard = new Map<number, LoggedEvent>();
   private newestHeard = 0;
   private holeTimer: NodeJS.Timeout | undefined;
   private doubts = 0;
-  /** How many doubts there were when the read was asked for that settled them. */
+  /** Doubts that a page has settled: `doubts` when that page was asked for. */
   private settled = 0;
   private position = 0;
-  /** '' until the first reader says where the log stands. */
   private epoch = '';
 
   constructor(
@@ -78,7 +80,7 @@ export class Feed {
     private readonly deps: FeedDeps,
   ) {}
 
-  /** Whether this event was handed on before: the channel and the replies to our own calls bring the same. */
+  /** Whether this event was handed on before: the channel and the replies to our own calls bring the same ones. */
   has({ epoch, seq }: Pick<LoggedEvent, 'epoch' | 'seq'>): boolean {
     return epoch === this.epoch && seq <= this.position;
   }
@@ -90,7 +92,7 @@ export class Feed {
       return this.doubt();
     }
     if (this.has(event)) return;
-    // A late one of the log that was, or the first of another log: only Redis knows.
+    // A late event of an earlier log, or the first of a new one: only Redis knows.
     if (this.epoch !== '' && event.epoch !== this.epoch) return this.doubt();
     this.heard.set(event.seq, event);
     this.newestHeard = Math.max(this.newestHeard, event.seq);
@@ -120,12 +122,12 @@ export class Feed {
     this.wait(this.newestHeard > this.position);
   }
 
-  /** For a hole to fill. What came in while this process stood still is read before the hole is believed. */
+  /** Starts or ends the wait for a missing event. What came in while this process stood still is read first. */
   private wait(forHole: boolean): void {
     if (!forHole) clearTimeout(this.holeTimer);
     if (forHole === (this.holeTimer !== undefined)) return;
-    const timer = forHole ? setTimeout(() => setImmediate(over), HOLE_MS) : undefined;
-    const over = () => {
+    const timer = forHole ? setTimeout(() => setImmediate(giveUp), HOLE_MS) : undefined;
+    const giveUp = () => {
       if (timer === this.holeTimer) this.doubt();
     };
     this.holeTimer = timer;
@@ -140,10 +142,7 @@ export class Feed {
     return built;
   }
 
-  /**
-   * Brings a reader from its cursor to the present and lets it go live, without hole or double. `at` is where the
-   * log stood when the reader attached, asked after the subscription. Never rejects.
-   */
+  /** Brings a reader to LIVE, without hole or double. `head` was asked for after the subscription. Never rejects. */
   catchUp(reader: Reader, { epoch, ...at }: ReaderStart): Promise<void> {
     if (this.epoch === '') {
       this.epoch = epoch;
@@ -156,7 +155,7 @@ export class Feed {
     return this.enter(reader, { ...at, isRepair: false });
   }
 
-  /** Gives a reader a snapshot in the place of what follows its cursor; it is never set back by it. */
+  /** Gives a reader a snapshot in place of the events after its cursor. Its cursor never goes back. */
   async snapshot(reader: Reader): Promise<void> {
     await this.catchingUp.get(reader);
     this.live.delete(reader);
@@ -204,7 +203,7 @@ export class Feed {
     }
   }
 
-  /** In the same tick in which the reader has all that was heard. */
+  /** Hands over the rest of what was heard, and lets the reader go live in the same tick. False: not yet. */
   private goLive(reader: Reader, way: Way): boolean {
     const isHere = reader.epoch === this.epoch && reader.cursor >= way.head;
     if (!isHere || way.resync || this.settled !== this.doubts) return false;
@@ -246,7 +245,7 @@ export class Feed {
     });
   }
 
-  /** `asked`: how things stood when the page was asked for. */
+  /** Takes over where the log stands. `asked`: doubts and position when the page was asked for. */
   private settle(page: LogPage, asked: { doubts: number; position: number }): void {
     const isOther = page.epoch !== this.epoch || page.head < asked.position;
     if (asked.doubts <= this.settled) {
@@ -271,7 +270,7 @@ export class Feed {
     }
     if (page.events.length === 0 && page.head > reader.cursor) return await reader.resync();
     for (const [at, event] of page.events.entries()) {
-      // After each: a page may hold more than may be buffered for one reader.
+      // Before each event: a page may hold more than may be buffered for one reader.
       await reader.writable();
       if (reader.closed || reader.epoch !== page.epoch) return;
       if (event.seq <= reader.cursor) continue; // a snapshot has moved the reader meanwhile

@@ -32,7 +32,7 @@ export class BuiltEvent {
     this.text = textOf(event, session);
   }
 
-  /** Of the frame. */
+  /** The type of the frame. */
   get type(): LoggedFrame['type'] {
     const { event } = this;
     if (event.kind === 'stream') return event.type;
@@ -56,17 +56,17 @@ export class BuiltEvent {
   }
 }
 
-/** undefined: a part of it cannot be read; whoever follows the log steps over it. */
+/** undefined: a part of the event cannot be read; readers of the log step over it. */
 export function buildReadable(event: LoggedEvent, session: FrameSession): BuiltEvent | undefined {
   if (event.kind === 'opaque') return undefined;
   try {
     return new BuiltEvent(event, session);
   } catch {
-    return undefined; // what an agent sent with it is no JSON
+    return undefined; // what an agent sent with the event is no JSON
   }
 }
 
-/** `text` is that of an object; `more` is what one connection alone is told. */
+/** Adds the fields that are for one connection alone; `text` is the JSON of an object. */
 export function withMore(text: string, more: Beside): string {
   return `${text.slice(0, -1)},${JSON.stringify(more).slice(1)}`;
 }
@@ -86,18 +86,18 @@ function textOf(event: LogEvent, session: FrameSession): string {
   }
 }
 
-/** Most frames of a node are deltas: their `data` goes out as its worker wrote it, and is not parsed. */
+/** Most frames are deltas: `data` goes out as the worker wrote it, unparsed. Throws when it is no object. */
 function streamText(event: Of<'stream'>, { sessionId, agentId }: FrameSession): string {
   const { data, seq } = event;
   if (data !== '' && !(data.startsWith('{') && data.endsWith('}'))) {
     throw new Error('the data of a stream event is no object');
   }
-  const own = data.length > 2 ? `${data.slice(0, -1)},` : '{';
+  const fields = data.length > 2 ? `${data.slice(0, -1)},` : '{';
   const id = quoted(sessionId);
   const turn = `"message_id":${quoted(event.messageId)},"turn_id":${quoted(event.turnId)}`;
   return (
     `{"type":"${event.type}",` +
-    `"data":${own}"session_id":${id},${turn},"attempt":${numeral(event.attempt)}},` +
+    `"data":${fields}"session_id":${id},${turn},"attempt":${numeral(event.attempt)}},` +
     `"event_id":"${eventId(event)}","timestamp":${numeral(event.atMs / 1_000)},` +
     `"source":${quoted(agentId)},"target":${id},"cursor":${seq},"seq":${seq}}`
   );
@@ -112,19 +112,19 @@ function replayText({ event, type, text }: BuiltEvent, { sessionId, agentId }: F
   );
 }
 
-/** What JSON writes as it stands; ids hold nothing else as a rule. */
+/** Texts that JSON writes as they stand; as a rule ids are. */
 const PLAIN = /^[ !#-[\]-~]*$/;
 const quoted = (text: string) => (PLAIN.test(text) ? `"${text}"` : JSON.stringify(text));
 const numeral = (value: number) => (Number.isFinite(value) ? String(value) : 'null');
 
 const placeOf = ({ seq }: LogEvent): Logged => ({ cursor: seq, seq });
 
-/** Without what was sent: its sender knows. */
+/** The acknowledgement for the sender: without the message itself. */
 export function acceptedOf(event: Of<'accepted'>, sessionId: string): AcceptedFrame & Logged {
   return { ...acceptedFrame(event, sessionId), ...placeOf(event) };
 }
 
-/** A body that is a text alone goes out as its node wrote it, and is not parsed. */
+/** A body that is only a text goes out as its node wrote it, and is not parsed. */
 function acceptedText(event: Of<'accepted'>, sessionId: string): string {
   const text = JSON.stringify(acceptedOf(event, sessionId));
   const { body, mode = 'enqueue' } = event;
@@ -136,7 +136,7 @@ function acceptedText(event: Of<'accepted'>, sessionId: string): string {
   return `${text.slice(0, -1)},"input":${input}}`;
 }
 
-/** Throws when it is damaged. */
+/** Throws when the body is damaged. */
 function inputOf(body: string, mode: Mode) {
   const input = decodeInput(body);
   if (!input) throw new Error('what was sent is damaged');
@@ -149,7 +149,7 @@ function inputOf(body: string, mode: Mode) {
   };
 }
 
-/** Throws when its usage is no JSON. */
+/** Throws when the usage of the event is no JSON. */
 export function finalOf(event: Of<'final'>, sessionId: string): FinalFrame & Logged {
   return { ...finalFrame(event, sessionId), ...placeOf(event) };
 }
@@ -184,7 +184,7 @@ function finalFrame(event: Of<'final'>, sessionId: string): FinalFrame {
   };
 }
 
-/** The acknowledgement of a message that was accepted before: not logged, to its sender alone (S3). */
+/** The acknowledgement of a message that was accepted before: it is not in the log, and for its sender alone (S3). */
 export function duplicateAccepted(
   messageId: string,
   { position, isPaused }: { readonly position: number; readonly isPaused: boolean },
@@ -202,6 +202,7 @@ function eventId(event: LogEvent): string {
   return `${event.epoch}:${event.seq}`;
 }
 
+/** `retryAfterMs` is rounded up to whole milliseconds. */
 export function errorFrame(
   code: ErrorCode,
   message: string,

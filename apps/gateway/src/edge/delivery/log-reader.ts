@@ -8,18 +8,19 @@ import type { Reader } from './reader.js';
 export type LogReaderOptions = {
   readonly from: number;
   readonly epoch: string;
-  /** Of a snapshot, when one stands in for what is lost. */
+  /** Most bytes of a snapshot, which comes in place of events that are lost. */
   readonly maxBytes: number;
   take(built: BuiltEvent): void;
-  /** The log behind the cursor is lost; `view` stands in for it. */
+  /** The events after the cursor are lost; `view` comes in their place. */
   resynced(view: SessionView): void;
+  /** The session does not exist any more. */
   gone(): void;
   /** The log cannot be read: the answer must not look complete. */
   broken(): void;
   writable(): Promise<void>;
 };
 
-/** A reader for HTTP: hands events to functions instead of a socket. */
+/** A reader for HTTP: it hands events to functions instead of a socket. */
 export class LogReader implements Reader {
   cursor: number;
   epoch: string;
@@ -39,12 +40,12 @@ export class LogReader implements Reader {
     this.epoch = options.epoch;
   }
 
-  /** Subscribes, then reads from the cursor on; resolves when the reader is live. */
+  /** Subscribes, then reads from the cursor on; resolves when the reader is live. Throws StoreUnavailable. */
   async start(session: FrameSession): Promise<void> {
     try {
       await this.begin(session);
     } catch (error) {
-      this.stop(); // else the session would be read, and kept from expiring, for nobody
+      this.stop(); // or the session would be followed, and kept from expiring, for nobody
       throw error;
     }
   }
@@ -53,7 +54,7 @@ export class LogReader implements Reader {
     const feed = await this.deps.fanOut.acquire(this.ref, session.agentId);
     if (this.closed) return this.deps.fanOut.release(this.ref);
     this.feed = feed;
-    // The head is read after the subscription: nothing between them is missed.
+    // The head is read after the subscription, so that no event between them is missed.
     const place = await this.deps.sessions.place(this.ref);
     if (!place) return this.gone();
     await feed.catchUp(this, { ...place, resync: false });
@@ -103,5 +104,5 @@ export class LogReader implements Reader {
   }
 }
 
-/** Messages of a snapshot; what does not fit `max_payload` is left out later. */
+/** Most messages of a snapshot; those that do not fit `max_payload` are left out later. */
 const MESSAGES_MAX = 1_000;

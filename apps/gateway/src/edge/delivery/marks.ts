@@ -4,38 +4,38 @@ import type { Feed } from './feed.js';
 import { startRounds } from './rounds.js';
 import type { SocketReader } from './socket-reader.js';
 
-/** What is read of a reader: the seq last handed to its socket. */
-type Reader = Pick<SocketReader, 'handed'>;
+/** What is read of a reader: the seq that was last sent to its socket. */
+type Reader = Pick<SocketReader, 'sentSeq'>;
 
 /** One connection's part in the mark of its session. */
 export type MarkPart = {
-  /** The attach was answered; the reader stands where Redis put it. */
+  /** The attach was answered: the reader stands where Redis has put it. */
   bind(reader: Reader): void;
-  /** It detaches, or its attach came to nothing. */
+  /** The connection detaches, or its attach failed. May be called twice. */
   leave(): void;
 };
 
 export type Marks = {
-  /** An attach of a client that tracks no cursor is about to be sent to Redis. */
+  /** Call before the attach of a client that tracks no cursor is sent to Redis. */
   enter(feed: Feed, ref: SessionRef): MarkPart;
   /** Writes the marks that have moved, each at most once in `everyMs`. */
   start(everyMs: number): NodeJS.Timeout;
-  /** What is being written now has been written, or has failed. */
+  /** Resolves when the writes under way are answered or have failed. */
   written(): Promise<unknown>;
 };
 
 type Mark = {
   readonly ref: SessionRef;
   readonly readers: Set<Reader>;
-  /** Attaches under way: Redis may have put them lower than any reader here stands. */
+  /** Attaches under way: Redis may have put one lower than every reader here. */
   entering: number;
-  /** The seq that Redis has; undefined: not known. */
+  /** The seq that Redis has for this mark; undefined: not known. */
   written: number | undefined;
 };
 
 /**
- * Resume marks (E10): one for each session with connections that track no cursor, however many they are. It is
- * the lowest seq that any of them was handed, which is all that counts should this process die.
+ * Resume marks (E10): one for each session with connections that track no cursor, however many these are. It is the
+ * lowest seq that was sent to any of them: if this process dies, nothing else counts.
  */
 export function makeMarks(sessions: Pick<Sessions, 'mark'>, log: Logger): Marks {
   const byFeed = new Map<Feed, Mark>();
@@ -85,7 +85,7 @@ export function makeMarks(sessions: Pick<Sessions, 'mark'>, log: Logger): Marks 
           mark.written = undefined; // an attach whose reply was lost may have lowered it
           const lowest = lowestOf(mark);
           if (bound) {
-            const detached = bound.handed;
+            const detached = bound.sentSeq;
             write(mark, lowest === undefined ? { detached } : { lowest, detached });
           }
           if (lowest === 'none') byFeed.delete(feed);
@@ -97,11 +97,11 @@ export function makeMarks(sessions: Pick<Sessions, 'mark'>, log: Logger): Marks 
   };
 }
 
-/** undefined: only Redis knows, as long as an attach is under way. */
+/** undefined: an attach is under way, so that only Redis knows. */
 function lowestOf({ readers, entering }: Mark): number | 'none' | undefined {
   if (entering > 0) return undefined;
   if (readers.size === 0) return 'none';
   let lowest = Number.POSITIVE_INFINITY;
-  for (const { handed } of readers) lowest = Math.min(lowest, handed);
+  for (const { sentSeq } of readers) lowest = Math.min(lowest, sentSeq);
   return lowest;
 }

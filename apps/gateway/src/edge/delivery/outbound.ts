@@ -4,26 +4,27 @@ import type { FrameText, Socket } from '../network/transport.js';
 export type OutboundLimits = {
   readonly maxBufferedBytes: number;
   readonly maxQueuedFrames: number;
-  /** The socket is closed since it took too little. */
+  /** Called when the socket is closed because it took too little. */
   onSlow(): void;
 };
 
-/** Whoever waits for a reader looks again so often, whether or not the socket tells of it. */
+/** How often `writable` looks again, in case the socket reports nothing. */
 const LOOK_MS = 100;
 
-/** So much is sent at once, also within a tick: the library gathers no more for one write. */
+/** Most characters for one write: the library gathers no more. */
 const TOGETHER_CHARS = 16 * 1024;
 
 /**
- * Frames to one socket: bounded; the first frame that does not fit closes it (E9). Those of one tick go out
- * in one write.
+ * Frames to one socket, within limits: the first frame that does not fit closes it (E9). The frames of one tick go
+ * out in one write.
  */
 export class Outbound {
   /** Frames of this tick, and their characters. */
   private together: FrameText[] = [];
   private togetherChars = 0;
-  /** Bytes of each frame that waits, on the wire, the oldest first, and their sum. */
+  /** Bytes on the wire of each frame that may wait in the socket, oldest first. */
   private readonly queued: number[] = [];
+  /** Their sum. */
   private queuedBytes = 0;
   private closing = false;
   private readonly waiters = new Set<() => void>();
@@ -33,7 +34,7 @@ export class Outbound {
     private readonly limits: OutboundLimits,
   ) {}
 
-  /** False once nothing can be sent any more: a later frame never goes out after a missed one. */
+  /** False once the socket is closed. After a frame that was missed no later one goes out. */
   send(frame: FrameText): boolean {
     if (this.togetherChars + frame.length > TOGETHER_CHARS) this.flush();
     if (!this.fits(frame)) {
@@ -47,7 +48,7 @@ export class Outbound {
     return true;
   }
 
-  /** What waits in the socket and in this tick, and one more, are within the limits. */
+  /** Whether this frame, with what waits in the socket and in this tick, is within the limits. */
   private fits(frame: FrameText): boolean {
     const buffered = this.buffered();
     if (buffered === 0) return true;
@@ -78,19 +79,19 @@ export class Outbound {
     this.socket.close(code, reason);
   }
 
-  /** Part of what was buffered went out. */
+  /** Call when part of what the socket had buffered has gone out. */
   drained(): void {
     if (!this.isFull()) this.wake();
   }
 
-  /** The socket is gone. */
+  /** Call when the socket is closed: nothing goes out any more. */
   closed(): void {
     this.closing = true;
     this.together = [];
     this.wake();
   }
 
-  /** Resolves at once unless half of what may be buffered is: replays are paced by it. */
+  /** Resolves once no more than half of a limit is used, or the socket is closed. It paces replays. */
   async writable(): Promise<void> {
     while (!this.closing && this.isFull()) {
       this.flush();
@@ -120,14 +121,14 @@ export class Outbound {
 
   private queue(frame: FrameText): void {
     const bytes = bytesOf(frame);
-    const head = bytes < 126 ? 2 : bytes < 65_536 ? 4 : 10; // RFC 6455, 5.2
+    const head = bytes < 126 ? 2 : bytes < 65_536 ? 4 : 10; // of a WebSocket frame (RFC 6455, 5.2)
     this.queued.push(bytes + head);
     this.queuedBytes += bytes + head;
   }
 
   /**
-   * What the socket still has. Frames leave it in order and nobody is told of each, so that those of which
-   * nothing can be left are struck off here: a reader that keeps up may never empty the socket.
+   * Bytes that the socket still has. Frames leave it in order, and it does not report each of them. So those that
+   * must have left are struck off here: the socket of a reader that keeps up may never be empty.
    */
   private buffered(): number {
     const bytes = this.socket.bufferedBytes();

@@ -6,13 +6,13 @@ export interface Reader {
   readonly cursor: number;
   readonly epoch: string;
   readonly closed: boolean;
-  /** The next event; `seq` = cursor + 1. */
+  /** Takes the next event; `seq` = cursor + 1. */
   take(built: BuiltEvent): void;
-  /** The next event is one that this release cannot read; `seq` = cursor + 1. */
+  /** Steps over the next event, which this release cannot read; `seq` = cursor + 1. */
   skip(seq: number): void;
-  /** The log that the reader was on is now under `epoch`, unchanged up to its cursor. */
+  /** The log of the reader has a new `epoch`, and is unchanged up to its cursor. */
   moveTo(epoch: string): void;
-  /** What follows the cursor is lost: takes a snapshot instead and moves behind it. */
+  /** The events after the cursor are lost: takes a snapshot in their place, and moves the cursor to it. */
   resync(): Promise<void>;
   /** The session does not exist any more. */
   gone(): void;

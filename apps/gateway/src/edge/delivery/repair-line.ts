@@ -1,15 +1,15 @@
-/** So many logs are read at once. */
+/** Logs that are read at once. */
 const AT_ONCE = 64;
 
 /**
- * Reads of feeds that missed something wait their turn. When the subscriptions come back all feeds have: asked for
- * together, the answers would come later than calls are given up, and each try again would be as late.
+ * Where feeds that missed something wait for their read. When the subscriptions come back, all feeds need one. Asked
+ * for together, the answers would come after the limit of a call, and those of each new try too.
  */
 export class RepairLine {
   private readonly waiting: (() => void)[] = [];
   private running = 0;
 
-  /** Behind those that wait already; one that fails makes room as one that is answered. */
+  /** Reads after those that wait already. A read that fails makes room like one that is answered. */
   async run<T>(read: () => Promise<T>): Promise<T> {
     if (this.running < AT_ONCE) this.running++;
     else await new Promise<void>((resolve) => this.waiting.push(resolve));

@@ -1,8 +1,8 @@
 const LOOK_MS = 100;
 
 /**
- * Calls `act` for each thing once in `everyMs`, a few at each look. All of them at once would hold the event
- * loop, and Redis, for seconds where there are ten thousands.
+ * Calls `act` for each thing once in `everyMs`, a few at each look. With tens of thousands, all of them at once would
+ * hold the event loop, and Redis, for seconds.
  */
 export function startRounds<T>(
   list: () => readonly T[],

@@ -2,12 +2,12 @@ import type { LogPage } from '@sluice/store';
 import type { BuiltEvent } from './frames.js';
 import type { Reader } from './reader.js';
 
-/** A page of a log. `built`: of a page with several readers, what they all get of each of its events. */
+/** A page of a log. `built`, only with several readers: each event as it is sent to all of them. */
 export type Page = LogPage & { readonly built?: (BuiltEvent | undefined)[] | undefined };
 
 type UnderWay = { readonly readers: Reader[]; readonly page: Promise<Page | undefined> };
 
-/** Reads of one log that are under way: readers that ask at the same place share one. */
+/** The reads of one log that are under way: readers that ask for the same place share one. */
 export class SharedReads {
   private readonly underWay = new Map<string, UnderWay>();
 
@@ -15,7 +15,7 @@ export class SharedReads {
     return this.underWay.size > 0;
   }
 
-  /** `read` is called with what tells whether nobody waits for it any more. undefined: no such session. */
+  /** Joins the read of that place, or begins it. `isGone`: nobody waits any more. undefined: no such session. */
   page(
     reader: Reader,
     place: string,

@@ -3,7 +3,7 @@ import type { SessionView } from '@sluice/store';
 
 const bytesOf = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
 
-/** How many of them, from the first, have room; each takes a comma too. */
+/** How many items, from the first on, fit `room` bytes as JSON, each with a comma. */
 function countThatFits(items: readonly unknown[], room: number): { count: number; bytes: number } {
   let bytes = 0;
   let count = 0;
@@ -17,8 +17,8 @@ function countThatFits(items: readonly unknown[], room: number): { count: number
 }
 
 /**
- * The persisted shape, such that its frame fits `maxBytes` (B1): what is pending, from its head, and then the
- * newest messages.
+ * The persisted shape of a session, cut so that its frame fits `maxBytes` (B1). Pending messages go in first, from the
+ * head of the inbox on, and then the newest messages of the history.
  */
 export function fitSnapshot(
   { state, older }: Pick<SessionView, 'state' | 'older'>,

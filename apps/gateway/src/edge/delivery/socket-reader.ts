@@ -12,119 +12,134 @@ export type SocketReaderOptions = {
   readonly ref: SessionRef;
   readonly session: FrameSession;
   readonly attachId: string;
-  /** Replay starts behind it. */
+  /** Replay starts after this seq. */
   readonly from: number;
   readonly epoch: string;
   /** Events up to here are sent as `replay`. */
   readonly head: number;
   readonly streaming: boolean;
-  /** Deltas are left out of the replay, but those of this message, whose turn has not ended. */
+  /** The replay leaves out deltas, except those of this message, whose turn has not ended; undefined: all are sent. */
   readonly compactBut: string | undefined;
   readonly outbound: Outbound;
   readonly reads: PaidReads;
   readonly maxPayloadBytes: number;
   readonly maxMessages: number;
-  /** What the acknowledgement of a message sent here waits for. */
+  /** The level that the acknowledgement of a message sent here waits for. */
   readonly durability: Durability;
   onEnded(): void;
   onGone(): void;
 };
 
-/** Events that wait behind an answer; more of them, and they wait no longer. */
+/** Most events that are held; beyond it the first of them waits no longer. */
 const HELD_MAX = 1_000;
 
 /**
- * One attached WebSocket as a reader of its session's log. Above durability `memory` the acceptance of a
- * message that was sent here, and what comes behind it, waits until its level is known (S1), as the outcome
- * of one that is cancelled or stopped from here does until that is answered.
+ * One attached WebSocket as a reader of its session's log. It sends events in order, and some of them not before
+ * something else is known:
+ *
+ * - FLOWING (`held` is empty): each event goes to the socket at once. To HOLDING with an event that must wait.
+ * - HOLDING: the first event in `held` must wait, and all later ones wait after it. Left
+ *   - when that event need not wait any more (`settle`, `handOutcome`, `handAborted`): it is sent with those after it,
+ *     up to the next one that must wait;
+ *   - when more than HELD_MAX are held: the first one waits no longer;
+ *   - with a snapshot, which stands for all of them (`resync`).
+ * - CLOSED (`closed`, set by the detach): what is held is never sent.
+ *
+ * An event must wait (`mustWait`) when it is
+ * - the acceptance of a message that was sent here, until its durability is known (S1; `memory` is known at once);
+ * - the outcome of a message that is being cancelled from here, until the cancel is answered;
+ * - an outcome `aborted`, while an abort from here is not answered yet.
  */
 export class SocketReader implements Reader {
   cursor: number;
   epoch: string;
   closed = false;
-  /** Seq of the last event that went to the socket. */
-  handed: number;
-  /** Messages sent here whose acceptance was not handed out yet. */
-  private readonly own = new Map<string, Durability | 'unknown'>();
-  /** Messages being cancelled from here, whose outcome comes behind the answer. */
+  /** Seq of the last event that went to the socket, or was left out of it. */
+  sentSeq: number;
+  /** Messages sent here whose acceptance was not sent yet, with the durability that it will name. */
+  private readonly unacked = new Map<string, Durability | 'unknown'>();
+  /** Messages being cancelled from here. */
   private readonly cancelling = new Set<string>();
-  /** Aborts under way from here: what they stop at once comes behind the answer. */
+  /** Aborts from here that are not answered yet. */
   private aborting = 0;
-  /** Events that wait, and the seqs of those that are stepped over. */
+  /** Events that wait; a number is the seq of one that this release cannot read. */
   private held: (BuiltEvent | number)[] = [];
-  private onAllTold: (() => void)[] = [];
-  private toldEpoch: string;
+  private onAllAcked: (() => void)[] = [];
+  /** The epoch that the client knows. */
+  private sentEpoch: string;
   private replayUntil: number;
+  /** Events left out since the last frame that was sent. */
   private skipped = 0;
 
   constructor(readonly options: SocketReaderOptions) {
     this.cursor = options.from;
-    this.handed = options.from;
+    this.sentSeq = options.from;
     this.epoch = options.epoch;
-    this.toldEpoch = options.epoch;
+    this.sentEpoch = options.epoch;
     this.replayUntil = options.head;
   }
 
   /**
-   * A message is being sent here: its acceptance is to be told apart from others. False: it was sent here
-   * before, and its acceptance still waits for its level.
+   * A message is being sent here: its acceptance gets what those of other connections lack. False: it was sent
+   * here before, and that acceptance was not sent yet.
    */
   expect(messageId: string): boolean {
-    if (this.own.has(messageId)) return false;
+    if (this.unacked.has(messageId)) return false;
     const { durability } = this.options;
-    this.own.set(messageId, durability === 'memory' ? durability : 'unknown');
+    this.unacked.set(messageId, durability === 'memory' ? durability : 'unknown');
     return true;
   }
 
-  /** What the acceptance of that message may name; undefined: there is none. */
+  /** The durability that the acceptance names from now on; undefined: the message was not accepted. */
   settle(messageId: string, durability: Durability | undefined): void {
-    if (this.closed || !this.own.has(messageId)) return;
-    if (durability === undefined) this.told(messageId);
-    else this.own.set(messageId, durability);
-    this.handHeld();
+    if (this.closed || !this.unacked.has(messageId)) return;
+    if (durability === undefined) this.acked(messageId);
+    else this.unacked.set(messageId, durability);
+    this.sendHeld();
   }
 
-  /** The acceptance of a message sent here was not handed out yet. */
-  get owes(): boolean {
-    return this.own.size > 0;
+  /** Whether the acceptance of a message sent here is still to be sent. */
+  get owesAck(): boolean {
+    return this.unacked.size > 0;
   }
 
-  /** Resolves when it owes no acceptance, at the latest after `limitMs`: a snapshot may have told it. */
-  async allTold(limitMs: number): Promise<void> {
-    if (!this.owes) return;
-    await within(new Promise<void>((resolve) => this.onAllTold.push(resolve)), limitMs);
-    this.own.clear();
+  /** Resolves when every acceptance was sent; a snapshot may stand for one, hence the limit of `limitMs`. */
+  async allAcked(limitMs: number): Promise<void> {
+    if (!this.owesAck) return;
+    await within(new Promise<void>((resolve) => this.onAllAcked.push(resolve)), limitMs);
+    this.unacked.clear();
   }
 
-  private told(messageId: string): boolean {
-    const wasOwed = this.own.delete(messageId);
-    if (!this.owes) for (const resolve of this.onAllTold.splice(0)) resolve();
+  /** Returns whether the message was sent here. */
+  private acked(messageId: string): boolean {
+    const wasOwed = this.unacked.delete(messageId);
+    if (!this.owesAck) for (const resolve of this.onAllAcked.splice(0)) resolve();
     return wasOwed;
   }
 
-  /** The outcome of that message, and what comes behind it, waits until `handOutcome`. */
+  /** The outcome of that message waits until `handOutcome`. */
   holdOutcome(messageId: string): void {
     this.cancelling.add(messageId);
   }
 
   handOutcome(messageId: string): void {
     this.cancelling.delete(messageId);
-    if (!this.closed) this.handHeld();
+    if (!this.closed) this.sendHeld();
   }
 
-  /** Outcomes `aborted`, and what comes behind them, wait until `handAborted`. */
+  /** Outcomes `aborted` wait until `handAborted`, which is called once for each of these calls. */
   holdAborted(): void {
     this.aborting++;
   }
 
   handAborted(): void {
     this.aborting = Math.max(0, this.aborting - 1);
-    if (!this.closed) this.handHeld();
+    if (!this.closed) this.sendHeld();
   }
 
   take(built: BuiltEvent): void {
     this.cursor = built.event.seq;
-    if (this.held.length === 0 && !this.mustWait(built.event)) return this.hand(built);
+    if (this.held.length === 0 && !this.mustWait(built.event)) return this.send(built);
     this.held.push(built);
     if (this.held.length <= HELD_MAX) return;
     const [first] = this.held;
@@ -140,14 +155,14 @@ export class SocketReader implements Reader {
       const isStopped = this.aborting > 0 && event.status === 'aborted';
       return isStopped || this.cancelling.has(event.messageId);
     }
-    return event.kind === 'accepted' && this.own.get(event.messageId) === 'unknown';
+    return event.kind === 'accepted' && this.unacked.get(event.messageId) === 'unknown';
   }
 
-  private handHeld(): void {
+  private sendHeld(): void {
     for (let next = this.held[0]; next !== undefined; next = this.held[0]) {
       if (typeof next === 'object' && this.mustWait(next.event)) return;
       this.held.shift();
-      if (typeof next === 'object') this.hand(next);
+      if (typeof next === 'object') this.send(next);
       else this.stepOver(next);
     }
   }
@@ -159,16 +174,16 @@ export class SocketReader implements Reader {
   }
 
   private stepOver(seq: number): void {
-    this.handed = seq;
+    this.sentSeq = seq;
     this.skipped++;
   }
 
-  private hand(built: BuiltEvent): void {
+  private send(built: BuiltEvent): void {
     const { event } = built;
     if (this.isLeftOut(event)) return this.stepOver(event.seq);
-    this.handed = event.seq;
+    this.sentSeq = event.seq;
     this.options.outbound.send(this.textOf(built));
-    if (event.kind === 'accepted' && this.told(event.messageId) && event.position > 0) {
+    if (event.kind === 'accepted' && this.acked(event.messageId) && event.position > 0) {
       this.tell(THINKING);
     }
     if (event.kind === 'session_end' && !event.data.continues) this.options.onEnded();
@@ -182,25 +197,25 @@ export class SocketReader implements Reader {
     return event.seq <= this.replayUntil && event.messageId !== compactBut;
   }
 
-  /** The shared bytes, unless this connection alone must be told something. */
+  /** The bytes that all connections share, unless this one needs fields of its own. */
   private textOf(built: BuiltEvent): FrameText {
     const { event } = built;
     const replayed = event.seq <= this.replayUntil;
-    const owed = event.kind === 'accepted' ? this.own.get(event.messageId) : undefined;
-    const durability = owed === 'unknown' ? undefined : owed;
-    const isTold = event.epoch === this.toldEpoch && this.skipped === 0;
-    if (isTold && durability === undefined) return replayed ? built.replayBytes : built.bytes;
+    const level = event.kind === 'accepted' ? this.unacked.get(event.messageId) : undefined;
+    const durability = level === 'unknown' ? undefined : level;
+    const isPlain = event.epoch === this.sentEpoch && this.skipped === 0;
+    if (isPlain && durability === undefined) return replayed ? built.replayBytes : built.bytes;
     const more = {
       ...(durability === undefined ? {} : { durability }),
-      ...(event.epoch === this.toldEpoch ? {} : { epoch: event.epoch }),
+      ...(event.epoch === this.sentEpoch ? {} : { epoch: event.epoch }),
       ...(this.skipped === 0 ? {} : { skipped: this.skipped }),
     };
-    this.toldEpoch = event.epoch;
+    this.sentEpoch = event.epoch;
     this.skipped = 0;
     return withMore(replayed ? built.replayText : built.text, more);
   }
 
-  /** A `status` frame: not logged. */
+  /** Sends a `status` frame, which is not in the log. */
   tell(message: string): void {
     this.options.outbound.json({ type: 'status', source: this.options.session.agentId, message });
   }
@@ -211,7 +226,7 @@ export class SocketReader implements Reader {
 
   async resync(): Promise<void> {
     const { reads, ref, maxMessages, maxPayloadBytes, outbound } = this.options;
-    // No more than the frame may hold.
+    // No more is read than the frame may hold.
     const page = { count: maxMessages, maxBytes: maxPayloadBytes, inboxBytes: maxPayloadBytes };
     const view = await reads.read(ref, page, { isGone: () => this.closed });
     if (this.closed) return;
@@ -219,10 +234,10 @@ export class SocketReader implements Reader {
     const state = fitSnapshot(view, maxPayloadBytes);
     outbound.json({ type: 'snapshot', state });
     this.cursor = state.event_cursor;
-    this.handed = this.cursor;
+    this.sentSeq = this.cursor;
     this.held = [];
     this.epoch = state.epoch;
-    this.toldEpoch = state.epoch;
+    this.sentEpoch = state.epoch;
     this.skipped = 0;
     this.replayUntil = 0;
   }

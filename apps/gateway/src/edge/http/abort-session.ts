@@ -7,7 +7,7 @@ import { noSuchSession } from './guards.js';
 
 export const abortedShape = abortAnswerSchema;
 
-/** Stops a message of a session and answers. */
+/** Stops a message of a session, and answers the request. */
 export async function abortSession(
   context: EdgeContext,
   reply: HttpReply,

@@ -1,7 +1,7 @@
 import type { HistoryPlace, LetterCursor, RetryCursor, SessionCursor } from '@sluice/store';
 import { z } from 'zod';
 
-/** What pages are named by: no character of them needs escaping in a query. */
+/** Cursors of pages, as text in a query: no character of them needs escaping. */
 
 const after = 'must be the "next" of an earlier page';
 

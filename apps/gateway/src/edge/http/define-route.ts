@@ -5,23 +5,23 @@ import { allows } from '../access/authenticate.js';
 import { retryAfter } from '../limits/retry-after.js';
 import type { Exchange, Route } from '../network/transport.js';
 
-/** What a status means; without a schema the answer is text of `contentType`, or has no body. */
+/** One answer of a route. Without `schema` it is text of `contentType`, or has no body. */
 export type Answer = {
   readonly description: string;
   readonly schema?: z.ZodType;
   readonly contentType?: string;
 };
 
-/** What the OpenAPI document says of a route beside its method and path. */
+/** What the OpenAPI document has of a route, besides its method and path. */
 export type RouteDoc = {
   readonly summary: string;
   readonly params?: z.ZodObject | undefined;
   readonly query?: z.ZodObject | undefined;
   readonly body?: z.ZodType | undefined;
-  /** No body is as `{}`. */
+  /** A request without a body counts as `{}`. */
   readonly isBodyOptional: boolean;
   readonly answers: Readonly<Record<number, Answer>>;
-  /** Codes of the errors that it answers with. */
+  /** Codes of all errors that it may answer with. */
   readonly errors: readonly ErrorCode[];
 };
 
@@ -37,13 +37,13 @@ type Definition<Q extends z.ZodObject, B extends z.ZodType> = Pick<
   'method' | 'path' | 'access' | 'cost'
 > & {
   readonly summary: string;
-  /** The `:names` of the path, for the document: what names nothing is not found. */
+  /** The `:names` of the path, for the document; the route itself checks their values. */
   readonly params?: z.ZodObject;
   readonly query?: Q;
   readonly body?: B;
-  /** No body is as `{}`. */
+  /** A request without a body counts as `{}`. */
   readonly isBodyOptional?: true;
-  /** In place of `body`: `run` reads a frame, which has this schema. */
+  /** In place of `body`: `run` reads the body itself, as a frame of this schema. */
   readonly frame?: z.ZodType;
   readonly answers: Readonly<Record<number, Answer>>;
   readonly errors?: readonly ErrorCode[];
@@ -59,8 +59,8 @@ const guarded: readonly ErrorCode[] = [
 ];
 
 /**
- * A route whose query and body are checked by the very schemas that describe them; who names another
- * by `?principal=` needs the scope `admin`. Redis away is an answer, not a failure of the gateway (C3).
+ * A route whose query and body are checked by the same schemas that describe them. `?principal=` needs the scope
+ * `admin`. While Redis is away the route answers `unavailable`, which is no failure of the gateway (C3).
  */
 export function defineRoute<
   Q extends z.ZodObject = z.ZodObject<Record<never, never>>,
@@ -112,12 +112,12 @@ export function defineRoute<
 
 const nothing = z.object({});
 
-/** The body as its schema has it, or undefined after the error was sent. */
+/** The body, checked by its schema; undefined: the client is gone, or the error was sent. */
 async function readJson(
   { request, reply }: Exchange,
   { schema, isOptional }: { schema: z.ZodType; isOptional: boolean },
 ) {
-  // What exceeds `gateway.max_payload` was not kept by the server.
+  // The server has kept no more than `gateway.max_payload`.
   const text = await request.body(Number.MAX_SAFE_INTEGER);
   if (text === 'aborted') return undefined;
   if (text === 'too_large') {

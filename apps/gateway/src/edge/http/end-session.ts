@@ -14,7 +14,7 @@ export const endedAnswer = {
 
 type By = Omit<Parameters<Sessions['end']>[1], 'callId'>;
 
-/** Ends a session (D9) and answers; tells whether there was one. */
+/** Ends a session (D9), and answers the request. Returns whether there was one. */
 export async function endSession(
   context: EdgeContext,
   reply: HttpReply,
@@ -26,7 +26,7 @@ export async function endSession(
     return false;
   }
   context.metrics.sessionEnd(by.reasonCode);
-  // Recorded already; should the copy fail, the sweep makes it.
+  // The end is recorded already: if this copy fails, the sweep makes it.
   await context.ends
     .copy(record, context.partitionOf(ref))
     .catch((err) => context.log.warn({ err }, 'session end not copied yet'));

@@ -3,13 +3,13 @@ import type { SessionRef } from '@sluice/store';
 import type { Exchange, HttpReply } from '../network/transport.js';
 import type { EdgeContext } from '../session/context.js';
 
-/** The same for an id that never existed and for one of another principal (X2). */
+/** Answers the same for an id that never existed and for one of another principal (X2). */
 export const noSuchSession = (reply: HttpReply) =>
   reply.error('session_not_found', 'no such session');
 
 /**
- * The session that the path names, in the namespace of the caller or of whom `?principal=` names (then
- * with a line in the log); undefined after the error was sent. `action` is what the log calls that.
+ * The session that the path names, of the caller or of the principal `of`. For another one the access is logged, as
+ * `action`. undefined: the error was sent.
  */
 export function sessionOf(
   context: EdgeContext,
@@ -26,7 +26,7 @@ export function sessionOf(
   return { principal: of ?? identity.principal, sessionId: sessionId.data };
 }
 
-/** What would only begin now belongs on another node: true after the error was sent. */
+/** A draining node begins nothing new. True: the error was sent. */
 export function refusesToBegin(context: EdgeContext, reply: HttpReply): boolean {
   if (!context.isDraining()) return false;
   reply.error('draining', 'this node is stopping; come again, another one answers');
@@ -41,7 +41,7 @@ type Act = {
   readonly outcome?: string;
 };
 
-/** What an operator did, for whoever asks later; never what a message says (X6). */
+/** Logs what an operator did, and never what a message says (X6). */
 export function logAct({ log }: EdgeContext, { identity }: Exchange, act: Act): void {
   log.info({ principal: identity.principal, ...act }, 'admin act');
 }

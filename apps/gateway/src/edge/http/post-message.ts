@@ -13,7 +13,7 @@ import { abortSession } from './abort-session.js';
 import { readMessage } from './read-message.js';
 import { type FinalWait, waitForFinal } from './wait-for-final.js';
 
-/** Replies of requests that wait for a turn, or are about to be answered. */
+/** Replies to requests that wait for a turn, or for the acknowledgement. */
 export type Waits = Set<HttpReply>;
 
 /** Longest `?wait=`, in seconds. */
@@ -28,7 +28,7 @@ export async function postMessage(
   const { reply } = exchange;
   const readMs = monotonicMs();
   const waitMs = Math.min(waitS, WAIT_MAX_S) * 1_000;
-  // Before the body is looked at: what is refused costs as much as a message.
+  // Before the body is looked at: a body that is refused costs as much as a message.
   const admitted = await context.rates.message(ref.principal);
   if (admitted.kind === 'refused') {
     return reply.error('rate_limited', TOO_MANY_MESSAGES, retryAfter(admitted.retryAfterMs));
@@ -54,7 +54,7 @@ export async function postMessage(
   }
 }
 
-/** The session's agent, after creating the session when the request names one; else undefined. */
+/** The session's agent; the session is made when the request names an agent. undefined: the error was sent. */
 async function enter(
   context: EdgeContext,
   reply: HttpReply,
@@ -85,7 +85,7 @@ async function enter(
 type Sending = {
   readonly ref: SessionRef;
   readonly agentId: string;
-  /** Of what the client does; '' for none. */
+  /** The client's `traceparent`; '' for none. */
   readonly traceparent: string;
   readonly message: Omit<MessageFrame, 'type'>;
   readonly messageId: string;
@@ -120,7 +120,7 @@ async function send(
   reply.json(202, acknowledgement(ref, messageId, { appended, durability }));
 }
 
-/** A turn that failed is no failure of the request: 200 all the same, and this tells what became of it. */
+/** The status is 200 also for a turn that failed, since the request did not fail; this header has the outcome. */
 const outcomeHeader = ({ outcome }: FinalFrame) => ({ 'sluice-outcome': outcome.status });
 
 type Acknowledged = Appended & { kind: 'accepted' | 'duplicate' };

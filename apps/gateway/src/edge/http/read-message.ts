@@ -1,7 +1,7 @@
 import { decode } from '@sluice/protocol';
 import type { Exchange } from '../network/transport.js';
 
-/** The body of a POST as a `message` frame, or the `abort` that its text is; undefined after the error was sent. */
+/** Reads the body of a POST as a `message` frame, or as the `abort` that its text asks for; undefined: answered. */
 export async function readMessage({ request, reply }: Exchange, maxBytes: number) {
   const body = await request.body(maxBytes);
   if (body === 'aborted') return undefined;

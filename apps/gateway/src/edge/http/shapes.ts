@@ -9,7 +9,7 @@ import {
 } from '@sluice/protocol';
 import { z } from 'zod';
 
-/** What several paths take or answer; shapes with an id are components of the document. */
+/** Shapes that several paths take or answer with; those with an id are components of the document. */
 
 export const errorShape = z
   .object({
@@ -21,12 +21,12 @@ export const errorShape = z
   })
   .meta({ id: 'Error' });
 
-/** Where a frame stands in the log; a repeat of one does not stand there. */
+/** The place of a frame in the log; a repeated frame has none. */
 const position = { cursor: count.optional(), seq: count.optional() };
 export const acceptedShape = acceptedSchema.extend(position).meta({ id: 'Accepted' });
 export const finalShape = finalSchema.extend(position).meta({ id: 'Final' });
 
-/** Why a session stands still, for who operates the cluster. */
+/** Why a session stands still, for operators. */
 export const workShape = z.object({
   principal: z.string(),
   lease_left_ms: count.meta({ description: '0: nobody holds it' }),
@@ -49,7 +49,7 @@ export const sessionShape = sessionStateSchema
 
 export const sessionParams = z.object({ id: sessionIdSchema });
 
-/** For scope `admin`: whose session is meant, or whose are listed. */
+/** For scope `admin`: the principal whose session is meant, or whose sessions are listed. */
 export const named = {
   principal: z
     .string()

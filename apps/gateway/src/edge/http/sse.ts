@@ -7,17 +7,17 @@ import { fitSnapshot } from '../delivery/snapshot.js';
 import type { Exchange, HttpStream } from '../network/transport.js';
 import type { EdgeContext } from '../session/context.js';
 
-/** What EventSource waits before it comes back. */
+/** How long EventSource waits before it comes back. */
 const RETRY_MS = 1_000;
 const PACE_MS = 20;
 
-/** Streams that are open, so that a drain can end them, and the end of their credential. */
+/** Open streams, which end with a drain or with their credential. */
 export type OpenStreams = Set<{
   readonly identity: Identity;
   end(reconnectAfterMs: number): void;
 }>;
 
-/** `GET /v1/sessions/{id}/events`: the log as Server-Sent Events, `id:` = `epoch:seq`. */
+/** `GET /v1/sessions/{id}/events`: the log as Server-Sent Events, `id:` = `epoch:seq`. undefined: it has answered. */
 export async function streamEvents(
   context: EdgeContext,
   exchange: Exchange,
@@ -30,7 +30,7 @@ export async function streamEvents(
   if (!context.hasRoom(exchange.identity.principal)) return 'no_room';
   if (reply.aborted) return undefined;
   if (context.isDraining()) {
-    // It began while this one was being looked up: a stream opened now would be ended by nobody (D6).
+    // The drain began during the look-up: nothing would end a stream that is opened now (D6).
     reply.error('draining', 'this node is stopping; come again, another one answers');
     return undefined;
   }
@@ -104,7 +104,7 @@ export async function streamEvents(
 
 type ServerSentEvent = { readonly id: string; readonly type: string; readonly data: string };
 
-/** A reader that does not take what it is sent is broken off: it never misses an event and gets a later one. */
+/** Cuts a reader that does not take what it is sent: it never gets an event after one that it missed. */
 function send(context: EdgeContext, stream: HttpStream, { id, type, data }: ServerSentEvent): void {
   const text = `id: ${id}\nevent: ${type}\ndata: ${data}\n\n`;
   const buffered = stream.bufferedBytes();

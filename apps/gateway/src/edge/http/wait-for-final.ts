@@ -5,12 +5,12 @@ import { LogReader } from '../delivery/log-reader.js';
 import type { EdgeContext, EdgeLimits } from '../session/context.js';
 
 export type FinalWait = {
-  /** The final of that message, or undefined when the time is over or the session is gone. */
+  /** The final of that message; undefined: the time is over, or the session is gone or cannot be read. */
   result(ms: number): Promise<(FinalFrame & Logged) | undefined>;
   stop(): void;
 };
 
-/** Reads a session from now on, for the outcome of one message that is about to be sent; keeps no other. */
+/** Begins to read a session, for the outcome of one message that is about to be sent. Throws StoreUnavailable. */
 export async function waitForFinal(
   context: Pick<EdgeContext, 'sessions' | 'reads' | 'fanOut'> & {
     readonly limits: Pick<EdgeLimits, 'maxPayloadBytes'>;

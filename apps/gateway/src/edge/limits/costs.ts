@@ -1,6 +1,6 @@
 /**
- * What is asked for costs tokens of `gateway.rate_limit.requests_per_second`. One token is about one call to
- * Redis that reads or changes one session; what is read of a session is paid by its bytes, behind the fact.
+ * Costs of requests, in tokens of `gateway.rate_limit.requests_per_second`. One token is about one call to Redis
+ * that reads or changes one session. What is read of a session is paid by its bytes, afterwards.
  */
 export const costs = {
   /** A look-up, a change, an abort, a cancel. */
@@ -11,7 +11,7 @@ export const costs = {
   read: 2,
   /** A listing asks every partition, and then each session. */
   list: 5,
-  /** One that looks for a rare state or agent describes many more. */
+  /** A listing that looks for a rare state or agent reads many more sessions. */
   search: 20,
 } as const;
 

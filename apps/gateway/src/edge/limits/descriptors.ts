@@ -1,18 +1,18 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { monotonicMs } from '@sluice/runtime';
 
-/** For Redis, agents, the operators' listener and files, however many clients there are. */
+/** Kept free of clients, for Redis, agents, the operators' listener and files: the smaller of the two. */
 const RESERVE_MAX = 128;
 const RESERVE_SHARE = 0.25;
-/** Of what clients may have, what WebSockets and streams leave to short requests, such as probes. */
+/** What WebSockets and streams leave to short requests, such as probes: the smaller of the two. */
 const REQUESTS_SHARE = 0.1;
 const REQUESTS_MAX = 256;
-/** While they are used up the system is asked so often: 20,000 descriptors take 5 ms to count. */
+/** How often the system is asked while they are used up: 20,000 descriptors take 5 ms to count. */
 const LOOK_MS = 100;
-/** An episode is over when so much of what clients may use is free again. */
+/** An episode is over when this share of what clients may use is free again. */
 const SETTLED_SHARE = 0.1;
 
-/** The open files of this process; `Infinity` where the system does not tell. */
+/** How many files this process may have open; `Infinity` where the system does not tell. */
 export function openFilesLimit(): number {
   try {
     const limits = readFileSync('/proc/self/limits', 'utf8');
@@ -23,20 +23,20 @@ export function openFilesLimit(): number {
   }
 }
 
-/** How many clients may have of them. */
+/** How many of `limit` open files clients may use. */
 function roomForClients(limit: number): number {
   return limit - Math.floor(Math.min(RESERVE_MAX, limit * RESERVE_SHARE));
 }
 
-/** How many WebSockets and streams there may be. */
+/** How many WebSockets and streams there may be with `limit` open files. */
 export function roomForConnections(limit: number): number {
   const room = roomForClients(limit);
   return Math.ceil(room - Math.min(REQUESTS_MAX, room * REQUESTS_SHARE));
 }
 
 /**
- * Counts what this process has open. What a look at the system found, and every connection since, is never
- * too low: a close is not heard of in all cases, and comes with the next look.
+ * Counts the open files of this process: what the last look at the system found, and every connection since. That is
+ * never too low. Not every close is reported: those show at the next look.
  */
 export class Descriptors {
   readonly #room: number;
@@ -54,7 +54,7 @@ export class Descriptors {
     return this.#used;
   }
 
-  /** One more connection; false: there is no room for it. */
+  /** Counts one more connection; false: there is no room for it, and it is not counted. */
   accepted(): boolean {
     this.#used += 1;
     if (this.#used <= this.#room) return true;
@@ -66,6 +66,7 @@ export class Descriptors {
     return this.#used <= this.#room;
   }
 
+  /** Looks at the system: whether enough is free again for an episode to be over. */
   isSettled(): boolean {
     this.#used = this.look();
     return this.#used < this.#room * (1 - SETTLED_SHARE);

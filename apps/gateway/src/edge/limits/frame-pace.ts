@@ -1,28 +1,28 @@
-/** A connection that has not said `hello` has nothing to say: pings, and what follows a `hello` at once. */
+/** Before its `hello` a connection only needs pings, and the frames that it sends together with the `hello`. */
 const BEFORE_HELLO = { burst: 100, perSecond: 10 };
-/** A long frame costs as many as it has of these. */
+/** A frame costs one, and one more for each full 16 KiB. */
 const FRAME_BYTES = 16 * 1024;
-/** What a frame costs beside itself that a limit refuses: whoever goes on all the same is slowed, then closed. */
+/** What a frame costs in addition when another limit refuses it: a client that goes on is slowed, then closed. */
 const REFUSED_FRAMES = 10;
-/** Answered so often with `rate_limited`, then the connection is closed. */
+/** After this many refusals a connection is closed; they are forgotten once it has half of its burst again. */
 const REFUSALS_MAX = 10;
-/** Principals whose level is kept; the one that connected longest ago has a full one when it comes again. */
+/** Principals whose level is kept. The one that connected longest ago is dropped, and begins with a full one. */
 const PRINCIPALS_MAX = 10_000;
 
 /** Frames per second; 0: no limit. */
 export type FrameLimits = {
-  /** Of one connection; twice as many may come at once. */
+  /** For one connection; twice as many may come at once. */
   readonly connection: number;
-  /** Of all connections of one principal; as many may come at once. */
+  /** For all connections of one principal together; as many may come at once. */
   readonly principal: number;
 };
 
-/** 'crowded': the connections of its principal together send too many. 'over': it was refused often enough. */
+/** 'crowded': the connections of its principal together send too many. 'over': refused too often, to be closed. */
 export type Paced = 'ok' | 'refused' | 'crowded' | 'over';
 
 type Rate = { readonly burst: number; readonly perSecond: number };
 
-/** Frames that may come: more with time, up to a burst. */
+/** How many frames may come: it grows with time, up to a burst. */
 class Level {
   #left: number;
   #atMs: number;
@@ -57,7 +57,7 @@ class Level {
   }
 }
 
-/** The paces of one node: that of each connection, and one that those of a principal share. */
+/** The paces of one node: one for each connection, and one for each principal that its connections share. */
 export class FramePaces {
   readonly #shared = new Map<string, Level>();
 
@@ -66,7 +66,7 @@ export class FramePaces {
     private readonly nowMs: () => number,
   ) {}
 
-  /** For a new connection. */
+  /** The pace of a new connection. */
   of(principal: string): FramePace {
     const { limits, nowMs } = this;
     const shared = limits.principal === 0 ? undefined : this.#sharedBy(principal);
@@ -86,10 +86,10 @@ export class FramePaces {
 }
 
 /**
- * What one connection may send: frames of any kind, WebSocket pings and pongs too. Decided here, without
- * Redis: it bounds what a peer can cost this node before it is known who pays. The library hands over
- * up to 512 KiB of one socket in one go, 80,000 pings, and cannot be made to wait: so whoever goes on
- * is closed. One that sends little only waits while others of its principal send too much.
+ * How many frames one connection may send, of any kind, WebSocket pings and pongs too. Decided here, without Redis:
+ * it bounds what a peer can cost this node before it is known who pays. The library hands over up to 512 KiB of one
+ * socket in one go, 80,000 pings, and cannot be made to wait: so a peer that goes on is closed. A connection that
+ * sends little is only refused while others of its principal send too much.
  */
 export class FramePace {
   readonly #own: Level | undefined;
@@ -105,12 +105,12 @@ export class FramePace {
     this.#own = framesPerSecond === 0 ? undefined : new Level({ burst, perSecond }, nowMs);
   }
 
-  /** The first `hello` opens the whole limit, once: what it costs is limited per principal. */
+  /** The first `hello` opens the whole limit, once; the cost of a `hello` is limited per principal. */
   saidHello(): void {
     this.#own?.widen({ burst: 2 * this.framesPerSecond, perSecond: this.framesPerSecond });
   }
 
-  /** A frame that was taken is refused by another limit, of its principal or of what may be under way. */
+  /** Another limit has refused a frame that this one let through. */
   wasRefused(): void {
     if (this.#own && this.#own.left() > 0) this.#own.take(REFUSED_FRAMES);
   }

@@ -10,9 +10,9 @@ export type KeepRoom = {
 };
 
 /**
- * Ends each new connection at once while this process has no descriptors but its reserve: left in line, it
- * would make the library spin on what it cannot accept. One line in the log for the whole episode, however
- * often connections come and go at the limit.
+ * Ends each new connection at once while this process has no descriptors except its reserve. If it were left in line,
+ * the library would spin on what it cannot accept. One line in the log for the whole episode, however often
+ * connections come and go at the limit.
  */
 export function makeKeepRoom(descriptors: Descriptors, log: Logger): KeepRoom {
   let timer: NodeJS.Timeout | undefined;

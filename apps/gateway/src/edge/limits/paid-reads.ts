@@ -11,8 +11,8 @@ import type { EdgeRates } from './rates.js';
 export type PaidReads = ReturnType<typeof makePaidReads>;
 
 /**
- * What clients read of sessions: paid by its bytes from the bucket of the principal who asks, behind the
- * fact. Who owes for earlier reads gets StoreBusy in place of another one.
+ * Reads of sessions for clients. The principal who asks pays afterwards, by the bytes, from its bucket. While it owes
+ * for earlier reads, another one throws StoreBusy.
  */
 export function makePaidReads(sessions: Sessions, rates: Pick<EdgeRates, 'read' | 'readWaitMs'>) {
   async function paid<T extends { readonly bytes: number }>(
@@ -27,7 +27,7 @@ export function makePaidReads(sessions: Sessions, rates: Pick<EdgeRates, 'read' 
     };
     const refused = refusal();
     if (refused) throw refused;
-    // Asked again when its turn has come: the reads before it are charged by then.
+    // `refusal` is asked again when this read's turn comes: by then the reads before it are charged.
     const answer = await read({ ...reading, refusal });
     if (answer) rates.read(payer, answer.bytes);
     return answer;

@@ -1,6 +1,6 @@
 import type { Bucket, DrawReply } from '@sluice/store';
 
-/** `retryAfterMs` is when the next one may pass, as far as is known. */
+/** `retryAfterMs`: when the next one may pass, as far as is known here. */
 export type Admittance =
   | { readonly kind: 'admitted' }
   | { readonly kind: 'refused'; readonly retryAfterMs: number };
@@ -8,15 +8,15 @@ export type Admittance =
 /** One kind of limit, for all its subjects. */
 export type RateLimit = {
   /**
-   * Takes what the request costs, one token unless it is told. Decides at once while tokens are held here;
-   * throws StoreUnavailable when Redis cannot be asked.
+   * Takes the cost of a request; default: one token. Decides at once while tokens are held here; else rejects with
+   * StoreUnavailable when Redis cannot be asked.
    */
   take(subject: string, cost?: number): Admittance | Promise<Admittance>;
-  /** Takes what turned out to be due, also below zero: what comes next waits for it. */
+  /** Takes a cost that is known only afterwards, also below zero: later requests wait for it. */
   charge(subject: string, cost: number): void;
-  /** How long nothing can be had, as far as is known here; 0: something may be. Asks nobody. */
+  /** How long there are no tokens, as far as is known here; 0: there may be some. Does not ask Redis. */
   emptyForMs(subject: string): number;
-  /** How long what was charged takes to be paid; 0: nothing is owed. Asks nobody. */
+  /** How long it takes until charged costs are paid; 0: nothing is owed. Does not ask Redis. */
   owesForMs(subject: string): number;
 };
 
@@ -27,24 +27,25 @@ export const unlimited: RateLimit = {
   owesForMs: () => 0,
 };
 
-/** What was asked for in so many ms is what the next portion must cover. */
+/** Demand is measured over this window; the next portion covers that much. */
 const WINDOW_MS = 100;
-/** A portion that was drawn for a rush is kept so long; what one may always hold, longer. */
+/** Unused tokens of a large portion are dropped after this time. */
 const RUSH_KEPT_MS = 500;
+/** Those that a node may always hold are kept for this time. */
 const SPARE_KEPT_MS = 60_000;
 /** Share of the burst that all nodes together may hold without using it (X5: 10 %). */
 const SPARE_SHARE = 0.1;
-/** Principals or addresses with a portion here; the one that drew longest ago loses its own. */
+/** Principals or addresses with a portion here; beyond it the one that drew longest ago loses its portion. */
 const SUBJECTS_MAX = 10_000;
 
 type Portion = {
-  /** Below zero: charged behind the fact, and still to be drawn. */
+  /** Tokens; below zero: charged afterwards, and still to be drawn. */
   left: number;
   drawnMs: number;
   /** Until then nothing can be drawn. */
   emptyUntilMs: number;
   drawing: Promise<void> | undefined;
-  /** Asked for in the window that began at `windowMs`, and in the one before. */
+  /** Tokens that were asked for in the window that began at `windowMs`, and in the one before. */
   asked: number;
   askedBefore: number;
   windowMs: number;
@@ -59,10 +60,9 @@ export type RateLimitOptions = {
 };
 
 /**
- * Holds a limit for the whole cluster without asking Redis for each message: a node draws tokens in
- * portions, as many as the last 100 ms needed. No token is used twice, so that never more passes than
- * the bucket gives; what lies unused on some node when a burst begins comes on top, and is at most a
- * tenth of the burst on all nodes together, or one token on each.
+ * Holds a limit for the whole cluster without asking Redis for each message: a node draws tokens in portions, as many
+ * as the last 100 ms needed. No token is used twice, so no more passes than the bucket gives. On top come the tokens
+ * that nodes still hold when a burst begins: at most a tenth of the burst on all nodes together, or one on each.
  */
 export function makeRateLimit({ bucket, draw, liveNodes, nowMs }: RateLimitOptions): RateLimit {
   const portions = new Map<string, Portion>();
@@ -94,7 +94,7 @@ export function makeRateLimit({ bucket, draw, liveNodes, nowMs }: RateLimitOptio
     else if (age > RUSH_KEPT_MS) portion.left = Math.min(portion.left, spareMax());
   }
 
-  /** undefined: only Redis knows. */
+  /** Decides with the tokens held here; undefined: Redis must be asked. */
   function decide(portion: Portion, cost: number): Admittance | undefined {
     fade(portion);
     if (portion.left >= cost) {
@@ -113,7 +113,7 @@ export function makeRateLimit({ bucket, draw, liveNodes, nowMs }: RateLimitOptio
         portion.drawing = undefined;
       });
       await portion.drawing;
-      const decided = decide(portion, cost); // undefined: others were first
+      const decided = decide(portion, cost); // undefined: others took the tokens first
       if (decided) return decided;
     }
   }
@@ -122,7 +122,7 @@ export function makeRateLimit({ bucket, draw, liveNodes, nowMs }: RateLimitOptio
     const known = portions.get(subject);
     if (known) return known;
     const portion = emptyPortion();
-    putLast(subject, portion); // bounded also while nothing can be drawn
+    putLast(subject, portion); // here too: a draw that fails bounds nothing
     return portion;
   }
 
@@ -136,7 +136,7 @@ export function makeRateLimit({ bucket, draw, liveNodes, nowMs }: RateLimitOptio
     charge(subject, cost) {
       const portion = portionOf(subject);
       portion.left -= cost;
-      if (portion.drawnMs === 0) portion.drawnMs = nowMs(); // else the debt would fade at once
+      if (portion.drawnMs === 0) portion.drawnMs = nowMs(); // or the debt would be dropped at once
     },
     emptyForMs(subject) {
       const portion = portions.get(subject);
@@ -149,7 +149,7 @@ export function makeRateLimit({ bucket, draw, liveNodes, nowMs }: RateLimitOptio
       if (!portion) return 0;
       fade(portion);
       if (portion.left >= 0) return 0;
-      // What has come in since the last draw is in the bucket, and pays for it.
+      // The tokens that the bucket has got since the last draw pay for it.
       const paidMs = nowMs() - portion.drawnMs;
       return Math.max(0, (-portion.left * bucket.fillMs) / bucket.burst - paidMs);
     },

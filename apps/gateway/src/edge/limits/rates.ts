@@ -15,20 +15,20 @@ import { type Admittance, makeRateLimit, type RateLimit, unlimited } from './rat
 export const TOO_MANY_REQUESTS = 'too many requests (gateway.rate_limit.requests_per_second)';
 export const TOO_MANY_MESSAGES = 'too many messages (gateway.rate_limit.messages_per_second)';
 
-/** Takes what something costs, one token unless it is told; as RateLimit does. */
+/** Takes the cost of something; default: one token. See RateLimit. */
 export type Take = (subject: string, cost?: number) => Admittance | Promise<Admittance>;
 
 /** The limits that hold for the whole cluster (X5), by who is limited. */
 export type EdgeRates = {
   /** Messages of a principal. */
   readonly message: Take;
-  /** What a repeated message was sent again, in bytes. */
+  /** Charges a principal for an outcome that was sent again for a repeated message. */
   messageRead(principal: string, bytes: number): void;
   /** Sessions that a principal creates. */
   readonly session: Take;
-  /** Everything else that a principal asks for, by what it costs (costs.ts). */
+  /** All other requests of a principal, by their cost (costs.ts). */
   readonly request: Take;
-  /** What a principal has read, in bytes. */
+  /** Charges a principal for what it has read. */
   read(principal: string, bytes: number): void;
   /** How long a principal that has read too much must wait for the next large read; 0: not at all. */
   readWaitMs(principal: string): number;
@@ -42,7 +42,7 @@ export type EdgeRates = {
 
 const MINUTE_MS = 60_000;
 
-/** Without Redis everything passes: what needs it then says `unavailable`. */
+/** Admits everything while Redis is away: what needs Redis is then answered with `unavailable`. */
 export async function unlessAway(asked: Admittance | Promise<Admittance>): Promise<Admittance> {
   try {
     return await asked;
@@ -56,7 +56,7 @@ export type EdgeRatesOptions = {
   liveNodes(): number;
   /** `subject`: the principal or address. */
   onRefused(kind: RateKind, subject: string): void;
-  /** A principal waits for what it has read to be paid. */
+  /** A principal must wait until its earlier reads are paid. */
   onOwed(principal: string): void;
 };
 
@@ -82,12 +82,12 @@ export function makeEdgeRates(
     return {
       ...held,
       take(subject, cost) {
-        const told = (admittance: Admittance) => {
+        const report = (admittance: Admittance) => {
           if (admittance.kind === 'refused') onRefused(kind, subject);
           return admittance;
         };
         const asked = held.take(subject, cost);
-        return asked instanceof Promise ? asked.then(told) : told(asked);
+        return asked instanceof Promise ? asked.then(report) : report(asked);
       },
     };
   };
@@ -118,7 +118,7 @@ export function makeEdgeRates(
   };
 }
 
-/** Names of principals are long and secret enough to stay out of keys. */
+/** Keys have the hash of a principal: its name may be long, and is not for everybody. */
 function byPrincipal(limit: RateLimit): RateLimit {
   return {
     take: (principal, cost) => limit.take(principalHash(principal), cost),
@@ -130,7 +130,7 @@ function byPrincipal(limit: RateLimit): RateLimit {
   };
 }
 
-/** Who is on the machine itself could do worse than connect; proxies there must be named as trusted. */
+/** Loopback is not limited: a local process could do worse than connect. A local proxy must be a trusted one. */
 function exceptLoopback(limit: RateLimit): RateLimit {
   const of = (address: string) => {
     const subject = addressSubject(address);
@@ -156,7 +156,7 @@ function exceptLoopback(limit: RateLimit): RateLimit {
 
 const LOOPBACK_6 = '::1';
 
-/** One subject for all addresses of one host: of IPv6 a host has a whole /64. */
+/** One subject for all addresses of one host: with IPv6 a host has a whole /64. */
 export function addressSubject(address: string): string {
   if (!isIPv6(address)) return address;
   const hex = new URL(`http://[${address.replace(/%.*$/, '')}]/`).hostname.slice(1, -1); // shortest form

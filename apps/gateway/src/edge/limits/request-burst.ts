@@ -1,9 +1,9 @@
-/** Answered in one turn of the event loop; the library hands over what one client pipelined in one go. */
+/** Requests that are answered in one turn of the event loop. The library hands over pipelined ones all at once. */
 const AT_ONCE_MAX = 64;
 
 /**
- * undefined while there are few requests in this turn of the event loop, else its end: the library then ends a
- * connection on which another request follows, and everybody else is answered a moment later.
+ * Returns undefined while there are few requests in this turn of the event loop, else a promise of its end. A request
+ * that waits for it is answered a moment later, but the library ends a connection on which another one follows.
  */
 export function makeRequestBurst(): () => Promise<void> | undefined {
   let count = 0;

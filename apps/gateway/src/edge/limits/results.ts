@@ -1,10 +1,10 @@
 import type { ErrorCode, HelloErrorCode } from '@sluice/protocol';
 import type { CountBy, EdgeMetrics } from '@sluice/runtime';
 
-/** What came of a request for a WebSocket. */
+/** The result of a request for a WebSocket. */
 export type UpgradeResult = 'accepted' | 'draining' | 'full' | 'invalid' | HelloErrorCode;
 
-/** Those that there are; the others come with `hello`. */
+/** All results that occur; the other codes occur only with `hello`. */
 export const upgradeResults: readonly UpgradeResult[] = [
   'accepted',
   'draining',
@@ -17,10 +17,10 @@ export const upgradeResults: readonly UpgradeResult[] = [
   'unavailable',
 ];
 
-/** What came of a message that a client sent. */
+/** The result of a message that a client sent. */
 export type MessageResult = 'accepted' | 'duplicate' | ErrorCode;
 
-/** Those that there are; other codes are not for messages. */
+/** All results that occur; the other codes are not for messages. */
 export const messageResults: readonly MessageResult[] = [
   'accepted',
   'duplicate',

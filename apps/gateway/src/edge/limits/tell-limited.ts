@@ -1,23 +1,23 @@
 import { type Logger, monotonicMs } from '@sluice/runtime';
 import type { RateKind } from '@sluice/store';
 
-/** A limit is met by every request beyond it. */
+/** Every request beyond a limit meets it: one line for each limit of a principal in this time. */
 const TELL_EVERY_MS = 60_000;
-/** Lines in that time, for whatever principals there are. */
+/** Most lines in that time, for all principals together. */
 const TOLD_MAX = 1_000;
 
 export type TellLimited = (limit: RateKind | 'frames', principal: string) => void;
 
-/** Tells in the log that a principal is held to a limit: one line for each limit of it in a minute. */
+/** Logs that a principal has met a limit; `more` in the line: how often since the last one. */
 export function makeTellLimited(log: Logger, nowMs = monotonicMs): TellLimited {
-  const told = new Map<string, { readonly untilMs: number; more: number }>();
+  const lines = new Map<string, { readonly untilMs: number; more: number }>();
 
-  /** Those told longest ago stand first. */
+  /** Whether there may be another line. Drops entries that are over; the oldest come first. */
   function hasRoom(now: number): boolean {
-    for (const [key, { untilMs }] of told) {
-      if (told.size < TOLD_MAX) return true;
+    for (const [key, { untilMs }] of lines) {
+      if (lines.size < TOLD_MAX) return true;
       if (untilMs > now) return false;
-      told.delete(key);
+      lines.delete(key);
     }
     return true;
   }
@@ -25,14 +25,14 @@ export function makeTellLimited(log: Logger, nowMs = monotonicMs): TellLimited {
   return (limit, principal) => {
     const key = `${limit} ${principal}`;
     const now = nowMs();
-    const last = told.get(key);
+    const last = lines.get(key);
     if (last !== undefined && now < last.untilMs) {
       last.more += 1;
       return;
     }
-    told.delete(key);
+    lines.delete(key);
     if (!hasRoom(now)) return;
-    told.set(key, { untilMs: now + TELL_EVERY_MS, more: 0 });
+    lines.set(key, { untilMs: now + TELL_EVERY_MS, more: 0 });
     log.warn({ principal, limit, more: last?.more ?? 0 }, 'a principal is held to a rate limit');
   };
 }

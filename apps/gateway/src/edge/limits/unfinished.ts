@@ -1,29 +1,29 @@
 import { type Logger, monotonicMs, seldom } from '@sluice/runtime';
 
 const LOOK_MS = 100;
-/** What a connection takes that keeps nothing: measured 10 KiB, most of it outside of the heap. */
+/** Memory of a connection that keeps nothing: 10 KiB were measured, most of it outside of the heap. */
 const CONNECTION_BYTES = 16 * 1024;
-/** From so much of the limit on, connections are not closed with a code but cut. */
+/** From this share of the limit on, connections are cut instead of closed with a code. */
 const PRESSED_SHARE = 0.5;
-/** Cut until so much of the limit is left, so that the next frame does not begin it anew. */
+/** Connections are cut until this share of the limit is in use, so that the next frame does not begin it anew. */
 const LEFT_SHARE = 0.75;
-/** A client that is not hostile says `hello` sooner. */
+/** A connection that is younger may still say `hello`: clients that are not hostile do it sooner. */
 const SILENT_MIN_MS = 250;
-/** For so long after a connection without `hello` was cut, what it held may not have gone back. */
+/** How long the memory of a connection that was cut without `hello` may take to go back to the system. */
 const SILENT_REST_MS = 5_000;
-/** A principal whose connections cannot hold so much of the limit is not looked at in that time. */
+/** In that time only principals are cut whose connections can hold this share of the limit. */
 const SMALL_SHARE = 1 / 8;
-/** Connections that are cut before it is looked what they held. */
+/** Connections that are cut together; then the memory is measured again. */
 const BATCH = 8;
-/** A batch that held less than this each held nothing: others of the same principal are spared. */
+/** If a batch held less than this per connection, other connections of its principal are spared. */
 const HELD_MIN_BYTES = 64 * 1024;
-/** So many connections that said `hello` are cut for nothing, then the memory is somebody else's. */
+/** After this many connections with `hello` were cut in vain, the memory must belong to something else. */
 const SPARED_BEHIND = 32;
 const TOLD_MS = 10_000;
 
-/** A WebSocket, of which the library may keep the beginning of a message. */
+/** A WebSocket. The library may keep the beginning of a message that it sends. */
 export type Holder = {
-  /** '' while nobody knows whose it is. */
+  /** '' before it is admitted. */
   readonly principal: string;
   readonly hasGreeted: boolean;
   readonly openedMs: number;
@@ -31,26 +31,26 @@ export type Holder = {
 };
 
 export type UnfinishedOptions = {
-  /** The oldest first. */
+  /** In the order in which they were opened. */
   readonly holders: ReadonlySet<Holder>;
   readonly maxBytes: number;
   /** The most that one connection can hold. */
   readonly maxHeldBytes: number;
-  /** Memory outside of the heap that is counted elsewhere. */
+  /** Bytes outside of the heap that are counted elsewhere. */
   countedBytes(): number;
-  /** Memory of this process outside of the heap. */
+  /** Bytes of this process outside of the heap; default: as the system says. */
   readonly memoryBytes?: () => number;
   readonly nowMs?: () => number;
-  /** Whether what is freed goes back to the system at once, so that it can be seen. */
+  /** Whether freed memory goes back to the system at once, so that it can be measured. */
   readonly isExact?: boolean;
   readonly log: Logger;
 };
 
 /**
- * Bounds what the library keeps of messages that have not arrived in full. It has no word of how much that is,
- * and keeps the room of a large message until its connection is over: so the memory of the process is looked
- * at. Beyond the limit connections are cut, and what each batch gave back shows whether they were the ones.
- * First go those that said no `hello`, then those of the principal that has most, the youngest first.
+ * Bounds what the library keeps of messages that have not arrived in full. It does not say how much that is, and keeps
+ * the room of a large message until its connection is over. So the memory of the process is measured. Beyond the limit
+ * connections are cut in batches, and what a batch gave back shows whether it held that memory. Connections without
+ * `hello` go first, then those of the principal that has most of them, the youngest first.
  */
 export function startUnfinished(options: UnfinishedOptions): Unfinished & { stop(): void } {
   const { look, isPressed } = makeUnfinished(options);
@@ -61,8 +61,8 @@ export function startUnfinished(options: UnfinishedOptions): Unfinished & { stop
 
 export type Unfinished = {
   /**
-   * Much is held: a connection that is closed with a code keeps what it holds until its peer closes too, out
-   * of our reach. So it is to be cut.
+   * Whether the memory in use is high. Then connections are to be cut: one that is closed with a code keeps what it
+   * holds until its peer closes too, and we cannot end it any more.
    */
   isPressed(): boolean;
 };
@@ -86,7 +86,7 @@ export function makeUnfinished(options: UnfinishedOptions): Unfinished & { look(
   const isRelieved = () => excess() <= maxBytes * LEFT_SHARE;
 
   function look(): void {
-    // Not below: what the heap has reserved and not used yet makes the rest look smaller than it is.
+    // Never below half: memory that the heap has reserved but not used makes the rest look smaller than it is.
     floor = Math.max(atStart / 2, Math.min(floor, memoryBytes()));
     const bytes = excess();
     pressed = bytes > maxBytes * PRESSED_SHARE;
@@ -97,7 +97,7 @@ export function makeUnfinished(options: UnfinishedOptions): Unfinished & { look(
     else if (!isResting()) accept();
   }
 
-  /** Whoever they are, they go soon (`hello_timeout`). What they held may go back to the system later. */
+  /** Connections without `hello` would be closed soon anyway (`hello_timeout`). Their memory may go back later. */
   function cutSilent(): void {
     const latestMs = nowMs() - SILENT_MIN_MS;
     const silent = [...holders].filter((one) => !one.hasGreeted && one.openedMs <= latestMs);
@@ -123,7 +123,7 @@ export function makeUnfinished(options: UnfinishedOptions): Unfinished & { look(
     accept();
   }
 
-  /** It is nothing that connections hold: not tried again before it grows. */
+  /** No connection holds this memory: count it as normal, so that nothing is cut before it grows again. */
   function accept(): void {
     floor += excess() - maxBytes * LEFT_SHARE;
   }
@@ -132,7 +132,7 @@ export function makeUnfinished(options: UnfinishedOptions): Unfinished & { look(
     return nowMs() - silentCutMs < SILENT_REST_MS;
   }
 
-  /** Returns what they held. */
+  /** Returns the bytes that were given back. */
   function cut(principal: string, batch: readonly Holder[]): number {
     const before = memoryBytes();
     for (const holder of batch) holder.cut();
@@ -146,7 +146,7 @@ export function makeUnfinished(options: UnfinishedOptions): Unfinished & { look(
 
 type Cut = { readonly principal: string; readonly connections: number; readonly freed: number };
 
-/** Those that said `hello`, by principal; whoever has most of them first. */
+/** The connections that said `hello`, by principal; the principal with most of them comes first. */
 function groupsOf(holders: Iterable<Holder>): [string, Holder[]][] {
   const groups = new Map<string, Holder[]>();
   for (const holder of holders) {

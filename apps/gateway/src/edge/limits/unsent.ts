@@ -1,21 +1,21 @@
-/** A connection that keeps no more than this is never given up for what others keep. */
+/** A connection that keeps no more than this is never given up because of others. */
 const SMALL_BYTES = 64 * 1024;
 
 export type UnsentLimits = {
-  /** Of all connections of this node. */
+  /** For all connections of this node together. */
   readonly maxBytes: number;
-  /** Of one principal; 0: no limit. */
+  /** For all connections of one principal; 0: no limit. */
   readonly maxBytesPerPrincipal: number;
-  /** A connection was given up for it. */
+  /** Called when a connection is to be given up because a limit is reached. */
   onFull(kind: UnsentKind, principal: string): void;
 };
 
 export type UnsentKind = 'http' | 'socket';
 
 /**
- * What this node keeps in memory for peers that do not read, or have not finished sending: answers over
- * HTTP, streams of events, frames, bodies. Each connection has a limit of its own elsewhere; here is the
- * total, of the node and of each principal, so that many connections gain nothing.
+ * Counts what this node keeps in memory for peers that do not read, or have not finished sending: answers over HTTP,
+ * streams of events, frames, bodies. Each connection has its own limit elsewhere. Here are the totals of the node and
+ * of each principal, so that many connections gain nothing.
  */
 export class Unsent {
   #bytes = 0;
@@ -31,7 +31,7 @@ export class Unsent {
     return this.limits.maxBytes;
   }
 
-  /** What one connection keeps, which counts until it is set to 0. */
+  /** The share of one connection, which counts until it is set to 0. `principal`: '' while it is not known. */
   of(kind: UnsentKind, principal: string): UnsentShare {
     return new UnsentShare((from, to) => {
       const isWithin = this.#change(principal, from, to);
@@ -40,7 +40,7 @@ export class Unsent {
     });
   }
 
-  /** Whether nothing more should be begun for a principal. */
+  /** Whether nothing new should be begun for this principal. */
   isFull(principal: string): boolean {
     const { maxBytes, maxBytesPerPrincipal } = this.limits;
     const own = this.#byPrincipal.get(principal) ?? 0;
@@ -61,7 +61,7 @@ export class UnsentShare {
 
   constructor(private readonly change: (from: number, to: number) => boolean) {}
 
-  /** False: more than the node or the principal may keep; the connection is to be given up. */
+  /** Sets what the connection keeps now. False: the node or the principal keeps too much; give the connection up. */
   set(bytes: number): boolean {
     if (bytes === this.#bytes) return true;
     const from = this.#bytes;

@@ -4,7 +4,7 @@ import type { Authenticate, CheckOrigin, Identity } from '../access/identity.js'
 import type { Admittance } from '../limits/rate-limit.js';
 import { type EdgeRates, unlessAway } from '../limits/rates.js';
 
-/** What of an upgrade request decides; copied, since the request is gone after the first await. */
+/** The parts of an upgrade request that decide on it; copied, since the request is gone after the first await. */
 export type UpgradeRequest = {
   readonly origin: string;
   readonly host: string;
@@ -18,7 +18,7 @@ export type UpgradeRequest = {
 
 export type Refusal = {
   readonly kind: 'refused';
-  /** Told first, then the socket is closed. */
+  /** Sent before the socket is closed with `code`. */
   readonly frame: HelloErrorFrame;
   readonly code: number;
 };
@@ -31,7 +31,7 @@ export type AdmitOptions = {
   readonly rates: Pick<EdgeRates, 'upgrade' | 'unauthenticated'>;
 };
 
-/** What a client waits before it presents a credential again that nobody could verify. */
+/** How long a client waits before it presents a credential again that could not be verified. */
 const UNAVAILABLE_RETRY_S = 1;
 
 /** Whether an upgrade becomes a connection: origin, rate of its address, credentials. Never throws. */
@@ -58,20 +58,20 @@ export async function admit(options: AdmitOptions, request: UpgradeRequest): Pro
   return tooMany(closes.tooManyUnauthenticated.code, message, unauthenticated);
 }
 
-/** This node has as many connections as it may, in all or of this principal; another one may have room. */
+/** Refusal of a node that has as many connections as it may, in all or of this principal. Others may have room. */
 export function noRoom(retryAfterMs: number): Refusal {
   const message = 'This node has as many connections as it may, in all or of this principal.';
   return tooMany(closes.tooManyUpgrades.code, message, { kind: 'refused', retryAfterMs });
 }
 
-type Told = Pick<HelloErrorFrame, 'code' | 'message' | 'retry_after_seconds'>;
+type RefusalText = Pick<HelloErrorFrame, 'code' | 'message' | 'retry_after_seconds'>;
 
-function refused(told: Told, next_step: NextStep, code: number = REFUSED_CODE): Refusal {
-  const { message, retry_after_seconds } = told;
+function refused(text: RefusalText, next_step: NextStep, code: number = REFUSED_CODE): Refusal {
+  const { message, retry_after_seconds } = text;
   const later = retry_after_seconds === undefined ? {} : { retry_after_seconds };
   const frame: HelloErrorFrame = {
     type: 'hello_error',
-    code: told.code,
+    code: text.code,
     message,
     next_step,
     ...later,

@@ -5,26 +5,26 @@ import { admit, noRoom, type Refusal, type UpgradeRequest } from './admit.js';
 import { closeReason, LiveSocket, type RawSocket } from './socket.js';
 import type { ServerOptions } from './transport.js';
 
-/** When a client may find room that there is none of now. */
+/** Suggested delay before a client comes back to a full node. */
 const NO_ROOM_RETRY_MS = 5_000;
-/** When it is decided about fewer clients. */
+/** The same, when too many clients wait to be admitted. */
 const UNDECIDED_RETRY_MS = 1_000;
-/** Some clients send their `hello` and what follows it without waiting for anything. */
+/** Frames that a client may send before it is admitted: some send their `hello` and more without waiting. */
 const EARLY_FRAMES_MAX = 64;
-/** More than one address may bring in the 3 s for which an issuer of keys is waited for. */
+/** Sockets that wait to be admitted: more than one address may open in the 3 s that an issuer of keys may take. */
 const UNDECIDED_MAX = 1_000;
-/** Of all sockets together: as nobody knows yet who sent it, one limit has to do. */
+/** For all such sockets together: it is not known yet whose they are. */
 const EARLY_BYTES_MAX = 16 * 2 ** 20;
 
-/** What a node keeps for sockets of which it is not decided whether they may stay. */
+/** The sockets of a node that wait to be admitted, and what it keeps for them. */
 export type Undecided = { sockets: number; bytes: number };
 
 type Frame = { readonly message: ArrayBuffer; readonly isBinary: boolean };
 
 /**
- * A WebSocket that is open while it is decided whether it may stay: credentials and rates may be asked
- * from elsewhere, and the library upgrades a request only in the call that brought it. What the client
- * sends meanwhile waits, in order and bounded.
+ * A WebSocket that is open before it is admitted. Credentials and rates may need an answer from elsewhere, but the
+ * library upgrades a request only in the call that brought it. What the client sends meanwhile waits, in order and
+ * bounded.
  */
 export class Entrance implements Holder {
   readonly openedMs = monotonicMs();
@@ -33,7 +33,7 @@ export class Entrance implements Holder {
   readonly #undecided: Undecided;
   #early: Frame[] = [];
   #earlyBytes = 0;
-  /** Pings and pongs of the WebSocket itself are not kept, but are no way around the limit. */
+  /** Pings and pongs of the WebSocket itself are not kept, but count too. */
   #earlyFrames = 0;
   #socket: LiveSocket | undefined;
   #isOver = false;
@@ -44,7 +44,7 @@ export class Entrance implements Holder {
     this.#undecided = undecided;
   }
 
-  /** Lets the client in or turns it away; `sockets` gets it when it is in. */
+  /** Admits the client, and adds its socket to `sockets`, or turns it away. Never throws. */
   async decide(request: UpgradeRequest, sockets: Set<LiveSocket>): Promise<void> {
     const { socketEvents: events, maxPayloadBytes, paces, log } = this.#options;
     const { hasRoom, isDraining, onUpgrade } = this.#options;
@@ -97,7 +97,7 @@ export class Entrance implements Holder {
   arrived(message: ArrayBuffer, isBinary: boolean): void {
     if (this.#socket) return this.#socket.arrived(message, isBinary);
     if (this.#isOver || !this.#mayWait(message.byteLength)) return;
-    // The library's memory is its own again after this call.
+    // Copied: the library takes its memory back after this call.
     this.#early.push({ message: message.slice(0), isBinary });
   }
 

@@ -1,6 +1,6 @@
-/** May stand in several lines, which mean the same as one with commas (RFC 9110, 5.3). */
+/** Headers that may come in several lines, which mean the same as one line with commas (RFC 9110, 5.3). */
 const lists: ReadonlySet<string> = new Set(['sec-websocket-protocol', 'x-forwarded-for']);
-/** What decides where a request ends, whose it is, or who may send it. */
+/** Headers that decide where a request ends, whose it is, or who may send it. */
 const single: ReadonlySet<string> = new Set([
   'content-length',
   'transfer-encoding',
@@ -10,11 +10,11 @@ const single: ReadonlySet<string> = new Set([
 ]);
 
 export type HeaderLines = {
-  /** By name in lower case. Of others than lists the first line counts. */
+  /** By name in lower case. Of a header that is no list the first line counts. */
   readonly headers: ReadonlyMap<string, string>;
   /**
-   * Stands in two lines that differ: whoever passes the request on may go by the other one, so that this
-   * request cannot be answered (RFC 9112, 6.3).
+   * A header of `single` that came in two lines that differ. A proxy may go by the other line, so such a request cannot
+   * be answered (RFC 9112, 6.3).
    */
   readonly contradiction: string | undefined;
 };

@@ -5,7 +5,7 @@ import type { UnsentShare } from '../limits/unsent.js';
 import { EventStream, type RawStream } from './http-stream.js';
 import type { HttpReply, HttpRequest, HttpStream } from './transport.js';
 
-/** What of a uWebSockets.js response an exchange needs. */
+/** The part of a uWebSockets.js response that an exchange needs. */
 export type RawResponse = RawStream & {
   writeStatus(status: string): unknown;
   writeHeader(key: string, value: string): unknown;
@@ -18,7 +18,7 @@ export type RawResponse = RawStream & {
   resume(): unknown;
 };
 
-/** What has to be read from a request before it is gone. */
+/** Read from a request at once: the library drops it after the call. */
 export type RequestHead = {
   readonly method: string;
   readonly path: string;
@@ -32,7 +32,7 @@ const TOO_MUCH_WAITS = 'Too much waits for others to be read or sent; come again
 type Headers = Readonly<Record<string, string>>;
 type Body = string | 'too_large' | 'aborted';
 
-/** The reply to one request, and what the server itself must know of it. */
+/** The reply to one request. Routes see it as HttpReply; the rest is for the server. */
 export class Reply implements HttpReply {
   #state: 'open' | 'sending' | 'streaming' | 'answered' | 'gone' = 'open';
   readonly #raw: RawResponse;
@@ -45,8 +45,8 @@ export class Reply implements HttpReply {
   #isLast = false;
 
   /**
-   * `always`: headers of every answer; `share`: where what waits for the client is counted. The caller
-   * passes the library's `onAborted` to `gone`.
+   * `always`: headers of every answer; `share`: counts what waits for the client. The caller passes the library's
+   * `onAborted` to `gone`.
    */
   constructor(raw: RawResponse, isHead: boolean, about: { always: Headers; share: UnsentShare }) {
     this.#raw = raw;
@@ -55,19 +55,19 @@ export class Reply implements HttpReply {
     this.#share = about.share;
   }
 
-  /** It is known who asks: counted for them from now on. */
+  /** From now on what waits counts for the principal of `share`. */
   isFor(share: UnsentShare): void {
     share.set(this.#share.bytes);
     this.#share.set(0);
     this.#share = share;
   }
 
-  /** The connection ends behind this answer: what follows the request cannot be trusted. */
+  /** Ends the connection after this answer: what follows the request cannot be trusted. */
   isLast(): void {
     this.#isLast = true;
   }
 
-  /** What of the request was read so far waits in memory too. */
+  /** Counts the bytes of the body that are kept so far. False: give the connection up. */
   keeps(bytes: number): boolean {
     return this.#share.set(bytes);
   }
@@ -121,8 +121,8 @@ export class Reply implements HttpReply {
   }
 
   /**
-   * The library keeps nothing of what the client does not take, and ends the connection of one that asks
-   * for more before all of it has gone. A reader that takes nothing for 10 s is cut by the library.
+   * Sends the body from this byte on; false: not all of it went out. The library keeps none of the rest. It ends the
+   * connection of a client that sends another request meanwhile, and cuts one that takes nothing for 10 s.
    */
   #send(body: Buffer, from: number): boolean {
     const [isSent, isAnswered] = this.#raw.tryEnd(body.subarray(from), body.length);
@@ -143,10 +143,10 @@ export class Reply implements HttpReply {
   #count(body: Buffer): void {
     if (this.#share.set(body.length - this.#raw.getWriteOffset())) return;
     this.#raw.close();
-    this.gone(); // the library's own word may come before anybody listens for it
+    this.gone(); // here too: the library's `onAborted` may come before the caller can pass it on
   }
 
-  /** An answer that has no body: 204 and the like. */
+  /** Answers without a body: 204 and the like. */
   empty(status: number, headers: Headers = {}): void {
     if (!this.#begin('answered')) return;
     this.#raw.cork(() => {
@@ -167,7 +167,7 @@ export class Reply implements HttpReply {
     });
     this.#stream = stream;
     this.#raw.cork(() => this.#writeHead(status, headers));
-    // A comment: the head only leaves the node together with a first piece of the body.
+    // A comment of SSE: the head leaves the node only together with a first piece of the body.
     stream.write(':\n\n');
     return stream;
   }
@@ -185,7 +185,7 @@ export class Reply implements HttpReply {
     if (this.#state === 'open') this.#raw.close();
   }
 
-  /** Never lets an answer that has begun look complete. */
+  /** Cuts a stream that has begun, so that it never looks complete. */
   breakOff(): void {
     this.#stream?.cut();
   }
@@ -214,10 +214,7 @@ const endedStream: HttpStream = {
   cut: () => undefined,
 };
 
-/**
- * Starts reading the body at once, since the library drops what nobody listens to, and keeps no more
- * than `maxBytes` of it.
- */
+/** Starts reading the body at once, since the library drops what comes before. Keeps at most `maxBytes` of it. */
 function readBody(raw: RawResponse, reply: Reply, maxBytes: number): Promise<Body> {
   return new Promise((resolve) => {
     let chunks: Buffer[] = [];
@@ -247,7 +244,7 @@ export type BodySource = {
   readonly maxBytes: number;
 };
 
-/** The request as routes see it; `source` undefined: its body is of no interest. */
+/** The request as routes see it; `source` undefined: its body is not read, and ''. */
 export function makeRequest(head: RequestHead, source: BodySource | undefined): HttpRequest {
   const body =
     source === undefined

@@ -1,7 +1,7 @@
 import type { UnsentShare } from '../limits/unsent.js';
 import type { HttpStream } from './transport.js';
 
-/** What of a uWebSockets.js response a stream needs. */
+/** The part of a uWebSockets.js response that a stream needs. */
 export type RawStream = {
   cork(fn: () => void): unknown;
   write(chunk: string): boolean;
@@ -10,14 +10,13 @@ export type RawStream = {
   onWritable(fn: (offset: number) => boolean): unknown;
 };
 
-/** Handed over at once when the socket is writable again: bounds what cannot be counted. */
+/** Handed to the library in one piece when the socket is writable again: what it keeps of it cannot be counted. */
 const PIECE_BYTES = 64 * 1024;
 
 /**
- * Server-Sent Events with a known backlog. The library buffers whatever it is given and does not say
- * how much, so that it is given no more once a write did not go through; the rest waits here. It only
- * empties its own buffer when something is written, hence the comment in `writable`. A reader that
- * takes nothing for 10 s is cut by the library.
+ * Server-Sent Events with a known backlog. The library buffers all that it is given and does not say how much. So it
+ * is given no more once a write did not go through; the rest waits here. It empties its own buffer only when something
+ * is written, hence the comment of SSE in `#writable`. It cuts a reader that takes nothing for 10 s.
  */
 export class EventStream implements HttpStream {
   readonly #raw: RawStream;
@@ -25,7 +24,7 @@ export class EventStream implements HttpStream {
   readonly #onEnd: () => void;
   #waiting: string[] = [];
   #waitingBytes = 0;
-  /** Bytes of the write that did not go through; 0: the way is free. */
+  /** Bytes of the write that did not go through; 0: the library takes more. */
   #stuckBytes = 0;
   #open = true;
 

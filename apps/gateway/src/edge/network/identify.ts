@@ -5,7 +5,7 @@ import { unlessAway } from '../limits/rates.js';
 import type { RequestHead } from './http-exchange.js';
 import type { ServerOptions } from './transport.js';
 
-/** Credentials that were accepted lately; the one that was used longest ago is forgotten. */
+/** Accepted credentials that are remembered; the one that was used longest ago is forgotten. */
 const ACCEPTED_MAX = 10_000;
 
 export type Identified =
@@ -16,9 +16,9 @@ export type Identified =
 export type Identify = (head: RequestHead) => Identified | Promise<Identified>;
 
 /**
- * Whose request it is. Guesses draw from the bucket of their address, as refused upgrades do. While that is
- * empty only credentials are looked at that were accepted before: else the right guess would still tell
- * itself apart, and each signature would be verified.
+ * Finds out whose request it is. Guesses draw from the bucket of their address, as refused upgrades do. While it is
+ * empty, only credentials that were accepted before are looked at. Otherwise a right guess would still get another
+ * answer, and each signature would be verified.
  */
 export function makeIdentify({
   authenticate,

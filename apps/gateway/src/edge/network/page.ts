@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Route } from './transport.js';
 
-/** What `<tag>` elements of the page contain, as sources of a Content-Security-Policy. */
+/** Hashes of what the `<tag>` elements of the page contain, as sources of a Content-Security-Policy. */
 function hashes(html: string, tag: 'script' | 'style'): string {
   const contents = html.matchAll(new RegExp(`<${tag}>([\\s\\S]*?)</${tag}>`, 'g'));
   return [...contents]
@@ -12,8 +12,8 @@ function hashes(html: string, tag: 'script' | 'style'): string {
 }
 
 /**
- * The chat page: one file, read once. Its policy lets exactly the script and the style in it run, lets
- * it talk to gateways (`ws:` and `wss:` for pages behind a proxy) and be framed by nobody.
+ * The chat page: one file, read once. Its policy allows exactly the script and the style in it and connections to
+ * gateways (`ws:` and `wss:` for pages behind a proxy), and forbids every frame around it.
  */
 export function pageRoutes(file: string): Route[] {
   const html = readFileSync(file, 'utf8');

@@ -7,7 +7,7 @@ export type Found =
 
 export type FindRoute = (method: string, path: string) => Found;
 
-/** The `:names` of a route's path against a request's segments; undefined: another path. */
+/** Matches the `:names` of a route's path with the segments of a request; undefined: another path. */
 function match(pattern: readonly string[], path: readonly string[]) {
   if (pattern.length !== path.length) return undefined;
   const params: Record<string, string> = {};
@@ -32,7 +32,7 @@ function decoded(segment: string): string | undefined {
   }
 }
 
-/** HEAD is served by the route for GET. A path without `:names` goes before one with them. */
+/** The route for GET serves HEAD too. A path without `:names` goes before one with them. */
 export function makeFindRoute(routes: readonly Route[]): FindRoute {
   const compiled = routes
     .map((route) => ({ route, pattern: route.path.split('/') }))

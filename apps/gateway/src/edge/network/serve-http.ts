@@ -21,10 +21,10 @@ export type HttpOptions = Pick<
   | 'log'
 >;
 
-/** Answers one request; the second function must be called when the client goes. */
+/** Answers one request; the caller must call `gone` when the client goes. */
 export type ServeHttp = (raw: RawResponse, head: RequestHead) => { gone(): void };
 
-/** The same for every path, so that a preflight tells nothing about what exists. */
+/** The same for every path, so that a preflight does not reveal what exists. */
 const preflight = {
   'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
   'access-control-allow-headers': 'authorization, content-type, last-event-id',
@@ -32,8 +32,8 @@ const preflight = {
 };
 
 /**
- * The library closes what is idle after 8 to 12 s, which is not ours to set: clients are to be first, or not to keep
- * a connection at all.
+ * The library closes idle connections after 8 to 12 s, and this cannot be set. So clients are told to close theirs
+ * before that, or not to keep one at all.
  */
 function alwaysHeaders(keepAlive: boolean): Record<string, string> {
   const always = { 'x-content-type-options': 'nosniff', vary: 'origin' };
@@ -88,8 +88,8 @@ export function makeServeHttp(options: HttpOptions): ServeHttp {
   };
 
   /**
-   * Goes on at once, or when that is known. The library drops the start of a body that nobody listens to: so
-   * it is read at once then, and no more than what came with the head until it is known what becomes of it.
+   * Goes on at once, or when `known` resolves. The library drops a body that comes before somebody listens. So reading
+   * begins at once, and pauses after what came with the head until `known` resolves.
    */
   const when = <T>(asked: Asked, known: T | Promise<T>, goOn: (value: T) => void) => {
     if (!(known instanceof Promise)) return goOn(known);
@@ -147,7 +147,7 @@ export function makeServeHttp(options: HttpOptions): ServeHttp {
   };
 }
 
-/** Operators, and what is public, are not limited. */
+/** Operators and public paths are not limited. */
 function costOf({ access, cost }: Route, { query }: RequestHead): number {
   if (access === 'public' || access === 'admin') return 0;
   return typeof cost === 'function' ? cost(new URLSearchParams(query)) : (cost ?? costs.call);
@@ -165,7 +165,7 @@ type Asked = {
   readonly raw: RawResponse;
   readonly head: RequestHead;
   readonly reply: Reply;
-  /** Reading begins when this is first called; a request without a body has nothing to read. */
+  /** The first call begins to read the body, if the method has one. */
   request(): HttpRequest;
 };
 

@@ -16,11 +16,11 @@ import type { LiveSocket, RawSocket } from './socket.js';
 import { socketPath } from './socket-path.js';
 import type { Route, Server, ServerOptions } from './transport.js';
 
-/** Its value in the library; the declarations have it in another place than the module. */
+/** The value that the library has; its declarations have it in another place than the module. */
 const LIBUS_LISTEN_EXCLUSIVE_PORT = 1;
-/** The library takes no others; it closes by them with 1006, so that they are only a backstop. */
+/** The library takes no other values. It closes with 1006 after that time, so this is only a backstop. */
 const IDLE_TIMEOUT_S = { min: 8, max: 960 };
-/** A frame of up to this many times `maxPayloadBytes` gets an answer; beyond, the socket is cut. */
+/** A frame of up to this many times `maxPayloadBytes` gets an answer; for a larger one the socket is cut. */
 const PAYLOAD_ANSWERED_FACTOR = 4;
 
 type UserData = { readonly request: UpgradeRequest; entrance: Entrance | undefined };
@@ -35,7 +35,7 @@ const ownRoutes: readonly Route[] = [
   socketPath,
 ];
 
-/** Binds the ports; rejects when another process has one of them. */
+/** Binds the ports. Rejects with StartError when another process has one of them. */
 export async function startServer(all: ServerOptions): Promise<Server> {
   const authenticate = all.admin === null ? all.authenticate : withoutAdmin(all.authenticate);
   const options = { ...all, authenticate };
@@ -88,7 +88,7 @@ function serve(app: uWS.TemplatedApp, options: ServerOptions, routes: readonly R
   const serveHttp = makeServeHttp({ ...options, routes });
   app.any('/*', (res, req) => {
     let served: { gone(): void } | undefined;
-    // Without this the process aborts when an answer comes later than this call.
+    // Without this the library aborts the process when an answer comes later than this call.
     res.onAborted(() => served?.gone());
     const lines = readHeaderLines((line) => req.forEach(line));
     if (lines.contradiction !== undefined) return refuseLines(options, res, lines.contradiction);
@@ -99,7 +99,7 @@ function serve(app: uWS.TemplatedApp, options: ServerOptions, routes: readonly R
   });
 }
 
-/** The library has `filter` without declaring it: called with 1 for each connection that it has taken. */
+/** The library has `filter` but does not declare it: it is called with 1 for each connection that was taken. */
 function endUnless(app: uWS.TemplatedApp, mayStay: () => boolean): void {
   const filter = (res: uWS.HttpResponse, change: number) => {
     if (change > 0 && !mayStay()) res.close();
@@ -117,8 +117,8 @@ function listen(app: uWS.TemplatedApp, host: string, port: number): Promise<List
       const message = `cannot listen on ${host}:${port}: another process has it, or the address is not ours; sluice doctor says which`;
       reject(new StartError(message, exitStatus.tempFail));
     };
-    // The declared overloads lack host and options together. Exclusive, or a second process on the
-    // same port would silently take half of the connections.
+    // No declared overload has both host and options. Exclusive: otherwise a second process on the same port would
+    // silently take half of the connections.
     Reflect.apply(app.listen, app, [host, port, LIBUS_LISTEN_EXCLUSIVE_PORT, listening]);
   });
 }
@@ -138,8 +138,8 @@ function listeningOn(app: uWS.TemplatedApp, listener: uWS.us_listen_socket): Lis
 }
 
 /**
- * What stands behind such a request on its connection cannot be told from its body. So it is answered a
- * moment later: the library ends a connection on which another request follows meanwhile.
+ * Refuses a request whose header lines contradict each other: its body cannot be told from the next request. It is
+ * answered a moment later, because the library ends a connection on which another request follows meanwhile.
  */
 function refuseLines(options: ServerOptions, res: uWS.HttpResponse, name: string): void {
   const reply = new Reply(res, false, { always: {}, share: options.unsent.of('http', '') });
@@ -182,7 +182,7 @@ type Open = {
   readonly unfinished: Unfinished;
 };
 
-/** One whose close is a cut while much is held (`Unfinished`). */
+/** A socket whose close is a cut while too much is held (`Unfinished`). */
 function rawSocket(ws: uWS.WebSocket<UserData>, { isPressed }: Unfinished): RawSocket {
   return {
     send: (message, isBinary) => ws.send(message, isBinary),
@@ -201,7 +201,7 @@ function webSocketBehavior(
   const undecided: Undecided = { sockets: 0, bytes: 0 };
   return {
     maxPayloadLength: PAYLOAD_ANSWERED_FACTOR * options.maxPayloadBytes,
-    // Above what is ever buffered on purpose, so that the close frame of a slow reader still fits.
+    // More than is ever buffered on purpose, so that the close frame of a slow reader still fits.
     maxBackpressure: options.maxBufferedBytes + 2 * options.maxFrameBytes,
     closeOnBackpressureLimit: 0,
     idleTimeout: idleTimeoutSeconds(options.heartbeatIntervalMs),
@@ -227,7 +227,7 @@ function webSocketBehavior(
   };
 }
 
-/** Also what removes a peer that vanished after its close; 0: the library watches nothing. */
+/** After this time the library also removes a peer that vanished after its close. 0: it watches nothing. */
 function idleTimeoutSeconds(heartbeatMs: number): number {
   const seconds = Math.ceil((3 * heartbeatMs) / 1_000) + IDLE_TIMEOUT_S.min;
   return seconds > IDLE_TIMEOUT_S.max ? 0 : seconds;
@@ -235,7 +235,7 @@ function idleTimeoutSeconds(heartbeatMs: number): number {
 
 type Upgrade = { readonly req: uWS.HttpRequest; readonly context: uWS.us_socket_context_t };
 
-/** In this very call: later the library writes only within a cork, and has no upgrade within a cork. */
+/** Upgrades within the call of the library: later it writes only in a cork, and cannot upgrade in a cork. */
 function upgrade(options: ServerOptions, res: uWS.HttpResponse, { req, context }: Upgrade): void {
   if (options.isDraining()) {
     options.onUpgrade('draining');

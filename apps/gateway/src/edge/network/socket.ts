@@ -6,10 +6,10 @@ import type { FramePace } from '../limits/frame-pace.js';
 import type { UnsentShare } from '../limits/unsent.js';
 import type { FrameText, Socket, SocketEvents } from './transport.js';
 
-/** What of a uWebSockets.js WebSocket a socket needs. Every call after its close throws. */
+/** The part of a uWebSockets.js WebSocket that a socket needs. Every call after its close throws. */
 export type RawSocket = {
   send(message: FrameText, isBinary?: boolean): number;
-  /** What `run` sends goes out in one write, when it has returned. */
+  /** What `run` sends goes out in one write, after it has returned. */
   cork(run: () => void): void;
   getBufferedAmount(): number;
   end(code: number, reason: string): void;
@@ -17,18 +17,18 @@ export type RawSocket = {
   ping(): number;
 };
 
-/** What the library's `send` answers. */
+/** What the library's `send` returns. */
 const [QUEUED, SENT, DROPPED] = [0, 1, 2];
 /** How long a peer may take to read what is buffered before its close (E9). */
 const CLOSE_GRACE_MS = 2_000;
 /** RFC 6455, 7.4.1: the server met an unexpected condition. */
 const INTERNAL_ERROR_CODE = 1011;
-/** A peer that floods and has not read so much is cut: it would not read its close either. */
+/** A peer that floods and has more than this unread is cut: it would not read its close either. */
 const FLOOD_UNREAD_MAX = 64 * 1024;
 const TOO_MANY_FRAMES = 'This connection sends more frames than it may; send them more slowly.';
 const CROWDED =
   'The connections of this principal together send more frames than they may; send it again later.';
-/** Of a close frame's payload, two bytes are the code (RFC 6455, 5.5). */
+/** A close frame has 125 bytes of payload, two of them for the code (RFC 6455, 5.5). */
 const REASON_BYTES_MAX = 123;
 
 /** The longest start of `reason` that fits a close frame, cut between characters. */
@@ -46,18 +46,21 @@ export type SocketContext = {
   readonly sockets: Set<LiveSocket>;
   readonly maxPayloadBytes: number;
   readonly pace: FramePace;
-  /** Where what waits for the peer is counted. */
+  /** Counts what waits for the peer. */
   readonly share: UnsentShare;
+  /** See ServerOptions: true closes the connection with a code, false cuts it. */
   onFlood(): boolean;
   readonly log: Logger;
 };
 
 /**
+ * One WebSocket.
+ *
  *     open --close, nothing buffered--------------------> closed
  *     open --close, something buffered--> closing ------> closed   (drained, 2 s over, or gone)
  *     open --cut, or the peer went----------------------> closed
  *
- * `closed` is told on leaving `open`; nothing is told afterwards.
+ * The event `closed` is sent on leaving `open`; no event follows it.
  */
 export class LiveSocket implements Socket {
   readonly id = nanoid();
@@ -87,12 +90,12 @@ export class LiveSocket implements Socket {
   send(...frames: readonly FrameText[]): 'sent' | 'queued' | 'dropped' | 'closed' {
     if (this.#state !== 'open') return 'closed';
     const result = this.#sendAll(frames);
-    // Nothing waits when all of it was sent, and nothing waited before.
+    // Counted unless all was sent and nothing waited before: then nothing waits.
     if ((result !== SENT || this.#context.share.bytes > 0) && !this.#count()) return 'dropped';
     return result === SENT ? 'sent' : result === DROPPED ? 'dropped' : 'queued';
   }
 
-  /** -> what the library answers to one `send`. */
+  /** Returns what the library returns for one `send`. */
   #sendAll(frames: readonly FrameText[]): number {
     const [only] = frames;
     if (frames.length === 1 && only !== undefined) return this.#raw.send(only, false);
@@ -108,7 +111,7 @@ export class LiveSocket implements Socket {
     return this.#state === 'open' ? this.#raw.getBufferedAmount() : 0;
   }
 
-  /** False: others, or this principal, keep so much that this connection has to go. */
+  /** Counts what waits for the peer. False: the node or this principal keeps too much, and this connection must go. */
   #count(): boolean {
     return this.#context.share.set(this.#raw.getBufferedAmount());
   }
@@ -127,7 +130,7 @@ export class LiveSocket implements Socket {
       this.#raw.end(code, text);
       return;
     }
-    // The library cannot cut a socket once it has been given the close: so it gets it last.
+    // After its `end` the library cannot cut a socket any more: so `end` is called last.
     const timer = setTimeout(() => this.#raw.close(), CLOSE_GRACE_MS);
     this.#closing = { code, reason: text, timer };
     this.#leave('closing');
@@ -139,7 +142,7 @@ export class LiveSocket implements Socket {
     this.#raw.close();
   }
 
-  /** From the library: a message came. The buffer dies when this returns. */
+  /** From the library: a message came. Its buffer is valid only during this call. */
   arrived(message: ArrayBuffer, isBinary: boolean): void {
     if (!this.#mayRead(message.byteLength)) return;
     this.#heard();
@@ -155,7 +158,7 @@ export class LiveSocket implements Socket {
     }
   }
 
-  /** From the library: a ping or a pong of the WebSocket itself. One that was asked for costs nothing. */
+  /** From the library: a ping or a pong of the WebSocket itself. A pong that was asked for costs nothing. */
   heard(what: 'ping' | 'pong'): void {
     const isAnswer = what === 'pong' && this.#awaitsPong && this.#state === 'open';
     if (isAnswer) this.#awaitsPong = false;
@@ -176,7 +179,7 @@ export class LiveSocket implements Socket {
     this.#tell((events) => events.inbound(this));
   }
 
-  /** Frames that wait already in this process are the first thing to get rid of: no grace here. */
+  /** Whether the pace allows this frame. A connection that is over its limits is closed without grace. */
   #mayRead(bytes: number): boolean {
     if (this.#state !== 'open') return false;
     const paced = this.#context.pace.take(bytes);
@@ -196,9 +199,9 @@ export class LiveSocket implements Socket {
   }
 
   /**
-   * From the library: part of what was buffered has gone out. It is told behind this call: of a frame
-   * from 16 KiB on that is sent within it and goes out in part, the library keeps the rest and then no
-   * longer waits for the socket to become writable (us_socket_write2 does not set last_write_failed).
+   * From the library: part of what was buffered has gone out. The event is sent after this call. If a frame of 16 KiB
+   * or more is sent within it and goes out in part, the library keeps the rest, but no longer waits for the socket to
+   * become writable (us_socket_write2 does not set last_write_failed).
    */
   drained(): void {
     setImmediate(() => this.#goOn());
@@ -231,7 +234,7 @@ export class LiveSocket implements Socket {
     this.#tell((events) => events.closed(this));
   }
 
-  /** A bug in what listens ends that connection, never the node (X4). */
+  /** Sends an event. A bug in its listener ends this connection, never the node (X4). */
   #tell(tell: (events: SocketEvents) => void): void {
     try {
       tell(this.#context.events);

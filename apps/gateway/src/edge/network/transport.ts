@@ -23,15 +23,15 @@ export type HttpRequest = {
   /** '' when absent; `name` in lower case. */
   header(name: string): string;
   readonly remoteAddress: string;
-  /** May be called once, at any time; what exceeds `maxPayloadBytes` is never kept. */
+  /** May be called once, at any time. No more than `ServerOptions.maxPayloadBytes` is ever kept. */
   body(maxBytes: number): Promise<string | 'too_large' | 'aborted'>;
 };
 
-/** Exactly one of `json`, `text` and `stream` answers; all are ignored once the client is gone. */
+/** A request is answered once, by `json`, `text`, `error` or `stream`; all are ignored once the client is gone. */
 export type HttpReply = {
   /** The client is gone. */
   readonly aborted: boolean;
-  /** Tells `fn` the code when the answer is an error. */
+  /** Calls `fn` with the code when the answer is an error. */
   onError(fn: (code: ErrorCode) => void): void;
   /** Runs `fn` when the client goes before the reply is complete (at once if it is gone already). */
   onAborted(fn: () => void): void;
@@ -39,7 +39,7 @@ export type HttpReply = {
   text(status: number, body: string, contentType: string, headers?: Record<string, string>): void;
   /** `{"error": {code, message, retryable}}` with the status of the code. */
   error(code: ErrorCode, message: string, headers?: Record<string, string>): void;
-  /** Breaks the connection off: what was not answered is never taken for complete. */
+  /** Breaks the connection off, so that nothing looks like a complete answer. */
   cut(): void;
   /** Server-Sent Events: the headers go out at once. */
   stream(status: number, headers: Record<string, string>): HttpStream;
@@ -48,7 +48,7 @@ export type HttpReply = {
 /** Writing to a stream that has ended is ignored. */
 export type HttpStream = {
   write(chunk: string): void;
-  /** Bytes that the client has not taken yet, beyond what the kernel holds. */
+  /** Bytes that the client has not taken yet, without those that the kernel holds. */
   bufferedBytes(): number;
   end(): void;
   /** Breaks the connection off without a proper end. */
@@ -67,46 +67,46 @@ export type Route = {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** '/v1/sessions/:id/messages' */
   readonly path: string;
-  /** Identity of a public route's exchange is that of the credential, or nobody's. */
+  /** For a public route the identity is that of a valid credential, else `nobody`. */
   readonly access: 'public' | Scope;
-  /** Tokens of its principal's requests (costs.ts), drawn before it runs; default: one call. */
+  /** Tokens that the principal pays before it runs (costs.ts); default: `costs.call`. */
   readonly cost?: number | ((query: URLSearchParams) => number);
   run(exchange: Exchange): void | Promise<void>;
 };
 
-/** The JSON of a frame; bytes where several connections get the same. */
+/** The JSON of a frame; as bytes where several connections get the same frame. */
 export type FrameText = string | Buffer;
 
-/** One WebSocket. `send` never throws; after the close it answers 'closed'. */
+/** One WebSocket. `send` never throws; after the close it returns 'closed'. */
 export type Socket = {
   readonly id: string;
   readonly identity: Identity;
   readonly remoteAddress: string;
-  /** Of its upgrade; '' for none. Messages that bring none of their own have this one. */
+  /** The `traceparent` of the upgrade, for messages that bring none of their own; '' for none. */
   readonly traceparent: string;
   /**
-   * Several frames go out in one write. 'queued': part of them waits; 'dropped': a frame did not fit
-   * `maxBufferedBytes` and two of the largest frames.
+   * Sends frames in one write. 'queued': part of them waits; 'dropped': the library had no room for one (for
+   * `maxBufferedBytes` and two of the largest frames), or the peer keeps too much memory.
    */
   send(...frames: readonly FrameText[]): 'sent' | 'queued' | 'dropped' | 'closed';
   bufferedBytes(): number;
   /**
-   * Closes behind what is buffered; `closed` is told before this returns. A peer that has not taken
-   * what is buffered within 2 s is cut (E9).
+   * Closes after what is buffered; the event `closed` is sent before this returns. A peer that has not taken what is
+   * buffered within 2 s is cut (E9).
    */
   close(code: number, reason: string): void;
   /** Breaks the connection off: the peer sees 1006. */
   cut(): void;
   /** From now on its frames have the whole limit of a connection. */
   saidHello(): void;
-  /** A frame was answered with `rate_limited`: that costs as much as ten others. */
+  /** A frame was answered with `rate_limited`: that costs as much as ten more. */
   wasRefused(): void;
 };
 
 export type SocketEvents = {
   open(socket: Socket): void;
   message(socket: Socket, text: string): void;
-  /** A binary or oversized message, or one too many: it is gone, the connection stays. */
+  /** A binary or oversized message, or one too many, was dropped. The connection stays. */
   refused(
     socket: Socket,
     code: 'invalid_frame' | 'payload_too_large' | 'rate_limited',
@@ -116,20 +116,20 @@ export type SocketEvents = {
   drained(socket: Socket): void;
   /** Any sign of life, pongs included; comes before `message` and `refused`. */
   inbound(socket: Socket): void;
-  /** Once for each `open`, whoever closed. */
+  /** Comes once for each `open`, no matter which side closed. */
   closed(socket: Socket): void;
 };
 
 export type ServerOptions = {
   readonly host: string;
-  /** 0: a free one. */
+  /** 0: any free port. */
   readonly port: number;
   readonly maxPayloadBytes: number;
   readonly maxBufferedBytes: number;
   /** The largest frame that the node sends. */
   readonly maxFrameBytes: number;
   readonly heartbeatIntervalMs: number;
-  /** Whether a connection may serve another request of HTTP. */
+  /** Whether an HTTP connection may serve another request. */
   readonly keepAlive: boolean;
   readonly paces: FramePaces;
   isDraining(): boolean;
@@ -140,17 +140,17 @@ export type ServerOptions = {
   readonly clientAddress: ClientAddress;
   readonly rates: Pick<EdgeRates, 'upgrade' | 'unauthenticated' | 'guessWaitMs' | 'request'>;
   readonly unsent: Unsent;
-  /** Default: those of this process. */
+  /** Default: the open files of this process. */
   readonly descriptors?: Descriptors;
   /**
-   * A connection sent more frames than it may. True: it is closed with a code, though the library goes on
-   * reading what it sends, for up to 16 s. False: it is cut.
+   * A connection sent more frames than it may. True: close it with a code, though the library then reads what it sends
+   * for up to 16 s more. False: cut it.
    */
   onFlood(peer: { readonly principal: string; readonly address: string }): boolean;
   /** A request for a WebSocket was answered. */
   onUpgrade(result: UpgradeResult): void;
   readonly routes: readonly Route[];
-  /** A second listener, for operators; null: none. */
+  /** The listener for operators; null: there is none. */
   readonly admin: { readonly port: number; readonly routes: readonly Route[] } | null;
   readonly socketEvents: SocketEvents;
   /** The chat page, served at `/`; null: none. */
@@ -161,8 +161,8 @@ export type ServerOptions = {
 export type Server = {
   readonly port: number;
   readonly adminPort: number | null;
-  /** No new connections; those that exist go on. */
+  /** Takes no new connections; those that exist go on. */
   closeListener(): void;
-  /** The end: every connection that is left is cut. */
+  /** Cuts every connection that is left. */
   close(): void;
 };

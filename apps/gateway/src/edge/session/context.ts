@@ -36,7 +36,7 @@ export type EdgeLimits = {
 export type EdgeContext = {
   readonly nodeId: string;
   readonly sessions: Sessions;
-  /** What clients read of sessions, and pay for. */
+  /** Reads that clients pay for by their bytes. */
   readonly reads: PaidReads;
   readonly sessionList: SessionList;
   readonly inbox: Inbox;

@@ -5,8 +5,8 @@ import { duplicateFinal } from '../delivery/frames.js';
 const NO_LONGER_KEPT = 'no_longer_kept';
 
 /**
- * The outcome of a message that was sent before, for its sender alone: from the log, else from the
- * history, else without content (S3). undefined: there is none yet.
+ * The outcome of a message that was sent before, for its sender alone (S3). If neither the log nor the history has it
+ * any more, the content is '' and the outcome `ok`. undefined: the message has no outcome yet.
  */
 export function duplicateOutcome(
   { outcome }: Appended & { kind: 'duplicate' },

@@ -1,17 +1,17 @@
 import type { AttachAnswer, AttachRequest } from '@sluice/store';
 import type { EdgeContext } from './context.js';
 
-/** `rate_limited`: the session would be a new one, and may not be made now. */
+/** `rate_limited`: there is no such session, and none may be made now. */
 export type EnterReply =
   | AttachAnswer
   | { readonly kind: 'rate_limited'; readonly retryAfterMs: number; readonly why: string };
 
-/** Whoever has too many sessions must end one: that takes a person's time. */
+/** A principal with too many sessions must end one first, which takes a person some time. */
 const FULL_RETRY_MS = 60_000;
 
 /**
- * Attaches to a session and makes it when there is none, within the limits of its principal. What has
- * a name is looked up first: to come back costs no token, and one call as ever.
+ * Attaches to a session and makes it when there is none, within the limits of its principal. A session that the
+ * client names is looked up first, so that coming back costs no token and only one call.
  */
 export async function enterSession(
   context: EdgeContext,

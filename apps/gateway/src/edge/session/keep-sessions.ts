@@ -1,7 +1,7 @@
 import { startRounds } from '../delivery/rounds.js';
 import type { EdgeContext } from './context.js';
 
-/** Keeps sessions that somebody is attached to from expiring (C4): each once in `everyMs`. */
+/** Keeps sessions with readers on this node from expiring (C4): a call for each, once in `everyMs`. */
 export function startTouch(
   { fanOut, sessions, log }: Pick<EdgeContext, 'fanOut' | 'sessions' | 'log'>,
   everyMs: number,

@@ -38,7 +38,7 @@ export async function submitMessage(
   }
 }
 
-/** Why a message was not stored, for the client. */
+/** Tells the client why a message was not stored. */
 export function refusalOf(appended: Exclude<Appended, { kind: 'accepted' | 'duplicate' }>): {
   code: 'session_ended' | 'busy' | 'inbox_full';
   text: string;

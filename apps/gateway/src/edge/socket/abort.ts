@@ -3,7 +3,7 @@ import type { EdgeContext } from '../session/context.js';
 import { stopMessage } from '../session/stop-message.js';
 import type { Attached, Connection } from './connection.js';
 
-/** Answers an abort on a socket. An outcome that it causes at once comes behind the answer. */
+/** Answers an abort on a socket. An outcome that it causes at once is sent after the answer. */
 export async function abortOnSocket(
   context: EdgeContext,
   { outbound }: Connection,
@@ -14,8 +14,8 @@ export async function abortOnSocket(
   try {
     const answer = await stopMessage(context, ref, frame);
     const { abort_id } = frame;
-    const own = abort_id === undefined ? {} : { abort_id };
-    const nothing = { type: 'no_active_turn', session_id: ref.sessionId, ...own } as const;
+    const call = abort_id === undefined ? {} : { abort_id };
+    const nothing = { type: 'no_active_turn', session_id: ref.sessionId, ...call } as const;
     outbound.json(answer === 'not_found' ? nothing : answer);
   } finally {
     reader.handAborted();

@@ -31,10 +31,10 @@ import { detach } from './detach.js';
 
 type AttachedReply = AttachAnswer & { kind: 'attached' };
 type Entering = HelloFrame | JoinFrame;
-/** `hello` is the answer; what is replayed goes out right behind it. */
+/** `hello` is the answer, as JSON; the replay goes out right after it. */
 export type Entered = Attached & { readonly reply: AttachedReply; readonly hello: string };
 
-/** `hello` or `join`: binds the connection to a session, then replay or snapshot, then live (E3). */
+/** `hello` or `join`: binds the connection to a session. undefined: it was refused, and the error is sent. */
 export async function attach(
   context: EdgeContext,
   connection: Connection,
@@ -95,7 +95,7 @@ export async function attach(
   }
 }
 
-/** Replay or snapshot, then live; `status` when work is pending (E6). */
+/** Sends the answer, then replay or snapshot, then goes live (E3); a `status` when work is pending (E6). */
 export async function replay(
   { metrics }: Pick<EdgeContext, 'metrics'>,
   { outbound }: Connection,
@@ -224,7 +224,7 @@ function unavailable(frame: Entering, why: string): ServerFrame {
 
 type HelloOkRest = Omit<HelloOkFrame, 'type' | 'protocol' | 'features'>;
 
-/** What `hello_ok` begins with is the same for everybody. */
+/** The beginning of `hello_ok` is the same for everybody. */
 const helloOkStart = JSON.stringify({
   type: 'hello_ok',
   protocol: PROTOCOL_VERSION,

@@ -15,7 +15,7 @@ export type Attached = {
   readonly session: FrameSession;
   readonly reader: SocketReader;
   readonly feed: Feed;
-  /** Of a client that tracks no cursor: its part in the session's resume mark. */
+  /** Its part in the session's resume mark; undefined: the client tracks a cursor. */
   readonly mark: MarkPart | undefined;
 };
 
@@ -30,7 +30,7 @@ export type ReadFrame = { readonly frame: ClientFrame; readonly chars: number };
  */
 export type ConnectionState =
   | { readonly kind: 'idle' }
-  /** Frames that come meanwhile wait, in order. */
+  /** Frames that arrive meanwhile wait, in order; `chars`: of all of them. */
   | { readonly kind: 'attaching'; readonly waiting: ReadFrame[]; chars: number }
   | Attached
   /** The session was ended (D9); another hello starts anew. */
@@ -44,16 +44,16 @@ export type Connection = {
   state: ConnectionState;
   /** Calls to Redis for this connection's frames, one after the other. */
   readonly calls: { last: Promise<void>; waiting: number; chars: number };
-  /** Frames that wait until these calls are answered; undefined: none does. */
+  /** Frames that wait until all earlier ones are answered; undefined: none waits. */
   settling: { readonly waiting: ReadFrame[]; chars: number } | undefined;
-  /** Of frames that wait: they do for as long as Redis is silent. */
+  /** Most characters of frames that wait, for instance while Redis is silent. */
   readonly waitingCharsMax: number;
   readonly openedMs: number;
   /** It was attached to a session once. */
   hasEntered: boolean;
   /** Bad or unauthorized frames since the last good one (X4). */
   offences: number;
-  /** A failure that is no expected outcome: logged, the client got `internal`. */
+  /** Logs a failure of ours, for which the client got `internal`. */
   onBug(error: unknown): void;
 };
 

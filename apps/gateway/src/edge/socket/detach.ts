@@ -1,7 +1,7 @@
 import type { EdgeContext } from '../session/context.js';
 import type { Connection } from './connection.js';
 
-/** Unbinds a connection from its session; one that tracks no cursor leaves its resume mark (E10). */
+/** Unbinds a connection from its session. If it tracks no cursor, the session's resume mark is written (E10). */
 export function detach(context: EdgeContext, connection: Connection): void {
   const { state } = connection;
   if (state.kind !== 'attached') return;

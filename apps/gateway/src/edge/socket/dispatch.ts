@@ -23,10 +23,10 @@ import { sendMessage } from './send-message.js';
 
 /** Bad or unauthorized frames in a row after which a connection is closed (X4). */
 const OFFENCES_MAX = 10;
-/** What binds a connection anew, or tells how its session stands, comes behind the frames before it. */
-const comesBehind: ReadonlySet<string> = new Set(['hello', 'join', 'leave', 'snapshot']);
+/** Frames that wait until all earlier ones are answered: they change the binding, or ask how the session stands. */
+const waitingTypes: ReadonlySet<string> = new Set(['hello', 'join', 'leave', 'snapshot']);
 
-/** The text of one WebSocket message: decoded, then one switch over all client frames. */
+/** Decodes the text of one WebSocket message, and handles the frame. */
 export function onText(context: EdgeContext, connection: Connection, text: string): void {
   const decoded = decode(text);
   if (decoded.kind === 'refused') return onRefused(context, connection, decoded);
@@ -41,8 +41,8 @@ type Refused = {
 };
 
 /**
- * Answers a frame that is none, or may not be; ten in a row close the connection. What it was meant to be
- * is not known, so that it counts as a message.
+ * Answers a frame that cannot be read, or is one too many (`rate_limited`). One that cannot be read counts as a
+ * message, since its type is unknown; OFFENCES_MAX in a row close the connection.
  */
 export function onRefused(
   { metrics, tellLimited }: EdgeContext,
@@ -81,16 +81,16 @@ function onFrame(context: EdgeContext, connection: Connection, read: ReadFrame):
     if (isMessage) context.metrics.message(code);
     outbound.json(errorFrame(code, text, { scope, messageId }));
   };
-  const behind = state.kind === 'attaching' ? state : connection.settling;
-  if (behind !== undefined) {
-    if (!mayWait(connection, { frames: behind.waiting.length, chars: behind.chars }, read.chars)) {
+  const line = state.kind === 'attaching' ? state : connection.settling;
+  if (line !== undefined) {
+    if (!mayWait(connection, { frames: line.waiting.length, chars: line.chars }, read.chars)) {
       return refuse('rate_limited', 'wait for hello_ok before sending so much');
     }
-    behind.waiting.push(read);
-    behind.chars += read.chars;
+    line.waiting.push(read);
+    line.chars += read.chars;
     return;
   }
-  if (comesBehind.has(frame.type) && isOwed(connection)) return settle(context, connection, read);
+  if (waitingTypes.has(frame.type) && isOwed(connection)) return settle(context, connection, read);
   const scope =
     frame.type === 'hello' || frame.type === 'join' || frame.type === 'snapshot' ? 'read' : 'write';
   if (frame.type !== 'leave' && !allows(connection.socket.identity, scope)) {
@@ -107,13 +107,13 @@ function onFrame(context: EdgeContext, connection: Connection, read: ReadFrame):
   onAttachedFrame(context, connection, { state, frame, chars: read.chars });
 }
 
-/** What an error about this frame names: its own id, else the message that it is about. */
+/** The `message_id` of an error about this frame: the id of an abort itself, else of the message. */
 function idOf(frame: ClientFrame): string | undefined {
   if (frame.type === 'abort') return frame.abort_id ?? frame.message_id;
   return frame.type === 'message' || frame.type === 'cancel' ? frame.message_id : undefined;
 }
 
-/** Handles a frame, and what comes meanwhile, behind the answers to the frames before it. */
+/** Handles a frame, and those that come meanwhile, after the answers to all earlier frames. */
 function settle(context: EdgeContext, connection: Connection, read: ReadFrame): void {
   const waiting = [read];
   connection.settling = { waiting, chars: read.chars };
@@ -173,7 +173,7 @@ function onMessage(
   });
 }
 
-/** Its outcome may be heard before the reply to the call, and must come behind `cancelled`. */
+/** The outcome may be heard before the reply to the call, but is sent after `cancelled`. */
 async function cancelMessage(
   context: EdgeContext,
   { outbound }: Connection,

@@ -3,7 +3,7 @@ import type { EdgeContext } from '../session/context.js';
 import type { Connection } from './connection.js';
 import { detach } from './detach.js';
 
-/** Clients are asked to come back after so long at the earliest; the jitter spreads them. */
+/** Clients are asked to come back after this at the earliest; a random part spreads them. */
 const RECONNECT_MIN_MS = 100;
 const RECONNECT_SPREAD_MS = 1_000;
 
@@ -23,7 +23,7 @@ export function tellGoingAway(
   });
 }
 
-/** Closes behind what was sent: the client's cursor leads on, wherever it comes back. */
+/** Closes a connection after what was sent; its client goes on from its cursor, on any node. */
 export function closeMoved(context: EdgeContext, connection: Connection): void {
   detach(context, connection);
   connection.outbound.close(closes.serviceRestart.code, closes.serviceRestart.reason);

@@ -2,12 +2,12 @@ import { closes } from '@sluice/protocol';
 import { type Logger, monotonicMs } from '@sluice/runtime';
 import type { Connection } from './connection.js';
 
-/** Looked at so often within the time that a connection has. */
+/** Looks within the time that a connection has. */
 const LOOKS = 4;
 
 /**
- * Closes connections that never said `hello`: they would stay for ever, since browsers answer pings. One
- * timer for all of them; one that has had a session may stay without.
+ * Closes connections that never said `hello`: they would stay for ever, since browsers answer pings. A connection that
+ * has had a session may stay without one. One timer for all of them.
  */
 export function startHelloTimeout(
   { connections, log }: { connections: ReadonlySet<Connection>; log: Logger },

@@ -3,12 +3,12 @@ import { DamagedKey, StoreBusy, StoreUnavailable, whyUnavailable } from '@sluice
 import { errorFrame } from '../delivery/frames.js';
 import type { Connection } from './connection.js';
 
-/** Frames of one connection that may wait, for an attach or for the ones before them. */
+/** Most frames of one connection that wait, for an attach or for the frames before them. */
 const WAITING_MAX = 1_000;
 /** How long an acceptance may take to reach the socket once its message is stored. */
-const TOLD_LIMIT_MS = 2_000;
+const ACK_LIMIT_MS = 2_000;
 
-/** Whether a frame may wait behind others; one that is alone always may. */
+/** Whether a frame may wait after others; the first one always may. `more`: its characters. */
 export function mayWait(
   { waitingCharsMax }: Connection,
   { frames, chars }: { frames: number; chars: number },
@@ -20,17 +20,18 @@ export function mayWait(
 const DAMAGED =
   'the data of this session is damaged: its operator finds the key in the log of the gateway';
 
-/** What a call is made for: the message that it stores, and who is told when it cannot be made. */
+/** What a call is made for. */
 type About = {
+  /** The message that it stores; errors name it. */
   readonly messageId?: string | undefined;
-  /** Of the frame, where it may be a long one. */
+  /** Characters of the frame, where it may be a long one. */
   readonly chars?: number;
   onError?(code: ErrorCode): void;
 };
 
 /**
- * One call after the other, in the order of the frames: a call whose script must be loaded, or whose
- * reply was lost, is sent again, and would else be overtaken by the next (T1).
+ * Makes one call after the other, in the order of the frames. A call whose script must be loaded, or whose reply
+ * was lost, is sent again: without this the next call would overtake it (T1).
  */
 export function inOrder(
   connection: Connection,
@@ -56,7 +57,7 @@ export function inOrder(
   answer(connection, called, about);
 }
 
-/** What fails for lack of Redis is told to the client; anything else is a bug of ours. */
+/** Sends the error of a call that fails: what to do while Redis is away, else `internal`, which is a bug of ours. */
 export function answer(connection: Connection, work: Promise<unknown>, about: About = {}): void {
   work.catch((error) => {
     if (connection.state.kind === 'attaching') connection.state = { kind: 'idle' };
@@ -78,11 +79,11 @@ export function answer(connection: Connection, work: Promise<unknown>, about: Ab
 
 /** Whether an answer to a frame of this connection is still to come. */
 export function isOwed({ calls, state }: Connection): boolean {
-  return calls.waiting > 0 || (state.kind === 'attached' && state.reader.owes);
+  return calls.waiting > 0 || (state.kind === 'attached' && state.reader.owesAck);
 }
 
-/** Resolves behind the answers to the frames before: who sends and leaves at once is told of both. */
+/** Resolves after the answers to all earlier frames, so that a client which sends and leaves gets both answers. */
 export async function settled({ calls, state }: Connection): Promise<void> {
   await calls.last;
-  if (state.kind === 'attached') await state.reader.allTold(TOLD_LIMIT_MS);
+  if (state.kind === 'attached') await state.reader.allAcked(ACK_LIMIT_MS);
 }

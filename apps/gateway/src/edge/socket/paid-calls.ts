@@ -5,7 +5,7 @@ import type { Connection } from './connection.js';
 
 type Price = { readonly cost: number; readonly messageId?: string | undefined };
 
-/** A call for a frame, behind the tokens that it costs; without them the frame is refused. */
+/** Makes a call that first draws its tokens; without them it sends `rate_limited` instead. */
 export function paid(
   { rates }: Pick<EdgeContext, 'rates'>,
   { socket, outbound }: Connection,

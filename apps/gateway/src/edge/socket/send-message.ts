@@ -16,7 +16,7 @@ type Sending = {
 
 const PAUSED = 'Paused by an operator... (your message is kept, and processed afterwards).';
 
-/** Stores a message in the inbox; its acceptance then takes its place among the session's events. */
+/** Stores a message in the inbox. Its acceptance is an event of the session, and is sent in the order of events. */
 export async function sendMessage(
   context: EdgeContext,
   { outbound, socket }: Connection,
@@ -32,7 +32,7 @@ export async function sendMessage(
     const text = `${TOO_MANY_MESSAGES}; try again in ${Math.ceil(retryAfterMs)} ms`;
     return void outbound.json(errorFrame('rate_limited', text, { messageId, retryAfterMs }));
   }
-  // Before the call: its published copy may come in before its reply.
+  // Before the call: the published event may come in before the reply.
   const isFirst = reader.expect(messageId);
   const appended = await submitMessage(context, {
     ...{ ref, agentId: state.session.agentId, messageId, message: frame },
@@ -46,7 +46,7 @@ export async function sendMessage(
     feed.offer(appended.event);
     if (appended.event.isPaused) reader.tell(PAUSED);
     if (durability.level === 'memory') return metrics.ackMs(monotonicMs() - readMs);
-    // Not waited for here: the next message of this connection may be stored meanwhile.
+    // Not awaited: the next message of this connection may be stored meanwhile.
     void durability.reached().then((level) => {
       reader.settle(messageId, level);
       metrics.ackMs(monotonicMs() - readMs);

@@ -28,7 +28,7 @@ const letterShape = z
 
 const letterParams = z.object({ id: z.string() });
 
-/** The paths for dead letters: who operates the cluster looks at them, retries or deletes them (T4). */
+/** The paths where operators look at dead letters, retry or delete them (T4). */
 export function deadLetterRoutes(context: EdgeContext): DescribedRoute[] {
   return [listing(context), retryingAll(context), retrying(context), deleting(context)];
 }

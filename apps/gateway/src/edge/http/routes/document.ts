@@ -10,7 +10,7 @@ import { VERSION } from '../../../node/version.js';
 import { type Answer, type DescribedRoute, defineRoute, type RouteDoc } from '../define-route.js';
 import { errorShape } from '../shapes.js';
 
-/** `GET /openapi.json`: describes `routes` and itself, from the schemas that check them. */
+/** `GET /openapi.json`: describes `routes` and itself, with the same schemas that check requests. */
 export function documentRoute(routes: readonly DescribedRoute[]): DescribedRoute {
   let text: string | undefined;
   const route = defineRoute({
@@ -50,7 +50,7 @@ function describe(routes: readonly DescribedRoute[]) {
       paths,
     },
     {
-      // A client ignores the fields that it does not know: later releases may add some.
+      // Clients ignore fields that they do not know, since later releases may add some.
       override({ jsonSchema, io }) {
         if (io === 'output' && jsonSchema.additionalProperties === false) {
           delete jsonSchema.additionalProperties;
@@ -86,7 +86,7 @@ const retryAfter = {
   'retry-after': { description: 'Seconds', schema: { type: 'string' as const } },
 };
 
-/** One answer for each status, with the codes that it may carry. */
+/** The errors of a route: one answer for each status, with the codes that it may have. */
 function refusals({ errors }: RouteDoc): ZodOpenApiResponsesObject {
   const statuses = [...new Set(errors.map(httpStatus))].sort();
   return Object.fromEntries(

@@ -12,12 +12,12 @@ import { type OpenStreams, streamEvents } from '../sse.js';
 
 export type Kept = {
   readonly streams: OpenStreams;
-  /** Requests that wait for a turn: broken off when the drain ends before it. */
+  /** Requests that wait for a turn; a drain that ends before it cuts them. */
   readonly waits: Waits;
 };
 
 const wait = z.coerce.number().nonnegative().default(0);
-/** `?since=` is the same as none. */
+/** An empty `?since=` counts as none. */
 const since = z
   .string()
   .regex(/^\d{0,32}$/, { error: 'must be a whole number from 0 on' })
@@ -31,7 +31,7 @@ export function messageRoutes(context: EdgeContext, { streams, waits }: Kept): D
       method: 'POST',
       path: '/v1/sessions/:id/messages',
       access: 'write',
-      cost: 0, // it draws a message
+      cost: 0, // it draws from the limit of messages instead
       summary: 'Send a message; with agent_id it starts the session when there is none',
       params: sessionParams,
       query: z.object({

@@ -11,7 +11,7 @@ const loadShape = z.object({
   concurrency: count.optional().meta({ description: 'How many may run (`worker.concurrency`)' }),
 });
 
-/** What nodes say of themselves; one of another release may say less. */
+/** What the beat of a node says of it; a node of another release may say less. */
 const aboutSchema = z.object({
   version: z.string().nullable().catch(null),
   roles: z.array(z.string()).catch([]),
@@ -41,7 +41,7 @@ const agentShape = z.object({
   paused: z.boolean(),
 });
 
-/** The nodes of the cluster, for who operates it. */
+/** The paths for the nodes and agents of the cluster, for operators. */
 export function nodeRoutes(context: EdgeContext): DescribedRoute[] {
   return [nodeListing(context), draining(context), agentListing(context)];
 }

@@ -10,7 +10,7 @@ type Verb = 'pause' | 'resume';
 const verbs = ['pause', 'resume'] as const;
 const said = { pause: 'paused', resume: 'resumed' } as const;
 
-/** Whether turns may begin now, and how well that is kept. */
+/** Whether turns are paused now, and the durability that this has reached. */
 const standing = {
   paused: z.boolean().meta({ description: 'After a resume: the agent of the session still is' }),
   durability: z.enum(durabilities),
@@ -83,7 +83,7 @@ const ofAgent = (context: EdgeContext, verb: Verb) =>
       const { reply, params } = exchange;
       const { id: agent = '' } = params;
       const act = { action: `agent_${verb}`, target: agent };
-      // One that no node has any more can still be let go on.
+      // A paused agent that no node has any more can still be resumed.
       if (!context.hasAgent(agent) && !(await context.pauses.agents()).includes(agent)) {
         logAct(context, exchange, { ...act, outcome: 'not_found' });
         return reply.error('agent_not_found', `no agent "${agent}": see GET /v1/agents`);

@@ -32,7 +32,7 @@ const entryId = z
   .string()
   .regex(/^\d{1,16}-\d{1,16}$/, { error: 'must be the "id" of a SESSION_END, or "next"' });
 
-/** Ends of sessions: the stream of them, and an operator's own. */
+/** The paths where operators read the stream of SESSION_END records, and end a session. */
 export function sessionEndRoutes(context: EdgeContext): DescribedRoute[] {
   return [listing(context), ending(context)];
 }
@@ -81,7 +81,7 @@ const ending = (context: EdgeContext) =>
     },
   });
 
-/** Nothing when somebody else wrote it into the stream. */
+/** Returns nothing for an entry that is no SESSION_END record, which only somebody else can have written. */
 function toJson({ entryId, record }: EndEntry): z.infer<typeof endShape>[] {
   const read = checked(endShape, { ...jsonObject(record), id: entryId });
   return read.success ? [read.data] : [];

@@ -29,7 +29,7 @@ const listedShape = z
   })
   .meta({ id: 'ListedSession' });
 
-/** `GET /v1/sessions`: the caller's own; for scope `admin` everybody's, or those of `?principal=`. */
+/** `GET /v1/sessions`: the sessions of the caller; for scope `admin` all, or those of `?principal=`. */
 export function sessionListRoute(context: EdgeContext): DescribedRoute {
   return defineRoute({
     method: 'GET',
@@ -64,7 +64,7 @@ export function sessionListRoute(context: EdgeContext): DescribedRoute {
   });
 }
 
-/** undefined: of everybody. */
+/** The principal whose sessions are listed; undefined: of all principals. */
 function ownerOf(context: EdgeContext, exchange: Exchange, of: string | undefined) {
   const { identity } = exchange;
   if (!allows(identity, 'admin')) return identity.principal;

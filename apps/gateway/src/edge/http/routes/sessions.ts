@@ -12,8 +12,8 @@ import { noSuchSession, sessionOf } from '../guards.js';
 import { named, pageSize, sessionParams, sessionShape, type workShape } from '../shapes.js';
 
 /**
- * One page of the history: so many messages, and so many bytes of them, or one message. Each MiB holds this
- * node up for some 20 ms, until everybody else is served again.
+ * Limits of one page of the history, which has at least one message. While a page is made nobody else is served: 20 ms
+ * for each MiB.
  */
 const MESSAGES_MAX = 1_000;
 const MESSAGE_BYTES_MAX = 1024 * 1024;
@@ -99,7 +99,7 @@ const patching = (context: EdgeContext) =>
     },
   });
 
-/** An `abort` frame without its type. */
+/** The body of an abort: the frame without its type. */
 const abortBody = schemas.abort.omit({ type: true });
 
 const aborting = (context: EdgeContext) =>
