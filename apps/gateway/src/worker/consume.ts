@@ -5,7 +5,7 @@ import { type ConnectionOptions, type Job, RedisConnection, Worker } from 'bullm
 const doneCall: PlainCall = 'ring-done';
 
 export type Consumer = {
-  /** Takes no more rings from the call on; resolves when those that it had are answered. */
+  /** Takes no more rings from this call on; resolves when the taken ones are answered. */
   pause(): Promise<void>;
   close(): Promise<void>;
 };
@@ -19,17 +19,17 @@ type ConsumerOptions = {
 };
 
 const RING_BLOCK_S = RING_BLOCK_MS / 1_000;
-/** A Redis that refuses to give rings is asked again so soon: BullMQ alone would ask without a pause. */
+/** Pause after Redis has refused to give rings: BullMQ alone would ask again at once. */
 const REFUSED_MS = 500;
-/** BullMQ waits so long for a Redis that is away. */
+/** Pause of BullMQ between two tries while Redis is away. */
 const AWAY_MS = 500;
 
-// The store has looked at the version itself. BullMQ, which does not ask, takes it for 5, and waits in whole seconds.
+// The store has checked the version. BullMQ does not ask for it here, and would assume 5, and wait in whole seconds.
 RedisConnection.minimumVersion = '7.0.0';
 
 /**
- * BullMQ's worker, which never blocks for longer than silence may last, waits after a refusal, and does not ask a
- * queue that had nothing for more with each answer: its loop waits there already.
+ * BullMQ's worker with three changes. It never blocks for longer than Redis may be silent. It waits after a refusal.
+ * And after a queue was empty, a finished job does not ask it for the next one: the loop waits there already.
  */
 class RingWorker extends Worker<RingJob> {
   private isDry = false;
@@ -51,7 +51,7 @@ class RingWorker extends Worker<RingJob> {
   }
 }
 
-/** BullMQ is the doorbell: each job names a session that has work (docs/internals/adr). */
+/** Takes rings from BullMQ: each job names a session that has work (docs/internals/adr). */
 export function consume(
   onRing: (ring: RingJob) => Promise<void>,
   { connection, prefix, concurrency, leaseTtlMs, onError }: ConsumerOptions,
@@ -59,14 +59,14 @@ export function consume(
   const worker = new RingWorker(
     RING_QUEUE,
     async ({ data, timestamp, opts }) => {
-      // In line it stands where it would if it had come here at once, though BullMQ hands few out at a time.
+      // BullMQ hands out few at a time. The place in line is by when the ring was due, not by when it came here.
       await onRing({ ...data, sinceMs: data.sinceMs ?? timestamp + (opts.delay ?? 0) });
       failpoint(doneCall, 'before');
     },
     {
       connection,
       prefix,
-      // Never changed: while its loop waits for a running job it does not see a higher number.
+      // Never changed later: while BullMQ's loop waits for a running job, it does not see a higher number.
       concurrency,
       lockDuration: leaseTtlMs,
       stalledInterval: 1_000,
@@ -81,8 +81,8 @@ export function consume(
   worker.on('error', onError);
   worker.on('completed', () => failpoint(doneCall, 'after'));
   return {
-    // Not pause(true): that goes on waiting at Redis, catches the ring for this node's own heir, and a
-    // drain that ends meanwhile takes it along.
+    // Not pause(true): that goes on waiting at Redis, and may take the ring of a session that this node hands over. A
+    // drain that ends meanwhile would take that ring along.
     pause: () => worker.pause(false),
     close: () => worker.close(true),
   };

@@ -5,7 +5,7 @@ import type { HeldSession } from './held/held-session.js';
 import { insist } from './held/insist.js';
 import type { RunningWorker } from './worker.js';
 
-/** What a release may take once the deadline has passed; D7 allows 2 s for all that follows it. */
+/** Time for the releases after the deadline; D7 allows 2 s for all that follows it. */
 const FORCE_LIMIT_MS = 1_200;
 const COUNT_LIMIT_MS = 1_000;
 const LOOK_MS = 20;
@@ -26,10 +26,10 @@ export async function drainWorker(
     if (deadline.aborted) resolve(undefined);
     else deadline.addEventListener('abort', () => resolve(undefined), { once: true });
   });
-  context.phase = 'sole'; // until it is known better: rings go elsewhere, nothing is given away
+  context.phase = 'sole'; // until the answer comes: rings go to other nodes, sessions stay
   context.slots.dismiss();
   const pausing = consumer.pause().catch(() => undefined);
-  // An answer that comes late counts from then on: a slow Redis makes no node the only one for good.
+  // A late answer still counts from then on: a node with a slow Redis does not take itself for the only one for good.
   const counting = insist(() => nodes.drain(info), deadline)
     .then((others) => {
       if (others) context.phase = 'hand_over';
@@ -55,8 +55,8 @@ export async function drainWorker(
 }
 
 /**
- * Releases every session that is still held and stops its turn (D3); also those whose ring was being
- * answered when the time was over.
+ * Releases every session that is still held, and stops its turn (D3). Also sessions whose rings were being answered
+ * at the deadline.
  */
 async function cutAll({ context, serving }: RunningWorker): Promise<WorkerDrained> {
   const cuts = new Map<HeldSession, Promise<boolean>>();

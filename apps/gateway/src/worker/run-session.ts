@@ -9,20 +9,19 @@ import { keepLease } from './held/lease-keeper.js';
 import { linger } from './held/linger.js';
 import { runTurns } from './turns/turn-loop.js';
 
-/** A ring that finds the Redlock taken but no live holder comes again so much later. */
+/** Delay of a ring that finds the Redlock taken but no live holder. */
 const TAKEN_DELAY_MS = 250;
 /**
- * A call for a ring is repeated for this long: a Redis that was slow for a moment costs that moment. Given up
- * at once, the session waits for the sweep, or for the TTL of a lease that nobody knows of. A node that
- * drains asks once.
+ * How long a call for a ring is repeated, so that a Redis that is slow for a moment costs only that moment. If the call
+ * is given up, the session waits for the sweep, or for the TTL of a lease without a holder. A draining node asks once.
  */
 const PATIENCE_MS = 5_000;
-/** A last attempt that has to let others go first asks again after this, and up to as much by chance. */
+/** A last attempt that has to wait for others comes again after this, and up to as much more at random. */
 const LAST_DELAY_MS = 500;
 
 /**
- * Answers a ring: peek, unless the ring tells what that would find, acquire, begin. undefined: there is nothing for
- * this node to do.
+ * Takes the session of a ring: peek, unless the ring says what that would find, then permits, Redlock, `turn-begin`.
+ * undefined: this node has nothing to do. `not_here`: it does not have the agent.
  */
 export async function takeSession(
   context: WorkerContext,
@@ -49,14 +48,14 @@ export async function takeSession(
   try {
     const found = await takePermitted(context, ring, { free: peeked, until });
     if (found !== 'refused') taken = found;
-    else await passOn(context, id, TAKEN_DELAY_MS); // else its mark would hold back rings until the sweep
+    else await passOn(context, id, TAKEN_DELAY_MS); // or its mark would hold back other rings until the sweep
   } finally {
     if (!taken) lastAttempts.give(id);
   }
   return taken;
 }
 
-/** Permits, then the lease. undefined: the ring was passed on. `refused`: the session is not free any more. */
+/** Takes permits, then the lease. undefined: the ring was passed on. `refused`: the session is not free any more. */
 async function takePermitted(
   context: WorkerContext,
   { id, ring }: RingJob,
@@ -78,7 +77,7 @@ async function takePermitted(
   return taken ?? 'refused';
 }
 
-/** Redlock and `turn-begin`; undefined: somebody else was first. */
+/** Takes the Redlock and begins a turn. undefined: another holder was first, or nothing may begin. */
 async function takeLease(
   context: WorkerContext,
   { id, ring, fence: lastFence }: RingJob & { fence: number },
@@ -94,7 +93,7 @@ async function takeLease(
   }
   metrics.leaseAcquired();
   if (begun.head.isTakenOver) metrics.takeover();
-  if (begun.head.isCut) metrics.turnCut(); // here: the node that cut it is asked for its metrics no more
+  if (begun.head.isCut) metrics.turnCut(); // counted here: the node that cut the turn is not scraped any more
   const { sessionId: session_id, turnId: turn_id, fence, pauseMs: pause_ms } = begun.head;
   if (!Number.isNaN(pause_ms)) {
     metrics.handOverPauseMs(pause_ms);
@@ -125,19 +124,19 @@ async function begin(
   claim: Claim,
   { id, ring, turnId, fence }: { id: string; ring: string; turnId: string; fence: number },
 ): Promise<Begun | undefined> {
-  // It may have begun though no answer came: the same turn is asked for again, until the claim is over.
+  // The turn may have begun although no answer came: the same one is asked for again, until the claim is over.
   const begun = await insist(
     () => leases.begin({ id, token: claim.token, fence }, { turnId, ring }),
     { untilMs: claim.deadlineMs },
   );
   if (begun?.kind !== 'begun' && begun?.kind !== 'exhausted') return undefined;
-  // Answered too late to be believed: let it expire, the sweep finds the session (L4).
+  // After the claim the answer is not trusted: the lease expires, and the sweep finds the session (L4).
   return monotonicMs() < claim.deadlineMs ? begun : undefined;
 }
 
 /**
- * Sends a ring round again under a new number; one that is not delayed keeps its place, the first. When Redis
- * stays away it comes to nothing, and the sweep rings again: that Redis is away has its own line.
+ * Sends a ring round again under a new number. Without a delay it is the next one to be taken. If Redis stays away, the
+ * ring is lost, and the sweep rings again. No warning here: that Redis is away has its own line in the log.
  */
 export async function passOn(
   context: WorkerContext,
@@ -155,7 +154,7 @@ function patience({ phase }: WorkerContext): Patience {
   return { untilMs: monotonicMs() + (phase === 'running' ? PATIENCE_MS : 1) };
 }
 
-/** Runs and lingers until the lease is given up; the caller's slot and permits are given back. */
+/** Runs turns and lingers until the lease is given up or lost; gives the caller's slot and permits back. */
 export async function serveSession(
   context: WorkerContext,
   held: HeldSession,
@@ -180,7 +179,7 @@ export async function serveSession(
   }
 }
 
-/** The turns, from the one that was begun until the session is idle, or not this node's any more. */
+/** Runs turns, from the begun one on, until the session is idle or does not belong to this node any more. */
 async function runNext(context: WorkerContext, held: HeldSession) {
   const begun = held.takeNext();
   try {

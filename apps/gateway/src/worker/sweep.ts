@@ -10,11 +10,12 @@ import {
   type Sweep,
 } from '@sluice/store';
 
-/** So many workers look at each partition: one may be about to die. */
+/** Workers that look at each partition: one of them may be about to die. */
 const SWEEPERS_PER_PARTITION = 2;
 /**
- * A ring has 2 s to be answered, a new lease its TTL: what is added to a partition is due no sooner. Only a
- * message for a lingering holder may be, and waits at most so long should that holder die of it.
+ * An idle partition is looked at again after this time at the latest. New work is never due sooner: a ring has 2 s to
+ * be answered, a new lease its TTL. The one exception is a message for a lingering holder that then dies: it waits no
+ * longer than this.
  */
 const QUIET_MAX_MS = 2_000;
 
@@ -31,13 +32,13 @@ type SweepingOptions = LooksOptions & {
   readonly rings: Rings;
   readonly ends: SessionEnds;
   readonly intervalMs: number;
-  /** So many sessions had to be rung for. */
+  /** Called with the number of sessions that had to be rung for. */
   onRung(sessions: number): void;
   readonly damage: Damage;
   readonly log: Logger;
 };
 
-/** Rings for sessions with work and no live holder, and copies SESSION_END records left behind (T7). */
+/** Rings for sessions with work and no live holder, and copies SESSION_END records that were not copied (T7). */
 export function startSweeping(options: SweepingOptions): { stop(): Promise<void> } {
   const { sweep, pauses, rings, ends, log, intervalMs } = options;
   const looks = new Looks(options);
@@ -68,7 +69,7 @@ export function startSweeping(options: SweepingOptions): { stop(): Promise<void>
     try {
       const due = looks.due();
       const numbers = due.length > 0 ? await pauses.numbers() : {};
-      // Each by itself: one that is damaged keeps no other from its sweep.
+      // Each partition by itself: a damaged one does not keep the others from their sweep.
       await Promise.all(
         due.map((partition) => sweepPartition(partition, numbers).catch(tellOf(partition))),
       );
@@ -92,7 +93,7 @@ export function startSweeping(options: SweepingOptions): { stop(): Promise<void>
   };
 }
 
-/** Which partitions this worker looks at, and when: only once something can be due there. */
+/** The partitions that this worker looks at, and when: not before something can be due there. */
 class Looks {
   private workers = '';
   private mine: readonly number[] = [];
@@ -105,13 +106,13 @@ class Looks {
     if (workers.join() !== this.workers) {
       this.workers = workers.join();
       this.mine = partitionsOf(this.options, workers);
-      this.nextMs.clear(); // nobody may have looked at those that it takes over now
+      this.nextMs.clear(); // all are due: perhaps no worker has looked at those that this one takes over
     }
     const nowMs = monotonicMs();
     return this.mine.filter((partition) => (this.nextMs.get(partition) ?? 0) <= nowMs);
   }
 
-  /** An idle partition is looked at every 1 to 2 s, not always together with the same others. */
+  /** An idle partition is looked at every 1 to 2 s, at random, so that not all come together. */
   looked(partition: number, nextDueMs: number): void {
     const quietMs = Math.min(QUIET_MAX_MS, this.options.leaseTtlMs) * (0.5 + Math.random() / 2);
     this.nextMs.set(partition, monotonicMs() + Math.min(nextDueMs, quietMs));
@@ -123,8 +124,8 @@ function partitionsOf({ nodeId, partitions }: LooksOptions, workers: readonly st
   const all = Array.from({ length: partitions }, (_, partition) => partition);
   if (workers.length <= SWEEPERS_PER_PARTITION) return all;
   return all.filter((partition) => {
-    const own = score(nodeId, partition);
-    const ahead = workers.filter((w) => w !== nodeId && score(w, partition) > own);
+    const ours = score(nodeId, partition);
+    const ahead = workers.filter((w) => w !== nodeId && score(w, partition) > ours);
     return ahead.length < SWEEPERS_PER_PARTITION;
   });
 }

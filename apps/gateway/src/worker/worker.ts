@@ -18,7 +18,7 @@ import { passOn, serveSession, takeSession } from './run-session.js';
 import { startSweeping } from './sweep.js';
 
 const MISSING_AGENT_DELAY_MS = 1_000;
-/** Clocks of nodes differ: none puts its rings before those of others by more than this. */
+/** Clocks of nodes differ: a ring counts as waiting for at most this time. */
 const WAITED_MAX_MS = 10_000;
 
 export type WorkerOptions = {
@@ -35,9 +35,9 @@ export type WorkerOptions = {
   readonly log: Logger;
   readonly tracing: Tracing;
   liveWorkers(): readonly string[];
-  /** Takes one of the slots that other workers with this agent had free of late; false: there is none. */
+  /** Counts on one of the slots that other workers with this agent had free lately; false: there is none. */
   takeRoomElsewhere(agent: string): boolean;
-  /** Names who hears what is published to this node. */
+  /** Sets the function that gets what is published to this node. */
   onNodeMessage(listener: (message: string) => void): void;
   /** Whether some live node, this one included, has the agent. */
   hasAgent(agent: string): boolean;
@@ -45,7 +45,7 @@ export type WorkerOptions = {
 
 export type RunningWorker = Awaited<ReturnType<typeof startWorker>>;
 
-/** Starts the worker role: consumes rings, hears wakes and aborts, sweeps. */
+/** Starts the worker role: takes rings, hears wakes and aborts, sweeps. */
 export async function startWorker(options: WorkerOptions) {
   const { store, nodeId, log, limits } = options;
   const context: WorkerContext = {
@@ -113,7 +113,7 @@ export async function startWorker(options: WorkerOptions) {
   return { context, consumer, sweeping, serving };
 }
 
-/** A wake, or `abort <id>` / `ended <id>`: all are only hints, the renewal brings the fact. */
+/** A wake, or `abort <id>` / `ended <id>`, which are only hints: the renewal brings the fact. */
 function hear(context: WorkerContext, message: string): void {
   const wake = decodeWake(message);
   if (wake) return context.held.get(wake.id)?.wake(wake);
@@ -126,7 +126,7 @@ function ringListener(
   { hasAgent }: WorkerOptions,
 ) {
   const options = { hasAgent, missing: makeMissingAgents() };
-  // The job ends when the session is first idle; lingering goes on without it.
+  // The job of BullMQ ends when the session is first idle; the session lingers without it.
   return (ring: RingJob) =>
     new Promise<void>((resolve) => {
       const served = answerRing(context, ring, { ...options, onIdle: resolve })
@@ -139,7 +139,7 @@ function ringListener(
     });
 }
 
-/** Resolves when the session is given up: a drain waits for it from the first call on. */
+/** Answers a ring. Resolves when the session is given up: a drain waits for it. */
 async function answerRing(
   context: WorkerContext,
   ring: RingJob,

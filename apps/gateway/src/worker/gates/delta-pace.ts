@@ -3,16 +3,16 @@ import { monotonicMs } from '@sluice/runtime';
 
 /** The longest window, unless a longer one is configured (protocol.md). */
 const WINDOW_MAX_MS = 250;
-/** Buffers of many turns are looked at together, so often: what is due shares one write to Redis. */
+/** How often the buffers of all turns are looked at together: those that are due share one write to Redis. */
 const TICK_MS = 10;
 const LOOK_MS = 100;
-/** How much the newest look counts beside those before it: a rush of less than a second makes nobody wait. */
+/** Weight of the newest look against those before it: a rush of less than a second delays nothing. */
 const NEWEST_SHARE = 1 / 10;
 
 export type Load = {
   /** Part of the time, 0 to 1, in which the event loop was busy. */
   readonly busy: number;
-  /** What an append takes, in milliseconds. */
+  /** How long an append takes, in milliseconds. */
   readonly appendMs: number;
 };
 
@@ -21,18 +21,18 @@ export type Load = {
  * tenths busy, or an append from 20 to 220 ms.
  */
 export function deltaWindowMs(intervalMs: number, { busy, appendMs }: Load): number {
-  const behind = Math.min(1, Math.max(0, (busy - 0.5) / 0.4, (appendMs - 20) / 200));
-  return intervalMs + behind * Math.max(0, WINDOW_MAX_MS - intervalMs);
+  const overload = Math.min(1, Math.max(0, (busy - 0.5) / 0.4, (appendMs - 20) / 200));
+  return intervalMs + overload * Math.max(0, WINDOW_MAX_MS - intervalMs);
 }
 
-/** When the delta buffers of a node flush. A `flush` that waits already keeps its time. */
+/** Says when the delta buffers of a node flush. A `flush` that waits already keeps its time. */
 export type DeltaPace = {
-  /** At the end of this round of the event loop. */
+  /** Calls `flush` at the end of this round of the event loop. */
   soon(flush: () => void): void;
-  /** When the window is over. */
+  /** Calls `flush` when the window is over. */
   later(flush: () => void): void;
   forget(flush: () => void): void;
-  /** An append took so long. */
+  /** Reports how long an append took. */
   took(ms: number): void;
 };
 
@@ -94,7 +94,7 @@ export function makeDeltaPace(intervalMs: number): DeltaPace {
       });
     },
     later(flush) {
-      // Behind the present, so that what one flush asks for is not due in the same round.
+      // At least 1 ms later, so that what a flush asks for is not due in the same round.
       if (!dueMs.has(flush)) dueMs.set(flush, monotonicMs() + Math.max(1, windowMs));
       startTicking();
     },

@@ -1,16 +1,16 @@
 /**
- * So many last attempts run at once on a node: the processes that they get share its memory. Of agents that
- * give them none only one: should it end the node, it takes no other message's last attempt along (T4).
+ * Last attempts that run at once on a node. `isolated`: each in a process of its own, but they share the node's memory.
+ * `shared`: in the process of the node; if such an attempt ends the node, it ends no other one of its kind (T4).
  */
 const MOST = { isolated: 8, shared: 1 } as const;
 
 export type LastAttempts = ReturnType<typeof makeLastAttempts>;
 
-/** Which sessions run the last attempt of a message here. */
+/** Remembers which sessions run the last attempt of a message on this node. */
 export function makeLastAttempts() {
   const running = { isolated: new Set<string>(), shared: new Set<string>() };
   return {
-    /** False: others come first. */
+    /** False: as many as may are running already. `isolates`: the agent gives the attempt a process of its own. */
     take(id: string, isolates: boolean): boolean {
       const kind = isolates ? 'isolated' : 'shared';
       if (running[kind].size >= MOST[kind]) return false;

@@ -2,11 +2,11 @@ import { type PermitScope, type Permits, StoreUnavailable } from '@sluice/store'
 
 /** Permits that this node holds, for sessions whose agent or principal is limited in the cluster. */
 export type TurnPermits = {
-  /** Takes what a turn of this session needs; `full`: to be tried again after the delay. */
+  /** Takes the permits that a turn of this session needs, or none; `full`: try again after the delay. */
   take(id: string, who: Whose): Promise<{ kind: 'taken' } | { kind: 'full'; delayMs: number }>;
-  /** Gives back what is held for the session. */
+  /** Gives back the permits that are held for the session. */
   give(id: string): void;
-  /** Whether others may be waiting for what this session holds. */
+  /** Whether permits are held for the session, so that others may wait for them. */
   isLimited(id: string): boolean;
   stop(): void;
 };
@@ -22,12 +22,12 @@ export type TurnPermitsOptions = {
   readonly maxConcurrent: ReadonlyMap<string, number>;
   /** 0: no limit. */
   readonly maxTurnsPerPrincipal: number;
-  /** A permit is free, and this session has waited for one. */
+  /** A permit is free, and this session waits for one. */
   onFree(id: string): void;
   onError(error: unknown): void;
 };
 
-/** A session that found no permit asks again so much later, the more of them there are the later. */
+/** Delay before a session that found no permit tries again: it grows with the number that wait. */
 const DELAY_MS = { min: 250, max: 5_000 } as const;
 
 type Limit = { readonly scope: PermitScope; readonly most: number };
@@ -46,7 +46,7 @@ export function makeTurnPermits(options: TurnPermitsOptions): TurnPermits {
     ];
   }
 
-  /** undefined: all were taken; else after how long to try again. `taken` is what was until then. */
+  /** Returns undefined when all were taken, else the delay; `taken` then has those that were taken before. */
   async function takeAll(
     id: string,
     limits: readonly Limit[],
@@ -62,7 +62,7 @@ export function makeTurnPermits(options: TurnPermitsOptions): TurnPermits {
     return undefined;
   }
 
-  /** Should the call fail, the permit expires. */
+  /** If the call fails, the permit expires. */
   function giveAll(scopes: readonly PermitScope[], id: string): void {
     for (const scope of scopes) {
       permits
@@ -94,7 +94,7 @@ export function makeTurnPermits(options: TurnPermitsOptions): TurnPermits {
 
   return {
     async take(id, whose) {
-      // Two rings of one session must not share a permit: the loser would give it back.
+      // Two rings of one session must not share a permit: the one that comes too late would give it back.
       if (held.has(id)) return { kind: 'full', delayMs: DELAY_MS.min };
       const limits = limitsOf(whose);
       if (limits.length === 0) return { kind: 'taken' };

@@ -1,28 +1,27 @@
 import { monotonicMs } from '@sluice/runtime';
 
-/** How often each in line is asked whether it may stay. One that may not gives its session to others. */
+/** How often each waiter in line is asked whether it may stay. One that may not gives its session to others. */
 const LINE_MS = 250;
 
 /**
- * One semaphore for all running turns, whether a job or a wake started them (worker.concurrency). Both wait in one
- * line for it: while somebody is in line no slot is free, so that a conversation that is woken again and again lets
- * the others in (T8).
+ * The slots for all running turns of a node (worker.concurrency), started by a ring or by a wake. Both wait in one
+ * line. While somebody is in line no slot is free, so a session that is woken again and again lets others in (T8).
  */
 export type Slots = ReturnType<typeof makeSlots>;
 
 export type InLine = {
-  /** When it began to wait, by the clock of the node where it did. One that has waited longer goes first. */
+  /** When the session began to wait, by the clock of the node where it did. The longest wait goes first. */
   readonly sinceMs?: number | undefined;
-  /** Asked every `lineMs`: whether it waits on. */
+  /** Asked every `lineMs`: whether it may go on waiting. */
   mayStay?(): boolean;
 };
 
 type Waiter = {
   readonly sinceMs: number;
   readonly mayStay: () => boolean;
-  /** When it is asked next whether it may stay. */
+  /** When `mayStay` is asked next. */
   askMs: number;
-  /** It waits still. */
+  /** Whether it still waits. */
   isThere: boolean;
   /** Ends its wait, with a slot or without. */
   leave(got: boolean): void;
@@ -30,21 +29,22 @@ type Waiter = {
 
 export function makeSlots(size: number, lineMs = LINE_MS) {
   let taken = 0;
-  /** Who waits, longest first. Those that have left are passed over, and struck off together. */
+  /** The waiters, longest wait first. Those that have left are passed over, and removed together. */
   let line: Waiter[] = [];
-  let left = 0;
-  /** The same, those first that are asked first: one timer for all. */
+  /** How many in `line` have left. */
+  let gaps = 0;
+  /** Those that still wait, in the order in which they are asked: one timer for all. */
   const asked = new Set<Waiter>();
   let timer: NodeJS.Timeout | undefined;
 
   function struckOff(): void {
-    left += 1;
-    if (left * 2 <= line.length) return;
+    gaps += 1;
+    if (gaps * 2 <= line.length) return;
     line = line.filter((it) => it.isThere);
-    left = 0;
+    gaps = 0;
   }
 
-  /** The timer may have been set for one that has left: it looks in vain then. */
+  /** A waiter that leaves does not move the timer, which may then fire in vain. */
   function watch(): void {
     const [first] = asked;
     if (!first) {
@@ -98,7 +98,7 @@ export function makeSlots(size: number, lineMs = LINE_MS) {
           resolve(got);
         };
         const waiter: Waiter = { sinceMs, mayStay, askMs: 0, isThere: true, leave };
-        const before = line.findLastIndex((it) => it.sinceMs <= sinceMs); // most come last
+        const before = line.findLastIndex((it) => it.sinceMs <= sinceMs); // from the end: most come last
         line.splice(before + 1, 0, waiter);
         askLater(waiter, monotonicMs());
         watch();
@@ -110,7 +110,7 @@ export function makeSlots(size: number, lineMs = LINE_MS) {
       if (first) first.leave(true);
       else taken--;
     },
-    /** Sends everybody in line away. */
+    /** Ends every wait in line without a slot. */
     dismiss(): void {
       for (const waiter of [...asked]) waiter.leave(false);
     },

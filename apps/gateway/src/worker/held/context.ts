@@ -27,8 +27,8 @@ export type WorkerLimits = {
 };
 
 /**
- * `hand_over`: others are alive and go on; `sole`: nobody else is known to be, so the sessions that
- * this node holds are drained (D2). Neither starts a ring (D1).
+ * `running`, or one of the two ways to drain. `hand_over`: other workers are alive and get the sessions. `sole`: none
+ * is known to be, so this node runs all turns of the sessions that it holds (D2). Both answer no more rings (D1).
  */
 export type WorkerPhase = 'running' | 'hand_over' | 'sole';
 
@@ -50,14 +50,14 @@ export type WorkerContext = {
   readonly metrics: WorkerCounts;
   readonly log: Logger;
   readonly slots: Slots;
-  /** Takes one of the slots that other workers with this agent had free of late; false: there is none. */
+  /** Counts on one of the slots that other workers with this agent had free lately; false: there is none. */
   takeRoomElsewhere(agent: string): boolean;
   readonly pace: DeltaPace;
   readonly permits: TurnPermits;
   readonly lastAttempts: LastAttempts;
   readonly tracing: Tracing;
   readonly damage: Damage;
-  /** By agent: when its failures are told next. */
+  /** By agent: bounds how often the log has its failures. */
   readonly failing: Map<string, ReturnType<typeof seldom>>;
   /** Sessions whose lease this node has, by id. */
   readonly held: Map<string, HeldSession>;

@@ -9,9 +9,9 @@ export const FORCE_CLOSED = 'Force-closed during shutdown after timeout';
 export const never = new AbortController().signal;
 
 /**
- * Gives the lease up and rings for what still waits. `force` cuts the running turn: its message stays
- * at the head and SESSION_END is recorded (D3). The ring is added after the release, never before; it keeps the
- * place in line of a session that has waited for a slot since `sinceMs`.
+ * Gives the lease up and rings if something waits; `idle` keeps it then, and returns `more`. `force` cuts the running
+ * turn: its message stays at the head, and SESSION_END is recorded (D3). The ring is added after the release, never
+ * before. It keeps the place in line of a session that has waited for a slot since `sinceMs`.
  */
 export async function handOver(
   context: WorkerContext,
@@ -43,7 +43,7 @@ export async function handOver(
   return 'released';
 }
 
-/** An idle lease goes with others; one whose keys are damaged goes alone, and its fault is named. */
+/** An idle lease is released together with others. One with damaged keys is released alone, which names the fault. */
 async function release(
   { leases, releases }: WorkerContext,
   lease: Lease,
@@ -54,7 +54,7 @@ async function release(
   return reply.kind === 'damaged' ? leases.release(lease, 'yield') : reply;
 }
 
-/** Copies SESSION_END to the global stream; should this fail, the sweep of any node does it later. */
+/** Copies SESSION_END to the global stream. If this fails, the sweep of any node does it later. */
 async function copyEnd({ ends, keys, log }: WorkerContext, lease: Lease, record: string) {
   try {
     await ends.copy(record, keys.partitionOf(lease.id));

@@ -13,11 +13,11 @@ type Remembering = { forget(): void };
 export type HistoryRoom = ReturnType<typeof makeHistoryRoom>;
 
 /**
- * What all holders of a node remember of histories has a total. Beyond it those are forgotten whose session was
- * quiet for longest: their next turn reads its history again.
+ * Bounds the histories that a node remembers for all its leases together. Beyond `maxBytes` it forgets those of the
+ * sessions that were quiet for longest: their next turn reads the history again.
  */
 export function makeHistoryRoom(maxBytes: number) {
-  /** The one that was used last comes last. */
+  /** Bytes of each, in the order of last use. */
   const kept = new Map<Remembering, number>();
   let bytes = 0;
 
@@ -42,11 +42,11 @@ export function makeHistoryRoom(maxBytes: number) {
   };
 }
 
-/** What a holder remembers of its session's history, from the first turn that needs it. */
+/** The history of one session, remembered by its holder from the first turn that needs it. */
 export class HeldHistory {
   private messages: HistoryMessage[] | undefined;
   private bytes = 0;
-  /** The turn that was committed last: of a state with another one it is not the history. */
+  /** The turn that was committed last: `messages` belong only to a state with the same one. */
   private lastTurn = '';
 
   constructor(
@@ -54,7 +54,7 @@ export class HeldHistory {
     private readonly room: HistoryRoom,
   ) {}
 
-  /** Committed messages, from the newest on as many as the agent takes, as of the turn `head`. */
+  /** The messages that were committed before the turn of `head`: the newest ones, as many as the agent takes. */
   async read(
     leases: Pick<Leases, 'history'>,
     id: string,
@@ -70,7 +70,7 @@ export class HeldHistory {
     return messages.slice();
   }
 
-  /** Follows what `turn-commit` wrote. */
+  /** Adds what `turn-commit` has written. */
   committed(head: HeadReply, reply: HistoryMessage): void {
     const { messages } = this;
     if (!messages) return;
@@ -98,15 +98,15 @@ export class HeldHistory {
 }
 
 /**
- * Without messages that were stopped before their turn began: other nodes write those, also while this one
- * has the lease, so that every holder leaves them out.
+ * Leaves out messages that were stopped before their turn began. Other nodes write those, also while this one has the
+ * lease: a holder does not learn of them, so no holder shows them to the agent.
  */
 function begun(messages: readonly HistoryMessage[]): HistoryMessage[] {
   const stopped = new Set(messages.filter((it) => it.turn_id === '').map((it) => it.message_id));
   return messages.filter((it) => !stopped.has(it.message_id));
 }
 
-/** Nearly what its line in Redis takes, which is what is limited there. */
+/** Nearly the bytes of the message's line in Redis, to which `max_log_bytes` applies there. */
 function bytesOf(message: HistoryMessage): number {
   return Buffer.byteLength(JSON.stringify(message));
 }

@@ -8,36 +8,36 @@ import type { LeaseKeeper } from './lease-keeper.js';
 export type Begun = { readonly kind: 'begun' | 'exhausted'; readonly head: HeadReply };
 
 /**
- * Why a running turn is stopped. `lost` and `drain` leave the message to others; after `append_failed`
- * its buffer throws why.
+ * Why a running turn is stopped. `lost` and `drain` leave the message to other holders. After `append_failed` the
+ * buffer throws the failure.
  */
 export type Stop =
   | { readonly kind: 'aborted'; readonly reason: string }
   | { readonly kind: 'timeout' | 'append_failed' }
   | { readonly kind: 'lost' | 'drain' };
 
-/** Something waits; the lease is to be given up; its Redlock is gone. */
+/** `wake`: something waits; `drain`: the lease is to be given up; `unlocked`: its Redlock is gone. */
 export type EndLinger = 'wake' | 'drain' | 'unlocked';
 
 type HeldOptions = {
-  /** Who is counted for its turns. */
+  /** The agent and the principal whose limits its turns count for. */
   readonly whose: Whose;
   readonly history: HeldHistory;
-  /** How long the lease is kept for the next message (lease.max_age). */
+  /** After about this time the lease is not kept for another message (lease.max_age). */
   readonly maxAgeMs: number;
 };
 
 /** A session whose lease this node has, from `turn-begin` to release. */
 export class HeldSession {
-  /** Stops the turn that runs now; undefined while none does. */
+  /** Stops the turn that runs now; undefined: none runs. */
   stop: AbortController | undefined;
-  /** The lease is given up or lost: no turn is started any more, whatever an answer still brings. */
+  /** The lease is given up or lost: no turn starts any more, even if an answer still brings one. */
   left = false;
   /** A wake that came while a commit was under way: its reply may not show the message yet. */
   private woken: Wake | undefined;
-  /** The turn that was committed last, and whose it was. */
+  /** The turn that was committed last. */
   private last: Parameters<typeof headOfWake>[1] | undefined;
-  /** What runs next. Nobody else keeps it: a session that lingers holds no message. */
+  /** The turn that runs next. Only kept here, so that a lingering session holds no message in memory. */
   next: Begun | undefined;
   /** Turns since the session was last idle (max_turns_per_lease). */
   turns = 0;
@@ -50,7 +50,7 @@ export class HeldSession {
     readonly keeper: LeaseKeeper,
     private readonly options: HeldOptions,
   ) {
-    // Not all that were taken at once are given up at once.
+    // Spread, so that leases which were taken together are not given up together.
     this.oldMs = monotonicMs() + options.maxAgeMs * (0.75 + Math.random() / 2);
     keeper.lost.addEventListener('abort', () => this.stopTurn({ kind: 'lost' }), { once: true });
   }
@@ -63,7 +63,7 @@ export class HeldSession {
     return this.options.history;
   }
 
-  /** It has been here for long: whoever is free gets the next message, a node that was added too. */
+  /** The lease has been here for long: the next message goes to any free node, for instance one that was added. */
   get isOld(): boolean {
     return monotonicMs() >= this.oldMs;
   }
@@ -84,8 +84,8 @@ export class HeldSession {
   }
 
   /**
-   * The head that the last wake brought; the wake is answered with it. undefined: Redis is to be asked. The turn
-   * may have run already, or belong to another holder by now, which Redis sees at every other start of a turn.
+   * The head that the last wake brought; the wake counts as answered then. undefined: ask Redis, which also sees
+   * whether the turn of the wake has run already, or belongs to another holder by now.
    */
   takeWake(): HeadReply | undefined {
     const { woken, last } = this;
@@ -96,12 +96,12 @@ export class HeldSession {
 
   stopTurn(stop: Stop): void {
     if (stop.kind === 'lost' || stop.kind === 'drain') this.left = true;
-    // Its turn has not begun to run: the wake knows nothing of this, Redis does.
+    // The turn of the wake does not run yet: forget its head, since only Redis knows that it is to be stopped.
     if (!this.stop && this.woken) this.woken = { kind: 'plain', id: this.lease.id };
     this.stop?.abort(stop);
   }
 
-  /** Follows what `turn-commit` wrote. */
+  /** Remembers what `turn-commit` has written. */
   committed(head: HeadReply, reply: HistoryMessage): void {
     const { turnId, fence, agent, principal, sessionId } = head;
     this.last = { turnId, fence, agent, principal, sessionId };

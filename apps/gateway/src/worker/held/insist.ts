@@ -3,10 +3,10 @@ import { StoreUnavailable } from '@sluice/store';
 
 const RETRY_MS = 100;
 
-/** How long a call is repeated: until the lease is gone, or a time of the monotonic clock has come. */
+/** How long a call is repeated: until the signal aborts, or until a time of the monotonic clock. */
 export type Patience = AbortSignal | { readonly untilMs: number };
 
-/** Repeats a call while Redis is away; undefined when its patience ends first. */
+/** Repeats a call while Redis is away; undefined: its patience ended first. Other errors are thrown. */
 export async function insist<T>(
   call: () => Promise<T>,
   patience: Patience,

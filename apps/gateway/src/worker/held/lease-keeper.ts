@@ -2,34 +2,34 @@ import { type Logger, monotonicMs } from '@sluice/runtime';
 import type { Claim, Lease, LeaseRenewed, Leases } from '@sluice/store';
 import type { KeptLease, Renewals } from './renewals.js';
 
-/** A third of the TTL, at the latest every 2 s: what a turn runs under brings its abort (L1, T6). */
+/** A third of the TTL, and at most 2 s, since a renewal also brings the abort of a running turn (L1, T6). */
 export function renewIntervalMs(ttlMs: number): number {
   return Math.min(ttlMs / 3, 2_000);
 }
 
-/** A renewal that failed is tried again so soon: what is left of the TTL may hold several tries. */
+/** Pause before a failed renewal is tried again: the rest of the TTL has room for several tries. */
 const RETRY_MS = 100;
 
-/** Share of the TTL by which a holder stops before Redis would let it (timers may be late). */
+/** Share of the TTL at whose beginning a holder stops, before its lease ends in Redis (timers may be late). */
 const SAFETY = 0.1;
 
 export type LeaseKeeper = {
   /** Aborts when the lease is lost or can no longer be trusted (L4). */
   readonly lost: AbortSignal;
-  /** Asked at the moment itself: a process that was stopped reads what waits for it before its timers fire. */
+  /** Whether the lease is trusted at this moment. After a stall a process reads replies before its timers fire. */
   readonly isTrusted: boolean;
-  /** Renews now, to learn of an abort for the started head. */
+  /** Renews now: the reply tells of an abort of the started head, and of an end of the session. */
   check(): void;
-  /** No turn runs: it is renewed together with others, and has no timer of its own. */
+  /** No turn runs: the lease has no timer of its own, and is renewed together with others. */
   idle(): void;
   /** A turn runs again. */
   run(): void;
   /**
-   * The lease is being given up: it is renewed no more, and the answer to a renewal under way, which Redis may
-   * have met behind the release, says nothing. Its time still runs.
+   * The lease is being given up: it is not renewed any more. The answer to a renewal under way is ignored, because
+   * Redis may have got it after the release. The time of the lease still runs.
    */
   rest(): void;
-  /** It was not given up after all. */
+  /** The lease was not given up after all: it is renewed again. */
   goOn(): void;
   /** The lease was refused by Redis, or given up: nothing is written under it any more. */
   stop(): void;
@@ -41,19 +41,19 @@ export type KeeperOptions = {
   readonly partition: number;
   readonly ttlMs: number;
   readonly log: Logger;
-  /** The lease is lost before it was given up, and the session was not ended. */
+  /** The lease was lost before it was given up, and not because the session ended. */
   onLost(): void;
   /** An abort was promised for the head that is started now. */
   onAbort(reason: string): void;
   /** The inbox is not empty: a wake may have been lost. */
   onWaits(): void;
-  /** Its Redlock is gone, and cannot come back. */
+  /** The Redlock of the lease is gone, and cannot come back. */
   onUnlocked(): void;
 };
 
 type Why = 'fenced' | 'session ended' | 'not renewed in time';
 
-/** Renews a lease until it is stopped; judges its own time with the monotonic clock (L4). */
+/** Renews a lease until `stop`, and judges its time with the monotonic clock (L4). */
 export function keepLease(
   { lease, claim }: { lease: Lease; claim: Claim },
   options: KeeperOptions,
@@ -117,13 +117,13 @@ export function keepLease(
     if (reply.kind === 'unlocked') return options.onUnlocked();
     if (reply.kind !== 'renewed') return;
     deadlineMs = Math.max(deadlineMs, untilMs);
-    if (reply.abort !== '') void renew(); // its own call, as close to the turn as any other answer
+    if (reply.abort !== '') void renew(); // the reply to its own call brings the abort, if it still counts
     if (reply.waits) options.onWaits();
   }
 
   const kept: KeptLease = {
     lease,
-    // One under which a turn runs has a timer of its own: it comes along should that one find nobody.
+    // While a turn runs, `renewal` renews the lease. If that fails, it joins the others after half of the TTL.
     get dueMs() {
       return resting || renewing ? Infinity : deadlineMs - ttlMs / (state === 'idle' ? 1.5 : 2);
     },

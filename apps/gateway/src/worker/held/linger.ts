@@ -5,13 +5,12 @@ import type { HeldSession } from './held-session.js';
 import { insist } from './insist.js';
 import type { WhyEnded } from './lingering.js';
 
-/** A woken session waits in line for so long, its lease renewed; then whoever scales by the rings sees it. */
+/** A woken session waits in line for at most this time. Then it is rung, so that scaling by the rings sees it. */
 const WOKEN_LINE_MS = 5_000;
 
 /**
- * Keeps the lease of a drained session, without a slot, so that the next message needs neither ring nor
- * Redlock. True: a wake has started a turn, the next one of the session (a slot is then taken); false: the lease
- * is given up.
+ * Keeps the lease of an idle session, without a slot, so that the next message needs neither ring nor Redlock. True:
+ * the next turn has begun, and a slot is taken for it. False: the lease is given up or lost.
  */
 export async function linger(context: WorkerContext, held: HeldSession): Promise<boolean> {
   const { slots, permits } = context;
@@ -42,7 +41,7 @@ export async function linger(context: WorkerContext, held: HeldSession): Promise
   }
 }
 
-/** The turn that the wake has brought, or that Redis starts now. */
+/** Begins the turn that the wake has brought, or asks Redis to begin one. */
 async function begin(
   { leases }: WorkerContext,
   held: HeldSession,
@@ -52,7 +51,7 @@ async function begin(
     held.next = { kind: 'begun', head };
     return 'begun';
   }
-  const turnId = makeId('turn'); // made before the first try: a repeat gets the same turn
+  const turnId = makeId('turn'); // made before the first try, so that a repeat gets the same turn
   const begun = await insist(() => leases.begin(held.lease, { turnId }), held.keeper.lost);
   if (begun?.kind === 'begun' || begun?.kind === 'exhausted') {
     held.next = begun;
@@ -63,8 +62,8 @@ async function begin(
 }
 
 /**
- * A slot of this node and permits of the cluster, or neither; not on a node that hands its sessions over. While no
- * other node has a slot for it, nothing is gained by giving it away.
+ * Takes a slot of this node and permits of the cluster, or neither. False also on a node that hands its sessions over.
+ * The session waits for a slot only while no other node has one: then giving it away gains nothing.
  */
 async function mayRun(
   context: WorkerContext,

@@ -1,6 +1,7 @@
 import { monotonicMs } from '@sluice/runtime';
 import type { EndLinger, HeldSession } from './held-session.js';
 
+/** See EndLinger; `end`: its time is over, or there are too many; `lost`: the lease is lost. */
 export type WhyEnded = EndLinger | 'end' | 'lost';
 
 export type Lingering = ReturnType<typeof makeLingering>;
@@ -8,8 +9,8 @@ export type Lingering = ReturnType<typeof makeLingering>;
 type Waiting = { readonly untilMs: number; end(why: WhyEnded): void };
 
 /**
- * The sessions of a node whose lease is kept although nothing waits, the one that is quiet for longest first:
- * one timer for all of them. Should there be more than `max`, that one's lease is given up.
+ * The sessions whose lease a node keeps although nothing waits, the longest quiet one first. One timer for all of them.
+ * With more than `max`, the lease of the first one is given up.
  */
 export function makeLingering({ lingerMs, max }: { lingerMs: number; max: number }) {
   const all = new Map<HeldSession, Waiting>();
@@ -29,7 +30,7 @@ export function makeLingering({ lingerMs, max }: { lingerMs: number; max: number
     watch();
   }
 
-  /** One that leaves before its time does not move the timer: it looks in vain then. */
+  /** A session that leaves before its time does not move the timer, which may then fire in vain. */
   function watch(): void {
     const first = oldest();
     if (!first) {
@@ -42,7 +43,7 @@ export function makeLingering({ lingerMs, max }: { lingerMs: number; max: number
     get size() {
       return all.size;
     },
-    /** Resolves with what ends it: something waits, its time is over, it was given up or lost. */
+    /** Resolves when the linger ends, with why. */
     wait: (held: HeldSession): Promise<WhyEnded> =>
       new Promise((resolve) => {
         const { lost } = held.keeper;

@@ -1,10 +1,10 @@
 import { LEASES_MAX, type Lease, type LeaseReleased, type ManyLeases } from '@sluice/store';
 
-/** So many calls are on their way at once. */
+/** Calls that are under way at once. */
 const CALLS_MAX = 4;
 
 export type Releases = {
-  /** Gives the lease up unless something waits. */
+  /** Gives an idle lease up unless something waits. Rejects when Redis is away. */
   release(lease: Lease): Promise<LeaseReleased>;
 };
 
@@ -14,7 +14,7 @@ type Asked = {
   reject(error: unknown): void;
 };
 
-/** Gives idle leases up: those of one partition that are asked for in one round of the event loop go together. */
+/** Gives idle leases up, those of one partition in one call: all that came in one round of the event loop. */
 export function makeReleases(
   manyLeases: Pick<ManyLeases, 'release'>,
   partitionOf: (id: string) => number,
@@ -27,7 +27,7 @@ export function makeReleases(
       if (calls >= CALLS_MAX) return;
       const batch = asked.splice(0, LEASES_MAX);
       waiting.delete(partition);
-      if (asked.length > 0) waiting.set(partition, asked); // behind the others
+      if (asked.length > 0) waiting.set(partition, asked); // after the other partitions
       calls += 1;
       void give(partition, batch).finally(() => {
         calls -= 1;

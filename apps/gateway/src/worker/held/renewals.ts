@@ -8,21 +8,21 @@ import {
   StoreUnavailable,
 } from '@sluice/store';
 
-/** So many calls are on their way at once: a slow Redis gets no more of them. */
+/** Calls that are under way at once: a slow Redis gets no more of them. */
 const CALLS_MAX = 4;
-/** Looks within one TTL: a lease is renewed, or given up, late by no more than that. */
+/** Looks within one TTL: a lease is renewed, or given up, at most 1/40 of its TTL late. */
 const LOOKS = 40;
 
-/** A lease in the eyes of its keeper; times are of the monotonic clock. */
+/** A lease as its keeper sees it; times are of the monotonic clock. */
 export type KeptLease = {
   readonly lease: Lease;
-  /** When it is to be renewed with others. */
+  /** From then on it is renewed with others. */
   readonly dueMs: number;
-  /** Not before this, whatever becomes of it. */
+  /** `dueMs` is never earlier than this, even if its state changes. */
   readonly soonestMs: number;
   readonly trustedUntilMs: number;
   heard(reply: LeaseRenewed, deadlineMs: number): void;
-  /** Its time is over. True: no turn was running, and nobody was told yet. */
+  /** Its time is over: it is lost. True: no turn was running, and the log has no line of it yet. */
   late(): boolean;
 };
 
@@ -39,17 +39,17 @@ export type RenewalsOptions = {
   readonly log: Logger;
 };
 
-/** `quietUntilMs`: none of them is due before; a renewal only moves that further away. */
+/** `quietUntilMs`: no lease of it is due before; a renewal only makes them due later. */
 type Partition = { readonly all: Set<KeptLease>; quietUntilMs: number };
 type Batch = { readonly partition: number; readonly kept: readonly KeptLease[] };
 
 /**
- * Renews the leases of a node together, those of a partition in one call, and judges their time: one timer for
- * all of them.
+ * Renews the leases of a node together, those of a partition in one call, and judges their time. One timer for all of
+ * them.
  */
 export function makeRenewals({ manyLeases, ttlMs, damage, log }: RenewalsOptions): Renewals {
   const partitions = new Map<number, Partition>();
-  /** Those whose renewal waits for its call, or is on its way. */
+  /** Leases whose renewal waits for its call, or is under way. */
   const asked = new Set<KeptLease>();
   const batches: Batch[] = [];
   let calls = 0;
@@ -74,7 +74,7 @@ export function makeRenewals({ manyLeases, ttlMs, damage, log }: RenewalsOptions
     send();
   }
 
-  /** What is due soon goes along, so that they are due together from then on. */
+  /** Leases that are due soon are renewed too, so that they are due together from then on. */
   function ask(partition: number, all: readonly KeptLease[], nowMs: number): void {
     const due = all.filter((kept) => !asked.has(kept) && nowMs >= kept.dueMs - ttlMs / 6);
     for (const kept of due) asked.add(kept);

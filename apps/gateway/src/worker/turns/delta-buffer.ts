@@ -4,25 +4,22 @@ import { monotonicMs } from '@sluice/runtime';
 import { streamFields } from '@sluice/store';
 import type { DeltaPace } from '../gates/delta-pace.js';
 
-/** Deltas wait for more no longer than until they are this large (protocol.md). */
+/** Deltas that are this large together do not wait for more (protocol.md). */
 const FLUSH_BYTES = 4_096;
-/** While this much waits behind an append, the agent is not asked for more. */
+/** While this much waits for an append under way, the agent is not asked for more. */
 const WAITING_BYTES_MAX = 256 * 1024;
-/** Progress of a tool call is logged at most once in this time; the newest stands for the rest. */
+/** Progress of tool calls goes to the log at most once in this time; only the newest of each call. */
 const PROGRESS_MS = 100;
-/** Tool calls whose progress waits: with one more, the oldest goes. */
+/** Tool calls whose progress waits; with one more, that of the oldest is dropped. */
 const PROGRESS_CALLS_MAX = 16;
 
-/** Appends a numbered batch; false when the lease is gone. Must not give up before that. */
+/** Appends a numbered batch; false: the lease is gone. Must not give up before that. */
 export type Append = (number: number, batch: string[][]) => Promise<boolean>;
 
 export type DeltaBuffer = {
-  /** Returns what to wait for before the next event is taken, when Redis is behind the agent. */
+  /** Returns what to wait for before the next event, if Redis is slower than the agent. */
   push(event: AgentEvent): Promise<unknown> | undefined;
-  /**
-   * Waits for the batch under way; returns what was not yet sent, for the commit to carry. Throws the
-   * failure of an append.
-   */
+  /** Waits for the batch under way; returns what was not sent yet, for the commit. Throws the failure of an append. */
   settle(): Promise<string[][]>;
   /** Whether anything was streamed. */
   readonly used: boolean;
@@ -45,9 +42,8 @@ export type DeltaBufferOptions = {
 };
 
 /**
- * Coalesces what an agent streams into few appends, one under way at a time. An append that fails ends
- * the buffer: nobody awaits it where it was made, so its failure is kept for `settle`, and `onFailed`
- * stops the turn.
+ * Coalesces what an agent streams into few appends, one under way at a time. An append that fails ends the buffer.
+ * Nothing awaits an append where it is made, so its failure is kept for `settle`, and `onFailed` stops the turn.
  */
 export function makeDeltaBuffer(
   messageId: string,
@@ -55,11 +51,11 @@ export function makeDeltaBuffer(
 ): DeltaBuffer {
   let waiting: Waiting[] = [];
   let bytes = 0;
-  /** By tool call. It joins `waiting` when it is due, at the latest before the next call or result. */
+  /** The newest progress of each tool call. Joins `waiting` when due, at the latest before the next call or result. */
   const progress = new Map<string, string[]>();
   let progressMs = Number.NEGATIVE_INFINITY;
   let number = 0;
-  /** The window was over while an append was under way. */
+  /** The window ended while an append was under way. */
   let isDue = false;
   let sending: Promise<unknown> | undefined;
   let ended: { readonly failure?: unknown } | undefined;
@@ -121,7 +117,7 @@ export function makeDeltaBuffer(
     flush();
   }
 
-  /** The first delta of a turn waits for nothing but those that come with it. */
+  /** The first delta of a turn waits only for those that come in the same round of the event loop. */
   function flushLater(): void {
     if (number === 0) pace.soon(due);
     else pace.later(due);
@@ -144,7 +140,7 @@ export function makeDeltaBuffer(
       progress.set(call, fields);
       const [oldest] = progress.keys();
       if (progress.size > PROGRESS_CALLS_MAX && oldest !== undefined) progress.delete(oldest);
-      // As large as this it must not wait beside what is bounded.
+      // Large progress does not wait in `progress`, whose bytes are not counted.
       if (sizeOf(fields) >= WAITING_BYTES_MAX / PROGRESS_CALLS_MAX) addProgress();
       return;
     }
@@ -179,7 +175,7 @@ function sizeOf(fields: readonly string[]): number {
   return fields.reduce((sum, field) => sum + field.length, 0);
 }
 
-/** The usual names of what tells tool calls apart; '' where an agent names none. */
+/** The id of a tool call, by its usual names; '' where an agent gives none. */
 function callOf(call: unknown): string {
   if (typeof call !== 'object' || call === null) return '';
   if ('id' in call) return String(call.id);

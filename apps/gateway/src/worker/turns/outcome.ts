@@ -8,11 +8,11 @@ export type Ended = TurnResult & { kind: 'ended' };
 export type Tried = {
   readonly head: HeadReply;
   readonly ended: Ended;
-  /** Why there was no attempt left, if there was none. */
+  /** Why the message becomes a dead letter, if it does. */
   readonly deadLetter?: DeadLetterReason;
 };
 
-/** An outcome that no agent was asked for. */
+/** An outcome without a call of the agent. */
 export function without(status: Ended['status'], reason: string): Ended {
   return { kind: 'ended', status, reason, content: '', usage: '', trailing: [] };
 }

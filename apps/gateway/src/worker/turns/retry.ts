@@ -12,8 +12,8 @@ const FAILING_TOLD_MS = 10_000;
 type Failed = { readonly head: HeadReply; readonly result: TurnResult & { kind: 'retry' } };
 
 /**
- * Lets the head wait for another attempt, in Redis and without this node: the lease is given up, and its ring
- * comes after the delay. Or says how the message ends, when it was aborted or has no attempt left (T4, T5).
+ * Lets the head wait in Redis for another attempt: the lease is given up, and a ring comes after the delay. Or returns
+ * how the message ends, when it was aborted or has no attempt left (T4, T5). `gone`: the lease is lost.
  */
 export async function letWait(
   context: WorkerContext,
@@ -51,10 +51,10 @@ export async function letWait(
   }
 }
 
-/** An outage fails every turn again and again: the log has one line of it now and then. */
+/** Logs that an agent fails, at most once in 10 s: an outage fails every turn again and again. */
 function tellSeldom({ log, failing }: WorkerContext, agent: string): void {
-  const told = failing.get(agent) ?? seldom(FAILING_TOLD_MS);
-  failing.set(agent, told);
-  const attempts = told();
+  const count = failing.get(agent) ?? seldom(FAILING_TOLD_MS);
+  failing.set(agent, count);
+  const attempts = count();
   if (attempts > 0) log.warn({ agent, attempts }, 'agent fails, messages are tried again');
 }

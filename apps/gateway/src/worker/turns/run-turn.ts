@@ -14,10 +14,10 @@ import type { Stop } from '../held/held-session.js';
 import { type Append, makeDeltaBuffer } from './delta-buffer.js';
 import { sliceOver } from './slice.js';
 
-/** An agent gets so long to heed its signal, so that its turn does not overlap the next (L5, T6). */
+/** Time that an agent has to heed its signal, so that its turn does not overlap the next one (L5, T6). */
 const ABORT_GRACE_MS = 2_500;
 const REASON_CHARS_MAX = 1_000;
-/** The reason that clients read where an agent's code threw: what it said is for its operator. */
+/** The reason that clients get when an agent's code throws: its own text is for the operator. */
 const AGENT_FAILED = 'the agent failed';
 
 export type TurnResult =
@@ -31,7 +31,7 @@ export type TurnResult =
     }
   | {
       readonly kind: 'retry';
-      /** The agent says that its failure passes, or the process that ran the turn died. */
+      /** `failed`: the agent says that its failure passes; `cut`: the process that ran the turn died. */
       readonly how: 'failed' | 'cut';
       readonly afterMs: number;
       readonly reason: string;
@@ -41,13 +41,13 @@ export type TurnResult =
 export type TurnOptions = {
   readonly append: Append;
   readonly pace: DeltaPace;
-  /** 0: none. */
+  /** 0: no limit. */
   readonly timeoutMs: number;
-  /** Of its span; '' when it is not traced. */
+  /** Names the span of the turn; '' when it is not traced. */
   readonly traceparent?: string;
-  /** The agent failed, and the turn ends with that. */
+  /** Called when the agent failed and the turn ends with that. */
   onFailed?(error: unknown): void;
-  /** In a process of its own. */
+  /** The turn runs in a process of its own. */
   readonly isAlone?: boolean;
   /** Aborted with a `Stop` as its reason. */
   readonly stop: AbortController;
@@ -59,8 +59,7 @@ type Ran =
   | { readonly kind: 'stopped' };
 
 /**
- * One try of one turn: streams, watches its time, and says how it ended. Throws what an append threw, and
- * nothing else.
+ * One try of one turn: streams, watches its time, and returns how it ended. Throws only the failure of an append.
  */
 export async function runTurn(agent: Agent, turn: Turn, options: TurnOptions): Promise<TurnResult> {
   const { stop, timeoutMs, traceparent = '', isAlone = false } = options;
@@ -119,7 +118,7 @@ async function runAgent(
       const step = await events.next();
       if (step.done) return { kind: 'replied', reply: step.value };
       if (signal.aborted) {
-        // It does not look at its signal: nothing more is asked of it, and what it holds it gives back.
+        // The agent does not look at its signal: end its generator, so that its `finally` blocks run.
         await events.return({ content: '' });
         return { kind: 'stopped' };
       }
@@ -131,7 +130,7 @@ async function runAgent(
   }
 }
 
-/** Resolves with the agent, or, once stopped, at the latest after the grace (at once for others' turns). */
+/** Resolves with the agent; once stopped, at the latest after the grace (none when the turn is left to others). */
 function untilStopped(running: Promise<Ran>, signal: AbortSignal): Promise<Ran> {
   return new Promise((resolve) => {
     let timer: NodeJS.Timeout | undefined;
@@ -150,7 +149,7 @@ function untilStopped(running: Promise<Ran>, signal: AbortSignal): Promise<Ran> 
   });
 }
 
-/** What an error says that another attempt is worth. */
+/** The result for an error after which another attempt is worth while; undefined: it is not. */
 function retryOf(error: unknown): (TurnResult & { kind: 'retry' }) | undefined {
   if (error instanceof RetryableError) {
     const { retryAfterMs: afterMs } = error;
@@ -177,7 +176,7 @@ function outcomeOf(ran: Ran): Outcome {
   return { status: 'ok', reason: '', content, usage: usage ? JSON.stringify(usage) : '' };
 }
 
-/** The classes of the port are thrown to be read; any other exception may say anything (X6). */
+/** Only the error classes of the agent port have texts for clients; any other exception may say anything (X6). */
 function reasonOf(error: unknown): string {
   const isSaid = [RetryableError, TerminalError, ProcessDied].some((of) => error instanceof of);
   return (

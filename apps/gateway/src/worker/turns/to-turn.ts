@@ -2,7 +2,7 @@ import type { Turn } from '@sluice/agents';
 import type { Content, HistoryMessage } from '@sluice/protocol';
 import { type HeadReply, type InboxEntry, sessionKeyId } from '@sluice/store';
 
-/** The started head as the agent sees it; a batch of `collect` messages becomes one content. */
+/** The turn of the started head, as the agent sees it. The messages of a `collect` batch become one content. */
 export function toTurn(
   head: HeadReply,
   entries: readonly InboxEntry[],

@@ -5,10 +5,7 @@ import type { TurnResult } from './run-turn.js';
 
 const fine: readonly string[] = ['ok', 'aborted', 'left'];
 
-/**
- * One try of a turn under a span of its own. Reasons may quote what an agent said: only the outcome
- * is told.
- */
+/** Runs one try of a turn in its own span. Reasons may quote what an agent said, so the span has only the outcome. */
 export async function traceTurn(
   tracing: Tracing,
   { head, entries, turn }: { head: HeadReply; entries: readonly InboxEntry[]; turn: Turn },

@@ -17,12 +17,12 @@ import { toTurn } from './to-turn.js';
 import { traceTurn } from './trace-turn.js';
 import { withoutContent } from './without-content.js';
 
-/** A batch has one outcome: with one of its messages damaged it is none that an agent could be asked for. */
+/** A batch has one outcome. If one of its messages is damaged, the agent is not asked, and the batch ends with this. */
 const DAMAGED = 'its data in Redis is damaged';
 
 /**
- * Runs turn after turn, one commit each, until nothing waits or the session goes to others; `waits`: the
- * lease was given up, and the head is tried again later.
+ * Runs turn after turn, with one commit each. `idle`: nothing waits. `more`: something does, but the session goes to
+ * others. `waits`: the lease was given up, and the head is tried again later. `gone`: the lease is lost or given up.
  */
 export async function runTurns(
   context: WorkerContext,
@@ -48,12 +48,12 @@ export async function runTurns(
       log.warn({ session_id, agent: head.agent, turn_id, attempt, why: deadLetter }, 'dead letter');
     }
     if (reply.kind !== 'next') return reply.kind;
-    held.takeWake(); // of a message that this reply has shown
+    held.takeWake(); // dropped: this reply has brought the message of the wake
     next = { kind: 'begun', head: reply.head };
   }
 }
 
-/** How long each message of the head waited for its first attempt; both times are of Redis. */
+/** Measures how long each message of the head waited for its first attempt; both times are of Redis. */
 function countWaits({ metrics }: WorkerContext, { firstAtMs, entries }: HeadReply): void {
   if (Number.isNaN(firstAtMs)) return;
   for (const entry of entries) metrics.queueWaitMs(firstAtMs - acceptedAtMs(entry));
@@ -133,7 +133,7 @@ async function tryOnce(
   }
 }
 
-/** The messages of the head that can be read; the others are named in the log. */
+/** The messages of the head that can be read; the log names the others. */
 function readEntries({ damage }: WorkerContext, head: HeadReply, session: string) {
   return head.entries.flatMap((entry) => {
     const read = readable(decodeEntry)(entry);
@@ -151,7 +151,7 @@ function commit(context: WorkerContext, held: HeldSession, head: HeadReply, ende
     ...outcome,
     turnId: head.turnId,
     nextTurnId: makeId('turn'),
-    // A sole node goes on whatever else waits: nobody would answer the ring (D2).
+    // A `sole` node goes on even if others wait: no node would answer the ring (D2).
     fetch: phase === 'sole' || (phase === 'running' && mayGoOn),
   };
   const last = head.entries.at(-1);

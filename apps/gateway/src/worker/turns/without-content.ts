@@ -2,15 +2,15 @@ import { inspect } from 'node:util';
 import type { Content } from '@sluice/protocol';
 
 const CUT = '[content]';
-/** A shorter text stands in many a line by chance, and says little. */
+/** A shorter text is in many lines by chance, and says little. */
 const CHARS_MIN = 4;
-/** Of a message and of a stack: an exception may carry a whole answer of another service. */
+/** Most characters of a message, and of a stack: an exception may have a whole answer of another service. */
 const CHARS_MAX = 4_000;
 const CAUSES_MAX = 3;
 
 /**
- * An agent's exception as the log may have it: what the message says is cut out of its text and of its
- * stack (X6). Code that throws often quotes what it was given.
+ * An agent's exception as the log may have it: the content of the message is cut out of its text and its stack (X6),
+ * because code that throws often quotes its input.
  */
 export function withoutContent(error: unknown, content: Content): Error {
   const said = textsOf(content).filter((text) => text.length >= CHARS_MIN);
@@ -27,12 +27,12 @@ function copyOf(error: unknown, cut: (text: string) => string, causes: number): 
   if ('code' in error && typeof error.code === 'string') {
     Object.assign(copy, { code: error.code });
   }
-  // As many as it takes: a chain of causes may end in itself.
+  // Limited: a chain of causes may lead back to itself.
   if (error.cause !== undefined && causes > 0) copy.cause = copyOf(error.cause, cut, causes - 1);
   return copy;
 }
 
-/** Every text in the content, as it is and as JSON has it; the longest first, so that no part of it cuts it up. */
+/** Every text in the content, as it is and as JSON has it; the longest first, or a part of it could be cut first. */
 function textsOf(content: Content): string[] {
   const texts: string[] = [];
   const collect = (value: unknown): void => {
