@@ -1,10 +1,10 @@
 import type { ProcessEvent } from '@sluice/agents';
 import { type Logger, seldom } from '@sluice/runtime';
 
-/** A program may print as many lines as it likes: the log has one in this time. */
+/** A program may print as many lines as it likes: the log has one line about them in this time. */
 const STRAY_LINE_MS = 10_000;
 
-/** Logs and counts what the processes of an agent do that concerns no turn alone. */
+/** Logs and counts events of an agent's processes that belong to no single turn. `onEnd`: a process ended. */
 export function watchProcesses(agent: string, log: Logger, onEnd: () => void) {
   const strayLines = seldom(STRAY_LINE_MS);
   return (event: ProcessEvent): void => {
@@ -14,7 +14,7 @@ export function watchProcesses(agent: string, log: Logger, onEnd: () => void) {
       log.warn({ agent, pid, why, turns, restart_ms }, 'a process of the agent ended');
       return;
     }
-    // It may be what a message says (X6).
+    // Only at level debug: the line may have what a message says (X6).
     const { start, chars } = event;
     log.debug({ agent, start }, 'stray line of the agent');
     const lines = strayLines();

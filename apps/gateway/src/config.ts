@@ -21,7 +21,7 @@ export type ConfigInputs = Inputs & {
   readonly agent?: string | undefined;
 };
 
-/** A configuration that cannot work: every fault, one per line. */
+/** The configuration cannot work. The message has every fault, one per line. */
 export class ConfigError extends StartError {
   constructor(readonly faults: readonly string[]) {
     super(faults.join('\n'), exitStatus.config);
@@ -29,8 +29,8 @@ export class ConfigError extends StartError {
 }
 
 /**
- * The whole configuration: flag over environment over file over default, checked, with all its
- * faults at once, and frozen.
+ * Reads the whole configuration: a flag wins over the environment, that over the file, that over the default. The
+ * result is checked and frozen. Throws ConfigError with all faults at once.
  */
 export function loadConfig(inputs: ConfigInputs): Config {
   const faults: string[] = [];
@@ -63,7 +63,7 @@ export function loadConfig(inputs: ConfigInputs): Config {
   });
 }
 
-/** Only who may connect, for what needs nothing else of the configuration. */
+/** Reads only `gateway.auth`, for commands that need nothing else. Throws ConfigError. */
 export function loadAuth(inputs: Inputs): Auth | null {
   const faults: string[] = [];
   const around = { env: inputs.env, baseDir: baseDirOf(inputs), faults };
@@ -78,7 +78,7 @@ export function loadAuth(inputs: Inputs): Auth | null {
 
 type Checked = { readonly given: Given; readonly tree: Tree; readonly inputs: Inputs };
 
-/** Only an absent `redis.url` is looked for elsewhere: a faulty one has its fault already. */
+/** Looks elsewhere only when `redis.url` is absent: a faulty one has its fault already. */
 function redisUrlOf({ given, tree, inputs }: Checked, faults: string[]): string {
   const { sentinel, cluster } = isTree(tree.redis) ? tree.redis : {};
   if (valueAt(tree, ['redis', 'url']) !== undefined || sentinel || cluster) {

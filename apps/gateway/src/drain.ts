@@ -6,7 +6,7 @@ import type { Presence } from './node/presence.js';
 import { drainWorker, type WorkerDrained } from './worker/drain.js';
 import type { RunningWorker } from './worker/worker.js';
 
-/** Time behind the deadline for releases, closes and the last writes (D7 allows 2 s). */
+/** Time after the deadline for releases, closes and the last writes (D7 allows 2 s). */
 const FORCE_MS = 1_500;
 
 export type DrainParts = {
@@ -18,15 +18,15 @@ export type DrainParts = {
 };
 
 /**
- * Drains the node: clients are moved beside the running turns, then what is left at the deadline is
- * cut, recorded and handed over. Answers the exit status: 0, or 75 when something was not released.
+ * Drains the node: clients are moved while turns go on; what is left at the deadline is cut, recorded and handed over.
+ * `force` moves the deadline to now. Returns the exit status: 0, or 75 when something was not released.
  */
 export async function drainNode(
   { edge, worker, presence, store, log }: DrainParts,
   { drainTimeoutMs, closeSpreadMs }: { drainTimeoutMs: number; closeSpreadMs: number },
   force: AbortSignal,
 ): Promise<number> {
-  // Not AbortSignal.timeout: a signal that only `any` refers to may be collected, and never fires.
+  // Not AbortSignal.timeout: a signal that only `any` refers to may be garbage-collected, and then never fires.
   const over = new AbortController();
   const timer = setTimeout(() => over.abort(), drainTimeoutMs);
   const deadline = AbortSignal.any([over.signal, force]);

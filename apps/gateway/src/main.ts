@@ -30,14 +30,14 @@ import { openTracing } from './tracing/open-tracing.js';
 import type { Tracing } from './tracing/tracing.js';
 import { type RunningWorker, startWorker } from './worker/worker.js';
 
-/** A failure of the drain itself must not keep the process: D7's 2 s, and nothing more. */
+/** If the drain itself fails, the process still ends within the 2 s of D7. */
 const EXIT_LIMIT_MS = 1_700;
-/** Everything was released by then: what an agent still holds, or a span, goes with the process. */
+/** Time to close agents and spans. Every session is released by then; the rest ends with the process. */
 const CLOSE_MS = 200;
 
 /**
- * Builds and runs one node until it is told to stop; resolves with the exit status. Throws StartError
- * when it cannot start.
+ * Builds one node and runs it until a signal or an operator stops it. Resolves with the exit status. Throws StartError
+ * when the node cannot start.
  */
 export async function startGateway(
   config: Config,
@@ -51,7 +51,7 @@ export async function startGateway(
   const signals = onStopSignals(log);
   const stop = new AbortController();
   let giveUp: NodeJS.Timeout | undefined;
-  // Whatever it is at by then: a start that hangs must end too.
+  // Also during the start: a start that hangs must end too.
   signals.first.then(() => {
     stop.abort();
     giveUp = exitWithin(gateway.drainTimeoutMs + EXIT_LIMIT_MS, log);
@@ -156,10 +156,10 @@ export async function startGateway(
       live_workers: liveWorkers().length,
     }),
   }).catch(async (error) => {
-    await withdraw(); // others must not count on a node that has not come
+    await withdraw(); // the beats must end: other nodes count on this one
     throw error;
   });
-  // Not before the ports are bound: a lease that was taken by then would wait for its TTL.
+  // After the ports are bound: if that fails, a lease that was taken before would block its session for its TTL.
   worker = gateway.roles.includes('worker')
     ? await startWorkerRole(config, {
         ...{ store, agents, metrics, log, tracing, hasAgent, liveWorkers },
@@ -188,7 +188,7 @@ export async function startGateway(
   return status;
 }
 
-/** Ends the process when a drain, whatever holds it up, is late. */
+/** Ends the process when the drain takes longer than this, whatever holds it up. */
 function exitWithin(ms: number, log: Logger): NodeJS.Timeout {
   return setTimeout(() => {
     log.error('not drained in time');
@@ -216,7 +216,7 @@ async function makeAgents(
 }
 
 async function closeAgents(agents: ReadonlyMap<string, Agent>, log: Logger): Promise<void> {
-  const close = async (agent: Agent) => agent.close?.(); // one that throws must be a rejection
+  const close = async (agent: Agent) => agent.close?.(); // async: a close that throws becomes a rejection
   await Promise.all(
     [...agents].map(([name, agent]) =>
       close(agent).catch((err) => log.warn({ err, agent: name }, 'agent not closed')),

@@ -16,16 +16,16 @@ import { fencedScriptNames, scriptNames, UNNAMED_CALL } from '@sluice/store';
 import { messageResults, upgradeResults } from './edge/limits/results.js';
 import { VERSION } from './node/version.js';
 
-/** Who is asked at a scrape; undefined: the node is still being built. */
+/** Values that are read at a scrape; undefined: the node is still being built, or Redis does not answer. */
 export type MetricsSources = {
   state(): NodeState | undefined;
   cluster(): Promise<ClusterState | undefined>;
 };
 
-/** Results of a message that are no refusal. */
+/** Results of a message that are not a refusal. */
 const taken = new Set(['accepted', 'duplicate']);
 
-/** Outcomes that nobody asked for; a turn that was stopped or cancelled was. */
+/** Outcomes that count as failed; an abort or a cancel was asked for. */
 const failing = new Set(['error', 'timeout', 'dead_lettered']);
 
 const unbuilt: NodeState = {
@@ -37,7 +37,7 @@ type AgentKinds = Readonly<Record<string, { readonly kind: string }>>;
 
 export type Metrics = ReturnType<typeof makeMetrics>;
 
-/** Every metric of the node, in the parts that each room is handed. */
+/** Every metric of the node, in one part for each room. */
 export function makeMetrics(agents: AgentKinds, sources: MetricsSources) {
   const registry = makeRegistry();
   const sessionEnd = sessionEndMetric(registry, ['drain_timeout', 'client_end', 'operator']);
@@ -58,7 +58,7 @@ export function makeMetrics(agents: AgentKinds, sources: MetricsSources) {
       calls: [...scriptNames, UNNAMED_CALL],
       fencedCalls: fencedScriptNames,
     }),
-    /** What the node has done since its start. */
+    /** Totals since the start of the node. */
     async counts() {
       const [messages, refused, turns, failed, hand_overs, takeovers] = await Promise.all([
         totalOf(registry, 'sluice_messages_total', ({ result }) => result === 'accepted'),
@@ -72,14 +72,14 @@ export function makeMetrics(agents: AgentKinds, sources: MetricsSources) {
     },
     /** The text that Prometheus reads. */
     async text(): Promise<string> {
-      // A Redis that is stopped answers no sooner than the call is given up: that is too late for a scrape.
+      // Not asked while Redis does not answer: the call would be given up too late for a scrape.
       cluster = sources.state()?.isRedisUp ? await sources.cluster() : undefined;
       return registry.metrics();
     },
   };
 }
 
-/** All of them, and those that run turns in processes. */
+/** The names of all agents, and of those that run turns in processes. */
 function agentNames(configs: AgentKinds) {
   const agents = Object.keys(configs);
   const isProcess = (name: string) => ['command', 'module'].includes(configs[name]?.kind ?? '');

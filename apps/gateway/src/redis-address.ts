@@ -3,7 +3,7 @@ import type { RedisAddress } from '@sluice/store';
 import type { Config } from './config/config-types.js';
 import { isRedisUrl } from './config/redis-url.js';
 
-/** Where Redis is; of a `redis.url_file` each new connection takes the user and password of then. */
+/** Where Redis is. With `redis.url_file` each new connection reads the user and password again. */
 export function redisAddress(
   { url, urlFile }: Config['redis'],
   onFault: OnSecretFault,

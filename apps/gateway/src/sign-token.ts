@@ -10,8 +10,8 @@ export type TokenClaims = {
 };
 
 /**
- * A token that a gateway of this configuration accepts. Of several secrets it takes the first: the new
- * one stands above the old. Throws StartError when there is nothing to sign with.
+ * Makes a token that a gateway of this configuration accepts. Of several secrets it takes the first, which is the
+ * newest one. Throws StartError when there is nothing to sign with.
  */
 export async function signToken(auth: Auth | null, claims: TokenClaims): Promise<string> {
   const jwt = auth?.jwt;

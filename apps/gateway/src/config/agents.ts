@@ -9,7 +9,7 @@ import { isKey, isTree, type Path, showPath, type Tree, valueAt, withValue } fro
 
 type Agents = Record<string, AgentConfig>;
 
-/** Every entry of `agents`; what is wrong goes to `faults`. The first one is the default agent. */
+/** Checks every entry of `agents`; faults go to `faults`. The first entry is the default agent. */
 export function agentsOf(entries: Tree, faults: string[]): Agents {
   if (Object.keys(entries).length === 0) {
     faults.push('agents: is empty; give at least one, for example {echo: {kind: echo}}');
@@ -28,13 +28,13 @@ export function agentsOf(entries: Tree, faults: string[]): Agents {
   return Object.fromEntries(agents);
 }
 
-/** Without `agents`: something that answers at once, and a model when there is a key for one. */
+/** The agents of a configuration without `agents`: one that answers at once, and a model if there is a key for it. */
 export function defaultAgents(env: NodeJS.ProcessEnv): Tree {
   const assistant = { kind: 'openai', model: 'gpt-4o-mini' };
   return { echo: { kind: 'echo' }, ...(env.OPENAI_API_KEY ? { assistant } : {}) };
 }
 
-/** `--agent X`: one's own agent by the path of a module, by URL or by a command line. */
+/** `--agent X`: the user's own agent, by the path of a module, by URL or by a command line. */
 export function agentFrom(given: string, cwd: string): { entry: Tree } | { fault: string } {
   if (/^https?:\/\//.test(given)) return { entry: { kind: 'http', url: given } };
   const path = resolve(cwd, given);
@@ -48,7 +48,7 @@ export function agentFrom(given: string, cwd: string): { entry: Tree } | { fault
   return { entry: { kind: 'module', path } };
 }
 
-/** Text from flags, environment and `${NAME}` is read once more where a number or a yes is due. */
+/** Text from flags, environment and `${NAME}` is read a second time where a number or a yes is expected. */
 function parse(entry: unknown): z.ZodSafeParseResult<AgentConfig> {
   const first = checked(agentSchema, entry);
   if (first.success || !isTree(entry)) return first;

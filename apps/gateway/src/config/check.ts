@@ -6,13 +6,13 @@ import type { Gathered } from './sources.js';
 import { isKey, type Path, showPath, type Tree, without } from './tree.js';
 
 /**
- * Holds the tree against the schema. What is faulty is left out of the result, so that everything
- * else is still checked and all faults come at once.
+ * Checks the tree against the schema. The result leaves out what is faulty, so that everything else is still checked
+ * and all faults come at once.
  */
 export function check({ tree, from }: Gathered, faults: string[]): Given {
   const known = keyPaths(schema);
   let rest: Tree = tree;
-  // Each round removes what it found; a second one finds what a first fault had hidden.
+  // Each round removes what it found; the next one finds faults that were hidden behind it.
   for (let round = 0; round < 8; round++) {
     const result = checked(schema, rest);
     if (result.success) return result.data;
@@ -23,9 +23,9 @@ export function check({ tree, from }: Gathered, faults: string[]): Given {
           issue.code === 'unrecognized_keys'
             ? unknownKey(fault, known)
             : `${showPath(fault)}: ${issue.message}`;
-        // What could not be replaced has its fault already.
-        const isTold = faults.some((told) => told.startsWith(`${showPath(fault)}: `));
-        if (!isTold) faults.push(`${text}${from(fault)}`);
+        // A value whose `${...}` could not be replaced has its fault already.
+        const isKnown = faults.some((other) => other.startsWith(`${showPath(fault)}: `));
+        if (!isKnown) faults.push(`${text}${from(fault)}`);
         rest = without(rest, fault);
       }
     }

@@ -10,10 +10,10 @@ export type StaticToken = {
   readonly scopes: readonly Scope[];
 };
 
-/** Signed tokens (JWT): whose signature counts, and what their claims are called. */
+/** Signed tokens (JWT): the keys that they may be signed with, and the names of their claims. */
 export type JwtAuth = {
   readonly keys: Secret | { readonly kind: 'jwks'; readonly url: string };
-  /** null: not looked at. */
+  /** Required values of `iss` and `aud`; null: not checked. */
   readonly issuer: string | null;
   readonly audience: string | null;
   readonly principalClaim: string;
@@ -33,7 +33,7 @@ export type Config = {
     readonly roles: readonly Role[];
     readonly drainTimeoutMs: number;
     readonly closeSpreadMs: number;
-    /** 0: they stay as long as they like. */
+    /** 0: connections may stay as long as they like. */
     readonly maxConnectionAgeMs: number;
     readonly maxConnections: number;
     /** 0: no limit. */
@@ -44,15 +44,15 @@ export type Config = {
     readonly maxReplyBytes: number;
     readonly maxBufferedBytes: number;
     readonly maxQueuedFrames: number;
-    /** Of all connections together. */
+    /** For all connections of the node together. */
     readonly maxUnsentBytes: number;
     /** 0: no limit. */
     readonly maxUnsentPerPrincipalBytes: number;
     readonly heartbeatIntervalMs: number;
-    /** 0: none. */
+    /** 0: no limit. */
     readonly perTurnTimeoutMs: number;
     readonly allowedOrigins: readonly string[];
-    /** Address ranges. */
+    /** Addresses or ranges, such as 10.0.0.0/8. */
     readonly trustedProxies: readonly string[];
     /** null: everything is allowed as principal `local` (loopback only). */
     readonly auth: Auth | null;
@@ -63,9 +63,9 @@ export type Config = {
       readonly messagesPerSecond: number;
       readonly burst: number;
       readonly sessionsPerMinute: number;
-      /** Of one connection, of any kind. */
+      /** Frames of any kind, of one connection. */
       readonly framesPerSecond: number;
-      /** Of all connections of one principal on this node. */
+      /** The same, of all connections of one principal on this node. */
       readonly principalFramesPerSecond: number;
       readonly requestsPerSecond: number;
       readonly requestBurst: number;
@@ -75,11 +75,11 @@ export type Config = {
   };
   readonly redis: {
     readonly url: string;
-    /** Absolute; followed for its user and password. */
+    /** Absolute path; each new connection reads its user and password there. */
     readonly urlFile: string | null;
     readonly prefix: string;
     readonly partitions: number;
-    /** What an acknowledgement waits for. */
+    /** The level that an acknowledgement waits for. */
     readonly durability: Durability;
   };
   readonly lease: {

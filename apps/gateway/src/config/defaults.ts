@@ -12,7 +12,7 @@ export const PORT = 8765;
 
 type Section<K extends keyof Config> = Config[K];
 
-/** Values that depend on one another adapt: only what was given is held against what was given. */
+/** Defaults adapt to given values that they depend on; relations.ts checks only given values. */
 export function gatewayOf(given: Given): Omit<Section<'gateway'>, 'auth'> {
   const own = given.gateway ?? {};
   const drainTimeoutMs = own.drain_timeout ?? Math.max(10 * SECOND, own.close_spread ?? 0);
@@ -23,7 +23,7 @@ export function gatewayOf(given: Given): Omit<Section<'gateway'>, 'auth'> {
     // Nobody else can connect until authentication is configured (X3).
     host: (own.host ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1'),
     port: own.port ?? PORT,
-    // None: one port is enough until a load balancer publishes it.
+    // None: one port is enough as long as no load balancer publishes it.
     adminPort: own.admin_port ?? null,
     // Random, so that a restarted node is never taken for the one that died.
     nodeId: own.node_id ?? makeNodeId(),
@@ -36,7 +36,7 @@ export function gatewayOf(given: Given): Omit<Section<'gateway'>, 'auth'> {
     maxConnectionAgeMs: own.max_connection_age ?? 0,
     // 100,000 connections: at about 10 KiB each they take 1 GiB.
     maxConnections: own.max_connections ?? 100_000,
-    // A tenth of the above: nobody takes all of them; a backend that speaks for all its users says more.
+    // A tenth of the above, so that no principal takes all; a backend that speaks for all its users sets more.
     maxConnectionsPerPrincipal:
       own.max_connections_per_principal ??
       (isOpen(given) ? 0 : Math.max(1, Math.floor((own.max_connections ?? 100_000) / 10))),
@@ -51,9 +51,9 @@ export function gatewayOf(given: Given): Omit<Section<'gateway'>, 'auth'> {
       own.max_buffered_bytes ?? Math.max(4 * MiB, 2 * Math.max(maxPayloadBytes, maxReplyBytes)),
     // 1,000 frames: about 50 s of deltas at one per 50 ms.
     maxQueuedFrames: own.max_queued_frames ?? 1_000,
-    // 256 MiB: 64 connections that fill their buffers; more do not read by accident.
+    // 256 MiB: 64 connections that fill their buffers. More of them do not stop reading by accident.
     maxUnsentBytes: own.max_unsent_bytes ?? 256 * MiB,
-    // A quarter of it, so that one principal leaves room to others; without auth there is only one.
+    // A quarter of it, so that one principal leaves room to others. Without `auth` there is only one.
     maxUnsentPerPrincipalBytes:
       own.max_unsent_per_principal ?? (own.auth === undefined ? 0 : 64 * MiB),
     // 30 s: below the 60 s after which common load balancers cut an idle connection.
@@ -71,7 +71,7 @@ export function gatewayOf(given: Given): Omit<Section<'gateway'>, 'auth'> {
   };
 }
 
-/** Without `auth` everybody is the one principal `local`, who has no limit. */
+/** Without `auth` everybody is the same principal `local`, which has no limits. */
 const isOpen = ({ gateway }: Given) => gateway?.auth === undefined;
 
 function rateLimitOf(given: Given): Section<'gateway'>['rateLimit'] {
@@ -94,10 +94,10 @@ function rateLimitOf(given: Given): Section<'gateway'>['rateLimit'] {
     requestsPerSecond,
     // Two seconds of the above at once.
     requestBurst: own.requests_burst ?? Math.max(1, 2 * requestsPerSecond),
-    // 1,000: no client has so much to say; at some microseconds each, 1 % of a processor.
+    // 1,000: more than any client needs; at some microseconds each, 1 % of a processor.
     framesPerSecond,
-    // What one connection may send at once, each second: many connections gain nothing. The messages that its
-    // principal may send have room in it.
+    // Each second as much as one connection may send at once, so that many connections gain nothing. The limit of
+    // messages fits in it.
     principalFramesPerSecond:
       own.frames_per_second_per_principal ??
       (isOpen(given) ? 0 : 2 * Math.max(framesPerSecond, messagesPerSecond)),
@@ -111,7 +111,7 @@ export function redisOf(given: Given, url: string): Section<'redis'> {
     prefix: prefixOf(given),
     // 64 hash tags: enough to spread over a dozen masters, few enough to sweep every 500 ms.
     partitions: given.redis?.partitions ?? 64,
-    // Of Redis itself: whoever needs more says so, and pays for it with each acknowledgement.
+    // `memory`: as durable as Redis is by itself. More costs time in each acknowledgement, so it must be asked for.
     durability: given.redis?.durability ?? 'memory',
   };
 }
@@ -122,11 +122,11 @@ export function leaseOf({ lease = {} }: Given): Section<'lease'> {
     ttlMs: lease.ttl ?? 10 * SECOND,
     // 5 min: people type every half minute; the next message then needs neither ring nor lease.
     lingerMs: lease.linger ?? 5 * MINUTE,
-    // 10,000 leases: renewed together they cost a call for each hundred in a third of the TTL.
+    // 10,000 leases: renewed together, they cost one call for each hundred in a third of the TTL.
     maxLingering: lease.max_lingering ?? 10_000,
     // 10 min: a node that was added has its share of the conversations by then.
     maxAgeMs: lease.max_age ?? 10 * MINUTE,
-    // 64 MiB: 6 KiB for each of 10,000 leases; what is more is read again when it is needed.
+    // 64 MiB: 6 KiB for each of 10,000 leases. A history beyond it is read again when it is needed.
     maxHeldHistoryBytes: lease.max_held_history ?? 64 * MiB,
   };
 }
@@ -139,11 +139,11 @@ export function workerOf({ worker = {} }: Given): Section<'worker'> {
     maxAttempts: worker.max_attempts ?? 3,
     // 10: a rolling restart of ten nodes may hit the same turn each time.
     maxHandOvers: worker.max_hand_overs ?? 10,
-    // 16 turns: a long inbox waits behind other sessions now and then, without paying for it often.
+    // 16 turns: a long inbox lets other sessions go first now and then, and seldom pays for a new lease.
     maxTurnsPerLease: worker.max_turns_per_lease ?? 16,
-    // 0: no limit; what a principal may send is limited already.
+    // 0: no limit; the messages of a principal are limited already.
     maxTurnsPerPrincipal: worker.max_turns_per_principal ?? 0,
-    // 500 ms: what a takeover may cost on top of the lease's TTL.
+    // 500 ms: a takeover may take this much longer than the lease's TTL.
     sweepIntervalMs: worker.sweep_interval ?? 500,
   };
 }
@@ -164,7 +164,7 @@ export function sessionOf(given: Given): Section<'session'> {
     maxLogBytes: session.max_log_bytes ?? 8 * MiB,
     // 4,096 ids: a client may repeat what it sent hours ago; never below 4 x max_inbox (S3).
     maxSeen: Math.max(session.max_seen ?? 4_096, 4 * maxInbox),
-    // 100: to be looked at by a person.
+    // 100: a person has to look at them.
     maxDead: session.max_dead ?? 100,
     // 0: no limit; idle ones expire.
     maxSessionsPerPrincipal: session.max_sessions_per_principal ?? 0,
@@ -174,7 +174,7 @@ export function sessionOf(given: Given): Section<'session'> {
     resumeWindowMs: session.resume_window ?? 24 * 60 * MINUTE,
     // 50 ms: nobody reads faster, and it is two tokens of a fast model.
     deltaIntervalMs: session.delta_interval ?? 50,
-    // Nothing said while the agent works is lost or interrupts it.
+    // `enqueue`: a message that comes while the agent works is not lost, and does not interrupt it.
     onBusy: session.on_busy ?? 'enqueue',
   };
 }
@@ -190,7 +190,7 @@ export function sessionEndOf(given: Given): Section<'sessionEnd'> {
 }
 
 export function telemetryOf({ telemetry }: Given): Section<'telemetry'> {
-  // Spans are for whoever runs a collector.
+  // null: nothing is traced, since there may be no collector.
   return { otlpEndpoint: telemetry?.otlp_endpoint ?? null };
 }
 

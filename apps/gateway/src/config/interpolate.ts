@@ -4,7 +4,7 @@ import { isTree, type Path, showPath } from './tree.js';
 
 export type Surroundings = {
   readonly env: NodeJS.ProcessEnv;
-  /** Where relative paths of `${file:...}` and `*_file` begin. */
+  /** Relative paths of `${file:...}` and `*_file` begin here. */
   readonly baseDir: string;
   readonly faults: string[];
 };

@@ -13,7 +13,7 @@ export function keyPaths(schema: unknown, prefix = ''): string[] {
   });
 }
 
-/** Keys and the mappings that hold them: what a wrong name may have been meant for. */
+/** The keys and the mappings that hold them: a wrong name may be meant for either. */
 function withSections(known: readonly string[]): string[] {
   const sections = known.flatMap((key) =>
     key.split('.').map((_, at, all) => all.slice(0, at).join('.')),
@@ -35,15 +35,15 @@ export function unknownKey(
 }
 
 /**
- * The known key with the fewest typing errors; a right name in the wrong section counts as one.
- * More than a third of the name wrong is no suggestion.
+ * The known key with the fewest typing errors; a right name in the wrong section counts as one error. undefined: more
+ * than a third of the name would be wrong.
  */
 export function nearestKey(wrong: string, known: readonly string[]): string | undefined {
   let best: { key: string; distance: number } | undefined;
   const last = lastOf(wrong);
   for (const key of known) {
     const elsewhere = 1 + typos(last, lastOf(key));
-    // A difference in length is as many typing errors at least.
+    // There are at least as many typing errors as the lengths differ by.
     const isFar = Math.abs(wrong.length - key.length) >= Math.min(elsewhere, best?.distance ?? 9);
     const distance = isFar ? elsewhere : Math.min(elsewhere, typos(wrong, key));
     if (!best || distance < best.distance) best = { key, distance };
@@ -54,7 +54,7 @@ export function nearestKey(wrong: string, known: readonly string[]): string | un
 
 const lastOf = (path: string) => path.slice(path.lastIndexOf('.') + 1);
 
-/** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
+/** Counts insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
 export function typos(a: string, b: string): number {
   let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
@@ -80,7 +80,7 @@ const cell = (row: readonly number[], at: number) => row[at] ?? Number.POSITIVE_
 
 function unwrap(schema: unknown): unknown {
   if (schema instanceof z.ZodOptional) return unwrap(schema.unwrap());
-  // A list: the preprocessing that splits text, then the array.
+  // A list is a pipe: the preprocessing that splits text, then the array.
   return schema instanceof z.ZodPipe ? unwrap(schema.out) : schema;
 }
 

@@ -5,7 +5,7 @@ const notBuilt = ['redis.sentinel', 'redis.cluster'];
 
 const isSet = (tree: Tree, key: string) => valueAt(tree, key.split('.')) !== undefined;
 
-/** Features that this release lacks: to run without them would not be what was asked for. */
+/** Faults for features that this release lacks: running without them is not what was asked for. */
 export function notBuiltFaults(tree: Tree, given: Given): string[] {
   const keys = notBuilt.filter((key) => isSet(tree, key));
   if (given.lease?.quorum?.length) keys.push('lease.quorum');

@@ -21,7 +21,7 @@ export function isRedisUrl(value: string): boolean {
 
 export type FoundRedis = { readonly url: string } | { readonly fault: string };
 
-/** Without `redis.url`: REDIS_URL, else the living private Redis of the working directory. */
+/** For a configuration without `redis.url`: REDIS_URL, else the private Redis that runs in the working directory. */
 export function findRedis(env: NodeJS.ProcessEnv, cwd: string): FoundRedis {
   const fromEnv = env.REDIS_URL;
   if (fromEnv) {
@@ -30,7 +30,7 @@ export function findRedis(env: NodeJS.ProcessEnv, cwd: string): FoundRedis {
   }
   const socket = join(cwd, '.sluice', 'redis.sock');
   if (existsSync(socket) && isLiving(join(cwd, '.sluice', 'redis.pid'))) {
-    // In a deep directory the socket is a link: the path of a socket has 107 bytes at most.
+    // In a deep directory the socket is a link, because the path of a socket has at most 107 bytes.
     return { url: `unix://${realpathSync(socket)}` };
   }
   return {
@@ -47,7 +47,7 @@ function isLiving(pidFile: string): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: it lives, under another user.
+    // EPERM: the process lives, under another user.
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }

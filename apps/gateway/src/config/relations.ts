@@ -1,7 +1,7 @@
 import { PORT } from './defaults.js';
 import type { Given } from './schema.js';
 
-/** Relations between values that were given; defaults adapt to them instead (defaults.ts). */
+/** Checks relations between given values; defaults adapt to given values instead (defaults.ts). */
 export function relationFaults({ gateway = {} }: Given): string[] {
   const faults: string[] = [];
   const { close_spread, drain_timeout, max_buffered_bytes, max_payload, max_reply } = gateway;

@@ -22,12 +22,12 @@ const FRAME_MAX = 256 * 2 ** 20;
 /** uWebSockets.js takes 32 bits for the buffer plus two of the largest frames. */
 const BUFFER_MAX = 2 ** 31;
 
-/** `.` and `..` would never arrive in a path: whoever reads a URL resolves them, escaped or not. */
+/** Without `.` and `..`: programs that read a URL resolve them in its path, escaped or not. */
 export const NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,128}$/;
 const name = text('1 to 128 characters of A-Z a-z 0-9 . _ -, and neither "." nor ".."', NAME);
 const line = text('text', /^[^\n\r]+$/);
 const path = text('the path of a file', /^[^\0]+$/);
-/** Visible ASCII, since it travels in a header, a subprotocol and a query. */
+/** Visible ASCII, since the secret travels in a header, a subprotocol and a query. */
 const secret = text('visible ASCII characters without blanks', /^[\x21-\x7e]+$/, true);
 const origin = text(
   'scheme, host and port as browsers send them, e.g. https://app.example.com (no path, no slash at the end)',
@@ -98,7 +98,7 @@ const redis = section({
   url_file: path.optional(),
   sentinel: section({ name: line.optional(), nodes: nodes.optional() }).optional(),
   cluster: section({ nodes: nodes.optional() }).optional(),
-  // Without braces: keys and channels carry hash tags of ours.
+  // Without braces: keys and channels have our hash tags in braces.
   prefix: text('1 to 64 characters of A-Z a-z 0-9 . _ : -', /^[A-Za-z0-9._:-]{1,64}$/).optional(),
   // 16384 is the number of slots of Redis Cluster.
   partitions: whole(1, 16_384).optional(),
@@ -139,7 +139,7 @@ const session = section({
   on_busy: choice(modes).optional(),
 });
 
-/** The tree of gateway.yaml. Every key is optional: what is absent gets its default in defaults.ts. */
+/** The tree of gateway.yaml. Every key is optional: defaults.ts has the default of an absent one. */
 export const schema = section({
   gateway: gateway.optional(),
   redis: redis.optional(),
@@ -161,9 +161,9 @@ export const schema = section({
     }).optional(),
   }).optional(),
   telemetry: section({ otlp_endpoint: url(['http:', 'https:']).optional() }).optional(),
-  // Checked one by one in agents.ts, so that a fault in one kind says what that kind takes.
+  // Checked one by one in agents.ts, so that a fault says what that kind of agent takes.
   agents: z.record(z.string(), z.unknown(), { error: 'must be a mapping of names' }).optional(),
 });
 
-/** What was given, with durations in milliseconds and sizes in bytes. */
+/** The given values, with durations in milliseconds and sizes in bytes. */
 export type Given = z.output<typeof schema>;

@@ -2,8 +2,8 @@ import { createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
 /**
- * A static token, the shared secret of signed tokens, or the public key of who signs them.
- * `values`: all that are valid at once (old and new while one is replaced), as read at start.
+ * A static token, the shared secret of signed tokens, or the public key of their signer. `values`: all that are valid
+ * at once (old and new while one is replaced), as read at start.
  */
 export type Secret = {
   readonly kind: 'token' | 'shared' | 'public_key';
@@ -18,7 +18,7 @@ export type Secret = {
 
 export type SecretKind = Secret['kind'];
 
-/** More are no rotation, and each request is compared with all of them. */
+/** A rotation needs no more values, and each request is compared with all of them. */
 const VALUES_MAX = 8;
 
 /** The values that a text holds: one per line, or one per PEM block. */
@@ -44,12 +44,12 @@ export function malformation(kind: SecretKind, values: readonly string[]): strin
   return isVisible ? undefined : 'holds other than visible ASCII characters without blanks';
 }
 
-/** Reads a secret's file as it is now; throws what `fs` throws. */
+/** Reads a secret's file now; throws what `fs` throws. */
 export function readSecretFile(kind: SecretKind, file: string): string[] {
   return splitSecret(kind, readFileSync(file, 'utf8'));
 }
 
-/** A private key would be taken too, and would then lie where only the public one is needed. */
+/** Refuses a private key: Node would take it too, and it would then lie where only the public one is needed. */
 function isPublicKey(pem: string): boolean {
   if (/PRIVATE KEY/.test(pem)) return false;
   try {
@@ -66,8 +66,8 @@ const byCurve: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * The algorithms that a public key can be used with. Never a symmetric one: whoever has the public key
- * could then sign with its text as the secret.
+ * The algorithms that a public key can be used with. Never a symmetric one: everybody who has the public key could then
+ * sign with its text as the secret.
  */
 export function algorithmsOf(pem: string): readonly string[] {
   const { asymmetricKeyType, asymmetricKeyDetails } = createPublicKey(pem);

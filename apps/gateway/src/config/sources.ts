@@ -14,13 +14,13 @@ export type Inputs = {
 
 export type Gathered = {
   readonly tree: Tree;
-  /** Where a value came from when not from the file: ` (from SLUICE_GATEWAY__PORT)`, else ''. */
+  /** Where a value came from, such as ` (from SLUICE_GATEWAY__PORT)`; '' for the file. */
   readonly from: (path: Path) => string;
-  /** False: of the file nothing is known, so that what seems to be missing may stand in it. */
+  /** False: the file could not be read, so that values which seem to be missing may be in it. */
   readonly isRead: boolean;
 };
 
-/** Flags over environment over file; nothing is checked against the schema yet. */
+/** Merges the sources: a flag wins over the environment, that over the file. Nothing is checked yet. */
 export function gather(inputs: Inputs, around: Surroundings): Gathered {
   const origins = new Map<string, string>();
   const read = inputs.file === undefined ? {} : readTree(resolve(inputs.cwd, inputs.file), around);
@@ -45,13 +45,14 @@ export function gather(inputs: Inputs, around: Surroundings): Gathered {
   return { tree: withoutNulls(tree), from, isRead: read !== undefined };
 }
 
+/** Relative paths begin at the directory of the file, or without one at the working directory. */
 export function baseDirOf({ file, cwd }: Inputs): string {
   return file === undefined ? cwd : dirname(resolve(cwd, file));
 }
 
-/** undefined: not read, or not understood; the fault has been told. */
+/** Reads the file. undefined: it cannot be read or parsed; the faults are added. */
 function readTree(file: string, around: Surroundings): Tree | undefined {
-  const told = (fault: string) => {
+  const fail = (fault: string) => {
     around.faults.push(fault);
     return undefined;
   };
@@ -59,32 +60,32 @@ function readTree(file: string, around: Surroundings): Tree | undefined {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    return told(unreadable(file, error));
+    return fail(unreadable(file, error));
   }
   const { errors, source } = parse(text);
-  for (const error of errors) told(`${file}: ${error.replace(/:?\n.*/s, '')}`);
+  for (const error of errors) fail(`${file}: ${error.replace(/:?\n.*/s, '')}`);
   if (errors.length > 0) return undefined;
-  if (!isTree(source)) return told(`${file}: must be a mapping of keys, see gateway.example.yaml`);
+  if (!isTree(source)) return fail(`${file}: must be a mapping of keys, see gateway.example.yaml`);
   const replaced = interpolate(source, around);
   return isTree(replaced) ? replaced : {};
 }
 
 function parse(text: string): { errors: string[]; source?: unknown } {
   const document = parseDocument(text);
-  // What follows the first error in the syntax follows from it; keys that stand twice are told all.
+  // Errors after the first one in the syntax only follow from it. Duplicate keys are all reported.
   const broken = document.errors.findIndex(({ code }) => code !== 'DUPLICATE_KEY');
-  const told = broken < 0 ? document.errors : document.errors.slice(0, broken + 1);
-  const errors = told.map((error) => yamlFault(error, text));
+  const reported = broken < 0 ? document.errors : document.errors.slice(0, broken + 1);
+  const errors = reported.map((error) => yamlFault(error, text));
   if (errors.length > 0) return { errors };
   try {
     return { errors, source: document.toJS() ?? {} };
   } catch (error) {
-    // References that grow without end.
+    // Anchors and aliases that would grow without end.
     return { errors: [error instanceof Error ? error.message : String(error)] };
   }
 }
 
-/** Within braces or brackets of YAML the brace of a `${NAME}` begins a mapping. */
+/** The fault as text. Within braces or brackets of YAML the brace of a `${NAME}` begins a mapping. */
 function yamlFault({ code, message, pos: [at] }: YAMLParseError, text: string): string {
   if (code === 'MULTIPLE_DOCS') return 'holds several documents (---); give one';
   const reference = /^\$\{[^}\n]*\}/.exec(text.slice(Math.max(0, at - 1)))?.[0];
@@ -96,8 +97,8 @@ function yamlFault({ code, message, pos: [at] }: YAMLParseError, text: string): 
 const sections = 'gateway redis lease worker session session_end metrics log telemetry agents';
 
 /**
- * `SLUICE_GATEWAY__PORT` -> gateway, port. A section by itself may hold JSON: `SLUICE_AGENTS={...}`.
- * Others are not ours to refuse: Kubernetes sets `SLUICE_PORT` for a service named `sluice`.
+ * `SLUICE_GATEWAY__PORT` -> gateway, port. A whole section may be given as JSON: `SLUICE_AGENTS={...}`. Other names are
+ * ignored, since Kubernetes sets `SLUICE_PORT` for a service named `sluice`.
  */
 function variablePath(name: string): string[] | undefined {
   const match = /^SLUICE_(.+)$/.exec(name)?.[1]?.toLowerCase();
@@ -107,7 +108,7 @@ function variablePath(name: string): string[] | undefined {
     : undefined;
 }
 
-/** Lists and mappings are given as JSON; all else stays text, which the schema understands. */
+/** Lists and mappings are given as JSON; other values stay text, which the schema understands. */
 function parseText(text: string): unknown {
   if (!/^\s*([[{]|null\s*$)/.test(text)) return text;
   try {

@@ -25,7 +25,7 @@ export function valueAt(tree: unknown, path: Path): unknown {
   }, tree);
 }
 
-/** A copy with `value` at `path`; undefined when something on the way is no mapping. */
+/** A copy with `value` at `path`; undefined: something on the way is no mapping. */
 export function withValue(tree: Tree, path: readonly string[], value: unknown): Tree | undefined {
   const [head = '', ...rest] = path;
   if (rest.length === 0) return put(tree, head, merge(own(tree, head), value));

@@ -2,10 +2,10 @@ import { isIP } from 'node:net';
 import { parseBytes, parseDurationMs } from '@sluice/runtime';
 import { z } from 'zod';
 
-/** Timers of Node fire at once when set beyond this (2^31 - 1 ms, 24.8 days). */
+/** A timer of Node that is set to more than this fires at once (2^31 - 1 ms, 24.8 days). */
 const TIMER_MAX_MS = 2_147_483_647;
 
-/** One value of the configuration: text from flags and environment is understood like YAML. */
+/** One value of the configuration. Text from flags and environment is understood like YAML. */
 export function leaf<T>(
   allowed: string | ((value: unknown) => string),
   parse: (value: unknown) => T | undefined,
@@ -45,7 +45,7 @@ export function whole(min: number, max = Number.MAX_SAFE_INTEGER) {
   });
 }
 
-/** -> milliseconds, whole ones. */
+/** A duration; the result is whole milliseconds. */
 export function duration(minMs: number, maxMs = TIMER_MAX_MS) {
   const from = minMs === 0 ? 'from 0' : `of at least ${minMs} ms`;
   const days = Math.floor(maxMs / 86_400_000);
@@ -56,7 +56,7 @@ export function duration(minMs: number, maxMs = TIMER_MAX_MS) {
   });
 }
 
-/** -> bytes. */
+/** A size; the result is bytes. */
 export function size(max = Number.MAX_SAFE_INTEGER, min: 0 | 1 = 1) {
   const upper = max === Number.MAX_SAFE_INTEGER ? '' : ` and at most ${max / 2 ** 20} MiB`;
   return leaf(
@@ -76,7 +76,7 @@ export const yesNo = leaf('true or false', (value) => {
   return value === false || value === 'false' ? false : undefined;
 });
 
-/** What YAML reads as a number stays refused: `007` would have lost its zeros. */
+/** Refuses what YAML reads as a number: `007` would have lost its zeros. */
 export function text(allowed: string, pattern: RegExp, secret = false) {
   const parse = (value: unknown) =>
     typeof value === 'string' && pattern.test(value) ? value : undefined;
@@ -85,7 +85,7 @@ export function text(allowed: string, pattern: RegExp, secret = false) {
   return leaf(hint, parse, secret);
 }
 
-/** A YAML list, a JSON list, or from flags and environment `a,b,c`. */
+/** A list in YAML or JSON, or `a,b,c` from flags and environment. */
 export function list<T extends z.ZodType>(item: T) {
   const split = (value: unknown) =>
     typeof value === 'string' ? value.split(',').flatMap((part) => part.trim() || []) : value;

@@ -1,7 +1,7 @@
 import { monotonicMs } from '@sluice/runtime';
 import { BEAT_MS, jsonObject, LIVE_MS, type NodeBeat } from '@sluice/store';
 
-/** A node as its beats tell of it. */
+/** What the beats of a node say of it. */
 export type SeenNode = {
   readonly node: string;
   readonly status: string;
@@ -14,12 +14,12 @@ export type SeenNode = {
 };
 
 /**
- * Who beats. Redis' clock dates the beats, and may be set: a node is judged by when its beat changes, as this
- * process sees it. Only at first sight there is nothing but the date.
+ * The nodes that beat. Beats are dated by the clock of Redis, which may be set. So a node is judged by when this
+ * process sees its beat change. Only for a node that is seen for the first time the date has to do.
  */
 export class Beats {
   private seen = new Map<string, SeenNode & { readonly beatAtMs: number }>();
-  /** Of the last answer: while Redis is away everybody stays what they were. */
+  /** When the last answer came: while Redis is away no node changes its state. */
   private heardMs = 0;
 
   heard(beats: readonly NodeBeat[], redisNowMs: number): void {
@@ -41,7 +41,7 @@ export class Beats {
   }
 }
 
-/** How long ago it was beaten; a date that cannot be says nothing of a node that is seen for the first time. */
+/** How long ago the node has beaten. A node whose first seen beat is dated in the future counts as silent. */
 function agoMs({ ageMs }: NodeBeat, isFirst: boolean): number {
   if (!isFirst) return Math.min(Math.max(ageMs, 0), BEAT_MS);
   return ageMs < -BEAT_MS ? LIVE_MS : Math.max(ageMs, 0);
@@ -53,6 +53,6 @@ function aboutOf({ node, info }: NodeBeat): Pick<SeenNode, 'agents' | 'process' 
   return {
     agents: Array.isArray(agents) ? agents.map(String) : [],
     process: typeof process === 'string' ? process : node,
-    free: Math.max(0, Number(concurrency) - Number(executing)) || 0, // one of another release may not say
+    free: Math.max(0, Number(concurrency) - Number(executing)) || 0, // a node of another release may not say
   };
 }

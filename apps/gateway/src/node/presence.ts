@@ -21,9 +21,9 @@ type PresenceOptions = {
   readonly roles: readonly Role[];
   readonly agents: readonly string[];
   load(): NodeLoad;
-  /** Which data set Redis holds; '' when it was deleted. */
+  /** Called with each beat. `id`: the data set that Redis holds; '' when it was deleted. */
   onDataSet(id: string): Promise<void>;
-  /** An operator asks this node to drain, as SIGTERM does; maybe more than once. */
+  /** An operator asks this node to drain, as SIGTERM does. May be called more than once. */
   onDrainAsked(): void;
   readonly log: Logger;
 };
@@ -38,7 +38,7 @@ export type NodeLoad = {
 
 export type Presence = Awaited<ReturnType<typeof startPresence>>;
 
-/** Beats for this node, listens on its channels, and knows, from the same call, who else is alive. */
+/** Beats for this node and listens on its channels. The answers to its beats say which other nodes are alive. */
 export async function startPresence(options: PresenceOptions) {
   const { nodes, channels, keys, nodeId, processId, roles, agents, log } = options;
   const about = { version: VERSION, roles, agents, pid: process.pid, process: processId };
@@ -46,7 +46,7 @@ export async function startPresence(options: PresenceOptions) {
   const beats = new Beats();
   const live = () => beats.within(LIVE_MS);
   let draining = false;
-  /** What other workers could take since they were heard last, less what was counted on to go there. */
+  /** Free slots of other workers by their last beats, less those that sessions were sent to since. */
   let room: { readonly agents: readonly string[]; free: number }[] = [];
 
   async function beat() {
@@ -61,8 +61,8 @@ export async function startPresence(options: PresenceOptions) {
   if (await nodes.isTaken()) {
     log.warn('another process lives under this gateway.node_id: give each node its own');
   }
-  // One channel for what the node must hear, and one that nobody but this process listens to: that
-  // subscription is a sign of life, and ends with the process (E10).
+  // One channel is for messages to the node. Only this process listens to the other one: that subscription is its sign
+  // of life, and ends with it (E10).
   let listener: (message: string) => void = () => {};
   await channels.subscribe(
     Array.from({ length: keys.partitions }, (_, p) => keys.nodeChannelPrefix(p)).flatMap(
@@ -73,7 +73,7 @@ export async function startPresence(options: PresenceOptions) {
       return message === DRAIN_ASKED ? options.onDrainAsked() : listener(message);
     },
   );
-  // What is refused now will be refused later as well: a node that nobody sees does not start.
+  // A beat that is refused now would be refused later too: a node that no other can see does not start.
   await beat();
   const onFailure = (err: unknown) => {
     if (!(err instanceof StoreUnavailable)) log.error({ err }, 'beat failed');
@@ -97,11 +97,11 @@ export async function startPresence(options: PresenceOptions) {
       other.free -= 1;
       return true;
     },
-    /** Names who hears what is published to this node: wakes and aborts. */
+    /** Sets the function that gets what is published to this node: wakes and aborts. */
     onNodeMessage(heard: (message: string) => void) {
       listener = heard;
     },
-    /** From now on beats say that this node is leaving. */
+    /** From now on the beats say that this node is draining. */
     drain() {
       draining = true;
     },

@@ -1,26 +1,27 @@
 import { type Logger, monotonicMs } from '@sluice/runtime';
 
-/** npm and terminals deliver Ctrl-C twice: a second signal counts only so much later (D7). */
+/** npm and terminals deliver Ctrl-C twice: a second signal counts only after this time (D7). */
 const SECOND_AFTER_MS = 250;
 
 /**
- * Each of these would end the process at once if nobody listened. SIGQUIT is how some images and supervisors
- * ask for a stop, SIGPWR how LXC does; SIGXCPU warns of a SIGKILL that follows.
+ * Signals that stop the node. Without a listener each would end the process at once. Some images and supervisors send
+ * SIGQUIT, LXC sends SIGPWR; SIGXCPU warns of a SIGKILL that follows.
  */
 const STOPPING = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGPWR', 'SIGXCPU'] as const;
 
-/** So would these, and SIGUSR1 would open Node's inspector, which runs whatever code it is sent. */
+/** These would end it too, and SIGUSR1 would open Node's inspector, which runs any code that it is sent. */
 const IGNORED = ['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGIO', 'SIGSTKFLT'] as const;
 
 export type StopSignals = {
-  /** Resolves with the first signal to stop, or when an operator has asked. */
+  /** Resolves with the first signal to stop, or when an operator asks. */
   readonly first: Promise<void>;
   /** Aborts with the second. */
   readonly second: AbortSignal;
-  /** As a first signal; but the signal of a supervisor that follows is not the second. */
+  /** An operator asks: stops the node like a first signal. The next signal, say of a supervisor, is not the second. */
   ask(): void;
 };
 
+/** Listens for the signals that stop a node, from this call on; the others are ignored with a line in the log. */
 export function onStopSignals(log: Logger): StopSignals {
   const second = new AbortController();
   let firstMs: number | undefined;
@@ -37,7 +38,7 @@ export function onStopSignals(log: Logger): StopSignals {
         resolve();
         return;
       }
-      // A terminal that closes says nothing about patience, and may say it more than once.
+      // A terminal that closes sends SIGHUP, maybe more than once: nobody has asked for haste.
       if (signal === 'SIGHUP' || monotonicMs() - firstMs < SECOND_AFTER_MS) return;
       log.warn({ signal }, 'stop requested again: cutting what still runs');
       second.abort();

@@ -2,7 +2,7 @@ import type { Logger, NodeState } from '@sluice/runtime';
 
 const EVERY_MS = 10_000;
 
-/** What only grows: the line tells by how much since the last one. */
+/** Totals that only grow: the line says by how much since the last one. */
 export type Counts = Readonly<
   Record<'messages' | 'refused' | 'turns' | 'failed' | 'hand_overs' | 'takeovers', number>
 >;
@@ -13,7 +13,7 @@ export type SummaryOptions = {
   counts(): Promise<Counts>;
 };
 
-/** One line every ten seconds at `info`, where turns and connections have none. */
+/** Logs one line every ten seconds at `info`, the level at which turns and connections have no lines. */
 export function startSummary({ log, state, counts }: SummaryOptions): { stop(): void } {
   let last: Partial<Counts> = {};
   const tell = async () => {

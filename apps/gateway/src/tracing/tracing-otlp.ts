@@ -17,12 +17,12 @@ import type { Logger } from '@sluice/runtime';
 import { VERSION } from '../node/version.js';
 import type { Acceptance, OpenSpan, Tracing } from './tracing.js';
 
-/** Often enough to be looked at while something happens; a span waits in memory for so long. */
+/** A span waits in memory for at most this time: soon enough to watch while something happens. */
 const SEND_EVERY_MS = 1_000;
 const QUEUED_MAX = 2_048;
 const SEND_LIMIT_MS = 5_000;
 
-/** Spans for an OpenTelemetry collector, by OTLP over HTTP. What it cannot take is dropped. */
+/** Sends spans to an OpenTelemetry collector, by OTLP over HTTP. Spans that it cannot take are dropped. */
 export function makeOtlpTracing(
   endpoint: string,
   { nodeId, log }: { nodeId: string; log: Logger },
@@ -79,7 +79,7 @@ export function makeOtlpTracing(
   };
 }
 
-/** By the conventions of OpenTelemetry for messaging. */
+/** Attributes by the conventions of OpenTelemetry for messaging. */
 function attributesOf(
   { agent, sessionId, messageId }: Omit<Acceptance, 'parent'>,
   operation: 'send' | 'process',
@@ -113,7 +113,7 @@ const contextOf = (traceparent: string): Context => {
   return parent ? trace.setSpanContext(ROOT_CONTEXT, parent) : ROOT_CONTEXT;
 };
 
-/** Later versions may have more behind what this one knows; anything else is as if there was none. */
+/** Later versions of `traceparent` may have more at the end. Anything else is as if there was none. */
 function parse(text: string): SpanContext | undefined {
   const form = /^(?!ff)[\da-f]{2}-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(?:$|-)/;
   const [, traceId = '', spanId = '', flags = ''] = form.exec(text) ?? [];

@@ -1,8 +1,8 @@
 /** A span that was begun; more than one `end` changes nothing. */
 export type OpenSpan = {
-  /** What others name it by (W3C `traceparent`); '' when nothing is traced. */
+  /** Its name for others (W3C `traceparent`); '' when nothing is traced. */
   readonly traceparent: string;
-  /** `failure`: why what it stands for failed; undefined: it did not. */
+  /** `failure`: why the work failed; undefined: it did not fail. */
   end(outcome: string, failure?: string): void;
 };
 
@@ -18,17 +18,17 @@ export type TurnTry = Omit<Acceptance, 'parent'> & {
   readonly turnId: string;
   readonly attempt: number;
   readonly fence: number;
-  /** Of the messages, as they were accepted. */
+  /** The `traceparent` of each message, from its acceptance. */
   readonly traceparents: () => readonly string[];
 };
 
 /** The spans of a node. They hold names, ids and outcomes, never what a message says (X6). */
 export type Tracing = {
-  /** A message is being accepted: a child of what its client does. */
+  /** Begins the span of an acceptance, as a child of the client's span. */
   accept(about: Acceptance): OpenSpan;
-  /** One try of a turn: a trace of its own, linked to the acceptance of each message. */
+  /** Begins the span of one try of a turn: a trace of its own, with a link to the acceptance of each message. */
   turn(about: TurnTry): OpenSpan;
-  /** Sends what was not sent yet. */
+  /** Sends the spans that were not sent yet. */
   close(): Promise<void>;
 };
 

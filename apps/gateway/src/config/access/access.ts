@@ -16,7 +16,7 @@ export type AccessInputs = {
   readonly around: Surroundings;
 };
 
-/** Who may connect, from where (X3). What is wrong goes to `around.faults`. */
+/** Decides who may connect, and from where (X3). Faults go to `around.faults`. */
 export function accessOf({ given, tree, host, around }: AccessInputs): Access {
   if (valueAt(tree, ['gateway', 'auth']) === undefined) return open(host, around.faults);
   const checking: Checking = { tree, around, warnings: [], mayBeWeak: isLoopback(host) };
@@ -56,7 +56,7 @@ function tokensOf(given: NonNullable<GivenAuth['tokens']>, checking: Checking): 
       }
       owners.set(value, at);
     }
-    // Without `admin`: that crosses principals and is asked for by name.
+    // Without `admin`: it crosses principals, so it must be given by name.
     return [{ secret, principal, scopes: scopes ?? ['read', 'write'] }];
   });
 }
@@ -75,7 +75,7 @@ function open(host: string, faults: string[]): Access {
   return { auth: null, warnings: [] };
 }
 
-/** Faulty tokens and a `jwt` have faults of their own. */
+/** Whether `auth` lets nobody in. Faulty tokens and a faulty `jwt` do not count: they have their own faults. */
 function isEmpty(tree: Tree): boolean {
   const tokens = valueAt(tree, ['gateway', 'auth', 'tokens']);
   const none = tokens === undefined || (Array.isArray(tokens) && tokens.length === 0);

@@ -6,16 +6,16 @@ import { type Checking, secretOf } from './auth-secret.js';
 
 type GivenJwt = NonNullable<NonNullable<NonNullable<Given['gateway']>['auth']>['jwt']>;
 
-/** What is wrong goes to the faults; null: something was. */
+/** Checks `gateway.auth.jwt`. null: it is faulty, and its faults are added. */
 export function jwtOf(given: GivenJwt, checking: Checking): JwtAuth | null {
   const place = 'gateway.auth.jwt';
   const { faults } = checking.around;
   const { secret, secret_file, public_key, public_key_file, jwks_url } = given;
-  // Told from the tree: a faulty one has its fault already.
+  // Looked up in the tree: a faulty value is missing from `given`, and has its fault already.
   const isGiven = (name: string) =>
     valueAt(checking.tree, ['gateway', 'auth', 'jwt', name]) !== undefined;
-  const own = isGiven('secret') || isGiven('secret_file');
-  const ways = [own, isGiven('public_key') || isGiven('public_key_file'), isGiven('jwks_url')];
+  const isShared = isGiven('secret') || isGiven('secret_file');
+  const ways = [isShared, isGiven('public_key') || isGiven('public_key_file'), isGiven('jwks_url')];
   if (ways.filter(Boolean).length !== 1) {
     faults.push(
       `${place}: needs exactly one of secret (or secret_file), public_key (or public_key_file) ` +
@@ -23,16 +23,16 @@ export function jwtOf(given: GivenJwt, checking: Checking): JwtAuth | null {
     );
     return null;
   }
-  if (!own && given.audience === undefined) {
+  if (!isShared && given.audience === undefined) {
     checking.warnings.push(
       'gateway.auth.jwt.audience is not set: tokens that the same issuer made for others are taken too',
     );
   }
   if (!isGiven('jwks_url')) {
-    const from = own
+    const from = isShared
       ? { name: 'secret', value: secret, file: secret_file }
       : { name: 'public_key', value: public_key, file: public_key_file };
-    const keys = secretOf(own ? 'shared' : 'public_key', { place, ...from }, checking);
+    const keys = secretOf(isShared ? 'shared' : 'public_key', { place, ...from }, checking);
     return typeof keys === 'string' ? null : { keys, ...claimsOf(given) };
   }
   if (jwks_url === undefined) return null;

@@ -24,19 +24,19 @@ export type GivenSecret = {
   readonly file: string | undefined;
 };
 
-/** Reads a secret and holds it against X3. 'faulty': the fault has been told. */
+/** Reads a secret and checks it against X3. 'faulty': its fault is added. */
 export function secretOf(
   kind: SecretKind,
   { place, name, value, file }: GivenSecret,
   { around, warnings, mayBeWeak }: Checking,
 ): Secret | 'absent' | 'faulty' {
   if (value === undefined && file === undefined) return 'absent';
-  const told = (fault: string) => {
+  const fail = (fault: string) => {
     around.faults.push(fault);
     return 'faulty' as const;
   };
   if (value !== undefined && file !== undefined) {
-    return told(`${place}: give ${name} or ${name}_file, not both`);
+    return fail(`${place}: give ${name} or ${name}_file, not both`);
   }
   const key = `${place}.${file === undefined ? name : `${name}_file`}`;
   const path = file === undefined ? null : resolve(around.baseDir, file);
@@ -44,12 +44,12 @@ export function secretOf(
   try {
     values = path === null ? splitSecret(kind, value ?? '') : readSecretFile(kind, path);
   } catch (error) {
-    return told(`${key}: ${unreadable(file ?? '', error)}`);
+    return fail(`${key}: ${unreadable(file ?? '', error)}`);
   }
   const malformed = malformation(kind, values);
-  if (malformed) return told(`${key}: ${malformed}; ${remedies[kind]}`);
+  if (malformed) return fail(`${key}: ${malformed}; ${remedies[kind]}`);
   for (const weak of new Set(values.flatMap((one) => weakness(kind, one) ?? []))) {
-    if (!mayBeWeak) return told(`${key}: ${weak}; ${MAKE_ONE}`);
+    if (!mayBeWeak) return fail(`${key}: ${weak}; ${MAKE_ONE}`);
     warnings.push(`${key} ${weak}: only a loopback address takes it; ${MAKE_ONE}`);
   }
   return { kind, key, file: path, values, mayBeWeak };

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { SecretKind } from '../secret.js';
 
-/** 16 characters of a random token are 64 bits at least; RFC 7518, 3.2 asks 256 bits for HS256. */
+/** 16 characters of a random token are at least 64 bits; RFC 7518, 3.2 requires 256 bits for HS256. */
 const LENGTH_MIN: Readonly<Record<SecretKind, number>> = { token: 16, shared: 32, public_key: 0 };
-/** Below, a text is a few characters in some order; 16 random hexadecimal digits have 6 all but always. */
+/** A text with fewer different characters is easy to guess; 16 random hexadecimal digits nearly always have 6. */
 const DISTINCT_MIN = 6;
-/** Of the steps from one character to the next, this part goes up, down or nowhere: `abcd`, `4321`. */
+/** A sequence is a text in which this share of steps goes to a neighbour, or nowhere: `abcd`, `4321`. */
 const SEQUENCE_PART = 0.8;
 
 const common = new Set(
@@ -15,7 +15,7 @@ const common = new Set(
     .flatMap((line) => spellings(line)),
 );
 
-/** Why a secret could be guessed, and nothing of the secret itself; undefined: it is fit for use. */
+/** Why a secret could be guessed, without any part of the secret; undefined: it may be used. */
 export function weakness(kind: SecretKind, value: string): string | undefined {
   if (kind === 'public_key') return undefined;
   const min = LENGTH_MIN[kind];
@@ -31,14 +31,14 @@ export function weakness(kind: SecretKind, value: string): string | undefined {
 
 export const MAKE_ONE = 'make one with: openssl rand -hex 32';
 
-/** As written, without punctuation, and without the digits that are put around a word. */
+/** The text in lower case: as written, without punctuation, and without digits around it. */
 function spellings(value: string): string[] {
   const plain = value.toLowerCase().replace(/[^a-z0-9]/g, '');
   const word = plain.replace(/^\d+|\d+$/g, '');
   return [value.toLowerCase(), plain, word].filter(Boolean);
 }
 
-/** `changemechangeme`: the text is found in its own double before its end. */
+/** `changemechangeme`: the text is found in its own double, from its middle on or earlier. */
 function isRepeated(value: string): boolean {
   const period = `${value}${value}`.indexOf(value, 1);
   return period <= value.length / 2;
