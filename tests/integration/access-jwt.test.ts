@@ -30,7 +30,7 @@ function token(principal: string, ...args: string[]): string {
   return stdout.trim();
 }
 
-/** Signed here: for lives of a few seconds, a process would take too much of them. */
+/** Signed here: `sluice token` would take too long for tokens that live a few seconds. */
 function shortLived(principal: string, seconds: number): Promise<string> {
   const exp = Math.floor(Date.now() / 1_000) + seconds;
   return new SignJWT({ sub: principal, aud: audience, exp, scope: 'read write' })
@@ -53,7 +53,7 @@ describe('signed tokens', () => {
   });
   afterAll(() => cluster.stop());
 
-  it('X1 of `sluice token` let in on the socket and over HTTP, as their principal', async () => {
+  it('X1 made by `sluice token` are accepted on the socket and over HTTP, as their principal', async () => {
     const jwt = token('alice', '--ttl', '10m');
     const client = await cluster.attach(node, { session_id: 'signed' }, { token: jwt });
     await client.final(client.message('hello'));
@@ -69,7 +69,7 @@ describe('signed tokens', () => {
     }
   });
 
-  it('X1 of `sluice token --scopes` may do what these say', async () => {
+  it('X1 made by `sluice token --scopes` allow what these scopes say', async () => {
     const jwt = token('alice', '--scopes', 'read');
     const path = `${node.url}/v1/sessions/signed`;
     expect((await fetch(path, { headers: bearer(jwt) })).status).toBe(200);
@@ -77,7 +77,7 @@ describe('signed tokens', () => {
     expect(denied.status).toBe(403);
   });
 
-  it('X1 let a body through that comes in pieces behind their verification', async () => {
+  it('X1 lose nothing of a long body that comes in while they are verified', async () => {
     const jwt = await shortLived('alice', 60);
     const content = 'a long document '.repeat(50_000);
     const response = await fetch(`${node.url}/v1/sessions/long/messages?wait=20`, {
@@ -122,7 +122,7 @@ describe('signed tokens', () => {
 });
 
 describe('an issuer that does not answer', () => {
-  it('X1 makes tokens worth another try, and costs the node nothing', async () => {
+  it('X1 gets tokens refused as retryable, and costs the node nothing', async () => {
     const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const keys = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'k' }] });
     let answers = false;
@@ -147,7 +147,7 @@ describe('an issuer that does not answer', () => {
       .setProtectedHeader({ alg: 'ES256', kid: 'k' })
       .sign(privateKey);
 
-    // Clients that go while their token is being verified: on the socket, and with half a body.
+    // Clients that leave while their token is being verified: on the socket, and with half a body.
     for (let i = 0; i < 5; i++) {
       const left = await FrameClient.connect(node.wsUrl, { token: jwt });
       left.send({ type: 'hello', agent_id: 'slow' });

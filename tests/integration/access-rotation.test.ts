@@ -47,7 +47,7 @@ class MountedSecret {
     renameSync(join(this.path, '..next'), join(this.path, '..data'));
   }
 
-  /** Every file of it vanishes. */
+  /** Removes all its files. */
   withdraw(): void {
     rmSync(join(this.path, '..data'));
   }
@@ -88,7 +88,7 @@ describe('secrets in files', () => {
     cluster.attach(node, { session_id: 'kept' }, { token: credential });
   const talks = async (client: FrameClient) => client.final(client.message('still here'));
 
-  it('X1 count when they change, for those whose credential is gone and for nobody else', async () => {
+  it('X1 count when they change: connections end whose credential is gone, and no others', async () => {
     const signed = { old: await sign(secret.old), next: await sign(secret.next) };
     const leaving = [await attach(token.old), await attach(signed.old)];
     const staying = [await attach(other)];
@@ -97,7 +97,7 @@ describe('secrets in files', () => {
     const ended = events.text();
     expect([await status(token.next), await status(signed.next)]).toEqual([401, 401]);
 
-    // The new one above the old: both are valid, and nobody is disturbed.
+    // The new one above the old: both are valid, and no connection is closed.
     mounted.swap(files([token.next, token.old], [secret.next, secret.old]));
     await eventually(async () => {
       expect([await status(token.next), await status(signed.next)]).toEqual([200, 200]);

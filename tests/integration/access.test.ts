@@ -33,7 +33,7 @@ const guarded: [string, string][] = [
 
 type Asked = { readonly status: number; readonly code: unknown };
 
-/** Headers as they stand: `fetch` would not send a foreign Host. */
+/** Sends the headers unchanged: `fetch` would not send a foreign Host. */
 function ask(
   node: GatewayProcess,
   [method, path]: readonly [string, string],
@@ -44,7 +44,7 @@ function ask(
       let text = '';
       response.setEncoding('utf8').on('data', (chunk: string) => {
         text += chunk;
-        // A stream of events would go on: its status is all that counts.
+        // A stream of events would go on: only its status counts.
         if (response.headers['content-type'] === 'text/event-stream') response.destroy();
       });
       response.on('close', () => {
@@ -147,7 +147,7 @@ describe('access', () => {
     });
     expect((await ask(node, ['DELETE', '/v1/sessions/mine'], bearer(bob))).status).toBe(200);
 
-    // Alice's session went on untouched, and the agent was told who asks.
+    // Alice's session was not touched, and the agent got the right principals.
     expect(mine.frames.slice(known).map(({ status }) => status)).toEqual(['accepted']);
     expect(cluster.agent.turns.map(({ turn }) => turn.principal)).toEqual(['alice', 'alice']);
     mine.send({ type: 'abort' });
@@ -171,7 +171,7 @@ describe('access', () => {
         ...denied,
       });
     }
-    // The same principal: attaching and reading is allowed, and shows the same session.
+    // The same principal may attach and read, and sees the same session.
     const client = await cluster.attach(node, { session_id: 'scoped' }, { token: reader ?? '' });
     expect(client.frames[0]).toMatchObject({ resumed: true });
     const frames = [

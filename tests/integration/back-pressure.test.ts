@@ -67,7 +67,7 @@ describe('a reader that stops reading', () => {
     const slow = await cluster.attach(node, { session_id: 's', ...streaming });
     slow.pause();
     for (let i = 0; i < TURNS; i += 1) fast.message('more', { message_id: `m${i}` });
-    // What the system itself buffers for a connection is a few MB: the cut comes long before the end.
+    // The system itself buffers a few MB for a connection: the cut comes long before the end.
     await eventually(async () => (await connections()) === 1, 20_000);
     const finals = () => fast.frames.filter(({ status }) => status === 'final').length;
     expect(finals()).toBeLessThan(TURNS);

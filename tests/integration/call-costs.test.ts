@@ -37,7 +37,7 @@ describe('what a call may cost', () => {
     await client.xtrim(keys.events, 'MAXLEN', 0);
   }, 20_000);
 
-  /** Bytes that Redis sends while `act` runs, beyond a few for asking. */
+  /** Bytes that Redis sends while `act` runs. */
   async function bytesOf(act: () => Promise<unknown>): Promise<number> {
     const sent = async () =>
       Number(/total_net_output_bytes:(\d+)/.exec(await client.info('stats'))?.[1]);
@@ -67,7 +67,7 @@ describe('what a call may cost', () => {
     expect(await repeat('h0')).toMatchObject({ kind: 'duplicate', outcome: 'not_kept' });
   });
 
-  it('S3 a cancel reads the inbox only for a message that waits, and no further than to it', async () => {
+  it('S3 a cancel reads the inbox only for a message that waits, and only up to that message', async () => {
     const lines = async () => {
       const stats = await client.info('commandstats');
       return Number(/cmdstat_lrange:calls=(\d+)/.exec(stats)?.[1] ?? 0);
@@ -81,7 +81,7 @@ describe('what a call may cost', () => {
     expect(await lines()).toBe(1);
   });
 
-  it('B1 a snapshot and a page of the history bring what they may, of inbox and history together', async () => {
+  it('B1 a snapshot and a page of the history stay within their bytes, inbox and history together', async () => {
     const read = (maxBytes: number) => store.sessions.read(ref, { count: 1_000, maxBytes });
     expect(await bytesOf(() => read(MiB))).toBeLessThan(2.5 * MiB);
     expect(await read(MiB)).toMatchObject({ state: { truncated: true } });
@@ -98,7 +98,7 @@ describe('what a call may cost', () => {
     expect(lines.length).toBeLessThan(60);
   });
 
-  it('B1 a page of the log ends at 1 MiB, and the next one goes on behind it', async () => {
+  it('B1 a page of the log ends at 1 MiB, and the next one goes on after it', async () => {
     const { events, state } = store.keys.session(idOf(ref));
     const delta = JSON.stringify({ content: 'x'.repeat(200_000) });
     for (let seq = 3; seq <= 22; seq += 1) {

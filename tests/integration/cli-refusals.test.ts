@@ -6,7 +6,7 @@ import { sluice } from './sluice.js';
 // Each command is a process of its own, and a busy machine starts it slowly.
 jest.setTimeout(90_000);
 
-/** What a gateway, or something that is none, answers below this path. */
+/** Answers of a gateway, or of something else, by the path. */
 const answers: Record<string, { status: number; body: string }> = {
   '/draining': refusal(
     503,
@@ -28,7 +28,7 @@ function refusal(status: number, code: string, message: string, retryable: boole
   return { status, body: JSON.stringify({ error: { code, message, retryable } }) };
 }
 
-describe('what the command line says of an answer that is no', () => {
+describe('what the command line says of a refusal', () => {
   let server: Server;
   let url: string;
   beforeAll(async () => {

@@ -28,7 +28,7 @@ describe('a reader with the capability compact_replay', () => {
     return client;
   }
 
-  it('E3 is spared the deltas of finished messages, and told how many; those of a running turn come', async () => {
+  it('E3 gets the number of deltas of finished messages in their place, and those of a running turn', async () => {
     cluster.agent.behave(httpBehaviours.stream({ format: 'ndjson', deltas, everyMs: 30 }));
     const live = await cluster.attach(node, { session_id: 's', capabilities: ['streaming'] });
     for (const message_id of ['m1', 'm2']) {

@@ -1,4 +1,4 @@
-/** What the core costs, counted and not timed: the same on a busy machine as on a quiet one. */
+/** The costs of the core, counted and not timed, so that they are the same on a busy machine. */
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
@@ -15,10 +15,10 @@ import { SESSION_BYTES_MAX } from './costs-allowed.js';
 import { between, CostMeter, tooDear } from './costs-counted.js';
 
 const TRIES = 3;
-/** Of each in one try. */
+/** Repetitions of each in one try. */
 const COUNT = 50;
 const PREFIX = 'costs';
-/** Longer than between two messages of one after the other, short enough to wait for. */
+/** Longer than the time between two messages in a row, and short enough to wait for. */
 const LINGER_MS = 300;
 
 const keys = makeKeys(PREFIX, 64);
@@ -57,7 +57,7 @@ describe('the cost of', () => {
   }
   const turn = (reader: FrameClient, content = 'hello') => reader.final(reader.message(content));
 
-  /** Nobody holds any of these sessions. */
+  /** Whether no node holds any of these sessions. */
   const areFree = (sessionIds: readonly string[]) =>
     eventually(async () => {
       const leases = sessionIds.map((id) => keys.session(sessionKeyId('local', id)).lease);

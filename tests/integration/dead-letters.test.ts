@@ -122,7 +122,7 @@ describe('dead letters over HTTP', () => {
     }
   });
 
-  it('T4 S2 a retried letter runs as a new message behind the others, and its client gets the reply', async () => {
+  it('T4 S2 a retried letter runs as a new message after the others, and its client gets the reply', async () => {
     const { client, letter, sessionId } = await die();
     await client.final(client.message('after', { message_id: 'm2' }));
     const retried = await ask('POST', `/${letter.id}/retry`);
@@ -153,7 +153,7 @@ describe('dead letters over HTTP', () => {
     });
   });
 
-  it('T4 T7 a retry rings for a session that nobody is at any more', async () => {
+  it('T4 T7 a retry rings for a session that no node holds any more', async () => {
     const { client, letter, sessionId } = await die();
     await client.close();
     const { state } = cluster.keys.session(letter.id.slice(0, letter.id.indexOf('~')));
@@ -164,7 +164,7 @@ describe('dead letters over HTTP', () => {
     expect(await after.final('m1.retry.1')).toMatchObject({ outcome: { status: 'ok' } });
   });
 
-  it('T4 what dies again is a letter again, whose retry goes on counting', async () => {
+  it('T4 a message that dies again is a letter again, and its retries are counted on', async () => {
     const { client, letter } = await die();
     cluster.agent.behave(httpBehaviours.fail({ status: 503, times: 1 }));
     await ask('POST', `/${letter.id}/retry`);
@@ -275,7 +275,7 @@ describe('dead letters over HTTP', () => {
     expect(await ask('DELETE', `/${letter.id}?principal=alice`)).toMatchObject({ status: 200 });
   });
 
-  it('X6 each act is in the log with who did it, and no content is', async () => {
+  it('X6 the log has each act and who did it, and no content', async () => {
     const secret = 'the-content-of-a-message';
     const { letter } = await die(secret);
     await list('&principal=alice');

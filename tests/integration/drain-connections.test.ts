@@ -52,7 +52,7 @@ describe('connections while a node drains', () => {
   });
   afterEach(() => cluster.stop());
 
-  it('D6 are told, closed one after the other, and heard until then', async () => {
+  it('D6 get going_away, are closed one after the other, and may send until then', async () => {
     const node = await cluster.start();
     const clients = await Promise.all(
       Array.from({ length: 10 }, (_, i) => cluster.attach(node, { session_id: `s${i}` })),
@@ -93,7 +93,7 @@ describe('connections while a node drains', () => {
     );
     expect(new Set(delays).size).toBeGreaterThan(5);
 
-    // All but the one that may have been closed first were heard; what was heard is executed.
+    // All were accepted, but perhaps those of the connection that was closed first. The accepted ones are executed.
     const accepted = sent.filter((id) => id !== undefined);
     expect(accepted.length).toBeGreaterThanOrEqual(9);
     await node.exited;
@@ -183,7 +183,7 @@ describe('connections while a node drains', () => {
     expect((await node.exited).code).toBe(0);
   });
 
-  it('D6 also when the turn runs on another node', async () => {
+  it('D6 a request is kept also when its turn runs on another node', async () => {
     const nodes = [await cluster.start(), await cluster.start()] as const;
     cluster.agent.behave(httpBehaviours.delayMs(1_000));
     const first = post(nodes[0], 's', 'm1');

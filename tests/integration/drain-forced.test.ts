@@ -25,7 +25,7 @@ describe('a turn that outlasts the drain', () => {
     redis = await startRedis();
   });
   beforeEach(async () => {
-    // A lease that expires only after 20 s: whoever goes on earlier was given it (D5).
+    // A lease expires only after 20 s: a node that goes on earlier was given it (D5).
     cluster = await Cluster.open(redis, {
       gateway: { drain_timeout: '2s' },
       lease: { ttl: '20s' },
@@ -111,7 +111,7 @@ describe('a turn that outlasts the drain', () => {
       data: { session_id: 'work', reason: FORCED, continues: true },
     });
     expect(await cluster.sessionEnds()).toHaveLength(1);
-    // The seam: what the first connection saw is a beginning of what the log holds.
+    // The log begins with what the first connection saw.
     const seen = client.frames.flatMap((frame) => loggedFrame(frame)?.cursor ?? []);
     expect(seen).toEqual(
       after

@@ -16,7 +16,7 @@ describe('a node that drains its only session', () => {
   });
   beforeEach(async () => {
     cluster = await Cluster.open(redis, {
-      // Its clients have left before its turn ends: then it is the turn that ends the drain.
+      // Its clients leave before its turn ends, so that the turn is the last thing in the drain.
       gateway: { close_spread: '100ms' },
       lease: { ttl: '20s' },
       log: { level: 'debug' },
@@ -24,7 +24,7 @@ describe('a node that drains its only session', () => {
   });
   afterEach(() => cluster.stop());
 
-  it('D5 does not catch the ring for its heir and then end', async () => {
+  it('D5 does not take the ring that is meant for the next node, and then end', async () => {
     const proxy = await startTcpProxy(redis.port);
     const node = await cluster.start({ redis: { url: proxy.url } });
     let speak = () => {};
@@ -40,7 +40,7 @@ describe('a node that drains its only session', () => {
     await client.waitFor({ status: 'accepted', message_id: ids[1] });
     await eventually(() => cluster.agent.turns.length === 1);
 
-    // It has waited for rings longer than the other one: a ring that it may still catch is its own.
+    // The draining node has waited for rings longer than the other one: it would get the next ring, which is its own.
     const heir = await cluster.start();
     node.signal('SIGTERM');
     await eventually(async () => {

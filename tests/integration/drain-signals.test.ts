@@ -51,7 +51,7 @@ describe('signals', () => {
       expect(await cluster.sessionEnds()).toMatchObject([
         { reason_code: 'drain_timeout', had_pending_work: 'true', was_executing: 'true' },
       ]);
-      // Released, not left to expire: a new node need not wait for the lease.
+      // The lease was released, not left to expire: a new node need not wait for it.
       cluster.agent.behave(httpBehaviours.delayMs(0));
       await cluster.start();
       await eventually(async () => (await cluster.inbox('s')).length === 0, 2_000);

@@ -52,7 +52,7 @@ describe('turns while a node drains', () => {
     expect(post.status).toBe(503);
     expect(await post.json()).toMatchObject({ error: { code: 'draining', retryable: true } });
 
-    // Accepted, since its connection is not closed yet; executed by whoever comes next.
+    // Accepted, since its connection is not closed yet; the next node executes it.
     idle.message('late', { message_id: 'late' });
     await idle.waitFor({ status: 'accepted', message_id: 'late' });
     expect((await node.exited).code).toBe(0);
@@ -64,7 +64,7 @@ describe('turns while a node drains', () => {
   });
 
   it('D2 drains the inboxes of its sessions when no other worker lives', async () => {
-    // Limits at which a node would otherwise make room for others.
+    // With these limits a node that does not drain would make room for other sessions.
     const node = await cluster.start({ worker: { concurrency: 1, max_turns_per_lease: 2 } });
     cluster.agent.behave(httpBehaviours.delayMs(300));
     const client = await cluster.attach(node, { session_id: 's' });

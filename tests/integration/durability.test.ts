@@ -70,7 +70,7 @@ describe('redis.durability replica', () => {
     await sender.final('m1');
     await replica.pause();
     sender.message('two', { message_id: 'm2' });
-    // Whoever did not send it waits for nothing.
+    // A connection that did not send it does not wait.
     await other.final('m2');
     expect(sender.frames.some(({ message_id }) => message_id === 'm2')).toBe(false);
     expect(await ack(sender, 'm2')).toMatchObject({ durability: 'memory' });

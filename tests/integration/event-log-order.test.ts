@@ -41,7 +41,7 @@ describe('the event log', () => {
   afterAll(() => cluster.stop());
   beforeEach(() => cluster.agent.behave(streaming));
 
-  /** A session whose log holds what three streamed turns left there. */
+  /** A session with the events of three streamed turns in its log. */
   async function spoken(session_id: string): Promise<FrameClient> {
     const client = await cluster.attach(node, { session_id });
     for (const id of ['m1', 'm2', 'm3']) client.message(`text ${id}`, { message_id: id });
@@ -72,7 +72,7 @@ describe('the event log', () => {
     }
   });
 
-  it('E3 replays every event behind `since`, in order, once', async () => {
+  it('E3 replays every event after `since`, in order, once', async () => {
     const client = await spoken('replayed');
     const head = headOf(client);
     const readers: FrameClient[] = [];
@@ -173,7 +173,7 @@ describe('the event log', () => {
         const since = seen.at(-1)?.cursor ?? 0;
         const client = await cluster.attach(node, { session_id, since });
         await client.waitFor((frame) => loggedFrame(frame) !== undefined);
-        // By turns right after the first event, and a little later.
+        // Every second time right after the first event, else a little later.
         if (i % 2 === 0) await sleep((3 * i) % 17);
         client.cut();
         seen.push(...client.logged());
@@ -191,7 +191,7 @@ describe('the event log', () => {
     },
   );
 
-  it('E3 E5 the last event for long reaches the only reader, who attaches at that moment', async () => {
+  it('E3 E5 an event that no other follows reaches the only reader, which attaches at that moment', async () => {
     let release = () => {};
     cluster.agent.behave(async (_turn, { respond }) => {
       await new Promise<void>((resolve) => {
@@ -254,7 +254,7 @@ describe('the event log', () => {
     expect(gaps(clients[0]?.logged() ?? [])).toEqual([]);
     expect(views[1]).toEqual(views[0]);
     expect(views[2]).toEqual(views[0]);
-    // Only the sender is told what its acknowledgement is worth.
+    // Only the sender gets the durability of its acknowledgement.
     for (const [i, client] of clients.entries()) {
       const told = client.logged().filter(({ durability }) => durability !== undefined);
       expect(told.map(({ message_id }) => message_id)).toEqual(
@@ -264,7 +264,7 @@ describe('the event log', () => {
   });
 });
 
-/** Without what only one connection is told. */
+/** The frame without fields that are for one connection alone. */
 function unmarked({ durability: _durability, epoch: _epoch, ...frame }: Frame) {
   return frame;
 }

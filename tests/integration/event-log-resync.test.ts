@@ -27,7 +27,7 @@ describe('a cursor that the log cannot continue', () => {
   let cluster: Cluster;
   let node: GatewayProcess;
   beforeAll(async () => {
-    // What was not saved by hand is lost with the process: a Redis that loses its tail.
+    // Only what is saved by hand outlives the process: a Redis that loses its tail.
     redis = await startRedis({ args: ['--appendonly', 'no', '--save', ''] });
     cluster = await Cluster.open(redis, { lease: { ttl: '1s', linger: '50ms' } });
     node = await cluster.start({ session: { max_events: 100 } });
@@ -47,11 +47,11 @@ describe('a cursor that the log cannot continue', () => {
     return client;
   }
 
-  /** After a resync nothing comes but the snapshot, and then what is new. */
+  /** After a resync only the snapshot comes, and then new events. */
   async function expectSnapshot(client: FrameClient, session_id: string) {
     const before = await readSession(node, session_id);
     const { state } = await client.waitFor({ type: 'snapshot' });
-    // A lingering lease may end in between.
+    // Without `holder`, because a lingering lease may end in between.
     const { events: _, holder: _holder, older: _older, work: _work, ...persisted } = before;
     expect(state).toMatchObject(persisted);
     expect(state).not.toHaveProperty('events');
@@ -60,7 +60,7 @@ describe('a cursor that the log cannot continue', () => {
     expect(gaps(client.logged(), Number(before.event_cursor))).toEqual([]);
   }
 
-  it('E4 is not one of an intact log: since 0 replays all, since the head nothing', async () => {
+  it('E4 does not occur in an intact log: since 0 replays all, since the head nothing', async () => {
     await spoken('intact');
     for (const since of [4, 0]) {
       const { client, hello } = await enter({ session_id: 'intact', since });
@@ -75,7 +75,7 @@ describe('a cursor that the log cannot continue', () => {
     expect(hello).toMatchObject({ resumed: false, cursor: 0, resync_required: false });
   });
 
-  it('E4 behind what is retained: a snapshot instead of a partial replay', async () => {
+  it('E4 before the oldest event: a snapshot instead of a partial replay', async () => {
     await spoken('trimmed', chatty);
     const { client, hello } = await enter({ session_id: 'trimmed', since: 1 });
     expect(hello.resync_required).toBe(true);
@@ -102,14 +102,14 @@ describe('a cursor that the log cannot continue', () => {
     await expectSnapshot(again, 'unaware');
   });
 
-  it('E4 of another epoch', async () => {
+  it('E4 of another epoch: a snapshot', async () => {
     await spoken('foreign');
     const { client, hello } = await enter({ session_id: 'foreign', since: 2, epoch: '17' });
     expect(hello).toMatchObject({ resync_required: true, cursor: 4 });
     await expectSnapshot(client, 'foreign');
   });
 
-  it('E4 E2 beyond the head: and where the epoch is this one, it ends', async () => {
+  it('E4 E2 beyond the head: a snapshot, and a new epoch when the client has named the present one', async () => {
     await spoken('beyond');
     const { epoch } = await readSession(node, 'beyond');
     const unnamed = await enter({ session_id: 'beyond', since: 99 });
@@ -121,7 +121,7 @@ describe('a cursor that the log cannot continue', () => {
     await expectSnapshot(named.client, 'beyond');
   });
 
-  it('E4 the legacy join says so as well', async () => {
+  it('E4 the legacy join reports it too', async () => {
     await spoken('legacy');
     const client = await FrameClient.connect(node.wsUrl);
     client.send({ type: 'join', agent_id: 'slow', session_id: 'legacy', since: 77 });
@@ -131,7 +131,7 @@ describe('a cursor that the log cannot continue', () => {
 
   it('E2 a new Redis process that lost nothing is a new epoch and costs no resync', async () => {
     const client = await spoken('restarted');
-    // A lease that is saved and then given up comes back without a holder: that would be a tail that was lost.
+    // Waits for the end of the lease: a saved one would come back although it was given up, which is a lost tail.
     const { state } = cluster.sessionKeys('restarted');
     await eventually(async () => (await redis.client().hexists(state, 'holder')) === 0);
     const old = await readSession(node, 'restarted');
@@ -155,7 +155,7 @@ describe('a cursor that the log cannot continue', () => {
     expect(gaps(again.logged(), 2)).toEqual([]);
   });
 
-  it('E2 E4 a Redis that lost its tail: snapshots for those beyond it, no name used twice', async () => {
+  it('E2 E4 a Redis that lost its tail: snapshots for readers beyond it, and no event id used twice', async () => {
     const before = await spoken('cut');
     await redis.client().save();
     for (const id of ['m3', 'm4']) await before.final(before.message('lost', { message_id: id }));
@@ -195,7 +195,7 @@ describe('a cursor that the log cannot continue', () => {
     expect(new Set([...names.keys()].map((name) => name.split(':')[0])).size).toBe(2);
   });
 
-  it('E2 B1 nor is what was lost looked for again and again when somebody comes', async () => {
+  it('E2 B1 lost events are not looked for again and again when a client comes', async () => {
     await spoken('ahead');
     await redis.client().save();
     const ahead = await cluster.attach(node, { session_id: 'ahead', since: 4 });
@@ -216,7 +216,7 @@ describe('a cursor that the log cannot continue', () => {
     });
   });
 
-  it('E4 trimmed while it is being read: a snapshot, and on behind it', async () => {
+  it('E4 trimmed while it is being read: a snapshot, and then what follows it', async () => {
     const text = 'x'.repeat(50_000);
     const own = await Cluster.open(redis, { session: { max_log_bytes: '64MiB' } });
     const reading = await own.start();
@@ -232,7 +232,7 @@ describe('a cursor that the log cannot continue', () => {
     const client = await FrameClient.connect(reading.wsUrl);
     await client.hello({ agent_id: 'slow', session_id: 'overtaken', since: 0 });
     await client.waitFor({ type: 'replay' });
-    // Of 20 MB what is under way fits the buffers of the system, and no more.
+    // The buffers of the system hold only a part of the 20 MB.
     client.pause();
     const { events } = own.keys.session(sessionKeyId('local', 'overtaken'));
     await redis.client().xtrim(events, 'MAXLEN', 3);
@@ -250,7 +250,7 @@ describe('a cursor that the log cannot continue', () => {
   });
 });
 
-/** `epoch:seq` of every event that a connection saw, with what it was. */
+/** `epoch:seq` of every event that a connection saw, and what it was. */
 function namedEvents({ frames }: FrameClient): [string, string][] {
   let epoch = '';
   return frames.flatMap((frame) => {

@@ -11,7 +11,7 @@ import {
 } from '@sluice/testkit';
 import { startSluice } from './sluice.js';
 
-/** Starts a node that cannot start; answers its exit status and what it said. */
+/** Starts a node that cannot start; returns its exit status and its output. */
 async function refused(options: GatewayOptions) {
   const failure = await startGateway(options).then(
     () => undefined,
@@ -79,7 +79,7 @@ describe('exit statuses', () => {
     ['a wrong password', [], 75, /WRONGPASS.*; correct the user and the password of redis\.url/],
     ['missing rights', ['resetchannels'], 78, /NOPERM.*; give this user the rights/],
     ['a key of another program', [], 78, /WRONGTYPE.*; .*another redis\.prefix/],
-  ])('%s in Redis is told in one line, with what to do', async (what, rights, status, told) => {
+  ])('%s in Redis is one line that says what to do', async (what, rights, status, told) => {
     await redis.client().set('taken:layout', 'something else');
     const user = ['on', '>right-0123', '~*', '&*', '+@all', ...rights];
     await redis.client().call('ACL', 'SETUSER', 'probe', 'reset', ...user);
@@ -124,7 +124,7 @@ describe('exit statuses', () => {
     await redis.pause();
     try {
       const { child, status } = startSluice(['start', '--redis.url', redis.url]);
-      // The warning that there is no `auth`; signals are heard from the same moment on.
+      // The first line warns that there is no `auth`; from that moment on the node hears signals.
       await once(child.stdout, 'data');
       await sleep(300);
       const since = performance.now();

@@ -26,7 +26,7 @@ describe('failpoints', () => {
     'turn-commit.during',
     'turn-commit.before:0',
     'turn-commit.before:x',
-  ])('C2 %s is none: exit status 78 and what there is', async (name) => {
+  ])('C2 %s is no failpoint: exit status 78 and a list of those that exist', async (name) => {
     const failure = await start({ SLUICE_FAILPOINT: name }).catch((error: unknown) => error);
     if (!(failure instanceof GatewayFailed)) throw new Error(`it started: ${failure}`);
     expect(failure.exit).toMatchObject({ code: 78, signal: null });
@@ -56,7 +56,7 @@ describe('failpoints', () => {
     expect(await node.exited).toMatchObject({ code: null, signal: 'SIGKILL' });
   });
 
-  it('cost a call nothing but a look when none is armed', () => {
+  it('cost a call only a look when none is armed', () => {
     const called = Promise.resolve('reply');
     expect(betweenFailpoints('turn-commit', () => called)).toBe(called);
   });

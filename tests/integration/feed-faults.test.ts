@@ -93,7 +93,7 @@ describe('a feed whose Redis hands it something else', () => {
       await client.hset(state, { epoch: String(epoch) });
       return String(epoch);
     };
-    // One that is live hears of it by the next event alone.
+    // A live reader learns of it only by the next event.
     const { socket: alone } = await attach('alone');
     await alone.final(alone.message('before'));
     await lower('alone');
@@ -126,14 +126,14 @@ describe('a feed whose Redis hands it something else', () => {
     expect((await socket.closed).code).toBe(1012);
     await eventually(() => damaged().some(({ err }) => /WRONGTYPE/.test(JSON.stringify(err))));
     await other.socket.final(other.socket.message('still'));
-    // Whoever comes back reads why, and the log names the key.
+    // A client that comes back reads why, and the gateway's log names the key.
     const again = await FrameClient.connect(node.wsUrl);
     again.send({ type: 'hello', agent_id: 'echo', session_id: 'wrong', since: 0 });
     await again.waitFor({ type: 'error', code: 'internal' });
     await eventually(() => JSON.stringify(node.logs).includes(`${events} holds a string`));
   });
 
-  it('X4 what is stored and cannot be read is left out, and no other with it', async () => {
+  it('X4 stored data that cannot be read is left out, and nothing else with it', async () => {
     const { socket } = await attach('stored');
     await socket.final(socket.message('before'));
     const client = redis.client();

@@ -17,7 +17,7 @@ const nested = (levels: number) => {
 const text = (bytes: number) =>
   JSON.stringify({ content: 'x'.repeat(bytes - '{"content":""}'.length) });
 
-describe('frames that are none', () => {
+describe('frames that cannot be taken', () => {
   let node: GatewayProcess;
   beforeAll(async () => {
     const { url } = await startRedis();
@@ -107,7 +107,7 @@ describe('frames that are none', () => {
         ...(field === undefined ? {} : { field }),
       });
     }
-    // Nothing of all that was stored.
+    // None of it was stored.
     client.send({ type: 'snapshot' });
     const { state } = await client.waitFor({ type: 'snapshot' });
     expect(state).toMatchObject({ messages: [], pending_inbox: [], event_cursor: 0 });

@@ -38,7 +38,7 @@ describe('requests that lose Redis half-way', () => {
       body: '{"content":"x"}',
     });
 
-  /** Breaks the connection where the place of the log is asked, once its session is subscribed to. */
+  /** Breaks the connection when the place of the log is asked for, which is after the subscription. */
   function cutBehindSubscription(): Cut {
     let isSubscribed = false;
     const unwatch = proxy.watch(([name]) => {
@@ -68,7 +68,7 @@ describe('requests that lose Redis half-way', () => {
     expect(cluster.agent.turns).toHaveLength(1);
   });
 
-  it('C3 D7 a drain does not wait for one that got no subscription', async () => {
+  it('C3 D7 a drain does not wait for a request that got no subscription', async () => {
     const cut = proxy.cutRequest(([name]) => nameIs('SUBSCRIBE', name), 1_000_000);
     const { status } = await waitForReply();
     expect(status).toBe(503);

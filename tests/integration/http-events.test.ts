@@ -57,7 +57,7 @@ describe('Server-Sent Events of a session', () => {
     );
   });
 
-  it('E3 Last-Event-ID resumes behind it, before `since`, 30 times in mid-stream', async () => {
+  it('E3 Last-Event-ID resumes after that event and wins over `since`, 30 times in mid-stream', async () => {
     let over = false;
     cluster.agent.behave(async (_turn, { respond, signal }) => {
       const writer = respond.stream('ndjson');
@@ -91,7 +91,7 @@ describe('Server-Sent Events of a session', () => {
     ['of another epoch', { 'last-event-id': '17:2' }, ''],
     ['of an epoch to come', { 'last-event-id': '9999999999999999:2' }, ''],
     ['beyond the head', {}, '?since=99'],
-  ])('E4 a position %s gets a snapshot and goes on behind it', async (name, headers, query) => {
+  ])('E4 a position %s gets a snapshot and goes on after it', async (name, headers, query) => {
     const session_id = name.replaceAll(' ', '-');
     const client = await cluster.attach(node, { session_id });
     await client.final(client.message('one'));
@@ -112,7 +112,7 @@ describe('Server-Sent Events of a session', () => {
     expect(gaps(stream.frames().slice(1), Number(event_cursor))).toEqual([]);
   });
 
-  it('E4 what was trimmed is a snapshot too', async () => {
+  it('E4 trimmed events are replaced by a snapshot too', async () => {
     cluster.agent.behave((_turn, { respond }) => {
       const writer = respond.stream('ndjson');
       for (let i = 0; i < 350; i += 1) writer.send({ type: 'tool_call', tool_call: { i } });

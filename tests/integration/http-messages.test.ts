@@ -205,7 +205,7 @@ describe('a session over HTTP', () => {
     expect((await readSession(node, 'owned')).messages).toHaveLength(2);
   });
 
-  it('S2 ?wait names the outcome in a header, whatever became of the turn', async () => {
+  it('S2 ?wait names the outcome in a header, however the turn ended', async () => {
     const outcomeOf = async (id: string) => {
       const { status, headers, body } = await post('outcomes/messages?wait=10', {
         agent_id: 'slow',
@@ -242,7 +242,7 @@ describe('a session over HTTP', () => {
     expect(await contents()).toEqual(before);
   });
 
-  it('E7 nor does reading one that has work', async () => {
+  it('E7 reading a session that has work changes nothing about it either', async () => {
     cluster.agent.behave(httpBehaviours.hang());
     const client = await cluster.attach(node, { session_id: 'works' });
     client.message('first', { message_id: 'm1' });

@@ -78,7 +78,7 @@ describe('what operators see and do over HTTP', () => {
     await client.final('m1');
   });
 
-  it('D1 D2 D7 a node drains on request, and a SIGTERM behind it forces nothing', async () => {
+  it('D1 D2 D7 a node drains on request, and a SIGTERM after it forces nothing', async () => {
     const other = await cluster.start({
       gateway: { roles: ['worker'] },
       agents: { only: { kind: 'http', url: cluster.agent.url } },
@@ -92,7 +92,7 @@ describe('what operators see and do over HTTP', () => {
       await httpBehaviours.delayMs(0)(turn, response);
     });
     const hello = { session_id: 'stays', agent_id: 'only' };
-    // The edge hears of the new agent with its next beat.
+    // The edge learns of the new agent with its next beat.
     const client = await eventually(() => cluster.attach(edge, hello, { token: alice }), 5_000);
     client.message('hello', { message_id: 'm1' });
     await turnOf('stays');
@@ -215,7 +215,7 @@ describe('what operators see and do over HTTP', () => {
     ['POST', '/messages?wait=1', { content: 'hello', message_id: 'm1' }],
   ];
   it.each(sessionPaths)(
-    'X2 %s %s answers for a foreign session as for one that never was',
+    'X2 %s %s answers for a foreign session as for one that never existed',
     async (method, path, body) => {
       await cluster.attach(edge, { session_id: 'secret' }, { token: alice });
       const asked = async (id: string) => {

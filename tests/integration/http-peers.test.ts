@@ -66,7 +66,7 @@ describe('HTTP as others speak it', () => {
       const response = await fetch(node.url + path);
       expect([path, response.headers.get('keep-alive')]).toEqual([path, 'timeout=7']);
     }
-    // Whoever gives idle connections up first meets none that the node has just closed.
+    // A proxy that gives idle connections up before the node does never uses one that the node has just closed.
     const [, nginx] = /keepalive_timeout (\d+)s;/.exec(nginxConf) ?? [];
     expect(Number(nginx)).toBeLessThan(7);
   });
@@ -119,7 +119,7 @@ describe('HTTP as others speak it', () => {
     return { port, stop };
   }
 
-  /** What is answered while half of an upload is there, and when all of it is. A node does not wait for this one. */
+  /** The answers when half of an upload has been sent, and when all of it has. A node answers this one at once. */
   async function answersToUpload(port: number): Promise<string[]> {
     const head = 'POST /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 8\r\n\r\n';
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
@@ -137,7 +137,7 @@ describe('HTTP as others speak it', () => {
   }
 
   const balancers = [
-    // HAProxy asks in the version that it was asked in; nginx counts no headers.
+    // HAProxy passes on the version of HTTP that it got; nginx does not count headers.
     ['nginx', has('nginx', '-v'), behindNginx, { pieces: [request('', '1.0')], status: '200' }],
     [
       'HAProxy',
@@ -154,7 +154,7 @@ describe('HTTP as others speak it', () => {
         const pipelined = `${request('')}${request('')}`;
         expect(statuses(await answerTo(port, [pipelined], 2))).toEqual(['200', '200']);
         expect(statuses(await answerTo(port, beyond.pieces))).toEqual([beyond.status]);
-        // nginx has all of an upload before it passes it on.
+        // nginx waits for the whole upload before it passes it on.
         if (name === 'nginx') expect(await answersToUpload(port)).toEqual(['', '404']);
         const client = await FrameClient.connect(`ws://127.0.0.1:${port}/ws`);
         await client.hello({ session_id: `behind-${name}` });

@@ -33,7 +33,7 @@ describe('sessions over HTTP', () => {
       gateway: { auth: { tokens }, rate_limit: { requests_per_second: 0 } },
       agents: { echo: { kind: 'echo' } },
     });
-    // Idle soon, so that its end is there to be seen.
+    // Sessions are idle soon, so that their expiry is set and can be read.
     const settings = { session: { max_log_bytes: '32MiB' }, lease: { linger: '50ms' } };
     node = await cluster.start(settings);
     other = await cluster.start(settings);
@@ -164,7 +164,7 @@ describe('sessions over HTTP', () => {
   });
 
   describe('the listing', () => {
-    it('X2 has the own sessions, those first that were used last, in pages', async () => {
+    it("X2 has the caller's own sessions in pages, the last used first", async () => {
       const carol = Array.from({ length: 5 }, (_, n) => `page-${n}`);
       for (const id of carol) await attach(id, {}, bob);
       await attach('not-his');
@@ -303,7 +303,7 @@ describe('sessions over HTTP', () => {
       expect(pages.flatMap(idsOf)).toEqual(names.flatMap((m) => [`user ${m}`, `assistant ${m}`]));
     });
 
-    it('E7 of what the history has lost is empty', async () => {
+    it('E7 are empty for a place that the history has lost', async () => {
       const client = await attach('lost', { agent_id: 'echo' });
       client.message('hello', { message_id: 'm1' });
       await client.final('m1');

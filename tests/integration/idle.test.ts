@@ -31,6 +31,6 @@ describe('a node that has nothing to do', () => {
     const calls = (command: string) =>
       Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
     expect(calls('zrangebyscore')).toBeGreaterThan(PARTITIONS);
-    expect(calls('set')).toBeLessThan(PARTITIONS / 2); // BullMQ's, once a second
+    expect(calls('set')).toBeLessThan(PARTITIONS / 2); // those of BullMQ, once a second
   }, 20_000);
 });

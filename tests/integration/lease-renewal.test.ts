@@ -30,8 +30,8 @@ describe('a lease whose renewal fails', () => {
     client.message('long', { message_id: 'long' });
     await eventually(() => cluster.agent.turns.length === 1);
 
-    // Renewals are due every 667 ms, the lease is trusted for 1.8 s: an outage that ends 1.4 s after the
-    // last renewal leaves time for one more, but none is due before 2 s.
+    // Renewals are due every 667 ms, and the lease is trusted for 1.8 s. An outage that ends 1.4 s after the last
+    // renewal leaves time for one more try, but the next regular one is due after 2 s.
     let renewals = 0;
     const unwatch = proxy.watch((request) => {
       if (isRenewal(request)) renewals += 1;

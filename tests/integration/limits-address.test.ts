@@ -25,27 +25,27 @@ describe('X5 upgrades of one address', () => {
     proxy = await startTcpProxy(redis.port);
   });
 
-  /** A node behind a balancer on loopback that it trusts; what it limits it asks the shared Redis. */
+  /** A node behind a trusted balancer on loopback; its limits are in the shared Redis. */
   async function startNode(store: Store) {
     const told = { liveNodes: () => 2, onRefused: () => {}, onOwed: () => {} };
     const rates = makeEdgeRates(store.rates, { rateLimit: limits }, told);
     return started({ auth: true, rates, clientAddress: makeClientAddress(['127.0.0.0/8']) });
   }
 
-  /** Connects so often, on one node after the other; the close codes, and what was told. */
+  /** Connects this many times, to one node after the other; returns the close codes and the frames before them. */
   async function connect(
     urls: readonly string[],
     times: number,
     { from, token }: { from: string | undefined; token: string },
   ) {
-    // Made up by the client, and the line that the balancer added.
+    // An address that the client made up, and the one that the balancer added.
     const headers: Record<string, string> = {};
     if (from !== undefined) Object.assign(headers, { 'x-forwarded-for': ['198.51.100.1', from] });
     const answers: { code: number; told: unknown }[] = [];
     for (let i = 0; i < times; i += 1) {
       const made = client(`${urls[i % urls.length]}?token=${token}`, [], { headers });
       const opened = new Promise<void>((resolve) => made.ws.once('open', () => resolve()));
-      // One that was let in stays open: it is closed from here.
+      // A connection that was admitted stays open: it is closed from here.
       const timer = setTimeout(() => made.ws.close(1000), 300);
       await opened;
       const { code } = await made.closed;
@@ -90,7 +90,7 @@ describe('X5 upgrades of one address', () => {
     expect(count(answers, 4003)).toBeLessThanOrEqual(7);
     expect(count(answers, 4029)).toBeGreaterThanOrEqual(5);
     expect(answers.at(-1)?.told).toMatchObject({ code: 'rate_limited' });
-    // Whoever has a token is still let in.
+    // A client with a token is still admitted.
     expect(
       count(await connect(urls, 2, { from: '2001:db8::1', token: 'alice-secret' }), 1000),
     ).toBe(2);

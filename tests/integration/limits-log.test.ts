@@ -37,7 +37,7 @@ describe('bytes of the event log and of the history', () => {
     await client.flushall();
   });
 
-  /** Size of each retained event without its time and position, the oldest first, and the first seq. */
+  /** Size of each retained event, without its time and position, oldest first; and the first seq. */
   async function events() {
     const entries = await client.xrange(store.keys.session(idOf(ref)).events, '-', '+');
     const sizes = entries.map(([, fields]) => sum(fields.slice(4).map((text) => text.length)));
@@ -94,7 +94,7 @@ describe('bytes of the event log and of the history', () => {
       const batch = [streamFields('token_stream', 'm1', { content: `${number}`.padEnd(100) })];
       await few.leases.appendEvents(lease, { turnId: 't1', number, batch });
     }
-    // Three times the limit was logged; what is left is max_events, and an eighth.
+    // Three times the limit was logged; at most max_events and an eighth are left.
     const { sizes, bytes } = await events();
     expect(sizes.length).toBeGreaterThanOrEqual(10);
     expect(bytes).toBeLessThanOrEqual(LIMIT);
@@ -155,7 +155,7 @@ describe('a gateway with few bytes for the log', () => {
   });
   afterAll(() => cluster.stop());
 
-  it('B1 E4 delivers a reply that is larger than all of it, and a snapshot to who comes later', async () => {
+  it('B1 E4 delivers a reply that is larger than all of it, and a snapshot to a client that comes later', async () => {
     const text = 'r'.repeat(3 * LIMIT);
     cluster.agent.behave(httpBehaviours.delayMs(0, () => text));
     const live = await cluster.attach(node, { session_id: 's' });
@@ -164,7 +164,7 @@ describe('a gateway with few bytes for the log', () => {
       expect((await live.final(message_id)).content).toBe(text);
     }
     expect(gaps(live.logged())).toEqual([]);
-    // The agent is told what is kept, by a holder that remembers as by one that reads.
+    // The agent gets the history that is kept, from a holder that remembers it as from one that reads it.
     const told = cluster.agent.turns.map(({ turn }) => turn.history.length);
     expect(told).toEqual([0, 1, 1]);
 

@@ -64,7 +64,7 @@ describe('one principal against all', () => {
     const line = { level: 'warn', principal: 'alice', limit: 'requests', more: 0 };
     expect(await node.waitForLog(isTold)).toMatchObject(line);
     expect(node.logs.filter(isTold)).toHaveLength(1);
-    // More than come in meanwhile, also on a machine that is slow.
+    // More than the tokens that come in meanwhile, also on a slow machine.
     for (let i = 0; i < 15; i += 1) client.send({ type: 'snapshot' });
     expect(await client.waitFor({ type: 'error' })).toMatchObject({
       code: 'rate_limited',
@@ -97,7 +97,7 @@ describe('one principal against all', () => {
       message: expect.stringMatching(/principal/),
     });
     await other.final(other.message('unharmed'));
-    // Whoever waits is heard again, over the same connections.
+    // After a wait each client is answered again, over the same connections.
     const isHeard = (client: FrameClient) =>
       client.final(client.message('again'), 500).then(
         () => true,
@@ -107,7 +107,7 @@ describe('one principal against all', () => {
     await node.waitForLog(({ limit, principal }) => limit === 'frames' && principal === 'alice');
   });
 
-  it('X5 reads are paid by their bytes: who has read a lot waits for the next', async () => {
+  it('X5 reads are paid by their bytes: a principal that has read a lot waits for the next read', async () => {
     await start({ rate_limit: { requests_per_second: 2, requests_burst: 10 } });
     const client = await attach('alice', 's');
     for (let i = 0; i < 4; i += 1) await client.final(client.message('x'.repeat(250_000)));
@@ -200,7 +200,7 @@ describe('one principal against all', () => {
       expect((await from(bob)).status).toBe(429);
       expect((await from(alice)).status).toBe(200);
       expect((await from(bob, '203.0.113.8')).status).toBe(200);
-      // The bucket is that of upgrades too.
+      // Upgrades draw from the same bucket.
       const upgrade = await FrameClient.connect(node.wsUrl, {
         token: await guess(99),
         headers: { 'x-forwarded-for': '203.0.113.7' },

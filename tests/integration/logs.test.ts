@@ -18,7 +18,7 @@ import { Cluster } from './cluster.js';
 
 const bin = resolve('bin/sluice');
 
-/** Whatever is secret carries this word, in all its shapes. */
+/** Every secret of the test has this word in it. */
 const TOKEN = 'swordfish-token-0123456789';
 const WRONG = 'swordfish-wrong-0123456789';
 const HOOK = 'swordfish-hook-0123456789';
@@ -78,7 +78,7 @@ describe('logs', () => {
     return client;
   }
 
-  /** Errors that are bugs or broken data are logged whole: they must not bring the command along. */
+  /** Errors for bugs and broken data are logged whole: they must not have the command in them. */
   async function brokenData(node: GatewayProcess, session: string) {
     const client = await cluster.attach(node, { session_id: session }, { token: TOKEN });
     const { inbox } = cluster.keys.session(sessionKeyId('alice', session));

@@ -25,7 +25,7 @@ describe('what a node counts', () => {
   });
   afterAll(() => cluster.stop());
 
-  it('S1 S3 S4 S5 messages by what came of them, their acknowledgements and their waits', async () => {
+  it('S1 S3 S4 S5 messages by their result, their acknowledgements and their waits', async () => {
     cluster.agent.behave(httpBehaviours.delayMs(0));
     const rises = await risesOf(node.url);
     const client = await cluster.attach(node, { session_id: 's' });

@@ -42,7 +42,7 @@ describe('modes of a message while a turn runs', () => {
     cluster.agent.turns.flatMap(({ turn }) => (turn.session_id === session_id ? [turn] : []));
   const finals = (count: number) => client.collect(count, { status: 'final' });
 
-  it('T1 collect: adjacent waiting messages become one turn with a final for each, a started one none', async () => {
+  it('T1 collect: adjacent waiting messages become one turn with a final for each, but not a started one', async () => {
     for (const [id, mode] of Object.entries({
       c1: 'collect',
       c2: 'collect',

@@ -19,7 +19,7 @@ const tokens = [
 
 type Request = { readonly token?: string | undefined; readonly body?: unknown };
 
-/** A valid body for those operations that need one; else they would answer 400 to everything. */
+/** A valid body for each operation that needs one: without it the operation would answer 400 to everything. */
 const bodies: Readonly<Record<string, unknown>> = {
   'PATCH /v1/sessions/{id}': { metadata: {} },
   'POST /v1/sessions/{id}/messages': { content: 'hello' },
@@ -54,7 +54,7 @@ describe('the OpenAPI document', () => {
     const parsed: unknown = type === 'application/json' ? JSON.parse(text) : text;
     return { status: response.status, type, body: parsed };
   }
-  /** Asks for something that is not there: what is wrong with the request comes before that. */
+  /** Asks for something that does not exist: a fault in the request is reported before that. */
   function askNowhere(name: string, { query = '', ...request }: Request & { query?: string }) {
     const [method = '', path = ''] = name.split(' ');
     return ask(method, path.replace('{id}', 'nowhere') + query, {
@@ -79,7 +79,7 @@ describe('the OpenAPI document', () => {
     });
     probes.stop();
     const own = [...probes.routes, metricsRoute('admin', async () => '')];
-    // Nothing of the context is touched before a request comes.
+    // Routes do not use the context before a request comes.
     const kept = { streams: new Set<never>(), waits: new Set<never>() };
     const routes = Reflect.apply(makeRoutes, undefined, [{}, { ...kept, info: () => ({}), own }]);
     const table = [...own, ...routes, socketPathRoute].map(

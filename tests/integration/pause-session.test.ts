@@ -27,7 +27,7 @@ describe('a session that is paused', () => {
   });
   afterEach(() => cluster.stop());
 
-  /** No sweep comes to help. */
+  /** No sweep comes during the test. */
   const unswept = { worker: { sweep_interval: '60s' } };
   const set = async (node: GatewayProcess, verb: 'pause' | 'resume') => {
     const { status, body } = await post(node, `sessions/s/${verb}`);
@@ -46,7 +46,7 @@ describe('a session that is paused', () => {
     for (const message_id of ['m1', 'm2']) talk.message('x', { message_id });
     await eventually(() => turns().length === 1);
     await set(other, 'pause');
-    await set(node, 'pause'); // more than once is as once
+    await set(node, 'pause'); // a repeat changes nothing
     expect(await talk.final('m1')).toMatchObject({ outcome: { status: 'ok' }, attempt: 1 });
     talk.message('x', { message_id: 'm3' });
     await talk.waitFor({ status: 'accepted', message_id: 'm3' });

@@ -33,7 +33,7 @@ describe('while Redis is away', () => {
   };
   const notReady = { status: 503, body: { failing: ['redis'] } };
 
-  /** Sends a message and answers its error and how long that took. */
+  /** Sends a message; returns its error and how long that took. */
   async function refusedMessage(client: FrameClient, id: string) {
     const sentAt = performance.now();
     client.message('nobody stores this', { message_id: id });
@@ -117,7 +117,7 @@ describe('while Redis is away', () => {
     await redis.pause();
     const pausedAt = performance.now();
     await eventually(async () => expect(await failing()).toMatchObject(notReady), 3_000);
-    // A pause of 1 s changes nothing; with two busy cores 2 s may take a little longer.
+    // A pause of 1 s changes nothing. On a busy machine the 2 s may take a little longer.
     expect(performance.now() - pausedAt).toBeGreaterThan(1_300);
     expect(performance.now() - pausedAt).toBeLessThan(2_700);
     const { error, ms } = await refusedMessage(client, 'm1');
@@ -128,7 +128,7 @@ describe('while Redis is away', () => {
     const resumedAt = performance.now();
     await eventually(async () => (await failing()).status === 200, 6_000);
     expect(performance.now() - resumedAt).toBeLessThan(3_000);
-    // Whether the silent call was executed is unknown: its repeat makes one message of both.
+    // It is unknown whether the call was executed: sent again, both are one message.
     client.message('hello', { message_id: 'm1' });
     await client.final('m1');
     expect(cluster.agent.turns.map(({ turn }) => turn.message_id)).toEqual(['m1']);

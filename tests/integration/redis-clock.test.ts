@@ -68,7 +68,7 @@ describe('a Redis whose clock is set, or whose data is deleted', () => {
     await killed.kill();
     redis.moveClock(-90_000);
     expect(await left.final(id, 20_000)).toMatchObject({ attempt: 2, outcome: { status: 'ok' } });
-    // C1, and one look of the sweep more: it finds out that the clock was set.
+    // C1, and one more look of the sweep, which notices that the clock was set.
     expect(performance.now() - killedAt).toBeLessThan(TTL_MS + 2_000 + 3_000);
   });
 

@@ -31,7 +31,7 @@ describe('a Redis whose memory is nearly used up', () => {
   const used = async () =>
     Number(/^used_memory:(\d+)/m.exec(await client.info('memory'))?.[1] ?? 0);
   const fill = async (share: number) => {
-    // Small ones: of a large one the allocator would take much more than was asked for.
+    // Small values: for a large one the allocator would take much more than was asked for.
     while ((await used()) < MAX_BYTES * share) await client.rpush('filler', 'x'.repeat(32_000));
   };
   const noticed = (node: GatewayProcess, msg: RegExp) =>
@@ -83,7 +83,7 @@ describe('a Redis whose memory is nearly used up', () => {
     expect([posted.status, posted.headers.has('retry-after')]).toEqual([503, true]);
     expect(await posted.json()).toMatchObject({ error: { code: 'unavailable', retryable: true } });
 
-    // What was taken in goes on; who comes back to it is let in.
+    // Accepted messages run, and clients of existing sessions may come back.
     release();
     for (const message_id of ['runs', 'waits']) {
       expect(await running.final(message_id)).toMatchObject({ outcome: { status: 'ok' } });
@@ -98,7 +98,7 @@ describe('a Redis whose memory is nearly used up', () => {
 
     await client.del('filler');
     await Promise.all([first, second].map((node) => noticed(node, /room again/)));
-    // The client does as it was told: the same message again.
+    // The client follows the advice of the error: it sends the same message again.
     running.message('x', { message_id: 'new' });
     expect(await running.final('new')).toMatchObject({ outcome: { status: 'ok' } });
   }, 40_000);

@@ -40,7 +40,7 @@ describe('a Redis that is half there', () => {
     await client.final(client.message('after'));
   }, 20_000);
 
-  it('C3 L4 a Redis that takes no writes for 3 s is waited for, with its words, and a reply is kept', async () => {
+  it('C3 L4 a Redis that takes no writes for 3 s is waited for, its words are logged, and a reply is kept', async () => {
     cluster.agent.behave(httpBehaviours.delayMs(500));
     const client = await cluster.attach(node, { session_id: 'writes' });
     const id = client.message('a turn under it');

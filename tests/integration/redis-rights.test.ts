@@ -32,7 +32,7 @@ it('X6 the rights that docs/operate/security.md names are enough, and no key of 
     expect(dead.outcome).toMatchObject({ status: 'dead_lettered' });
     cluster.agent.behave(httpBehaviours.hang());
     const third = client.message('the third');
-    // Only what runs is interrupted: of two that wait the interrupting one goes first.
+    // Only a running turn is interrupted; of two messages that wait, the interrupting one goes first.
     await eventually(() => cluster.agent.turns.at(-1)?.turn.message_id === third);
     client.message('the fourth', { message_id: 'm4', mode: 'interrupt' });
     await client.final(third);

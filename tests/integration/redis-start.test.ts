@@ -7,7 +7,7 @@ beforeAll(async () => {
   redis = await startRedis();
 });
 
-/** Starts a node that cannot start; answers its exit status and what it said. */
+/** Starts a node that cannot start; returns its exit status and its output. */
 async function refused(url: string) {
   const failure = await startGateway({ redisUrl: url }).then(
     () => undefined,

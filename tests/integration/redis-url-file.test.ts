@@ -56,16 +56,16 @@ describe('the file of the URL of Redis', () => {
     await converses('with the first');
     await admin().acl('SETUSER', 'gate', '>second', '<first');
     expect(await kill()).toBeGreaterThanOrEqual(4);
-    // Redis was first, as it may be: the node knocks in vain until the file has followed.
+    // Redis may get the new password first: the node tries in vain until the file has it too.
     await expect(converses('in vain')).rejects.toThrow();
     await writeUrl('second');
     await eventually(() => converses('with the second'), 15_000);
   });
 
-  it('X1 that holds nothing of use changes nothing, and is told in the log without its content', async () => {
+  it('X1 without a usable URL changes nothing, and the log says so without its content', async () => {
     await writeFile(file, 'http://gate:tippfehler@127.0.0.1\n');
     await kill();
-    // One that is read while it is written may be empty at first.
+    // The file may be read while it is being written, and is empty then.
     const line = await gateway.waitForLog(
       ({ key, fault }) => key === 'redis.url_file' && fault === 'it is no URL that redis.url takes',
     );

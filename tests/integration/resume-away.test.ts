@@ -52,7 +52,7 @@ describe('a client that comes back', () => {
       expect(hello.pending).toBe(5);
       const replayed = second.frames.filter(({ type }) => type === 'replay');
       expect(replayed.map(({ event }) => Object(event).data.message_id)).toEqual(['m4', 'm5']);
-      // The status stands behind what was missed.
+      // The status comes after the missed events.
       const types = second.frames.map(({ type }) => type);
       expect(types.indexOf('status')).toBeGreaterThan(types.lastIndexOf('replay'));
 
@@ -111,7 +111,7 @@ describe('a client that comes back', () => {
     expect(turnsOf('pending')).toHaveLength(3);
   });
 
-  it('E6 the legacy join is told as well', async () => {
+  it('E6 the legacy join gets the status too', async () => {
     cluster.agent.behave(httpBehaviours.hang());
     const first = await cluster.attach(node, { session_id: 'joins' });
     first.message('hello');

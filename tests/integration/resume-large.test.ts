@@ -3,7 +3,7 @@ import { FrameClient, type GatewayProcess, gaps, startRedis } from '@sluice/test
 import { Cluster } from './cluster.js';
 
 const KiB = 1_024;
-/** More than the buffers of the system take for one connection, and all of it one page of the log. */
+/** Together more than the buffers of the system take for one connection, and still one page of the log. */
 const REPLY_BYTES = 200 * KiB;
 const TURNS = 100;
 
@@ -31,7 +31,7 @@ describe('a long absence', () => {
     const again = await FrameClient.connect(node.wsUrl);
     await again.hello({ agent_id: 'slow', session_id: 'large', since: 0 });
     await again.waitFor({ type: 'replay' });
-    // For a moment it does not read: what is not taken must wait in the log.
+    // The client does not read for a moment: the rest must wait in the log.
     again.pause();
     const other = await cluster.attach(node, { session_id: 'other' });
     await other.final(other.message('meanwhile'));

@@ -39,7 +39,7 @@ describe('a session with many connections that track no cursor', () => {
     for (const client of clients) client.cut();
     await late.final(late.message('missed by those'));
     late.cut();
-    // What the first to go had not seen is replayed, and nothing is left of their marks then.
+    // Events that the first ones to leave had not seen are replayed, and their marks are gone then.
     const back = await open();
     await back.collect(1, { type: 'replay' });
     expect(await marks()).toHaveLength(1);

@@ -47,12 +47,12 @@ describe('a ring', () => {
     return { client, final, job: await waitingRing(queue) };
   }
 
-  /** It was answered, and not one that the sweep draws 2 s later. */
+  /** Whether the sweep has rung, as it does after 2 s when a ring was not answered. */
   async function sweepRang(worker: GatewayProcess): Promise<boolean> {
     return (await scrape(worker.url)).sum('sluice_sweep_rings_total') > 0;
   }
 
-  it('L2 T7 that tells what a peek would find is answered without it, for a new session and for one that was given up', async () => {
+  it('L2 T7 that says what a peek would find is answered without one, for a new session and a given up one', async () => {
     const { client, final, job } = await unheard('new');
     expect(job.data.free).toEqual(free);
     const peeks = await countCalls(redis.port, scripts.sessionPeek.sha);
@@ -66,7 +66,7 @@ describe('a ring', () => {
     });
   });
 
-  it('L2 that tells is looked into when the session has had a lease since', async () => {
+  it('L2 that says so is followed by a peek when the session has had a lease since', async () => {
     const { final, job } = await unheard('old');
     await job.updateData({ ...job.data, free: { ...free, fence: 7 } });
     const worker = await startWorker();
@@ -77,7 +77,7 @@ describe('a ring', () => {
     });
   });
 
-  it('L1 that tells is dropped when somebody holds the session', async () => {
+  it('L1 that says so is dropped when a node holds the session', async () => {
     cluster.agent.behave(httpBehaviours.hang());
     await unheard('held');
     await startWorker();
@@ -85,11 +85,11 @@ describe('a ring', () => {
     const fence = Number(await fieldOf('held', 'fence'));
     const id = sessionKeyId('local', 'held');
     const job = await queue.add(RING_QUEUE, { id, ring: '9', free: { ...free, fence } });
-    await eventually(async () => (await job.getState()) === 'unknown'); // gone, as each that was answered
+    await eventually(async () => (await job.getState()) === 'unknown'); // removed, like every answered ring
     expect(turnsOf('held')).toBe(1);
   });
 
-  it('P1 that tells is dropped when the session is paused, and costs it no attempt', async () => {
+  it('P1 that says so is dropped when the session is paused, and costs it no attempt', async () => {
     const { final } = await unheard('paused');
     expect(await post(edge, 'sessions/paused/pause')).toMatchObject({ status: 200 });
     await startWorker();
@@ -110,10 +110,10 @@ describe('a ring', () => {
     const sentMs = performance.now();
     await queue.add(RING_QUEUE, job.data, { delay: 250 });
     await final;
-    expect(performance.now() - sentMs).toBeLessThan(800); // in whole seconds it came after one
+    expect(performance.now() - sentMs).toBeLessThan(800); // a wait in whole seconds would take one
   });
 
-  it('T4 tells nothing of a head that was started: its attempt may be the last one', async () => {
+  it('T4 does not say so of a started head, whose attempt may be the last one', async () => {
     cluster.agent.behave(httpBehaviours.hang());
     const { client } = await unheard('started');
     const worker = await startWorker();

@@ -71,10 +71,10 @@ describe('ending a session', () => {
       cursor: String(end.cursor),
       epoch: before.epoch,
     });
-    expect(node.logs.filter(({ msg }) => msg === 'lease lost')).toEqual([]); // nobody need look
+    expect(node.logs.filter(({ msg }) => msg === 'lease lost')).toEqual([]); // an end is no fault
   });
 
-  it('D9 leaves nothing behind that any path reaches', async () => {
+  it('D9 leaves nothing that any path reaches', async () => {
     const client = await cluster.attach(node, { session_id: 'gone' });
     cluster.agent.behave(httpBehaviours.delayMs(0));
     await client.final(client.message('hello'));
@@ -103,7 +103,7 @@ describe('ending a session', () => {
       message_id: 'm2',
     });
     const from = client.frames.length;
-    // As a client would that still knows its position.
+    // Like a client that still knows its position.
     const hello = await client.hello({
       agent_id: 'slow',
       session_id: 'again',
@@ -143,7 +143,7 @@ describe('ending a session', () => {
     const client = await cluster.attach(node, { session_id: 'uncopied' });
     cluster.agent.behave(httpBehaviours.delayMs(0));
     await client.final(client.message('hello'));
-    // The script of the end, and then nothing more: as a node that is killed right behind it.
+    // Only the script of the end is called: like a node that is killed right after it.
     const known = (await cluster.sessionEnds()).length;
     const { ends } = await endOnly('uncopied');
     const isCopied = async () => (await cluster.sessionEnds()).length === known + 1;

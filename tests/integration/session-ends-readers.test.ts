@@ -1,4 +1,4 @@
-/** Reads the stream of SESSION_END the way each of the tools of docs/operate/session-end.md does. */
+/** Reads the stream of SESSION_END in the way of each tool of docs/operate/session-end.md. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   eventually,

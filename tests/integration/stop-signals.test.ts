@@ -48,7 +48,7 @@ describe('signals', () => {
   });
 
   it('D7 SIGUSR1 opens no inspector either while the modules of the node are loaded', () => {
-    // It is sent when the first of them is asked for, by the thread that loads them.
+    // The thread that loads the modules sends the signal, when the first of them is asked for.
     const load = `export async function load(url, context, next) {
       if (url.endsWith('/cli/dist/main.js')) {
         process.kill(process.pid, 'SIGUSR1');

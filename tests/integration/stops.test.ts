@@ -17,7 +17,7 @@ describe('stops', () => {
   let redis: TestRedis;
   let cluster: Cluster;
   let node: GatewayProcess;
-  /** Takes messages that nobody runs. */
+  /** Has no worker: it accepts messages that no node runs. */
   let idle: Cluster;
   let edge: GatewayProcess;
   let otherEdge: GatewayProcess;
@@ -116,7 +116,7 @@ describe('stops', () => {
       expect(await client.final(id)).toMatchObject({ outcome: { status: 'ok' } });
     }
     expect(turnsOf('named').map(({ turn }) => turn.message_id)).toEqual(['m1', 'm3']);
-    // Its agent has not seen it, also where its node has read the history before.
+    // The agent does not see the stopped message, even if its node has read the history before.
     expect(turnsOf('named').at(-1)?.turn.history).toHaveLength(2);
     const { messages } = await readSession(node, 'named');
     expect(messages).toContainEqual(expect.objectContaining({ message_id: 'm2', role: 'user' }));
@@ -210,7 +210,7 @@ describe('stops', () => {
     await own.stop();
   });
 
-  it('P1 what is paused is not said to have been started', async () => {
+  it('P1 a message of a paused session is not called started', async () => {
     const path = `${edge.url}/v1/sessions/paused`;
     const client = await idle.attach(edge, { session_id: 'paused' });
     await fetch(`${path}/pause`, { method: 'POST' });

@@ -133,7 +133,7 @@ describe('an acknowledgement', () => {
     expect(turnsOf('m5')).toBe(1);
   });
 
-  it('C2 S3 is the first answer when the reply was lost, a client that sends again is told', async () => {
+  it('C2 S3 is the first answer also when the reply was lost, and a client that sends again gets the outcome', async () => {
     const client = await cluster.attach(node, { session_id: 'lost' });
     const cut = proxy.cutReply(isAppend, 2);
     client.message('hello', { message_id: 'twice' });
@@ -152,7 +152,7 @@ describe('an acknowledgement', () => {
     expect(turnsOf('twice')).toBe(1);
   });
 
-  it('C2 over HTTP is the first answer when the reply was lost', async () => {
+  it('C2 over HTTP is the first answer also when the reply was lost', async () => {
     cluster.agent.behave(httpBehaviours.delayMs(500));
     const cut = proxy.cutReply(isAppend, 1);
     const body = JSON.stringify({ content: 'hello', agent_id: 'slow', message_id: 'm1' });
@@ -172,7 +172,7 @@ describe('an acknowledgement', () => {
     client.message('first', { message_id: 'm1' });
     client.message('second', { message_id: 'm2' });
     await client.waitFor({ status: 'accepted', message_id: 'm2' });
-    // A connection that is cut while the lease is being taken costs the rest of its time.
+    // Wait for the lease: if the connection were cut while it is being taken, its TTL would have to pass.
     await eventually(() => cluster.agent.turns.at(-1)?.turn.session_id === 'cancelled');
     const cut = proxy.cutReply(isCancel, 2);
     client.send({ type: 'cancel', message_id: 'm2' });

@@ -15,7 +15,7 @@ const SENT = [
   ],
 ] as const;
 
-describe('what was sent', () => {
+describe('the input of a message', () => {
   let cluster: Cluster;
   let nodes: [GatewayProcess, GatewayProcess];
   beforeAll(async () => {
@@ -27,7 +27,7 @@ describe('what was sent', () => {
   const inputs = (client: FrameClient) =>
     client.logged().flatMap((frame) => (frame.status === 'accepted' ? [frame.input] : []));
 
-  it('E8 E3 is told to every connection, live and in a replay, and stays out of repeats', async () => {
+  it('E8 E3 goes to every connection, live and in a replay, and stays out of repeats', async () => {
     const [one, two] = nodes;
     const sender = await cluster.attach(one, { session_id: 'devices' });
     const other = await cluster.attach(two, { session_id: 'devices' });
@@ -49,7 +49,7 @@ describe('what was sent', () => {
     expect(repeat).not.toHaveProperty('input');
   });
 
-  it('E8 is told of a POST too, whose own answer goes without it', async () => {
+  it('E8 goes out for a POST too, whose own answer is without it', async () => {
     const [one, two] = nodes;
     const reader = await cluster.attach(two, { session_id: 'posted' });
     const response = await fetch(`${one.url}/v1/sessions/posted/messages`, {

@@ -20,7 +20,7 @@ function chatter(respond: Parameters<Behaviour>[1]['respond']) {
 }
 const chatty: Behaviour = (_turn, { respond }) => chatter(respond).final('said a lot');
 
-/** What a repeat answers, beside the frame that was answered first: its place and what was sent are told once. */
+/** The answer to a repeat, from the frame that was answered first: without its place in the log and its input. */
 function asRepeat(frame: Frame): Record<string, unknown> {
   const { cursor: _cursor, seq: _seq, epoch: _epoch, input: _input, ...rest } = frame;
   return { ...rest, duplicate: true };
@@ -73,7 +73,7 @@ describe('a message sent again', () => {
     expect(final.content).toBe('echo: hello');
   });
 
-  it('S3 a repeat gets the same acknowledgement, the sender alone', async () => {
+  it('S3 a repeat gets the same acknowledgement, for the sender alone', async () => {
     const { client, session_id } = await open();
     const other = await cluster.attach(node, { session_id });
     cluster.agent.behave(httpBehaviours.hang());
@@ -96,7 +96,7 @@ describe('a message sent again', () => {
     expect(await readSession(node, session_id)).toEqual(before);
   });
 
-  it('S3 a repeat after the end gets the outcome again, the sender alone', async () => {
+  it('S3 a repeat after the end gets the outcome again, for the sender alone', async () => {
     const { client, session_id } = await open();
     const other = await cluster.attach(node, { session_id });
     cluster.agent.behave((_turn, { respond }) =>

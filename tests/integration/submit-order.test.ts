@@ -24,7 +24,7 @@ describe('messages of one connection', () => {
       await redis.client().script('FLUSH');
       for (const id of ids) {
         client.message(`text ${id}`, { message_id: id });
-        // Not all in one read of the node: some must come while the first is being sent again.
+        // Not all in one read of the node: some must come while the first call is being sent again.
         await setImmediate();
       }
       const accepted = await client.collect(ids.length, ({ status }) => status === 'accepted');

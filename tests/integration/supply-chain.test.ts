@@ -29,7 +29,7 @@ const lineOf = (file: string) => {
   return `${sum}  ${basename(file)}`;
 };
 
-/** The native libraries of uWebSockets.js in the memory of a process, as the kernel tells them. */
+/** The native libraries of uWebSockets.js in the memory of a process, as the kernel lists them. */
 const mapped = (pid: number) => [
   ...new Set(readFileSync(`/proc/${pid}/maps`, 'utf8').match(/\/\S*\/uws_\S+\.node$/gm)),
 ];
@@ -50,7 +50,7 @@ describe('the native library of uWebSockets.js', () => {
     expect(list.split('\n')).toContain(lineOf(files[0] ?? ''));
   });
 
-  it('is refused when one byte of it is another', () => {
+  it('is refused when one byte of it differs', () => {
     const copy = join(dir, basename(ownLibrary));
     copyFileSync(ownLibrary, copy);
     expect(judgeLibrary(copy, list)).toMatchObject({ status: 'ok' });

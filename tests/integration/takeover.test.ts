@@ -29,7 +29,7 @@ describe('a node that is gone', () => {
   afterEach(() => cluster.stop());
 
   const sessions = Array.from({ length: 5 }, (_, i) => `s${i + 1}`);
-  /** Three messages for each session, then nobody is connected any more. */
+  /** Sends three messages to each session, then closes all connections. */
   async function fill(): Promise<void> {
     for (const session_id of sessions) {
       const client = await cluster.attach(edge, { session_id });
@@ -43,7 +43,7 @@ describe('a node that is gone', () => {
     cluster.agent.turns.find(
       ({ turn, startedAt }) => turn.session_id === session && startedAt.monotonicMs > atMs,
     );
-  /** L5: pairs of turns of one session that ran at once, but for what reading two ends may blur. */
+  /** L5: pairs of turns of one session that ran at the same time, beyond the error of measuring two ends. */
   const overlaps = () =>
     sessions.flatMap((session) => {
       const turns = cluster.agent.turns.filter(({ turn }) => turn.session_id === session);
@@ -88,7 +88,7 @@ describe('a node that is gone', () => {
 
   it('L3 L5 SIGSTOP past the TTL: what it writes when it wakes is refused, and it works on', async () => {
     const holder = await cluster.start({ gateway: { roles: ['worker'] } });
-    // Its own turns are answered while it sleeps; those of whoever takes over end later.
+    // Its own turns are answered while it sleeps; the turns of the node that takes over end later.
     cluster.agent.behave(httpBehaviours.delayMs(1_500));
     await fill();
     holder.signal('SIGSTOP');
@@ -101,7 +101,7 @@ describe('a node that is gone', () => {
     await eventually(() => holder.logs.filter(({ msg }) => msg === 'lease lost').length > 0);
     cluster.agent.behave(httpBehaviours.delayMs(20));
     await expectWhole();
-    // Alone, it is the one that serves.
+    // Now the node that slept is the only worker, and it serves.
     expect(await other.stop()).toMatchObject({ code: 0 });
     await eventually(async () => (await fetch(`${holder.url}/ready`)).status === 200);
     const client = await cluster.attach(edge, { session_id: 'new' });
@@ -111,7 +111,7 @@ describe('a node that is gone', () => {
   }, 40_000);
 
   it('D2 D8 L5 all are told to stop at once: the last one drains its own, what the others had waits', async () => {
-    // Two of them have no room for five sessions: whoever is last has one.
+    // Two nodes have no room for five sessions: each node has at least one.
     const workers = await Promise.all(
       [1, 2, 3].map(() =>
         cluster.start({

@@ -73,7 +73,7 @@ describe('tracing', () => {
     }
     const outcomes = tries.map((turn) => attributesOf(turn)['sluice.outcome']);
     expect(outcomes.sort()).toEqual(['left', 'ok']);
-    // The agent goes on under the span of its turn.
+    // The agent gets the span of its turn as parent.
     const headers = cluster.agent.turns.map((turn) => turn.headers.traceparent);
     expect(headers.sort()).toEqual(
       tries.map((turn) => `00-${turn.traceId}-${turn.spanId}-01`).sort(),

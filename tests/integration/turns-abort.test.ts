@@ -193,7 +193,7 @@ describe('abort', () => {
     expect(await after.final('m1')).toMatchObject({ outcome: { status: 'aborted' } });
     expect(await after.final('m2')).toMatchObject({ outcome: { status: 'ok' } });
     const began = () => next.logs.filter(({ msg }) => msg === 'deaf agent began');
-    await eventually(() => began().length > 0); // its log may come behind its reply
+    await eventually(() => began().length > 0); // the line in its log may come after its reply
     expect(began()).toHaveLength(1);
     await own.stop();
   });

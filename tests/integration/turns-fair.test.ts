@@ -17,14 +17,14 @@ const MAX_TURNS = 3;
 describe('sessions that want the same slots', () => {
   let redis: TestRedis;
   let cluster: Cluster;
-  /** Lets the turns of this message end that were held back. */
+  /** By message: lets its turn end, which is held back. */
   let held: Map<string, () => void>;
 
   beforeAll(async () => {
     redis = await startRedis();
   });
   beforeEach(async () => {
-    // The sweep rings only for what was forgotten for 2 s: nothing here may need it.
+    // The sweep rings only for sessions that waited for 2 s: none here may need it.
     cluster = await Cluster.open(redis, {
       worker: { concurrency: 1, max_turns_per_lease: MAX_TURNS },
       lease: { linger: '60s' },
@@ -71,7 +71,7 @@ describe('sessions that want the same slots', () => {
     const ran = order();
     const ofLong = ran.filter((entry) => entry.startsWith('long'));
     expect(ofLong).toEqual(contents.map((content, n) => `long ${content}-${n}`));
-    // Those that waited when it began come after its first turns, in the order of their rings.
+    // The sessions that waited when it began run after its first turns, in the order of their rings.
     expect(ran.slice(0, MAX_TURNS + 6)).toEqual([
       ...ofLong.slice(0, MAX_TURNS),
       ...['a x-0', 'a x-1', 'b x-0', 'b x-1', 'c x-0', 'c x-1'],
@@ -142,7 +142,7 @@ describe('sessions that want the same slots', () => {
     await woken.final('soon');
     expect(fences().at(-1)).toEqual(['soon', fence]);
 
-    // Not for ever: what waits is to be seen in the list of rings.
+    // Not for ever: a session that waits must become visible in the list of rings.
     other.message('hold', { message_id: 'hold-1' });
     await started('other hold-1');
     woken.message('late', { message_id: 'late' });

@@ -26,7 +26,7 @@ describe('a message that kills what runs it', () => {
   });
   afterAll(() => cluster.stop());
 
-  it('T4 a message that kills the process of its agent is given up, and no quiet session with it', async () => {
+  it('T4 a message that kills the process of its agent is given up, and no quiet session is', async () => {
     const quiet = await startQuiet(cluster, node, { sessions: 12, turnMs: 150 });
     const culprit = await cluster.attach(node, { session_id: 'culprit', agent_id: 'mine' });
     const finals = [culprit.message('die'), culprit.message('die'), culprit.message('1')];
@@ -63,7 +63,7 @@ describe('a message that kills what runs it', () => {
     const client = await cluster.attach(node, { session_id: 'inside', agent_id: 'inside' });
     const { state } = cluster.sessionKeys('inside');
     const redis = cluster.redis.client();
-    // As two nodes would have left it that died of it.
+    // The state after two nodes have died of this message.
     await client.close();
     const edge = await cluster.start({ gateway: { roles: ['edge'] } });
     const again = await cluster.attach(edge, { session_id: 'inside', agent_id: 'inside' });

@@ -84,8 +84,8 @@ describe('turns of one session', () => {
     await held.waitFor({ status: 'final' });
   });
 
-  it('T1 interrupt aborts the running turn and goes before what waits, behind other interrupts', async () => {
-    // Deaf to its signal for the milliseconds it is told: all of them wait while it is being aborted.
+  it('T1 interrupt aborts the running turn and goes before what waits, after other interrupts', async () => {
+    // The agent ignores its signal for a given time: all interrupts wait while it is being aborted.
     const client = await cluster.attach(node, { session_id: 'interrupt', agent_id: 'deaf' });
     client.message('700', { message_id: 'm1' });
     await client.waitFor({ type: 'token_stream' });

@@ -85,7 +85,7 @@ describe('an agent that fails', () => {
         attempt,
       })),
     );
-    // What a client shows: the text since the last retry_stream.
+    // A client shows the text since the last retry_stream.
     const logged = client.logged();
     const last = logged.findLastIndex(({ type }) => type === 'retry_stream');
     const tokens = logged.slice(last).filter(({ type }) => type === 'token_stream');
@@ -177,7 +177,7 @@ describe('an agent that fails', () => {
     const sentMs = performance.now();
     client.message('urgent', { message_id: 'm2', mode: 'interrupt' });
     expect(await client.final('m1', 5_000)).toMatchObject({ outcome: { status: 'aborted' } });
-    // By its own ring: the sweep would come after 2 s.
+    // Its own ring brings it: the sweep would come after 2 s.
     expect(performance.now() - sentMs).toBeLessThan(1_900);
     expect(await client.final('m2', 5_000)).toMatchObject({ outcome: { status: 'ok' } });
   });

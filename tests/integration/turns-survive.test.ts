@@ -32,7 +32,7 @@ describe('an acknowledged message', () => {
 
   const turns = () => cluster.agent.turns.map(({ turn }) => [turn.message_id, turn.attempt]);
 
-  /** m1 running, m2 and m3 waiting; answered as the messages of one client. */
+  /** Sends m1, which runs, and m2 and m3, which wait. */
   async function sendThree(client: FrameClient) {
     for (const message_id of ['m1', 'm2', 'm3']) client.message(message_id, { message_id });
     await client.collect(3, { status: 'accepted' });
@@ -73,7 +73,7 @@ describe('an acknowledged message', () => {
 
   it('S2 T4 is a dead letter when every attempt takes its node along', async () => {
     cluster.agent.behave(httpBehaviours.hang());
-    // The third one is the last, alone.
+    // The third attempt is the last one, and runs alone.
     for (let attempt = 1; attempt <= 3; attempt += 1) {
       const node = await cluster.start({ worker: { max_attempts: 2 } });
       if (attempt === 1) {

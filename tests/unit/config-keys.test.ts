@@ -190,7 +190,7 @@ describe('the keys of the configuration', () => {
   });
 });
 
-/** `gateway.max_payload` -> `config.gateway.maxPayloadBytes`, whatever its unit is called. */
+/** `gateway.max_payload` -> `config.gateway.maxPayloadBytes`: the name with any unit at its end. */
 function builtValue(key: string): unknown {
   const camel = (name: string) => name.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase());
   return key.split('.').reduce<unknown>((section, part) => {

@@ -68,7 +68,7 @@ describe('rate limits', () => {
 });
 
 describe('warnings of the configuration', () => {
-  it('come without authentication and without a limit for turns, and else not at all', () => {
+  it('come without authentication and without a limit for turns, and not otherwise', () => {
     expect(load().warnings).toEqual([expect.stringMatching(/gateway\.auth is not set/)]);
     const auth = 'auth: {tokens: [{token: 5b0d1c7f9e3a42d8, principal: a}]}';
     expect(loadYaml(`gateway: {${auth}}`).warnings).toEqual([]);

@@ -58,7 +58,7 @@ describe('sources of the configuration', () => {
     expect(faultsOf(() => loadYaml('gateway:\n  port:\n'))).toEqual([]);
   });
 
-  it('say nothing of what may stand in a file that was not understood', () => {
+  it('report nothing as missing that may be in a file that was not understood', () => {
     const run = () => load({ file: fileOf('redis: {url: "redis://h}'), env: { REDIS_URL: '' } });
     expect(faultsOf(run).join()).toContain('line 1');
     expect(faultsOf(run).join()).not.toContain('redis.url');
@@ -111,7 +111,7 @@ describe('replacements in the file', () => {
   });
 
   it('that cannot be made are faults that name the key', () => {
-    // One fault each: what is missing now was not given as empty.
+    // One fault each: a value that could not be replaced is not reported as missing too.
     const isOnly = (yaml: string, fault: RegExp) =>
       expect(faultsOf(() => loadYaml(yaml))).toEqual([expect.stringMatching(fault)]);
     isOnly(

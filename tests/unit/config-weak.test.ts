@@ -31,7 +31,7 @@ describe('secrets on an address that others can reach', () => {
       /^gateway\.auth\.tokens\[0\]\.token: .*; make one with: openssl rand/,
     );
     expect(faults[0]).not.toContain(value.length > 10 ? value : `"${value}"`);
-    // Nobody else gets there: a warning is enough.
+    // No other machine reaches a loopback address: a warning is enough.
     const { warnings } = loadYaml(`gateway: {auth: ${token(value)}}`);
     expect(warnings).toEqual([expect.stringMatching(why)]);
   });

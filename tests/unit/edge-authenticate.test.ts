@@ -55,7 +55,7 @@ describe('presentedCredential', () => {
     expect(presented('', '', '')).toBeUndefined();
   });
 
-  it('skips what is no credential', () => {
+  it('skips values that are no credential', () => {
     expect(presented('Basic abc', '', 'token=c')).toBe('c');
     expect(presented('Bearer ', '', 'token=c')).toBe('c');
     expect(presented('', 'bearer.b', 'token=c')).toBe('c');

@@ -32,7 +32,7 @@ describe('the connections of a node that drains', () => {
     expect(closedMs).toHaveLength(sockets + streams);
     expect(tookMs).toBeGreaterThanOrEqual(spreadMs - 20);
     expect(tookMs).toBeLessThan(spreadMs + 2_000);
-    // Each comes when its share of the time is over, or, on a busy machine, a little later; none before.
+    // Each is closed when its share of the time is over, never before; on a busy machine a little later.
     for (const [n, ms] of closedMs.entries()) {
       expect(ms).toBeGreaterThanOrEqual((spreadMs * (n + 1)) / closedMs.length - 20);
     }

@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { FramePace, FramePaces } from '../../apps/gateway/src/edge/limits/frame-pace.js';
 import { connected, started, until } from './edge-started.js';
 
-/** An open WebSocket to write anything to, and the close code that it is sent in the end. */
+/** An open WebSocket to write anything to, and the code of the close frame that it gets in the end. */
 async function rawSocket(port: number): Promise<{ tcp: TcpSocket; code: Promise<number> }> {
   const tcp = connect(port, '127.0.0.1');
   tcp.write(
@@ -30,7 +30,7 @@ const frame = (opcode: number, text = '') =>
 const many = (count: number, piece: Buffer) => Buffer.concat(Array(count).fill(piece));
 
 describe('what one connection may send', () => {
-  it('B1 before hello is little, behind it the whole limit, and a long frame costs more', () => {
+  it('B1 is little before hello, and the whole limit after it; a long frame costs more', () => {
     let now = 0;
     const pace = new FramePace(1_000, () => now);
     const allowed = (bytes = 0) => {
@@ -49,7 +49,7 @@ describe('what one connection may send', () => {
     expect(allowed(1024 * 1024)).toBe(31);
   });
 
-  it('B1 over it is refused ten times, then is over; who slows down is refused anew', () => {
+  it('B1 beyond the limit is refused ten times, then is over; a client that slows down begins anew', () => {
     let now = 0;
     const pace = new FramePace(10, () => now);
     const taken = () => Array.from({ length: 31 }, () => pace.take(0));
@@ -60,7 +60,7 @@ describe('what one connection may send', () => {
     expect(taken()).toEqual(expected);
   });
 
-  it('B1 refused by another limit costs as much as ten: whoever goes on is slowed, then over', () => {
+  it('B1 refused by another limit costs ten more: a client that goes on is slowed, then over', () => {
     let now = 0;
     const pace = new FramePace(1_000, () => now);
     pace.saidHello();
@@ -130,7 +130,7 @@ describe('what one connection may send', () => {
     await until(() => told.some(({ detail }) => detail === 'unharmed'), 'the other connection');
   });
 
-  it('B1 cuts one of many that flood: reading on what it sends is what they are after', async () => {
+  it('B1 one of many flooding connections is cut: after a close frame it would still be read', async () => {
     const { server, told } = await started({ onFlood: () => false });
     const { tcp } = await rawSocket(server.port);
     const cut = new Promise((resolve) => tcp.once('close', resolve));
@@ -140,7 +140,7 @@ describe('what one connection may send', () => {
     expect(told.at(-1)).toEqual({ what: 'closed' });
   });
 
-  it('B1 pings count before it is decided whether a socket may stay', async () => {
+  it('B1 pings count before a socket is admitted', async () => {
     const { server, told } = await started({ authenticate: () => new Promise(() => undefined) });
     const { tcp } = await rawSocket(server.port);
     tcp.write(many(65, frame(9)));
@@ -148,7 +148,7 @@ describe('what one connection may send', () => {
     expect(told).toEqual([]);
   });
 
-  it('B1 what waits for such decisions has a limit for the whole node', async () => {
+  it('B1 what waits for admission has a limit for the whole node', async () => {
     const { wsUrl, server } = await started({
       authenticate: () => new Promise(() => undefined),
       maxPayloadBytes: 1_000_000,

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { started } from './edge-started.js';
 
-/** Everything that the server says to these lines, up to its end of the connection. */
+/** All that the server answers to these lines, until it ends the connection. */
 function answerTo(port: number, lines: readonly string[], body = ''): Promise<string> {
   return new Promise((resolve) => {
     const tcp = connect(port, '127.0.0.1');

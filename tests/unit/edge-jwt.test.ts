@@ -158,7 +158,7 @@ describe('signed tokens', () => {
     }
   });
 
-  it('X1 are held against issuer and audience', async () => {
+  it('X1 are checked against issuer and audience', async () => {
     const jwt = bySecret({ issuer: 'https://issuer.example', audience: 'sluice' });
     const right = { iss: 'https://issuer.example', aud: ['other', 'sluice'] };
     expect(await ask(jwt, await sign(shared, { claims: right }))).toMatchObject(alice);
@@ -218,7 +218,7 @@ describe('the keys of an issuer', () => {
     const later = await sign(next.privateKey, { alg: 'ES256', kid: 'next' });
     await eventually(async () => expect(await authenticate(later)).toMatchObject(alice), 15_000);
     expect(await authenticate(token)).toMatchObject(refused);
-    // Unknown keys are no way to make the gateway ask again and again.
+    // Tokens with unknown keys cannot make the gateway ask again and again.
     for (let i = 0; i < 20; i++) {
       const unknown = await sign(next.privateKey, { alg: 'ES256', kid: `made-up-${i}` });
       expect(await authenticate(unknown)).toMatchObject(refused);
@@ -242,7 +242,7 @@ describe('the keys of an issuer', () => {
     await issuer.close();
   });
 
-  it('X1 that cannot be had make tokens neither valid nor invalid, until they can', async () => {
+  it('X1 that cannot be fetched make tokens neither valid nor invalid, until they can', async () => {
     const { publicKey, privateKey } = pair('ec');
     const issuer = await startJwks([await published(publicKey, 'k')]);
     issuer.status = 500;

@@ -27,7 +27,7 @@ afterEach(() => clearInterval(timer));
 
 const feedOf = () => ({}) as never;
 const ref = (sessionId: string): SessionRef => ({ principal: 'p', sessionId });
-/** The seq that Redis has for the attached ones, as the calls left it. */
+/** The lowest seq that the calls have written for attached connections. */
 const lowest = () => written.filter((mark) => mark.lowest !== undefined).at(-1)?.lowest;
 
 describe('resume marks of connections that track no cursor', () => {
@@ -68,7 +68,7 @@ describe('resume marks of connections that track no cursor', () => {
     expect(most).toBeLessThanOrEqual(501);
   });
 
-  it('E10 one that detaches leaves its own, and the others keep theirs', async () => {
+  it('E10 a detach writes how far that connection came, and the lowest of the others', async () => {
     const marks = made();
     const feed = feedOf();
     const [first, second] = [marks.enter(feed, ref('one')), marks.enter(feed, ref('one'))];
@@ -91,7 +91,7 @@ describe('resume marks of connections that track no cursor', () => {
     first.bind({ sentSeq: 8 });
     timer = marks.start(100);
     await sleep(250);
-    first.leave(); // nobody is bound now, but the one that enters has its mark
+    first.leave(); // no connection is bound now, but one is entering, which has a mark too
     expect(written).toEqual([{ session: 'one', detached: 8 }]);
     second.bind({ sentSeq: 2 });
     await eventually(() => lowest() === 2);

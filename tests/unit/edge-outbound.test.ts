@@ -26,7 +26,7 @@ describe('frames that wait for a reader', () => {
     const never = () => {
       throw new Error('not called here');
     };
-    // The kernel's part: each frame goes out while the next two wait.
+    // Like the kernel: each frame goes out while the next two wait.
     const socket: Socket = {
       ...{ id: 'c', remoteAddress: '', traceparent: '' },
       identity: { principal: 'p', scopes: [], credential: { fingerprint: '', expiresAtMs: 0 } },

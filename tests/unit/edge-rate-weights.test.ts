@@ -31,7 +31,7 @@ function limitOf({ burst, fillMs }: { burst: number; fillMs: number }) {
 }
 
 describe('a bucket that is drawn from by weight', () => {
-  it('X5 a burst passes as many requests as it has tokens for, and then those that come in', async () => {
+  it('X5 a burst passes as many requests as there are tokens, and then as many as come in', async () => {
     const { take, pass } = limitOf({ burst: 200, fillMs: 2_000 });
     const passed = async (cost: number) => {
       let count = 0;
@@ -43,7 +43,7 @@ describe('a bucket that is drawn from by weight', () => {
     expect(await passed(5)).toBe(20);
   });
 
-  it('X5 what was read is paid behind the fact: what comes next waits as long as it takes', async () => {
+  it('X5 reads are paid afterwards: the next one waits until they are', async () => {
     const { limit, take, pass } = limitOf({ burst: 200, fillMs: 2_000 });
     expect((await take(2)).kind).toBe('admitted');
     limit.charge('alice', 500); // 5 s
@@ -59,7 +59,7 @@ describe('a bucket that is drawn from by weight', () => {
     expect(waitedMs).toBeLessThanOrEqual(5_000);
   });
 
-  it('X5 who has used the last token owes nothing: what was paid for is done', async () => {
+  it('X5 a principal that has used the last token owes nothing', async () => {
     const { limit, take, pass } = limitOf({ burst: 20, fillMs: 20_000 });
     while ((await take(2)).kind === 'admitted');
     pass(2_000);

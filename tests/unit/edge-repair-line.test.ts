@@ -26,7 +26,7 @@ describe('feeds that missed something', () => {
     expect(begun).toEqual(Array.from({ length: 1_000 }, (_, name) => name));
   });
 
-  it('C3 X4 tell whoever asked when a read fails, and make no other wait for it', async () => {
+  it('C3 X4 hear when their own read fails, and no other waits for it', async () => {
     const line = new RepairLine();
     const fail = (error: Error) => line.run(() => Promise.reject(error));
     const failures = Array.from({ length: 200 }, (_, at) =>

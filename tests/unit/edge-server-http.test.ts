@@ -294,7 +294,7 @@ describe('streams', () => {
     socket.destroy();
   });
 
-  it('ends properly behind what is buffered', async () => {
+  it('ends properly after what is buffered', async () => {
     const { server, stream } = await streaming();
     const socket = connect(server.port, '127.0.0.1');
     socket.write('GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n');

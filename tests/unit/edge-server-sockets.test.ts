@@ -33,22 +33,25 @@ describe('upgrade', () => {
       'origin_not_allowed',
       'do_not_retry',
     ],
-  ])('%s is accepted, told, and closed with 4003', async (_name, query, options, code, next) => {
-    const { wsUrl, told, logged } = await started({ auth: true });
-    const refused = client(`${wsUrl}${query}`, ['sluice.v1', 'bearer.'], options);
-    const { code: closeCode, reason } = await refused.closed;
-    const [frame = ''] = refused.frames;
-    expect(JSON.parse(frame)).toEqual({
-      type: 'hello_error',
-      code,
-      message: reason,
-      next_step: next,
-    });
-    expect(refused.frames).toHaveLength(1);
-    expect(closeCode).toBe(4003);
-    expect(told).toEqual([]);
-    expect(logged.join()).not.toContain('secret');
-  });
+  ])(
+    '%s is accepted, gets the reason, and is closed with 4003',
+    async (_name, query, options, code, next) => {
+      const { wsUrl, told, logged } = await started({ auth: true });
+      const refused = client(`${wsUrl}${query}`, ['sluice.v1', 'bearer.'], options);
+      const { code: closeCode, reason } = await refused.closed;
+      const [frame = ''] = refused.frames;
+      expect(JSON.parse(frame)).toEqual({
+        type: 'hello_error',
+        code,
+        message: reason,
+        next_step: next,
+      });
+      expect(refused.frames).toHaveLength(1);
+      expect(closeCode).toBe(4003);
+      expect(told).toEqual([]);
+      expect(logged.join()).not.toContain('secret');
+    },
+  );
 
   describe('whose credential takes a while to verify', () => {
     async function undecided(overrides: Partial<ServerOptions> = {}) {
@@ -64,7 +67,7 @@ describe('upgrade', () => {
       return { ...server, letIn: () => decisions.emit('made') };
     }
 
-    it('X1 hears nothing, and what it sends is taken in order once it is let in', async () => {
+    it('X1 gets nothing before it is admitted, and what it sent is then taken in order', async () => {
       const { wsUrl, told, letIn } = await undecided();
       const { ws } = await connected(wsUrl);
       for (const text of ['one', 'two', 'three']) ws.send(text);
@@ -91,7 +94,7 @@ describe('upgrade', () => {
       expect(told).toEqual([]);
     });
 
-    it('X1 nothing becomes of one that has gone, and D1 of one that was late is sent elsewhere', async () => {
+    it('X1 one that has gone is forgotten, and D1 one that is verified too late is sent elsewhere', async () => {
       let isDraining = false;
       const { wsUrl, told, letIn, logged } = await undecided({ isDraining: () => isDraining });
       const gone = await connected(wsUrl);
@@ -122,7 +125,7 @@ describe('upgrade', () => {
 });
 
 describe('frames', () => {
-  it('passes text on, and tells what is binary or too large; the connection stays', async () => {
+  it('passes text on, and reports what is binary or too large; the connection stays', async () => {
     const { wsUrl, told } = await started();
     const { ws } = await connected(wsUrl);
     ws.send('grüß dich \u{1f44b}');
@@ -246,7 +249,7 @@ describe('slow readers', () => {
   it('E3 what a listener sends when the backlog has drained goes out, also what fits in part', async () => {
     let sent = 0;
     const refill = (socket: Socket) => {
-      // In one go, so that the client cannot read meanwhile: the last one goes out in part.
+      // Without a pause, so that the client cannot read meanwhile: the last frame goes out in part.
       while (socket.bufferedBytes() === 0 && sent < 100) {
         expect(socket.send(frame)).not.toBe('dropped');
         sent += 1;

@@ -45,7 +45,7 @@ function process({ isExact = true } = {}) {
 }
 
 describe('messages that have not arrived in full', () => {
-  it('B1 have a total for the node: those that said no hello go, nobody else', () => {
+  it('B1 have a total for the node: connections without a hello are cut, and no others', () => {
     const node = process();
     node.opens(1_000, 'quiet', 0);
     node.opens(400, 'hostile', 4 * MiB, false);
@@ -55,7 +55,7 @@ describe('messages that have not arrived in full', () => {
     expect(node.left('quiet')).toBe(1_000);
   });
 
-  it('B1 leave those alone that have just come, and may say hello in a moment', () => {
+  it('B1 do not cost connections that have just come, and may say hello in a moment', () => {
     const node = process();
     node.opens(100, 'hostile', 4 * MiB, false);
     node.clock.ms += 300;
@@ -77,7 +77,7 @@ describe('messages that have not arrived in full', () => {
     const node = process();
     node.opens(7, 'quiet', 0);
     node.opens(100, '', 4 * MiB, false);
-    node.rest.bytes += 2 * LIMIT; // what is still to go back
+    node.rest.bytes += 2 * LIMIT; // memory that has not gone back to the system yet
     node.clock.ms += 300;
     node.look();
     expect(node.left('quiet')).toBe(7);
@@ -116,14 +116,14 @@ describe('messages that have not arrived in full', () => {
     expect(node.left('hostile')).toBe(0);
   });
 
-  it('B1 are let go by a cut, not by a close, once they have half of their total', async () => {
+  it('B1 end with a cut instead of a close, once they have half of their total', async () => {
     const node = process();
     node.look();
     expect(node.isPressed()).toBe(false);
     node.opens(40, 'hostile', 4 * MiB);
     node.look();
     expect(node.isPressed()).toBe(true);
-    // A server closes by that. What it takes for counted elsewhere is below zero here: so much seems to be held.
+    // A server cuts then. A count below zero for memory that is counted elsewhere makes that much look held.
     const held = { bytes: 0 };
     class Held extends Unsent {
       override get bytes() {

@@ -52,7 +52,7 @@ function asking(port: number, times: number) {
 }
 
 describe('answers that nobody reads', () => {
-  it('B1 wait here, one on a connection, and reach whoever reads late', async () => {
+  it('B1 wait in the node, one on a connection, and reach a client that reads late', async () => {
     const { asked, routes } = longAnswers();
     const { unsent } = limited(256 * MiB);
     const { server } = await started({ routes, unsent });
@@ -62,7 +62,7 @@ describe('answers that nobody reads', () => {
     slow.tcp.destroy();
   });
 
-  it('B1 a request behind one whose answer waits is not begun', async () => {
+  it('B1 a request after one whose answer waits is not begun', async () => {
     const { asked, routes } = longAnswers();
     const { server } = await started({ routes });
     const greedy = asking(server.port, 50);

@@ -84,7 +84,7 @@ describe('what an agent streams', () => {
     await expect(buffer.settle()).rejects.toBe(fault);
   });
 
-  it('L3 nothing is appended behind a batch that was refused', async () => {
+  it('L3 nothing is appended after a batch that was refused', async () => {
     let appends = 0;
     const buffer = bufferOf(async () => {
       appends++;
@@ -125,7 +125,7 @@ describe('what an agent streams', () => {
     );
   });
 
-  it('E1 the result of a tool call comes behind its progress', async () => {
+  it('E1 the result of a tool call comes after its progress', async () => {
     const batches: string[][][] = [];
     const buffer = bufferOf(async (_number, batch) => {
       batches.push(batch);
@@ -159,7 +159,7 @@ describe('what an agent streams', () => {
     expect(batches.map((batch) => textOf([batch]))).toEqual(['ab', 'cd']);
   });
 
-  it('E1 what is said within one round of the event loop is left to the commit', async () => {
+  it('E1 deltas that come within one round of the event loop are left to the commit', async () => {
     const buffer = bufferOf(async () => {
       throw new Error('not called');
     });

@@ -41,7 +41,7 @@ describe('what a holder remembers of a history', () => {
     history.committed(head('t1', 't0'), reply);
     lines.push(line('m9')); // Redis has lost the commit, and got another one
     expect(await ids(head('t3', 't9'))).toEqual(['m0', 'm9']);
-    // A turn that asks for no history, an aborted one, makes it no truer.
+    // A turn that does not read the history, as an aborted one, does not make the remembered one valid.
     history.committed(head('t4', 'of-somebody'), reply);
     await ids(head('t5', 't4'));
     expect(reads()).toBe(3);
@@ -55,7 +55,7 @@ describe('what a holder remembers of a history', () => {
     expect(room.bytes).toBeLessThanOrEqual(3_500);
     const [first, second] = all;
     await second?.ids(head('t1', 't0'));
-    await first?.ids(head('t1', 't0')); // now the second has been read before it
+    await first?.ids(head('t1', 't0')); // now the second one was used longer ago
     expect(all.map(({ reads }) => reads())).toEqual([2, 1, 1, 1]);
     for (const { history } of all) history.forget();
     expect(room.bytes).toBe(0);

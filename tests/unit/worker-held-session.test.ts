@@ -16,7 +16,7 @@ const wakeOf = (follows: string, turnId: string) => {
   return wake;
 };
 
-/** A holder that has committed the turns named. */
+/** A holder that has committed these turns. */
 function holder(keeper: { isTrusted: boolean }, ...turns: string[]): HeldSession {
   const held = new HeldSession(
     { id: 'id', token: 't', fence: 7 },
@@ -59,7 +59,7 @@ describe('a wake that brings a turn', () => {
     }
   });
 
-  it('L4 is not run by a holder whose time is over, though its timers have not told it yet', () => {
+  it('L4 is not run by a holder whose time is over, though its timers have not fired yet', () => {
     const held = holder({ isTrusted: false }, 't1');
     held.wake(wakeOf('t1', 't2'));
     expect(held.takeWake()).toBeUndefined();

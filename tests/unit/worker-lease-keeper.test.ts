@@ -16,7 +16,7 @@ afterEach(() => {
   for (const stop of stops.splice(0)) stop();
 });
 
-/** A keeper, and Redis as one sees it through a slow connection: each answer comes when it is let through. */
+/** A keeper, and a Redis behind a slow connection: each answer comes when the test lets it through. */
 function hold() {
   const renewals: ((kind: 'renewed' | 'fenced') => void)[] = [];
   const together: ((reply: LeaseRenewed) => void)[] = [];
@@ -72,7 +72,7 @@ function hold() {
 }
 
 describe('a lease that is given up while it is renewed', () => {
-  it('L4 is not lost by a renewal that Redis answers behind the release', async () => {
+  it('L4 is not lost by a renewal that Redis answers after the release', async () => {
     const { renewals, releases, heard, giveUp } = hold();
     await eventually(() => renewals.length === 1);
     const givenUp = giveUp();
@@ -133,7 +133,7 @@ describe('a lease under which no turn runs', () => {
     expect(keeper.lost.aborted).toBe(false);
   });
 
-  it('L4 is lost at its deadline when nobody answers, and when it has passed on', async () => {
+  it('L4 is lost at its deadline when Redis does not answer, and when another node has it', async () => {
     const silent = hold();
     silent.keeper.idle();
     await eventually(() => silent.keeper.lost.aborted);

@@ -10,7 +10,7 @@ const session = (lost = new AbortController()) => ({
 });
 
 describe('sessions that linger', () => {
-  /** Who ended, and why, in order. */
+  /** `ended`: which sessions ended, and why, in order. */
   function start(lingerMs: number, max = 10) {
     const lingering = makeLingering({ lingerMs, max });
     const ended: string[] = [];
@@ -43,12 +43,12 @@ describe('sessions that linger', () => {
     other.held.endLinger?.('drain' as never);
   });
 
-  it('B1 beyond the most the one that is quiet for longest ends', async () => {
+  it('B1 beyond the limit the one that is quiet for longest ends', async () => {
     const { lingering, ended, wait } = start(10_000, 2);
     const [a, b, c, d] = [session(), session(), session(), session()];
     void wait('a', a.held);
     void wait('b', b.held);
-    a.held.endLinger?.('wake' as never); // it speaks again
+    a.held.endLinger?.('wake' as never); // a new message for it
     await sleep(1);
     void wait('a', a.held);
     void wait('c', c.held);

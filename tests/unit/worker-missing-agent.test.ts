@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { makeMissingAgents } from '../../apps/gateway/dist/worker/gates/missing-agent.js';
 
 describe('rings for an agent that no node has', () => {
-  /** Asks once a second, as the ring comes round, and answers after how long it was given up. */
+  /** Asks once a second, as often as the ring comes; returns the time after which it was given up. */
   function goRound(missing: ReturnType<typeof makeMissingAgents>, clock: { ms: number }) {
     const fromMs = clock.ms;
     for (; clock.ms - fromMs <= 60_000; clock.ms += 1_000) {
@@ -25,7 +25,7 @@ describe('rings for an agent that no node has', () => {
     const clock = { ms: 5 };
     const missing = makeMissingAgents(() => clock.ms);
     expect([missing.giveUp('s'), missing.giveUp('s')]).toEqual([false, false]);
-    clock.ms += 3_600_000; // another node had it, and this one saw no ring
+    clock.ms += 3_600_000; // another node had the agent, and no ring came here
     expect(goRound(missing, clock)).toBe(31_000);
     missing.forget('s');
     expect(goRound(missing, clock)).toBe(31_000);

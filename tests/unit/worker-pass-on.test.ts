@@ -26,7 +26,7 @@ describe('a ring that must go to others', () => {
     expect([lines, rung]).toEqual([['debug ring not passed on'], []]);
   });
 
-  it('T7 T8 is rung anew with its place in line; any other failure is one', async () => {
+  it('T7 T8 is rung anew with its place in line; another failure is thrown', async () => {
     const given = contextWith(async () => '7');
     await passOn(given.context, 's', 0, 1_234);
     await passOn(given.context, 's', 250);

@@ -33,7 +33,7 @@ describe('idle leases that are given up', () => {
     expect(new Set(calls.flatMap(({ ids }) => ids)).size).toBe(660);
   });
 
-  it('D5 C3 hear each its own answer, and all of a call that it failed', async () => {
+  it('D5 C3 get each its own answer, and all of a call that fails get its error', async () => {
     let isAway = true;
     const manyLeases = {
       async release(_partition: number, leases: readonly Lease[]) {

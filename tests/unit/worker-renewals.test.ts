@@ -18,7 +18,7 @@ describe('the renewals of a node', () => {
   let node: Renewals | undefined;
   afterEach(() => node?.stop());
 
-  /** Answers as `answer` says; at once when it says nothing. */
+  /** Calls are answered when `answer` resolves; at once when it returns undefined. */
   function start(answer: (call: Call) => Promise<unknown> | undefined = () => undefined) {
     const calls: Call[] = [];
     const damaged: string[] = [];
@@ -72,7 +72,7 @@ describe('the renewals of a node', () => {
 
   it('L1 ask once in a third of the TTL for all that a partition has, and for each partition alone', async () => {
     const { calls, node } = start();
-    // Of different ages: those that are nearly due come along, and are together from then on.
+    // Leases of different ages: those that are nearly due are renewed too, and stay together from then on.
     for (let at = 0; at < 30; at += 1) {
       keep(node, { id: `p.s${at}`, partition: at % 2, ageMs: at * 2 });
     }
@@ -123,7 +123,7 @@ describe('the renewals of a node', () => {
     expect(failing?.left()).toBeGreaterThan(0);
     expect(silent?.left()).toBeGreaterThan(0);
     expect(fine?.heard).not.toContain('late');
-    // The one that fails is asked again and again while it can still be saved.
+    // The call that fails is repeated for as long as its leases can be saved.
     expect(calls.filter(({ partition }) => partition === 1).length).toBeGreaterThan(5);
     expect(calls.filter(({ partition }) => partition === 2)).toHaveLength(1);
   });

@@ -8,7 +8,7 @@ import { makeTurn } from './agents-turn.js';
 const KIB = 1024;
 
 describe('a turn whose agent does not look at its signal', () => {
-  it('T6 L5 is asked for nothing more, and gives back what it holds', async () => {
+  it('T6 L5 is asked for nothing more, and its finally block runs', async () => {
     const stop = new AbortController();
     let steps = 0;
     let gaveBack = false;
@@ -38,7 +38,7 @@ describe('a turn whose agent does not look at its signal', () => {
 });
 
 describe('a turn whose agent never waits', () => {
-  it('B1 lets others come in between', async () => {
+  it('B1 lets other work of the node in between', async () => {
     const agent: Agent = {
       async *run() {
         for (const untilMs = performance.now() + 300; performance.now() < untilMs; )
@@ -88,7 +88,7 @@ describe('a turn whose agent is faster than Redis', () => {
     });
     const trailing = result.kind === 'ended' ? JSON.stringify(result.trailing).length : 0;
     expect(result).toMatchObject({ kind: 'ended', status: 'ok', content: 'done' });
-    // What is being appended, what waits behind it, and the event in the agent's hand.
+    // The batch that is being appended, the one that waits after it, and the event that the agent holds.
     expect(most).toBeLessThanOrEqual((2 * 256 + 2 * 16) * KIB);
     expect(appended + trailing).toBeGreaterThanOrEqual(200 * 16 * KIB);
   });

@@ -36,7 +36,7 @@ describe('slots', () => {
     expect(got).toEqual(['first', 'second', 'third', 'fourth']);
   });
 
-  it('T8 are lost to nobody: not to one whose time is over, nor to one who was sent away', async () => {
+  it('T8 are not lost to one whose time is over, nor to one that was sent away', async () => {
     const slots = makeSlots(1, 10);
     await slots.take();
     expect(await slots.take()).toBe(false);

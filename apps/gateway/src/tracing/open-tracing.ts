@@ -1,7 +1,7 @@
 import type { Logger } from '@sluice/runtime';
 import { noTracing, type Tracing } from './tracing.js';
 
-/** OpenTelemetry is loaded here and nowhere else: a node that does not trace does not pay for it. */
+/** Loads OpenTelemetry only when it is asked for: a node that does not trace does not pay for it. */
 export async function openTracing(
   { otlpEndpoint }: { otlpEndpoint: string | null },
   about: { nodeId: string; log: Logger },

@@ -1,4 +1,4 @@
-/** A span that was begun; more than one `end` changes nothing. */
+/** A span that was begun. Only the first `end` counts. */
 export type OpenSpan = {
   /** Its name for others (W3C `traceparent`); '' when nothing is traced. */
   readonly traceparent: string;
