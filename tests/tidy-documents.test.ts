@@ -41,4 +41,29 @@ describe('documents', () => {
     );
     expect(dead).toEqual([]);
   });
+
+  it('of the architecture list the functions that a frame passes, each called by the one before', () => {
+    const text = readFileSync('ARCHITECTURE.md', 'utf8');
+    const pathOf = (title: string) =>
+      [
+        ...(text.split(`### ${title}\n`)[1]?.split('\n#')[0] ?? '').matchAll(
+          /^\| \d+ \| `([^`]+)` \| `([^`]+)` \|/gm,
+        ),
+      ].map(([, file = '', name = '']) => ({ file, name }));
+    const paths = [
+      { path: pathOf('From a socket to Redis'), most: 8 },
+      { path: pathOf('From Redis to a socket'), most: 6 },
+    ];
+    const broken = paths.flatMap(({ path, most }) => {
+      if (path.length < 2 || path.length > most) return [`${path.length} functions`];
+      return path.flatMap(({ file, name }, index) => {
+        const source = readFileSync(file, 'utf8');
+        const isMade = new RegExp(`\\b${name}(\\(|<|: | = )`).test(source);
+        const next = path[index + 1]?.name;
+        const isCalled = next === undefined || new RegExp(`\\b${next}(\\?\\.)?\\(`).test(source);
+        return isMade && isCalled ? [] : [`${file}: ${name} -> ${next}`];
+      });
+    });
+    expect(broken).toEqual([]);
+  });
 });

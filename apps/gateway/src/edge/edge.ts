@@ -9,7 +9,6 @@ import { followSecrets } from './access/live-secrets.js';
 import { makeCheckOrigin } from './access/origin.js';
 import { makeFanOut } from './delivery/fan-out.js';
 import { makeMarks } from './delivery/marks.js';
-import { Outbound } from './delivery/outbound.js';
 import { makeHasRoom } from './has-room.js';
 import type { DescribedRoute } from './http/define-route.js';
 import type { Waits } from './http/post-message.js';
@@ -24,23 +23,20 @@ import type { EdgeCounts } from './limits/results.js';
 import { makeTellLimited } from './limits/tell-limited.js';
 import { Unsent, type UnsentLimits } from './limits/unsent.js';
 import { startServer } from './network/server.js';
-import type { Route, ServerOptions, Socket, SocketEvents } from './network/transport.js';
+import type { Route, ServerOptions } from './network/transport.js';
 import type { Open } from './open.js';
 import { startRebalance } from './rebalance.js';
 import { startRevoke } from './revoke.js';
 import { makeRoutes } from './routes.js';
 import type { EdgeContext, EdgeLimits } from './session/context.js';
 import { startTouch } from './session/keep-sessions.js';
-import { type Connection, makeConnection } from './socket/connection.js';
-import { detach } from './socket/detach.js';
-import { onRefused, onText } from './socket/dispatch.js';
+import type { Connection } from './socket/connection.js';
 import { startHelloTimeout } from './socket/hello-timeout.js';
+import { listenToSockets } from './socket/listen.js';
 
 /** While events flow, a resume mark is written at most this often (E10). */
 const MARK_INTERVAL_MS = 1_000;
 const TOUCH_INTERVAL_MAX_MS = 60_000;
-/** The frames of one connection that wait may have this many times `max_payload` characters together. */
-const WAITING_PAYLOADS_MAX = 16;
 /** What JSON and the other fields of a frame add to a reply or a snapshot. */
 const FRAME_OVERHEAD_BYTES = 64 * 1024;
 const FLOOD_TOLD_MS = 10_000;
@@ -117,7 +113,7 @@ export async function startEdge(options: EdgeOptions) {
       authRequired: gateway.auth !== null,
     }),
     ...placeRoutes(options, { metrics, routes: serves ? routes : [] }),
-    socketEvents: socketEvents(context, connections),
+    socketEvents: listenToSockets(context, connections),
     publicFile: options.publicFile,
     log,
   });
@@ -254,43 +250,5 @@ function makeContext(
     isDraining,
     hasRoom: makeHasRoom(withinOpenFiles(gateway), connections, streams),
     partitionOf: (ref) => keys.partitionOf(sessionKeyId(ref.principal, ref.sessionId)),
-  };
-}
-
-function socketEvents(context: EdgeContext, connections: Set<Connection>): SocketEvents {
-  const bySocket = new WeakMap<Socket, Connection>();
-  const on = (socket: Socket, act: (connection: Connection) => void) => {
-    const connection = bySocket.get(socket);
-    if (connection) act(connection);
-  };
-  return {
-    open(socket) {
-      const { limits, metrics } = context;
-      const outbound = new Outbound(socket, { ...limits, onSlow: metrics.slowConsumer });
-      const connection = makeConnection(socket, outbound, {
-        waitingCharsMax: WAITING_PAYLOADS_MAX * limits.maxPayloadBytes,
-        onBug: (err) => context.log.error({ err }, 'connection failed inside the gateway'),
-      });
-      bySocket.set(socket, connection);
-      connections.add(connection);
-      const { id, identity, remoteAddress: address } = socket;
-      context.log.debug(
-        { connection: id, principal: identity.principal, address },
-        'connection opened',
-      );
-    },
-    message: (socket, text) => on(socket, (connection) => onText(context, connection, text)),
-    refused: (socket, code, message) =>
-      on(socket, (connection) => onRefused(context, connection, { code, message })),
-    drained: (socket) => on(socket, (connection) => connection.outbound.drained()),
-    inbound: () => {},
-    closed: (socket) =>
-      on(socket, (connection) => {
-        connection.outbound.closed();
-        detach(context, connection);
-        connection.state = { kind: 'closed' };
-        connections.delete(connection);
-        context.log.debug({ connection: socket.id }, 'connection closed');
-      }),
   };
 }

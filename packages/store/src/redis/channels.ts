@@ -36,9 +36,11 @@ export function makeChannels(subscriber: Redis): Channels {
   let round = 0;
   let deafBy: unknown;
   let batch: { readonly channels: Set<string>; readonly sent: Promise<void> } | undefined;
-  subscriber.on('messageBuffer', (channel: Buffer, payload: Buffer) =>
-    listeners.get(channel.toString())?.(payload),
-  );
+  function heard(channel: Buffer, payload: Buffer): void {
+    const onMessage = listeners.get(channel.toString());
+    onMessage?.(payload);
+  }
+  subscriber.on('messageBuffer', heard);
   subscriber.on('ready', () => {
     if (readyBefore) void resubscribe();
     readyBefore = true;

@@ -55,10 +55,11 @@ export function makeFanOut({ channels, keys, sessions, reads, damage }: FanOutOp
         // That connection would wait for Redis instead of failing, and the caller with it (C3).
         if (!channels.connected) throw new StoreUnavailable('cannot subscribe now');
         const feed = new Feed(ref, { sessionId: ref.sessionId, agentId }, deps);
-        const subscribed = channels.subscribe([keys.channel(id)], (payload) => {
+        const onMessage = (payload: Buffer) => {
           const events = decodePublished(payload, (place) => feed.has(place));
           for (const event of events ?? [undefined]) feed.offer(event);
-        });
+        };
+        const subscribed = channels.subscribe([keys.channel(id)], onMessage);
         entry = { feed, users: 0, subscribed };
         entries.set(id, entry);
       }

@@ -95,7 +95,6 @@ export class Entrance implements Holder {
   }
 
   arrived(message: ArrayBuffer, isBinary: boolean): void {
-    if (this.#socket) return this.#socket.arrived(message, isBinary);
     if (this.#isOver || !this.#mayWait(message.byteLength)) return;
     // Copied: the library takes its memory back after this call.
     this.#early.push({ message: message.slice(0), isBinary });
@@ -124,6 +123,11 @@ export class Entrance implements Holder {
     this.#undecided.bytes -= this.#earlyBytes;
     this.#earlyBytes = 0;
     return this.#early.splice(0);
+  }
+
+  /** The socket of a client that was let in: what it sends goes there at once. */
+  get admitted(): LiveSocket | undefined {
+    return this.#socket;
   }
 
   get principal(): string {

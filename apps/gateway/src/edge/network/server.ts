@@ -214,7 +214,10 @@ function webSocketBehavior(
       entrances.add(data.entrance);
       data.entrance.decide(data.request, sockets);
     },
-    message: (ws, message, isBinary) => ws.getUserData().entrance?.arrived(message, isBinary),
+    message(ws, message, isBinary) {
+      const { entrance } = ws.getUserData();
+      (entrance?.admitted ?? entrance)?.arrived(message, isBinary);
+    },
     ping: (ws) => ws.getUserData().entrance?.heard('ping'),
     pong: (ws) => ws.getUserData().entrance?.heard('pong'),
     drain: (ws) => ws.getUserData().entrance?.drained(),
