@@ -124,6 +124,8 @@ describe('imports', () => {
     const isWorker = (names: string) => /\*|\bWorker\b/.test(names);
     expect(only('bullmq', /^apps\/gateway\/src\/worker\/consume\.ts$/, isWorker)).toEqual([]);
     expect(only('bullmq', /^(packages\/store|apps\/gateway\/src\/worker)\//)).toEqual([]);
+    expect(only('pino', /^apps\/gateway\/src\/log\.ts$/)).toEqual([]);
+    expect(only('prom-client', /^apps\/gateway\/src\/metrics\//)).toEqual([]);
   });
 
   it('of the set-up scripts are modules of Node, and yaml where npm ci has run', () => {

@@ -4,7 +4,7 @@ import { startChild } from '@sluice/testkit';
 
 /** A node's own listener, and a call to Redis that nobody caught: as ioredis would throw it. */
 const program = `
-  import { makeLog } from './packages/runtime/dist/index.js';
+  import { makeLog } from './apps/gateway/dist/log.js';
   import { onUncaught } from './apps/gateway/dist/node/last-words.js';
   onUncaught(makeLog({ level: 'info', pretty: false }, { node_id: 'n' }));
   const command = { name: 'evalsha', args: ['sha', 'LEASE-TOKEN', 'what the user said'] };

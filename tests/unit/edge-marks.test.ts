@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { makeLog, sleep } from '@sluice/runtime';
+import { sleep } from '@sluice/runtime';
 import type { ResumeMark, SessionRef } from '@sluice/store';
 import { eventually } from '@sluice/testkit';
 import { makeMarks } from '../../apps/gateway/dist/edge/delivery/marks.js';
+import { makeLog } from '../../apps/gateway/dist/log.js';
 
 type Written = ResumeMark & { readonly session: string };
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { makeLog } from '@sluice/runtime';
 import { eventually } from '@sluice/testkit';
 import { startTouch } from '../../apps/gateway/dist/edge/session/keep-sessions.js';
+import { makeLog } from '../../apps/gateway/dist/log.js';
 
 describe('sessions that somebody is attached to', () => {
   it('C4 are each kept alive once in a round, a few at a time', async () => {

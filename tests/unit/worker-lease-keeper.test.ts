@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { makeLog, monotonicMs, sleep } from '@sluice/runtime';
+import { monotonicMs, sleep } from '@sluice/runtime';
 import type { LeaseRenewed } from '@sluice/store';
 import { eventually } from '@sluice/testkit';
+import { makeLog } from '../../apps/gateway/dist/log.js';
 import { handOver } from '../../apps/gateway/dist/worker/held/hand-over.js';
 import { keepLease } from '../../apps/gateway/dist/worker/held/lease-keeper.js';
 import { makeReleases } from '../../apps/gateway/dist/worker/held/releases.js';

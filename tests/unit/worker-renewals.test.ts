@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { makeLog, monotonicMs, sleep } from '@sluice/runtime';
+import { monotonicMs, sleep } from '@sluice/runtime';
 import { type Lease, StoreUnavailable } from '@sluice/store';
 import { eventually } from '@sluice/testkit';
+import { makeLog } from '../../apps/gateway/dist/log.js';
 import {
   type KeptLease,
   makeRenewals,

@@ -1,5 +1,4 @@
-import { baseDirOf, loadConfig, startGateway } from '@sluice/gateway';
-import { makeLog } from '@sluice/runtime';
+import { baseDirOf, loadConfig, makeLog, startGateway } from '@sluice/gateway';
 
 export type StartOptions = {
   readonly config?: string;

@@ -16,6 +16,7 @@ export {
   loadConfig,
   nearestKey,
 } from './config.js';
+export { makeLog } from './log.js';
 export { startGateway } from './main.js';
 export { VERSION } from './node/version.js';
 export { signToken } from './sign-token.js';

@@ -5,7 +5,6 @@ import {
   exitStatus,
   type Logger,
   makeLifecycle,
-  makeLog,
   monotonicMs,
   type OnSecretFault,
   SECRET_NOT_READ,
@@ -19,6 +18,7 @@ import type { Config } from './config/config-types.js';
 import { drainNode } from './drain.js';
 import { type RunningEdge, startEdge } from './edge/edge.js';
 import { makeProbes } from './edge/probes.js';
+import { makeLog } from './log.js';
 import { type Metrics, makeMetrics } from './metrics.js';
 import { onUncaught } from './node/last-words.js';
 import { type Presence, startPresence } from './node/presence.js';

@@ -1,19 +1,18 @@
 import type { OutcomeStatus } from '@sluice/protocol';
+import { type ClusterState, monotonicMs } from '@sluice/runtime';
+import { fencedScriptNames, scriptNames, UNNAMED_CALL } from '@sluice/store';
+import { messageResults, upgradeResults } from './edge/limits/results.js';
 import {
-  type ClusterState,
   clusterMetrics,
   edgeMetrics,
   makeRegistry,
-  monotonicMs,
   type NodeState,
   nodeMetrics,
   redisMetrics,
   sessionEndMetric,
   totalOf,
   workerMetrics,
-} from '@sluice/runtime';
-import { fencedScriptNames, scriptNames, UNNAMED_CALL } from '@sluice/store';
-import { messageResults, upgradeResults } from './edge/limits/results.js';
+} from './metrics/index.js';
 import { VERSION } from './node/version.js';
 
 /** Values that are read at a scrape; undefined: the node is still being built, or Redis does not answer. */

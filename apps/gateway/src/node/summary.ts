@@ -1,4 +1,5 @@
-import type { Logger, NodeState } from '@sluice/runtime';
+import type { Logger } from '@sluice/runtime';
+import type { NodeState } from '../metrics/index.js';
 
 const EVERY_MS = 10_000;
 

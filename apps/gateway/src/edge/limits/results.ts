@@ -1,5 +1,5 @@
 import type { ErrorCode, HelloErrorCode } from '@sluice/protocol';
-import type { CountBy, EdgeMetrics } from '@sluice/runtime';
+import type { CountBy, EdgeMetrics } from '../../metrics/index.js';
 
 /** The result of a request for a WebSocket. */
 export type UpgradeResult = 'accepted' | 'draining' | 'full' | 'invalid' | HelloErrorCode;

@@ -1,7 +1,8 @@
 import type { Agent } from '@sluice/agents';
 import type { OutcomeStatus } from '@sluice/protocol';
-import type { CountBy, Logger, seldom, WorkerMetrics } from '@sluice/runtime';
+import type { Logger, seldom } from '@sluice/runtime';
 import type { Damage, Keys, Leases, Rings, SessionEnds } from '@sluice/store';
+import type { CountBy, WorkerMetrics } from '../../metrics/index.js';
 import type { Tracing } from '../../tracing/tracing.js';
 import type { DeltaPace } from '../gates/delta-pace.js';
 import type { LastAttempts } from '../gates/last-attempts.js';

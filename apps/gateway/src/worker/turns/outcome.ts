@@ -1,5 +1,5 @@
-import type { DeadLetterReason } from '@sluice/runtime';
 import type { HeadReply } from '@sluice/store';
+import type { DeadLetterReason } from '../../metrics/index.js';
 import type { TurnResult } from './run-turn.js';
 
 export type Ended = TurnResult & { kind: 'ended' };

@@ -1,4 +1,4 @@
-import { METRICS_CONTENT_TYPE } from '@sluice/runtime';
+import { METRICS_CONTENT_TYPE } from '../../../metrics/index.js';
 import type { Route } from '../../network/transport.js';
 import { type DescribedRoute, defineRoute } from '../define-route.js';
 

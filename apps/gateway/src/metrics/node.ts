@@ -1,3 +1,4 @@
+import type { RedisMetrics } from '@sluice/runtime';
 import { Gauge, type Registry } from 'prom-client';
 import { counterBy, gauge, gaugeBy, histogramMsBy } from './instruments.js';
 
@@ -74,13 +75,11 @@ export function nodeMetrics(
   });
 }
 
-export type RedisMetrics = ReturnType<typeof redisMetrics>;
-
 /** `calls` are the names that the store has for its scripts and commands, `fencedCalls` those under a lease. */
 export function redisMetrics(
   registry: Registry,
   { calls, fencedCalls }: { calls: readonly string[]; fencedCalls: readonly string[] },
-) {
+): RedisMetrics {
   return {
     answeredMs: histogramMsBy(registry, {
       name: 'sluice_redis_call_seconds',

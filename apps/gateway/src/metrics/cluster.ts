@@ -1,21 +1,6 @@
+import type { ClusterState } from '@sluice/runtime';
 import type { Registry } from 'prom-client';
 import { gaugeBy, gaugeIfKnown } from './instruments.js';
-
-/** How the cluster is, as Redis tells it: the same whichever node is asked. */
-export type ClusterState = {
-  readonly pendingMessages: number;
-  readonly pendingSessions: number;
-  readonly oldestPendingMs: number;
-  readonly nodes: Readonly<Record<'live' | 'draining' | 'silent', number>>;
-  readonly liveWorkers: number;
-  /** By the name of the consumer group of SESSION_END; without a lag when Redis cannot tell it. */
-  readonly groupLag: Readonly<Record<string, number>>;
-  readonly groupPending: Readonly<Record<string, number>>;
-  readonly deadLetters: number;
-  readonly pausedAgents: number;
-  readonly memoryBytes: number;
-  readonly maxMemoryBytes: number;
-};
 
 const EVERYWHERE = 'Every node answers the same: take the maximum, never the sum.';
 
