@@ -1,6 +1,5 @@
 import { closes } from '@sluice/protocol';
-import { type Logger, monotonicMs } from '@sluice/runtime';
-import { nanoid } from 'nanoid';
+import { type Logger, monotonicMs, randomText } from '@sluice/runtime';
 import type { Identity } from '../access/identity.js';
 import type { FramePace } from '../limits/frame-pace.js';
 import type { UnsentShare } from '../limits/unsent.js';
@@ -63,7 +62,7 @@ export type SocketContext = {
  * The event `closed` is sent on leaving `open`; no event follows it.
  */
 export class LiveSocket implements Socket {
-  readonly id = nanoid();
+  readonly id = randomText(16);
   readonly identity: Identity;
   readonly remoteAddress: string;
   readonly traceparent: string;
