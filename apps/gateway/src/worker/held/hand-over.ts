@@ -6,7 +6,7 @@ import { insist } from './insist.js';
 export const FORCE_CLOSED = 'Force-closed during shutdown after timeout';
 
 /** A signal that never aborts, for calls whose time is bounded elsewhere. */
-export const never = new AbortController().signal;
+export const never: AbortSignal = new AbortController().signal;
 
 /**
  * Gives the lease up and rings if something waits; `idle` keeps it then, and returns `more`. `force` cuts the running
