@@ -34,10 +34,12 @@ RUN if [ -n "$UWEBSOCKETS_TARBALL" ]; then \
     fi
 COPY supply-chain supply-chain
 # uWebSockets.js comes with a library for every platform and version of Node; one of them is loaded,
-# and its bytes must be listed.
+# and its bytes must be listed, as those of the JavaScript that loads it.
 RUN cd node_modules/uWebSockets.js && \
     library="uws_$(node -p '[process.platform, process.arch, process.versions.modules].join("_")').node" && \
-    grep -qxF "$(sha256sum "$library")" ../../supply-chain/uwebsockets.sha256 && \
+    for file in "$library" uws.js ESM_wrapper.mjs; do \
+      grep -qxF "$(sha256sum "$file")" ../../supply-chain/uwebsockets.sha256 || exit 1; \
+    done && \
     find . -type f ! -name "$library" ! -name uws.js ! -name ESM_wrapper.mjs ! -name package.json ! -name LICENSE -delete && \
     cd .. && find . -type f '(' -name '*.map' -o -name '*.md' -o -name '*.d.ts' -o -name '*.d.mts' \
       -o -name '*.d.cts' ')' -delete && \

@@ -35,10 +35,12 @@ const mapped = (pid: number) => [
 ];
 
 describe('the native library of uWebSockets.js', () => {
-  it('is one of the list, whichever platform it is for, and the list names no other', () => {
-    const libraries = readdirSync(installed).filter((name) => name.endsWith('.node'));
-    const lines = libraries.map((name) => lineOf(join(installed, name)));
-    expect(lines.sort()).toEqual(list.trim().split('\n').sort());
+  it('is one of the list, whichever platform it is for, and so is the JavaScript beside it', () => {
+    const files = readdirSync(installed).filter((name) => /\.(node|js|mjs)$/.test(name));
+    const lines = files.map((name) => lineOf(join(installed, name)));
+    // One part for each release that may be installed; a comment says which.
+    const parts = list.split(/^# .*\n/m).map((part) => part.trim().split('\n').sort());
+    expect(parts).toContainEqual(lines.sort());
   });
 
   const onLinux = existsSync('/proc/self/maps') ? it : it.skip;
