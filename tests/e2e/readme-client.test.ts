@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,73 +14,163 @@ import {
   startRedis,
   stopLater,
 } from '@sluice/testkit';
+import type { Browser } from 'playwright-core';
+import { browserPath, openBrowser } from './browser.js';
+import { type CutAt, startFrameCutter } from './frame-cutter.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 const readme = readFileSync(join(repository, 'README.md'), 'utf8');
-const [, snippet = ''] = /```js\n(import WebSocket[\s\S]*?)```/.exec(readme) ?? [];
+const [, snippet = ''] = /```js\n((?:(?!```)[\s\S])*new Socket\([\s\S]*?)```/.exec(readme) ?? [];
 
-/** Passes connections on to `port`. The first one is cut between `hello_ok` and the replay. */
-async function startCutter(
-  port: number,
-): Promise<{ port: number; cuts: () => number; server: Server }> {
-  let cuts = 0;
-  const server = createServer((client: Socket) => {
-    const gateway = connect(port, '127.0.0.1');
-    for (const socket of [client, gateway]) socket.on('error', () => undefined);
-    client.pipe(gateway);
-    client.on('close', () => gateway.destroy());
-    gateway.on('close', () => client.end());
-    gateway.on('data', (data) => {
-      const replay = cuts === 0 ? data.indexOf('{"type":"replay"') : -1;
-      if (replay < 0) return client.write(data);
-      cuts += 1;
-      client.end(data.subarray(0, replay - 4)); // the header of the frame takes 4 bytes
-      gateway.destroy();
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { port: (server.address() as AddressInfo).port, cuts: () => cuts, server };
-}
+const replies = ['echo: one', 'echo: two', 'echo: Hello', 'echo: three'];
+/** Clients at once. */
+const TOGETHER = 8;
 
-describe('the client of README.md', () => {
-  let node: GatewayProcess;
-  let folder: string;
-  beforeAll(async () => {
-    const redis = await startRedis();
-    node = await startGateway({
-      redisUrl: redis.url,
-      config: { agents: { echo: { kind: 'echo' } } },
-    });
-    // As `npm install ws` leaves it.
-    folder = mkdtempSync(join(tmpdir(), 'sluice-client-'));
+/** A client that runs: what it has printed so far. */
+type Running = { readonly lines: () => string[]; readonly stop: () => Promise<unknown> };
+type Run = (text: string) => Promise<Running>;
+
+const hasOwnSocket = Number(process.versions.node.split('.')[0]) >= 22;
+const nodeKinds = [
+  { name: 'Node with its own WebSocket', flags: hasOwnSocket ? [] : ['--experimental-websocket'] },
+  { name: 'Node with ws', flags: hasOwnSocket ? ['--no-experimental-websocket'] : [] },
+];
+
+/** As after `npm install ws` in an empty folder. */
+function inNode(flags: readonly string[]): Run {
+  return async (text) => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-client-'));
     mkdirSync(join(folder, 'node_modules'));
     symlinkSync(join(repository, 'node_modules/ws'), join(folder, 'node_modules/ws'));
-  });
-  afterAll(async () => {
-    await node.kill();
-    rmSync(folder, { recursive: true });
-  });
-
-  it('E3 S3 prints every reply once, also when it is cut right behind hello_ok', async () => {
-    const earlier = await FrameClient.connect(node.wsUrl);
-    await earlier.hello({ agent_id: 'echo', session_id: 'demo' });
-    for (const content of ['one', 'two']) await earlier.final(earlier.message(content));
-    const cutter = await startCutter(Number(new URL(node.url).port));
-    writeFileSync(join(folder, 'client.mjs'), snippet.replace('8765', String(cutter.port)));
-    const child = spawn(process.execPath, ['client.mjs'], { cwd: folder });
-    stopLater(async () => void child.kill('SIGKILL'));
+    writeFileSync(join(folder, 'client.mjs'), text);
+    const args = ['--disable-warning=ExperimentalWarning', ...flags, 'client.mjs'];
+    const child = spawn(process.execPath, args, { cwd: folder });
+    const stop = async () => {
+      child.kill('SIGKILL');
+      rmSync(folder, { recursive: true, force: true });
+    };
+    stopLater(stop);
     let printed = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (data: Buffer) => {
         printed += data.toString();
       });
     }
-    await eventually(() => printed.includes('echo: Hello'), 20_000).catch(() => undefined);
+    return { lines: () => printed.split('\n').slice(0, -1), stop };
+  };
+}
+
+/** In a page of another server of this machine. */
+function inBrowser(browser: () => Browser, pages: () => string): Run {
+  return async (text) => {
+    const page = await browser().newPage();
+    const lines: string[] = [];
+    page.on('pageerror', (error) => lines.push(error.message));
+    page.on('console', (line) => line.type() === 'log' && lines.push(line.text()));
+    await page.goto(pages());
+    await page.addScriptTag({ type: 'module', content: text });
+    return { lines: () => lines, stop: () => page.close() };
+  };
+}
+
+describe('the client of README.md', () => {
+  let node: GatewayProcess;
+  let browser: Browser;
+  let pages = '';
+  let sessions = 0;
+  beforeAll(async () => {
+    expect(snippet).toContain('ws://127.0.0.1:8765/ws');
+    const redis = await startRedis();
+    node = await startGateway({
+      redisUrl: redis.url,
+      config: { agents: { echo: { kind: 'echo' } } },
+    });
+    if (!browserPath) return;
+    browser = await openBrowser();
+    const server = createServer((_, response) => response.end('<!doctype html><title>x</title>'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    pages = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    stopLater(async () => void server.close());
+  }, 60_000);
+  afterAll(() => node.kill());
+
+  /**
+   * Two replies before the client begins, its own, and one more after that; answers what it printed, and the frames
+   * of its connections.
+   */
+  async function converse(run: Run, cutAt: (connection: number) => CutAt, gateway = node) {
+    sessions += 1;
+    const session = `demo-${sessions}`;
+    const earlier = await FrameClient.connect(gateway.wsUrl);
+    await earlier.hello({ agent_id: 'echo', session_id: session });
+    for (const content of ['one', 'two']) await earlier.final(earlier.message(content));
+    const cutter = await startFrameCutter(Number(new URL(gateway.url).port), cutAt);
+    const own = snippet.replace('8765', String(cutter.port)).replace("'demo'", `'${session}'`);
+    const client = await run(own);
+    const sees = (reply: string | undefined) => () => client.lines().includes(reply ?? '');
+    await eventually(sees(replies[2]), 30_000).catch(() => undefined);
     await earlier.final(earlier.message('three'));
-    await eventually(() => printed.includes('echo: three'), 10_000).catch(() => undefined);
-    child.kill('SIGKILL');
-    cutter.server.close();
-    expect(printed).toBe('echo: one\necho: two\necho: Hello\necho: three\n');
-    expect(cutter.cuts()).toBe(1);
-  });
+    await eventually(sees(replies[3]), 30_000).catch(() => undefined);
+    const lines = client.lines().join('\n');
+    await client.stop();
+    earlier.cut();
+    cutter.close();
+    return { lines, cuts: cutter.cuts, frames: cutter.frames };
+  }
+
+  const page = inBrowser(
+    () => browser,
+    () => pages,
+  );
+  const kinds: (readonly [string, Run])[] = [
+    ...nodeKinds.map(({ name, flags }) => [name, inNode(flags)] as const),
+    ...(browserPath ? [['a browser', page] as const] : []),
+  ];
+
+  it.each(kinds)(
+    'E3 S3 prints every reply once, also when it is cut right behind hello_ok or any other frame, in %s',
+    async (_, run) => {
+      const whole = await converse(run, () => ({}));
+      expect(whole).toMatchObject({ lines: replies.join('\n'), cuts: 0 });
+      const [count = 0] = whole.frames;
+      // `hello_ok`, two turns that are replayed, two that are seen live.
+      expect(count).toBeGreaterThan(12);
+      const firstCut: CutAt[] = [
+        ...Array.from({ length: count }, (_, down) => ({ down })),
+        ...[1, 2].map((up) => ({ up })),
+      ];
+      const found: unknown[] = [];
+      const left = [...firstCut];
+      const work = async () => {
+        for (let cut = left.shift(); cut; cut = left.shift()) {
+          const at = cut;
+          const { lines, cuts } = await converse(run, (nth) => (nth === 0 ? at : {}));
+          if (lines !== replies.join('\n') || cuts !== 1) found.push({ at, lines, cuts });
+        }
+      };
+      await Promise.all(Array.from({ length: TOGETHER }, work));
+      expect(found).toEqual([]);
+    },
+    120_000,
+  );
+
+  it('E3 S3 prints them also when no connection brings more than one event', async () => {
+    const [[, run] = []] = kinds;
+    const { lines, cuts } = await converse(run ?? inNode([]), () => ({ down: 2 }));
+    expect(lines).toBe(replies.join('\n'));
+    expect(cuts).toBeGreaterThan(12);
+  }, 90_000);
+
+  it('E3 prints from the snapshot the replies that the log no longer has', async () => {
+    const redis = await startRedis();
+    const config = { agents: { echo: { kind: 'echo' } }, session: { max_events: 5 } };
+    const gateway = await startGateway({ redisUrl: redis.url, config });
+    const [[, run] = []] = kinds;
+    for (const down of [1, 2]) {
+      const at = (nth: number) => (nth === 0 ? { down } : {});
+      const { lines, cuts } = await converse(run ?? inNode([]), at, gateway);
+      expect({ lines, cuts }).toEqual({ lines: replies.join('\n'), cuts: 1 });
+    }
+    await gateway.kill();
+  }, 60_000);
 });
