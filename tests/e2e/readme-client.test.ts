@@ -94,19 +94,30 @@ describe('the client of README.md', () => {
   }, 60_000);
   afterAll(() => node.kill());
 
+  const nextSession = () => {
+    sessions += 1;
+    return `demo-${sessions}`;
+  };
+  const begin = (run: Run, session: string, port: number) =>
+    run(snippet.replace('8765', String(port)).replace("'demo'", `'${session}'`));
+
+  /** Another client of the session that has its replies to `contents`. */
+  async function ask(session: string, contents: readonly string[], gateway = node) {
+    const other = await FrameClient.connect(gateway.wsUrl);
+    await other.hello({ agent_id: 'echo', session_id: session });
+    for (const content of contents) await other.final(other.message(content));
+    return other;
+  }
+
   /**
    * Two replies before the client begins, its own, and one more after that; answers what it printed, and the frames
    * of its connections.
    */
   async function converse(run: Run, cutAt: (connection: number) => CutAt, gateway = node) {
-    sessions += 1;
-    const session = `demo-${sessions}`;
-    const earlier = await FrameClient.connect(gateway.wsUrl);
-    await earlier.hello({ agent_id: 'echo', session_id: session });
-    for (const content of ['one', 'two']) await earlier.final(earlier.message(content));
-    const cutter = await startFrameCutter(Number(new URL(gateway.url).port), cutAt);
-    const own = snippet.replace('8765', String(cutter.port)).replace("'demo'", `'${session}'`);
-    const client = await run(own);
+    const session = nextSession();
+    const earlier = await ask(session, ['one', 'two'], gateway);
+    const cutter = await startFrameCutter(gateway.port, cutAt);
+    const client = await begin(run, session, cutter.port);
     const sees = (reply: string | undefined) => () => client.lines().includes(reply ?? '');
     await eventually(sees(replies[2]), 30_000).catch(() => undefined);
     await earlier.final(earlier.message('three'));
@@ -163,14 +174,39 @@ describe('the client of README.md', () => {
 
   it('E3 prints from the snapshot the replies that the log no longer has', async () => {
     const redis = await startRedis();
-    const config = { agents: { echo: { kind: 'echo' } }, session: { max_events: 5 } };
+    const config = { agents: { echo: { kind: 'echo' } }, session: { max_events: 2 } };
     const gateway = await startGateway({ redisUrl: redis.url, config });
     const [[, run] = []] = kinds;
-    for (const down of [1, 2]) {
+    // Before the snapshot, after it, and after the reply to `Hello`: the next snapshot has that once more.
+    for (const down of [1, 2, 6]) {
       const at = (nth: number) => (nth === 0 ? { down } : {});
       const { lines, cuts } = await converse(run ?? inNode([]), at, gateway);
       expect({ lines, cuts }).toEqual({ lines: replies.join('\n'), cuts: 1 });
     }
     await gateway.kill();
+  }, 60_000);
+
+  it('E3 prints the replies of a log that began anew, also when it is cut right behind hello_ok', async () => {
+    const session = nextSession();
+    (await ask(session, ['one'])).cut();
+    let isAnew = false;
+    let later = 0;
+    const cutAt = (nth: number): CutAt => {
+      if (nth === 0) return { down: 5 }; // `hello_ok` and all events of the first turn
+      if (!isAnew) return { down: 0 };
+      later += 1;
+      return later === 1 ? { down: 1 } : {};
+    };
+    const cutter = await startFrameCutter(node.port, cutAt);
+    const [[, run = inNode([])] = []] = kinds;
+    const client = await begin(run, session, cutter.port);
+    await eventually(() => cutter.cuts > 0, 20_000);
+    await fetch(`${node.url}/v1/sessions/${session}`, { method: 'DELETE' });
+    (await ask(session, ['two', 'three'])).cut();
+    isAnew = true;
+    await eventually(() => client.lines().includes('echo: Hello'), 20_000).catch(() => undefined);
+    expect(client.lines()).toEqual(['echo: one', 'echo: two', 'echo: three', 'echo: Hello']);
+    await client.stop();
+    cutter.close();
   }, 60_000);
 });
