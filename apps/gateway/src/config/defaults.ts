@@ -104,6 +104,7 @@ function rateLimitOf(given: Given): Section<'gateway'>['rateLimit'] {
   };
 }
 
+/** `url`: `redis.url`, or what was found in its place (redis-url.ts). */
 export function redisOf(given: Given, url: string): Section<'redis'> {
   return {
     url,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isTree, type Path, showPath } from './tree.js';
 
+/** What the values of a file may refer to, and where faults go: one line each. */
 export type Surroundings = {
   readonly env: NodeJS.ProcessEnv;
   /** Relative paths of `${file:...}` and `*_file` begin here. */

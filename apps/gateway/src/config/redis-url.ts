@@ -12,6 +12,7 @@ export const redisUrl = leaf(
   true,
 );
 
+/** Whether `redis.url` takes this text. */
 export function isRedisUrl(value: string): boolean {
   if (/^unix:\/\/\/[^\s]+/.test(value)) return true;
   if (!/^rediss?:\/\//.test(value) || !URL.canParse(value)) return false;

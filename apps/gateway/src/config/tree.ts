@@ -18,6 +18,7 @@ export function showPath(path: Path): string {
     .join('');
 }
 
+/** undefined: there is nothing at `path`. */
 export function valueAt(tree: unknown, path: Path): unknown {
   return path.reduce<unknown>((node, part) => {
     if (Array.isArray(node)) return node[Number(part)];

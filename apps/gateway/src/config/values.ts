@@ -5,7 +5,10 @@ import { z } from 'zod';
 /** A timer of Node that is set to more than this fires at once (2^31 - 1 ms, 24.8 days). */
 const TIMER_MAX_MS = 2_147_483_647;
 
-/** One value of the configuration. Text from flags and environment is understood like YAML. */
+/**
+ * One value of the configuration. Text from flags and environment is understood like YAML. `allowed` says in the fault
+ * what to give; `parse` returns undefined for a fault; the fault of a `secret` does not show its value.
+ */
 export function leaf<T>(
   allowed: string | ((value: unknown) => string),
   parse: (value: unknown) => T | undefined,
@@ -37,6 +40,7 @@ export function section<T extends z.ZodRawShape>(shape: T) {
 const inRange = (value: number | undefined, min: number, max: number) =>
   value !== undefined && value >= min && value <= max ? value : undefined;
 
+/** A whole number from `min` to `max`, both included. */
 export function whole(min: number, max = Number.MAX_SAFE_INTEGER) {
   const upper = max === Number.MAX_SAFE_INTEGER ? '' : ` to ${max}`;
   return leaf(`a whole number from ${min}${upper}`, (value) => {

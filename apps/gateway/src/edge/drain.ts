@@ -7,8 +7,8 @@ const CLOSE_LOOK_MS = 10;
 const WAIT_LOOK_MS = 20;
 
 /**
- * Sends the clients to other nodes (D6): tells them at once, and closes them evenly over `spreadMs`, while turns go
- * on. What they send until their close is still accepted. When `deadline` aborts, the rest is closed at once.
+ * Sends the clients to other nodes (D6): sends `going_away` at once, and closes them evenly over `spreadMs`, while
+ * turns go on. What they send until their close is still accepted. When `deadline` aborts, the rest is closed at once.
  * Requests that wait for a turn are kept until it does.
  */
 export async function drainConnections(

@@ -10,6 +10,7 @@ const FORCE_LIMIT_MS = 1_200;
 const COUNT_LIMIT_MS = 1_000;
 const LOOK_MS = 20;
 
+/** `forced`: sessions that were cut; `released`: all of them were given up, none is left to its TTL. */
 export type WorkerDrained = { readonly forced: number; readonly released: boolean };
 
 /**

@@ -10,6 +10,7 @@ import {
 import type { Tree } from '../tree.js';
 import { MAKE_ONE, weakness } from './weak.js';
 
+/** The tree that is checked, and where its faults and warnings go. `mayBeWeak`: see Secret. */
 export type Checking = {
   readonly tree: Tree;
   readonly around: Surroundings;
@@ -17,6 +18,7 @@ export type Checking = {
   readonly mayBeWeak: boolean;
 };
 
+/** A secret by its value or its file: the keys `name` and `<name>_file` below `place`. */
 export type GivenSecret = {
   readonly place: string;
   readonly name: string;

@@ -105,6 +105,7 @@ function offered(protocols: string): string[] {
   return protocols.split(',').map((protocol) => protocol.trim());
 }
 
+/** Whether the header `Sec-WebSocket-Protocol` names SUBPROTOCOL. */
 export function offersSubprotocol(protocols: string): boolean {
   return offered(protocols).includes(SUBPROTOCOL);
 }

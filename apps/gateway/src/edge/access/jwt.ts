@@ -35,6 +35,7 @@ export type VerifyJwt = {
   isKnown(fingerprint: string): boolean;
 };
 
+/** Whether a credential has the form of a signed token; only then its signature is verified. */
 export const looksSigned = (credential: string) =>
   credential.length <= TOKEN_BYTES_MAX && /^[\w-]+\.[\w-]+\.[\w-]*$/.test(credential);
 

@@ -35,6 +35,7 @@ export function refusedFor(reason: RefusalReason): Refused {
 /** Whether the token was signed with a key that is known here, whatever else is wrong with it. */
 export const isOfKnownSigner = (reason: RefusalReason) => messages[reason] !== NOT_ACCEPTED;
 
+/** The reason for an error of jose; `malformed` for an error without a reason of its own. */
 export function reasonOf(error: errors.JOSEError): RefusalReason {
   if (error instanceof errors.JWTExpired) return 'expired';
   if (error instanceof errors.JWTClaimValidationFailed) return ofClaim[error.claim] ?? 'bad_claim';

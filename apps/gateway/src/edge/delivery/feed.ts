@@ -45,11 +45,11 @@ type Way = { head: number; resync: boolean; page?: Page | undefined; readonly is
 
 /**
  * One session's events on this node: puts them in order and hands them to the local readers. The feed is
- * - UNPLACED (`epoch` is ''): events only gather in `heard`. Left when the first reader says where the log stands
- *   (`catchUp`); `stop` returns to it, after the last reader has left.
- * - SURE (`settled` = `doubts`): every event up to `position` was handed to the live readers. Left by `doubt`.
- * - IN DOUBT (`settled` < `doubts`): no reader is live. Left when a page that was asked for after the last doubt says
- *   where the log stands (`settle`).
+ * - UNPLACED (`epoch` is ''): events only gather in `heard`. When the first reader says where the log stands
+ *   (`catchUp`): to SURE, or to IN DOUBT if a doubt came before. `stop` returns to it after the last reader has left.
+ * - SURE (`settled` = `doubts`): the live readers have every event up to `position`. To IN DOUBT by `doubt`.
+ * - IN DOUBT (`settled` < `doubts`): no reader is live. To SURE by `settle`, with the first page that was asked for
+ *   after the last doubt: it says where the log stands.
  * A reader is
  * - CATCHING UP (in `catchingUp`): `follow` reads the log for it; after a read that failed it pauses and tries again.
  *   To LIVE when the feed is SURE and the reader has every event known here (`goLive`).

@@ -194,6 +194,7 @@ export function duplicateAccepted(
   return { ...frame, durability, duplicate: true };
 }
 
+/** The outcome of a message that was sent again: without its place in the log. Throws as `finalOf` does. */
 export function duplicateFinal(event: Of<'final'>, sessionId: string): FinalFrame {
   return { ...finalFrame(event, sessionId), duplicate: true };
 }

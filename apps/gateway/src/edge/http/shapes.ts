@@ -62,6 +62,7 @@ export const named = {
 const PAGE_DEFAULT = 20;
 const PAGE_MAX = 100;
 
+/** `?limit=` of a listing: from 1 to `max`; `initial` when it is absent. */
 export const pageSize = (max = PAGE_MAX, initial = PAGE_DEFAULT) =>
   z.coerce.number().int().min(1).max(max).default(initial);
 

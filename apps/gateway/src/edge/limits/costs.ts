@@ -18,4 +18,5 @@ export const costs = {
 /** Bytes of a read that cost one token. */
 const BYTES_PER_TOKEN = 64 * 1024;
 
+/** Tokens for a read of this many bytes, rounded down: a small one costs nothing more. */
 export const costOfBytes = (bytes: number): number => Math.floor(bytes / BYTES_PER_TOKEN);

@@ -60,6 +60,7 @@ export type EdgeRatesOptions = {
   onOwed(principal: string): void;
 };
 
+/** `rateLimit`: a limit of 0 is none. `onRefused` is called for each refusal. */
 export function makeEdgeRates(
   rates: Rates,
   { rateLimit }: Pick<Config['gateway'], 'rateLimit'>,

@@ -67,6 +67,7 @@ export type Unfinished = {
   isPressed(): boolean;
 };
 
+/** The same without a timer: each `look` measures, and cuts if it must. */
 export function makeUnfinished(options: UnfinishedOptions): Unfinished & { look(): void } {
   const { holders, maxBytes, maxHeldBytes, countedBytes, log } = options;
   const { memoryBytes = outsideOfHeap, nowMs = monotonicMs } = options;

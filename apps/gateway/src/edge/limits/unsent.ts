@@ -56,6 +56,7 @@ export class Unsent {
   }
 }
 
+/** The bytes that one connection keeps. */
 export class UnsentShare {
   #bytes = 0;
 

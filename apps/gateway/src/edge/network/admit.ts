@@ -16,9 +16,9 @@ export type UpgradeRequest = {
   readonly traceparent: string;
 };
 
+/** Refuses an upgrade: `frame` on the open socket, then a close with `code`. */
 export type Refusal = {
   readonly kind: 'refused';
-  /** Sent before the socket is closed with `code`. */
   readonly frame: HelloErrorFrame;
   readonly code: number;
 };

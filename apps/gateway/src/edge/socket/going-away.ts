@@ -7,6 +7,7 @@ import { detach } from './detach.js';
 const RECONNECT_MIN_MS = 100;
 const RECONNECT_SPREAD_MS = 1_000;
 
+/** A random delay, for `going_away` and for the end of a stream. */
 export const reconnectAfterMs = () =>
   Math.round(RECONNECT_MIN_MS + Math.random() * RECONNECT_SPREAD_MS);
 

@@ -11,6 +11,7 @@ export type TurnPermits = {
   stop(): void;
 };
 
+/** The agent and the principal of a session, by whom turns are limited. */
 export type Whose = { readonly agent: string; readonly principal: string };
 
 export type TurnPermitsOptions = {
@@ -32,6 +33,7 @@ const DELAY_MS = { min: 250, max: 5_000 } as const;
 
 type Limit = { readonly scope: PermitScope; readonly most: number };
 
+/** Keeps the permits that are held from expiring, until `stop`. `take` rejects when Redis is away. */
 export function makeTurnPermits(options: TurnPermitsOptions): TurnPermits {
   const { permits, maxConcurrent, maxTurnsPerPrincipal } = options;
   const held = new Map<string, readonly PermitScope[]>();

@@ -9,6 +9,7 @@ const LINE_MS = 250;
  */
 export type Slots = ReturnType<typeof makeSlots>;
 
+/** How a caller waits in line. The default waits once for `lineMs`. */
 export type InLine = {
   /** When the session began to wait, by the clock of the node where it did. The longest wait goes first. */
   readonly sinceMs?: number | undefined;
@@ -27,6 +28,7 @@ type Waiter = {
   leave(got: boolean): void;
 };
 
+/** `size`: turns that may run at once. */
 export function makeSlots(size: number, lineMs = LINE_MS) {
   let taken = 0;
   /** The waiters, longest wait first. Those that have left are passed over, and removed together. */

@@ -5,6 +5,7 @@ import type { Whose } from '../gates/permits.js';
 import type { HeldHistory } from './held-history.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 
+/** The head that `turn-begin` has started. `exhausted`: it has no attempt left, and becomes a dead letter. */
 export type Begun = { readonly kind: 'begun' | 'exhausted'; readonly head: HeadReply };
 
 /**

@@ -18,7 +18,7 @@ export type LeaseKeeper = {
   readonly lost: AbortSignal;
   /** Whether the lease is trusted at this moment. After a stall a process reads replies before its timers fire. */
   readonly isTrusted: boolean;
-  /** Renews now: the reply tells of an abort of the started head, and of an end of the session. */
+  /** Renews now: the reply has an abort of the started head, or says that the session has ended. */
   check(): void;
   /** No turn runs: the lease has no timer of its own, and is renewed together with others. */
   idle(): void;

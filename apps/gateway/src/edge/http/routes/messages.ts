@@ -10,6 +10,7 @@ import { postMessage, type Waits } from '../post-message.js';
 import { acceptedShape, finalShape, named, sessionParams } from '../shapes.js';
 import { type OpenStreams, streamEvents } from '../sse.js';
 
+/** What stays open beyond its route's call, for a drain to end. */
 export type Kept = {
   readonly streams: OpenStreams;
   /** Requests that wait for a turn; a drain that ends before it cuts them. */
