@@ -15,7 +15,7 @@ export type Credential = {
   readonly expiresAtMs: number;
 };
 
-/** Why a credential is refused that was looked at. */
+/** Why a credential that was checked is refused. */
 export type RefusalReason =
   | 'unknown_token'
   | 'malformed'

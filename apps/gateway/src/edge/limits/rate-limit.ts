@@ -54,7 +54,7 @@ type Portion = {
 export type RateLimitOptions = {
   readonly bucket: Bucket;
   draw(subject: string, want: number): Promise<DrawReply>;
-  /** Nodes of the cluster that beat, this one included. */
+  /** How many nodes of the cluster beat, this one included. */
   liveNodes(): number;
   nowMs(): number;
 };

@@ -1,6 +1,6 @@
 import type { Route } from './transport.js';
 
-/** The path of WebSockets, for a request that asks for none. */
+/** The path of WebSockets, for a request without an upgrade. */
 export const socketPath: Route = {
   method: 'GET',
   path: '/ws',

@@ -7,7 +7,7 @@ type Submitted = {
   readonly agentId: string;
   readonly messageId: string;
   readonly message: Omit<MessageFrame, 'type'>;
-  /** Of what the client does; '' for none. */
+  /** The client's `traceparent`; '' for none. */
   readonly traceparent: string;
 };
 
