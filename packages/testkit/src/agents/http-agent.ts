@@ -21,19 +21,19 @@ const turnSchema = z.object({
   history: z.array(z.looseObject({ role: z.string(), content: z.unknown() })),
 });
 
-/** The body of a turn, as an agent of somebody else's would read it. */
+/** The body of a turn, read as a foreign agent would read it. */
 export type HttpTurn = z.infer<typeof turnSchema>;
 
-/** One moment on both clocks: intervals are taken from the monotonic one. */
+/** One moment on both clocks; intervals are measured on the monotonic one. */
 export type Instant = { readonly monotonicMs: number; readonly wallMs: number };
 
 export type RecordedTurn = {
   readonly turn: HttpTurn;
   readonly headers: IncomingHttpHeaders;
-  /** The bytes as they came, for checking the signature. */
+  /** The body as it came, to check the signature. */
   readonly body: string;
   readonly startedAt: Instant;
-  /** When the behaviour was done and the answer out or cut; null while it runs. */
+  /** When the behaviour was done and the answer sent or cut; null while it runs. */
   readonly endedAt: Instant | null;
   /** The gateway closed the connection before the answer was complete. */
   readonly closedByPeer: boolean;
@@ -44,7 +44,7 @@ export type BehaviourContext = {
   /** Aborts when the connection is gone, whoever closed it. */
   readonly signal: AbortSignal;
   readonly respond: Respond;
-  /** Address and port of the other side: tells connections apart. */
+  /** Address and port of the other side, to tell connections apart. */
   readonly peer: string;
 };
 export type Behaviour = (turn: HttpTurn, context: BehaviourContext) => void | Promise<void>;

@@ -26,7 +26,7 @@ export const httpBehaviours = {
       if (!signal.aborted) respond.json({ content: reply(turn) });
     },
 
-  /** Streams the deltas one by one; the final is all of them. */
+  /** Streams the deltas one by one; the final has all of them joined. */
   stream:
     ({ format, deltas, everyMs = 0 }: StreamOptions): Behaviour =>
     async (_turn, { signal, respond }) => {
@@ -40,7 +40,7 @@ export const httpBehaviours = {
       if (!signal.aborted) writer.final(deltas.join(''));
     },
 
-  /** Refuses the first `times` turns with `status`, then does as `then`. */
+  /** Refuses the first `times` turns with `status`, then behaves as `then`. */
   fail: (
     { status, times = Number.POSITIVE_INFINITY, retryAfter }: FailOptions,
     then: Behaviour = httpBehaviours.delayMs(0),
@@ -66,7 +66,7 @@ export const httpBehaviours = {
     async (_turn, { respond }) => {
       const writer = respond.stream(format);
       for (const delta of deltas) writer.delta(delta);
-      // What was written must leave the process before the socket goes.
+      // The data must leave the process before the socket is destroyed.
       await turnOfLoop();
       respond.break();
     },

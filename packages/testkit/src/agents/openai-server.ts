@@ -26,17 +26,17 @@ export type RecordedCompletion = {
   readonly closedByPeer: boolean;
 };
 
-/** What goes wrong with one request; each is used up by it. */
+/** A fault for one request. */
 export type OpenAiFault =
   | { readonly kind: 'status'; readonly status: number; readonly retryAfter?: string }
   | { readonly kind: 'hang' }
-  /** Cuts the connection after so many chunks of content. */
+  /** Cuts the connection after `afterChunks` chunks of content. */
   | { readonly kind: 'break'; readonly afterChunks: number }
-  /** Ends the body properly, but before the model had finished. */
+  /** Ends the body properly, but before the model has finished. */
   | { readonly kind: 'end'; readonly afterChunks: number }
   /** An error object in the stream, as the API sends when a model fails in mid-answer. */
   | { readonly kind: 'stream_error'; readonly afterChunks: number }
-  /** Exactly this answer, of an endpoint that is nearly OpenAI's. */
+  /** Exactly this answer, as from an endpoint that is similar to OpenAI's. */
   | {
       readonly kind: 'answer';
       readonly body: string;
@@ -51,9 +51,9 @@ export type OpenAiServerOptions = {
   readonly reply?: (request: CompletionRequest) => readonly string[];
   /** Pause before each chunk; default none. */
   readonly everyMs?: number;
-  /** Characters that all messages may have together; default as many as there are. */
+  /** Limit of characters of all messages together; default: none. */
   readonly window?: number;
-  /** Refuses two messages of one role in a row, and a last one that is not the user's. */
+  /** Refuses two messages of one role in a row, and a last message that is not the user's. */
   readonly alternating?: boolean;
   /** Refuses requests with this parameter. */
   readonly refuses?: 'stream_options' | '';
@@ -160,7 +160,7 @@ function refusalOf(
   return undefined;
 }
 
-/** Responses that this server cut itself. */
+/** Responses that this server has cut itself. */
 const cut = new WeakSet<ServerResponse>();
 
 type Streaming = {

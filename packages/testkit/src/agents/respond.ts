@@ -8,7 +8,7 @@ export type EventWriter = {
   delta(content: string): void;
   /** The whole reply; ends the answer. */
   final(content: string, usage?: Record<string, unknown>): void;
-  /** Bytes as they are, for what no proper agent would send. */
+  /** Sends these bytes as they are, also those that no proper agent would send. */
   raw(bytes: string | Uint8Array): void;
   /** Ends the answer without a final. */
   end(): void;
@@ -18,7 +18,7 @@ export type EventWriter = {
 export type Respond = {
   json(value: unknown): void;
   status(code: number, headers?: Record<string, string>): void;
-  /** `contentType` only where the answer shall claim to be another. */
+  /** `contentType` overrides the content type of `format`. */
   stream(format: StreamFormat, contentType?: string): EventWriter;
   /** Any answer, byte for byte. */
   raw(contentType: string, text: string): void;

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 
 /**
- * Runs a line of shell (`$1` is `subject`) when this process ends, however it ends: the shell reads a
- * pipe that only we hold, and the system closes it even after a SIGKILL. Answers the call that lifts it.
+ * Runs a line of shell (`$1` is `subject`) when this process ends, however it ends: the shell reads a pipe
+ * that only we hold, and the system closes it even after a SIGKILL. Returns a function that cancels it.
  */
 export function onDeath(line: string, subject: string): () => void {
   const watcher = spawn('sh', ['-c', `read -r _ || ${line}`, 'sh', subject], {
@@ -34,7 +34,7 @@ export function startChild(command: string, args: readonly string[], options: Ch
   return child;
 }
 
-/** A port that was free on loopback a moment ago: whoever uses it must be ready to try another. */
+/** A port that was free on loopback a moment ago: the caller must be ready to try another. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();

@@ -2,7 +2,7 @@ type Stop = () => Promise<unknown>;
 
 const open: Stop[] = [];
 
-/** Registers what must be stopped when the test file ends; answers the call that takes it off. */
+/** Calls `stop` when the test file ends. Returns a function that takes it off the list. */
 export function stopLater(stop: Stop): () => void {
   open.push(stop);
   return () => {
@@ -11,7 +11,7 @@ export function stopLater(stop: Stop): () => void {
   };
 }
 
-/** Stops everything that this test file started and did not stop, the latest first. */
+/** Stops everything that this test file started and did not stop, the newest first. */
 export async function stopAll(): Promise<void> {
   const errors: unknown[] = [];
   for (let stop = open.pop(); stop; stop = open.pop()) {
@@ -20,25 +20,25 @@ export async function stopAll(): Promise<void> {
   if (errors.length > 0) throw new AggregateError(errors, 'not everything could be stopped');
 }
 
-/** So many are told of each test file. */
+/** Faults that are reported per test file. */
 const faultsTold = 5;
 const faults: string[] = [];
 
-/** Something is wrong that no single test looks for: it fails the test file at its end. */
+/** Records a fault that no single test looks for: it fails the test file at its end. */
 export function foundFault(fault: string): void {
   faults.push(fault);
 }
 
 function tellFaults(): void {
   if (faults.length === 0) return;
-  const told = faults.splice(0).slice(0, faultsTold).join('\n');
-  throw new Error(`found beside the tests:\n${told}`);
+  const lines = faults.splice(0).slice(0, faultsTold).join('\n');
+  throw new Error(`found beside the tests:\n${lines}`);
 }
 
-// Imported by a jest test file: its module registry, and so this list, is the file's own.
+// Each jest test file has its own module registry, and so its own list.
 const afterAll: unknown = Reflect.get(globalThis, 'afterAll');
 
-/** Only a test file tells what was found: a rig that measures times does not pay for the search. */
+/** True in a test file. A rig that measures times reports no faults and does not search for them. */
 export const tellsFaults = typeof afterAll === 'function';
 if (typeof afterAll === 'function') {
   afterAll(stopAll, 60_000);

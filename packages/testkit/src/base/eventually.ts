@@ -1,7 +1,7 @@
 import { sleep } from '@sluice/runtime';
 
 /**
- * Calls `check` until it neither throws nor answers false, at most for `ms`; answers its value. After
+ * Calls `check` until it neither throws nor returns false, at most for `ms`; returns its value. After
  * that the last error is thrown, so that a failed expectation reads as usual.
  */
 export async function eventually<T>(

@@ -7,7 +7,7 @@ const published = new URL('../../../../docs/reference/frames.schema.json', impor
 const validators = new Map<string, ValidateFunction>();
 let ajv: Ajv2020 | undefined;
 
-/** The published schema, compiled at the first frame: many test files see none. */
+/** The published schema, compiled at the first frame: many test files receive none. */
 export function frameSchema(name: string): ValidateFunction | undefined {
   if (!ajv) {
     const document = JSON.parse(readFileSync(published, 'utf8'));
@@ -21,7 +21,7 @@ export function frameSchema(name: string): ValidateFunction | undefined {
   return made;
 }
 
-/** What the schema has against a frame that a gateway sent; undefined: nothing. */
+/** How a frame of a gateway breaks the schema; undefined if it does not. */
 export function faultOf(frame: Frame): string | undefined {
   const validate = frameSchema(`server.${frame.type}`);
   if (validate?.(frame)) return undefined;
@@ -33,12 +33,12 @@ export function faultOf(frame: Frame): string | undefined {
 
 let isExpected = false;
 
-/** For a test file whose server is no gateway, or a faulty one: its frames are not checked. */
+/** Turns the check off, for test files whose server is no gateway or a faulty one. */
 export function expectFaultyFrames(): void {
   isExpected = true;
 }
 
-/** A frame that is not as published fails the test file in which it was received. */
+/** A frame that breaks the schema fails the test file that received it. */
 export function checkFrame(frame: Frame): void {
   if (isExpected || !tellsFaults) return;
   const fault = faultOf(frame);

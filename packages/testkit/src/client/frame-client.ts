@@ -109,7 +109,7 @@ export class FrameClient {
     this.#socket.send(data);
   }
 
-  /** The next matching frame behind the one that `next` answered last; what is between is skipped. */
+  /** The next matching frame after the one that `next` returned last; frames in between are skipped. */
   next(match: FrameMatch = () => true, ms = 5_000): Promise<Frame> {
     const matches = toPredicate(match);
     const find = () => {
@@ -121,7 +121,7 @@ export class FrameClient {
     return this.#until(find, ms);
   }
 
-  /** The first matching frame of all; `next` is not moved by it. */
+  /** The first matching frame of all; does not move the position of `next`. */
   waitFor(match: FrameMatch, ms = 5_000): Promise<Frame> {
     const matches = toPredicate(match);
     return this.#until(() => this.frames.find(matches), ms);
@@ -136,7 +136,7 @@ export class FrameClient {
     }, ms);
   }
 
-  /** Attaches; answers `hello_ok` or throws `HelloRefused`. */
+  /** Attaches; returns `hello_ok` or throws `HelloRefused`. */
   async hello(fields: Readonly<Record<string, unknown>> = {}): Promise<Frame> {
     const from = this.frames.length;
     this.send({ type: 'hello', agent_id: 'echo', ...fields });
@@ -146,7 +146,7 @@ export class FrameClient {
     return answer;
   }
 
-  /** Sends a message and answers its `message_id`, made here unless given. */
+  /** Sends a message and returns its `message_id`, made here unless given. */
   message(content: unknown, fields: Readonly<Record<string, unknown>> = {}): string {
     const given = fields.message_id;
     const id = typeof given === 'string' ? given : `m-${randomUUID()}`;
@@ -165,7 +165,7 @@ export class FrameClient {
     return this.frames.flatMap((frame) => loggedFrame(frame) ?? []);
   }
 
-  /** Frames go on queueing at the server: a reader that is too slow. */
+  /** Stops reading, so that frames queue at the server: a slow consumer. */
   pause(): void {
     this.#socket.pause();
   }

@@ -1,4 +1,4 @@
-/** A server frame as it came: tests state what they expect of it. */
+/** A server frame as it came; nothing but `type` is checked. */
 export type Frame = {
   readonly type: string;
   readonly status?: string;
@@ -28,7 +28,7 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 export const isFrame = (value: unknown): value is Frame =>
   isObject(value) && typeof value.type === 'string';
 
-/** What is no frame is kept as well, under a type that no server sends. */
+/** Text that is no frame is kept too, under a type that no server sends. */
 export function parseFrame(text: string): Frame {
   try {
     const value: unknown = JSON.parse(text);
@@ -39,12 +39,12 @@ export function parseFrame(text: string): Frame {
   return { type: 'not_a_frame', text };
 }
 
-/** Carry a cursor that is the session's head, not a position of their own. */
+/** Frames whose cursor is the head of the log, not a position of their own. */
 const greetings = new Set(['hello_ok', 'joined', 'snapshot']);
 
 /**
- * The event of the log that a frame carries, live or replayed; undefined: it carries none. What only
- * this connection is told (`skipped`, `epoch`) stands beside a replayed event and is put into it.
+ * The event of the log that a frame carries, live or replayed; undefined if it carries none. The fields for
+ * this connection only (`skipped`, `epoch`) stand beside a replayed event and are put into it.
  */
 export function loggedFrame(frame: Frame): Frame | undefined {
   if (frame.type === 'replay') {
@@ -56,7 +56,7 @@ export function loggedFrame(frame: Frame): Frame | undefined {
   return typeof frame.cursor === 'number' && !greetings.has(frame.type) ? frame : undefined;
 }
 
-/** Where a connection's view of the log has a hole, a double or a step back: one line for each. */
+/** One line for each hole, double or step back in a connection's view of the log. */
 export function gaps(frames: readonly Frame[], since = 0): string[] {
   const faults: string[] = [];
   let last = since;
@@ -70,8 +70,8 @@ export function gaps(frames: readonly Frame[], since = 0): string[] {
 }
 
 /**
- * What a careful client shows of each message while it is streamed: the deltas joined, without what a
- * `retry_stream` made void.
+ * What a careful client shows of each message while it is streamed: its deltas joined, without those that
+ * `retry_stream` has made void.
  */
 export function streamedTexts(frames: readonly Frame[]): Map<string, string> {
   const texts = new Map<string, string>();

@@ -22,12 +22,12 @@ export function documentedLines(): DocumentedLine[] {
   }));
 }
 
-/** What docs/reference/logs.md has against the lines of one gateway, each kind once. */
+/** How the lines of one gateway differ from docs/reference/logs.md, each kind once. */
 export function undocumentedIn(lines: readonly LogLine[]): string[] {
   known ??= new Map(documentedLines().map((line) => [`${line.level} ${line.msg}`, line]));
   const faults = new Set<string>();
   for (const line of lines) {
-    // Others write to stderr as they like: Node, and programs that a node has started.
+    // Lines of Node, and of programs that a node has started, are not ours to document.
     if (!isObject(line) || typeof line.time !== 'string' || line.node_id === undefined) continue;
     const row = known.get(`${line.level} ${line.msg}`);
     if (!row) {

@@ -13,12 +13,12 @@ function parseLine(text: string): LogLine {
     const value: unknown = JSON.parse(text);
     if (typeof value === 'object' && value !== null) return { ...value };
   } catch {
-    // Not of pino: a stack trace, a warning of Node.
+    // Not from pino: a stack trace, a warning of Node.
   }
   return { msg: text };
 }
 
-/** Keeps the parsed lines of a process and wakes who waits for one. */
+/** Keeps the parsed lines of a process, and resolves `waitFor` when a line matches. */
 export class LogLines {
   readonly lines: LogLine[] = [];
   readonly #watchers = new Set<() => void>();

@@ -1,9 +1,9 @@
 import { isObject } from './frames.js';
 import type { LogLine } from './log-lines.js';
 
-/** Shorter strings, `wrong`, `one` or `echo`, stand in logs for other reasons. */
+/** Shorter strings, such as `wrong`, `one` or `echo`, are in logs for other reasons. */
 const lengthMin = 8;
-/** The first so many of a test file: those that follow are of the same kind. */
+/** Contents that are kept per test file: later ones are of the same kind. */
 const contentsMax = 500;
 
 const secrets = new Set<string>();
@@ -11,7 +11,7 @@ const contents = new Set<string>();
 
 const secretName = /(^|[_-])(token|secret|password|api_key|key)$/i;
 
-/** Every string in a value, with the name of the field that holds it, or whose list does. */
+/** Every string in a value, with the name of the field that holds the string or its list. */
 function* strings(value: unknown, name = ''): Generator<readonly [string, string]> {
   if (typeof value === 'string') yield [name, value];
   else if (Array.isArray(value)) for (const each of value) yield* strings(each, name);
@@ -24,7 +24,7 @@ export function keepSecret(secret: string | undefined): void {
   if (secret && secret.length >= lengthMin) secrets.add(secret);
 }
 
-/** The password of a Redis URL and the `token` of a gateway's. */
+/** The password in a Redis URL, and `token` in the URL of a gateway. */
 function keepUrlSecrets(text: string): void {
   if (!URL.canParse(text)) return;
   const url = new URL(text);
@@ -32,7 +32,7 @@ function keepUrlSecrets(text: string): void {
   keepSecret(url.searchParams.get('token') ?? undefined);
 }
 
-/** What is secret in a configuration, an environment or the options of a connection. */
+/** Keeps the secrets in a configuration, an environment or the options of a connection. */
 export function keepSecretsOf(...values: readonly unknown[]): void {
   for (const [name, value] of strings(values)) {
     if (value.includes('://')) keepUrlSecrets(value);
@@ -41,7 +41,7 @@ export function keepSecretsOf(...values: readonly unknown[]): void {
   }
 }
 
-/** The content of a frame that is being sent. */
+/** Keeps the content of a frame that is being sent. */
 export function keepContent(frame: unknown): void {
   if (!isObject(frame)) return;
   for (const [, content] of strings([frame.content, frame.text])) {
@@ -49,7 +49,7 @@ export function keepContent(frame: unknown): void {
   }
 }
 
-/** A field that holds what somebody said, in a line or in the text of an error within it. */
+/** A field that holds content, in a line or in the text of an error within it. */
 const contentField = /\\*"(content|delta|pending_inbox)\\*":/;
 
 type Wrong = readonly [kind: string, isIn: (line: string) => boolean];
@@ -69,7 +69,7 @@ function wrongs(level: string): Wrong[] {
   ];
 }
 
-/** X6, for the log of one gateway: what must not be in it, each with the first line that has it. */
+/** X6, for the log of one gateway: every forbidden text found, with the first line that has it. */
 export function leaksIn(lines: readonly LogLine[], level: string): string[] {
   const texts = lines.map((line) => JSON.stringify(line));
   const whole = texts.join('\n');

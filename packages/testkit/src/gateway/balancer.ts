@@ -9,21 +9,21 @@ export type Balancer = {
   readonly wsUrl: string;
   /** Replaces the list of upstream ports of loopback; open connections are kept. */
   use(ports: readonly number[]): void;
-  /** Ports that new connections go to at present. */
+  /** Ports to which new connections go now. */
   readonly healthy: readonly number[];
   /** Open connections to this upstream. */
   connections(port: number): number;
   stop(): Promise<void>;
 };
 
-/** One whose upstreams are what they were at its start. */
+/** A balancer whose upstreams never change. */
 export type FixedBalancer = Omit<Balancer, 'use'>;
 
 const pollMs = 100;
 const probeMs = 500;
 const connectMs = 500;
 
-/** `/ready` answers 200. A connection of its own each time: a kept one would hide a closed port. */
+/** Whether `/ready` answers 200. A new connection each time: a kept one would hide a closed port. */
 async function isReady(port: number): Promise<boolean> {
   try {
     const response = await fetch(`http://127.0.0.1:${port}/ready`, {
@@ -37,7 +37,7 @@ async function isReady(port: number): Promise<boolean> {
   }
 }
 
-/** An open connection to this port; undefined when it does not come about in time. */
+/** Connects to this port; undefined when that fails or takes too long. */
 async function reach(port: number): Promise<Socket | undefined> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
   socket.on('error', () => undefined);
@@ -50,7 +50,7 @@ async function reach(port: number): Promise<Socket | undefined> {
   return reached ? socket : undefined;
 }
 
-/** Which upstreams there are, and who of them is ready. */
+/** The upstreams, and which of them are ready. */
 class Upstreams {
   readonly #ready = new Map<number, boolean>();
   readonly #probing = new Set<number>();
@@ -62,7 +62,7 @@ class Upstreams {
     for (const port of wanted) if (!this.#ready.has(port)) this.#ready.set(port, false);
   }
 
-  /** A node that does not answer its probe does not hold up those of the others. */
+  /** A node that does not answer its probe does not delay the probes of others. */
   poll(): void {
     for (const port of this.#ready.keys()) {
       if (this.#probing.has(port)) continue;
@@ -78,7 +78,7 @@ class Upstreams {
     return [...this.#ready].flatMap(([port, ready]) => (ready ? [port] : []));
   }
 
-  /** The healthy ones, beginning with the one whose turn it is. */
+  /** The healthy upstreams, beginning with the one whose turn it is. */
   inTurn(): number[] {
     const ports = this.healthy;
     const at = this.#next++ % Math.max(1, ports.length);
@@ -86,7 +86,7 @@ class Upstreams {
   }
 }
 
-/** Both directions; the end of one side ends the other in the same way. */
+/** Copies both directions; when one side ends, the other is ended in the same way. */
 function join(client: Socket, server: Socket): void {
   client.pipe(server);
   server.pipe(client);
@@ -101,7 +101,7 @@ function join(client: Socket, server: Socket): void {
 
 /**
  * A plain TCP balancer on loopback: round robin over the upstreams whose `/ready` answers 200, asked every
- * 100 ms. With none that can be reached a new connection is closed at once.
+ * 100 ms. If no upstream can be reached, a new connection is closed at once.
  */
 export async function startBalancer(ports: readonly number[] = []): Promise<Balancer> {
   const upstreams = new Upstreams();

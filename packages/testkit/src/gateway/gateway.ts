@@ -20,22 +20,22 @@ export type GatewayOptions = {
   readonly config?: Readonly<Record<string, unknown>>;
   readonly redisUrl?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Open files that the process may have; default: those of the machine. */
+  /** Limit of open files of the process; default: the limit of the machine. */
   readonly openFiles?: number;
   /** More arguments after `start --config FILE`. */
   readonly args?: readonly string[];
-  /** `bin/sluice` of another checkout; default: that of this one. */
+  /** `bin/sluice` of another checkout; default: of this one. */
   readonly bin?: string | undefined;
 };
 
-/** How a process ended: `ms` after the first signal that was sent to it, else after its start. */
+/** How a process ended; `ms` counts from the first signal that was sent to it, else from its start. */
 export type Exit = {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly ms: number;
 };
 
-/** A gateway that did not become ready, with what it said. */
+/** A gateway did not become ready; the message has its output. */
 export class GatewayFailed extends Error {
   override readonly name = 'GatewayFailed';
   constructor(
@@ -54,7 +54,7 @@ export type GatewayProcess = {
   readonly nodeId: string;
   readonly pid: number;
   readonly roles: unknown;
-  /** Parsed lines of stdout and stderr; what is no JSON stands as `{ msg }`. */
+  /** Parsed lines of stdout and stderr; a line that is no JSON becomes `{ msg }`. */
   readonly logs: readonly LogLine[];
   readonly exited: Promise<Exit>;
   waitForLog(matches: (line: LogLine) => boolean, ms?: number): Promise<LogLine>;
@@ -76,13 +76,13 @@ function writeConfig(dir: string, { config = {}, redisUrl }: GatewayOptions): st
   return path;
 }
 
-/** The level at which a gateway logs, as far as a test says it. */
+/** The log level that a test has set for its gateway. */
 function logLevel({ config = {}, env = {} }: GatewayOptions): string {
   const level = isObject(config.log) ? config.log.level : undefined;
   return env.SLUICE_LOG__LEVEL ?? (typeof level === 'string' ? level : 'info');
 }
 
-/** What the developer's own shell would change about a gateway is left out. */
+/** The environment without variables of the developer's shell that a gateway would read. */
 function cleanEnv(more: GatewayOptions['env'] = {}): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(
     ([name]) => !/^(SLUICE_|REDIS_URL$|OPENAI_|NODE_OPTIONS$)/.test(name),
@@ -104,7 +104,7 @@ function spawnGateway(options: GatewayOptions) {
   const log = new LogLines();
   log.read(child.stdout);
   log.read(child.stderr);
-  // `close` and not `exit`: by then the last lines were read.
+  // `close` and not `exit`: by then the last lines have been read.
   const exited: Promise<Exit> = once(child, 'close').then(([code, signal]) => {
     rmSync(dir, { recursive: true, force: true });
     if (tellsFaults) {

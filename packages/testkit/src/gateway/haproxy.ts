@@ -12,7 +12,7 @@ import type { FixedBalancer } from './balancer.js';
 const configuration = fileURLToPath(
   new URL('../../../../deploy/haproxy/haproxy.cfg', import.meta.url),
 );
-/** Places for nodes in the configuration. */
+/** Nodes in the configuration. */
 export const HAPROXY_NODES = 3;
 
 const pollMs = 100;
@@ -24,7 +24,7 @@ type Child = ReturnType<typeof startChild>;
 /** What HAProxy says about one server of its configuration. */
 type Server = { readonly isUp: boolean; readonly connections: number };
 
-/** One command on the stats socket, and everything that is answered. */
+/** Sends one command to the stats socket and returns the whole answer. */
 async function ask(socketPath: string, command: string): Promise<string> {
   const socket = connect(socketPath);
   let answer = '';
@@ -39,7 +39,7 @@ async function ask(socketPath: string, command: string): Promise<string> {
   return answer;
 }
 
-/** The servers of the backend by name, from the CSV of `show stat`; none when nobody answered. */
+/** The servers of the backend by name, from the CSV of `show stat`; empty without an answer. */
 function readServers(csv: string): Map<string, Server> {
   const [head = '', ...lines] = csv.replace(/^# /, '').trim().split('\n');
   const columns = head.split(',');
@@ -70,7 +70,7 @@ async function launch(env: NodeJS.ProcessEnv, socketPath: string): Promise<Child
     child.once('error', reject);
     child.once('exit', () => reject(new Error(`${program} ended: ${output}`)));
   });
-  // Its end later on is no error.
+  // When it ends later, that is no error.
   ended.catch(() => undefined);
   const answering = (async () => {
     while (child.exitCode === null && !(await ask(socketPath, 'show info')).includes('Uptime')) {
@@ -97,8 +97,8 @@ async function launchOnFreePort(env: NodeJS.ProcessEnv, socketPath: string) {
 }
 
 /**
- * HAProxy with the configuration of deploy/haproxy, in front of three nodes whose ports of loopback stay
- * what they are. `SLUICE_HAPROXY` names the program, else it is looked for on the PATH.
+ * HAProxy with the configuration of deploy/haproxy, in front of three nodes on fixed ports of loopback.
+ * `SLUICE_HAPROXY` names the program, else it is looked for on the PATH.
  */
 export async function startHaproxy(ports: readonly number[]): Promise<FixedBalancer> {
   if (ports.length !== HAPROXY_NODES) throw new Error(`HAProxy has ${HAPROXY_NODES} nodes`);

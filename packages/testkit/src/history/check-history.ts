@@ -17,7 +17,7 @@ export type Verdict = {
   };
 };
 
-/** Proves a history, or says what is wrong with it. Reads nothing but its argument. */
+/** Returns what is wrong with a history, and what was counted in it. Reads nothing but its argument. */
 export function checkHistory(history: History): Verdict {
   const { sent, acknowledged, views, turns, faults, leaseTtlMs } = history;
   const { logs, findings: conflicts } = joinViews(views, faults);

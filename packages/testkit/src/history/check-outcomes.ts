@@ -15,7 +15,7 @@ export type SessionMessages = {
   readonly acknowledged: readonly Acknowledgement[];
 };
 
-/** Every acknowledged message has exactly one outcome (S2), and none comes from nowhere. */
+/** Every acknowledged message has exactly one outcome (S2), and every outcome belongs to a sent message. */
 export function checkOutcomes(log: SessionLog, { sent, acknowledged }: SessionMessages): Finding[] {
   const { session } = log;
   const finals = new Map<string, number[]>();
@@ -38,9 +38,9 @@ export function checkOutcomes(log: SessionLog, { sent, acknowledged }: SessionMe
 }
 
 /**
- * Outcomes come in the order of acceptance; `interrupt` goes behind the started head (one turn, which may
- * be a batch) and behind earlier `interrupt` messages, before all others (T1). Messages that are cancelled,
- * or stopped before their turn began, leave the inbox from anywhere.
+ * Outcomes come in the order of acceptance. An `interrupt` message comes after the started head (one turn,
+ * which may be a batch) and after earlier `interrupt` messages, before all others (T1). Messages that were
+ * cancelled, or stopped before their turn began, leave the inbox at any time and are not checked.
  */
 export function checkOrder(log: SessionLog, messages: SessionMessages): Finding[] {
   const done = doneMessages(log, messages);
@@ -72,7 +72,7 @@ function doneMessages(log: SessionLog, { sent, acknowledged }: SessionMessages):
   return done.sort((a, b) => a.accepted - b.accepted);
 }
 
-/** Of messages in the order of acceptance, those whose outcome came before an earlier one's. */
+/** `messages` are in the order of acceptance: one line for each whose outcome came before an earlier one's. */
 function stepsBack(messages: readonly Done[]): string[] {
   let last: Done | undefined;
   return messages.flatMap((message) => {

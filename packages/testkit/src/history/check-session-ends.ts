@@ -3,10 +3,9 @@ import type { Cutting, Finding, FindingKind, History, SessionEnd } from './recor
 const nameOf = ({ session, fence }: { session: string; fence: number }) => `${session} ${fence}`;
 
 /**
- * SESSION_END of each forced close stands exactly once in the stream after de-duplication by `event_id`
- * (D3, D4). A lease ends with its forced close: session and fence name it. Of a turn whose request was
- * not yet sent, or whose answer had just come, the agent sees no close; its SESSION_END then lies in the
- * time in which a node was cutting.
+ * Each forced close has exactly one SESSION_END in the stream, after de-duplication by `event_id` (D3, D4).
+ * It ends its lease, so session and fence identify it. The agent sees no close if the request was not sent
+ * yet or the answer had just come: then the SESSION_END must lie within the time in which a node cut turns.
  */
 export function checkSessionEnds({
   ends,

@@ -1,9 +1,9 @@
 import type { Fault, Finding, Turn } from './records.js';
 import { bySession } from './session-log.js';
 
-/** Reading two ends of two connections in one event loop is not more exact than this. */
+/** How exact the times of two connections are when one event loop reads both. */
 const toleranceMs = 50;
-/** So late the agent may come to a connection that was given up before it had been accepted. */
+/** A connection that was given up before the agent accepted it may be seen this late. */
 const acceptMs = 250;
 /** How long a node may take after SIGCONT to find out that its leases are gone. */
 const wakeMs = 2_000;
@@ -11,9 +11,9 @@ const wakeMs = 2_000;
 type Stops = { readonly faults: readonly Fault[]; readonly leaseTtlMs: number };
 
 /**
- * No two turns of a session run at once, but for the first case of L5: the node of the earlier one was
- * stopped for longer than its lease. (The second, an agent that ignores its AbortSignal, cannot be seen
- * here: a turn ends when its connection does.)
+ * No two turns of a session run at once. The exception is the first case of L5: the node of the earlier turn
+ * was stopped for longer than its lease. (The second case, an agent that ignores its AbortSignal, cannot be
+ * seen here: a turn ends when its connection does.)
  */
 export function checkTurns(turns: readonly Turn[], stops: Stops): Finding[] {
   return [...bySession(turns)].flatMap(([session, group]) => {
@@ -30,9 +30,9 @@ export function checkTurns(turns: readonly Turn[], stops: Stops): Finding[] {
   });
 }
 
-/** Given up before it began: its request, sent first, may arrive behind that of the next turn. */
+/** `turn` was given up before it began: its request, though sent first, arrived after that of the next turn. */
 function cameLate(turn: Turn, other: Turn): boolean {
-  // One holder runs one turn after the other: what it gave up it had asked for before.
+  // One holder runs one turn after the other, so it sent the request that it gave up first.
   const isOneHolder = turn.node === other.node && turn.fence === other.fence;
   const lateMs = isOneHolder && turn.closedByPeer ? acceptMs : toleranceMs;
   return endOf(turn) - lateMs <= other.startMs;
@@ -40,7 +40,7 @@ function cameLate(turn: Turn, other: Turn): boolean {
 
 const endOf = ({ endMs }: Turn) => endMs ?? Number.POSITIVE_INFINITY;
 
-/** One of the two belongs to a node that slept over its lease while it ran or was about to begin. */
+/** One of the two turns ran, or was about to begin, on a node that was stopped for longer than its lease. */
 function isExcused(earlier: Turn, later: Turn, { faults, leaseTtlMs }: Stops): boolean {
   return faults.some(
     ({ kind, node, startMs, endMs }) =>

@@ -1,8 +1,8 @@
 import type { EventFrame, Finding, FindingKind, View } from './records.js';
 
 /**
- * Each connection's view is dense, `skipped` counted, and without doubles; a snapshot moves its position
- * (E1, E3, E4). The connections of one client continue one another.
+ * Each connection's view has no hole, `skipped` counted, and no doubles; a snapshot moves its position
+ * (E1, E3, E4). Each connection of a client goes on where the one before it ended.
  */
 export function checkViews(views: readonly View[]): Finding[] {
   const positions = new Map<string, number>();
@@ -35,11 +35,11 @@ export function checkViews(views: readonly View[]): Finding[] {
   });
 }
 
-/** Streamed text of each message, and what of it was lost from sight. */
+/** The streamed text of each message so far. */
 class Streams {
   readonly #texts = new Map<string, string>();
 
-  /** Answers the text that should have been streamed, when it was not. */
+  /** At a final: how the streamed text differs from the reply; undefined if it does not. */
   take({ type, status, messageId = '', outcome, text = '' }: EventFrame): string | undefined {
     if (type === 'retry_stream') this.#texts.delete(messageId);
     if (type === 'token_stream') {
@@ -54,8 +54,8 @@ class Streams {
 }
 
 /**
- * Who follows a session over any number of connections, and discards what `retry_stream` makes void,
- * has the characters of each reply once. A snapshot or frames left out end the proof for that client.
+ * A client that follows a session over any number of connections, and discards what `retry_stream` makes void,
+ * has streamed exactly the reply. Clients that got a snapshot or skipped frames are not checked.
  */
 export function checkStreams(views: readonly View[]): Finding[] {
   const clients = new Map<string, View[]>();

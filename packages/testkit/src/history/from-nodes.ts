@@ -2,7 +2,7 @@ import type { RecordedTurn } from '../agents/http-agent.js';
 import type { LogLine } from '../client/log-lines.js';
 import type { HandOver, Turn } from './records.js';
 
-/** A request at the agent as the history keeps it. */
+/** A request at the agent, as the history keeps it. */
 export function turnOf(recorded: RecordedTurn, node: string): Turn {
   const { turn, startedAt, endedAt, closedByPeer } = recorded;
   return {
@@ -18,7 +18,7 @@ export function turnOf(recorded: RecordedTurn, node: string): Turn {
   };
 }
 
-/** The hand-overs to a node, as it told them in its log at level `debug`. */
+/** The hand-overs to a node, from its log at level `debug`. */
 export function handOversIn(logs: readonly LogLine[]): HandOver[] {
   return logs
     .filter(({ msg }) => msg === 'session handed over')

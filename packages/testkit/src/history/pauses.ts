@@ -4,22 +4,22 @@ import { bySession } from './session-log.js';
 /** How long sessions stood still, in milliseconds. */
 export type Pauses = {
   /**
-   * From the death of the node to the next turn of each session that it executed, seen at the agent, while
-   * nothing but this node was broken.
+   * From the death of a node to the next turn of each session that it executed, seen at the agent. Only
+   * those during which nothing else was broken.
    */
   readonly takeovers: readonly number[];
-  /** Those during which something else broke too. */
+  /** Takeovers during which something else was broken too. */
   readonly brokenTakeovers: readonly BrokenTakeover[];
-  /** From the last commit or abort here to the begin of a turn there, by the clock of Redis. */
+  /** From the last commit or abort on one node to the begin of a turn on the next, by the clock of Redis. */
   readonly handOvers: readonly number[];
-  /** The same seen at the agent: from the end of the last turn here to the first one there. */
+  /** The same, seen at the agent: from the end of the last turn on one node to the first on the next. */
   readonly seenHandOvers: readonly number[];
 };
 
 export type BrokenTakeover = {
   readonly session: string;
   readonly ms: number;
-  /** What broke, and how long after the death. */
+  /** What else broke, and how many milliseconds after the death. */
   readonly through: readonly string[];
 };
 
@@ -69,14 +69,14 @@ export function measurePauses(history: History): Pauses {
       if (end === null || end < startMs || turn.startMs > endMs || next.node === turn.node) {
         return undefined;
       }
-      // An answered turn is followed at once only by what was waiting when it ended.
+      // After an answered turn only a message that was waiting already must follow at once.
       const waited = (acceptedAt.get(`${next.session} ${next.messageId}`) ?? 0) < end;
       return turn.closedByPeer || waited ? Math.max(0, next.startMs - end) : undefined;
     }),
   };
 }
 
-/** What else was broken between a death and the turn that follows it; a node that drains breaks nothing. */
+/** Other faults between a death and the next turn; a drain breaks nothing. */
 function othersDuring(faults: readonly Fault[], death: Fault, untilMs: number): Fault[] {
   return faults.filter(
     (other) =>
@@ -88,12 +88,12 @@ function othersDuring(faults: readonly Fault[], death: Fault, untilMs: number): 
 }
 
 /**
- * Pauses during which nothing was broken but the node that was told to stop: with all nodes going down,
- * or Redis, there is nobody to hand over to.
+ * Pauses during which nothing was broken but the node that was told to stop. While all nodes, or Redis, go
+ * down, nobody could take over.
  */
-function undisturbed(told: readonly HandOver[], faults: readonly Fault[]): number[] {
+function undisturbed(handOvers: readonly HandOver[], faults: readonly Fault[]): number[] {
   const others = faults.filter(({ kind }) => kind !== 'drain');
   const isDisturbed = ({ atMs, pauseMs }: HandOver) =>
     others.some(({ startMs, endMs }) => startMs < atMs && endMs > atMs - pauseMs - slackMs);
-  return told.filter((one) => !isDisturbed(one)).map(({ pauseMs }) => pauseMs);
+  return handOvers.filter((one) => !isDisturbed(one)).map(({ pauseMs }) => pauseMs);
 }

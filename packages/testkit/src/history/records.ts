@@ -1,9 +1,9 @@
 /**
- * What a run of a cluster leaves behind, as plain JSON: everything that clients, agents and dashboards
- * saw, and what was done to the nodes. Times are milliseconds of one monotonic clock of the recorder.
+ * The record of a run of a cluster, as plain JSON: everything that clients, agents and dashboards saw, and
+ * what was done to the nodes. Times are milliseconds of one monotonic clock of the recorder.
  *
- * A session id stands for one life of a session: one that was deleted and begun anew is recorded under
- * another name, since its log begins again at 1.
+ * A session that was deleted and begun again is recorded under another name, since its log begins again
+ * at 1.
  */
 export type Mode = 'enqueue' | 'collect' | 'interrupt' | 'reject';
 
@@ -14,7 +14,7 @@ export type SentMessage = {
   readonly atMs: number;
 };
 
-/** `seq` is null for a repeat, whose acknowledgement is not of the log. */
+/** `seq` is null for a repeat, whose acknowledgement is not in the log. */
 export type Acknowledgement = {
   readonly session: string;
   readonly messageId: string;
@@ -24,7 +24,7 @@ export type Acknowledgement = {
   readonly atMs: number;
 };
 
-/** An event of the log as one connection got it, live or replayed. */
+/** An event of the log, as one connection got it, live or replayed. */
 export type EventFrame = {
   readonly kind: 'event';
   readonly seq: number;
@@ -50,12 +50,12 @@ export type SnapshotFrame = {
   readonly epoch: string;
 };
 
-/** One connection; those of one client stand in the order in which they were opened. */
+/** One connection; the connections of one client are in the order in which they were opened. */
 export type View = {
   readonly session: string;
   readonly client: string;
   readonly connection: string;
-  /** The cursor it attached with; null: none, so that it begins wherever the node begins. */
+  /** The cursor with which it attached; null: none, so that the node decides where it begins. */
   readonly since: number | null;
   readonly epoch: string;
   readonly frames: readonly (EventFrame | SnapshotFrame)[];
@@ -71,7 +71,7 @@ export type Turn = {
   /** Which node sent it. */
   readonly node: string;
   readonly startMs: number;
-  /** When it was answered or its connection closed; null: neither until the end. */
+  /** When it was answered or its connection closed; null: neither before the end of the run. */
   readonly endMs: number | null;
   readonly closedByPeer: boolean;
 };
@@ -81,7 +81,7 @@ export type FaultKind = 'drain' | 'shutdown' | 'kill' | 'stop' | 'redis' | 'cut'
 
 export type Fault = {
   readonly kind: FaultKind;
-  /** Null when it concerns all of them. */
+  /** Null: all nodes. */
   readonly node: string | null;
   readonly startMs: number;
   /** The end of the process that was drained or killed, SIGCONT, Redis back. */
@@ -97,7 +97,7 @@ export type SessionEnd = {
   readonly atMs: number;
 };
 
-/** A turn that a draining node was seen to cut. */
+/** A turn that a draining node cut, seen at the agent. */
 export type ForcedClose = {
   readonly session: string;
   readonly fence: number;
@@ -105,10 +105,10 @@ export type ForcedClose = {
   readonly atMs: number;
 };
 
-/** When a drained node cut what it still ran: from its deadline to the end of its process. */
+/** The time in which a draining node cut its turns: from its deadline to the end of its process. */
 export type Cutting = { readonly startMs: number; readonly endMs: number };
 
-/** A hand-over as the node told it that went on: `pauseMs` is measured by the clock of Redis. */
+/** A hand-over, from the log of the node that took over; `pauseMs` is by the clock of Redis. */
 export type HandOver = {
   readonly session: string;
   readonly atMs: number;
@@ -133,7 +133,7 @@ export type FindingKind =
   | 'lost'
   /** More than one outcome for a message. */
   | 'doubled'
-  /** An outcome before that of a message which it should follow. */
+  /** An outcome came before the outcome of an earlier message. */
   | 'reordered'
   /** An outcome of a message that nobody sent. */
   | 'unknown'
@@ -143,10 +143,10 @@ export type FindingKind =
   | 'repeat'
   /** Two connections got different events under one number. */
   | 'conflict'
-  /** What was streamed is not what was replied. */
+  /** The streamed text is not the reply. */
   | 'garbled'
   | 'overlap'
-  /** A forced close without SESSION_END, with two, and SESSION_END without a forced close. */
+  /** A forced close without SESSION_END, one with two, and a SESSION_END without a forced close. */
   | 'end_missing'
   | 'end_doubled'
   | 'end_unexpected';

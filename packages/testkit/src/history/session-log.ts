@@ -1,6 +1,6 @@
 import type { EventFrame, Fault, Finding, View } from './records.js';
 
-/** The log of a session as all of its connections together saw it. */
+/** The log of a session, as all of its connections together saw it. */
 export type SessionLog = {
   readonly session: string;
   /** By seq. */
@@ -15,7 +15,7 @@ const isLater = (a: string, b: string) => (a.length === b.length ? a > b : a.len
 const identity = ({ type, status, messageId, turnId, outcome, text }: EventFrame) =>
   JSON.stringify([type, status, messageId, turnId, outcome, text]);
 
-/** Groups by session, in the order of the first one of each. */
+/** Groups by session; sessions are in the order of their first item. */
 export function bySession<T extends { readonly session: string }>(
   records: readonly T[],
 ): Map<string, T[]> {
@@ -29,8 +29,8 @@ export function bySession<T extends { readonly session: string }>(
 }
 
 /**
- * Joins the views of each session. Two events under one number are a conflict, unless a Redis that went
- * away may have lost the tail of the log: then the event of the later epoch stands (E2).
+ * Joins the views of each session. Two events with one number are a conflict, unless a Redis that went away
+ * may have lost the end of the log: then the event of the later epoch counts (E2).
  */
 export function joinViews(
   views: readonly View[],

@@ -1,6 +1,6 @@
 import type { Link } from './proxy-link.js';
 
-/** Parts of a node that have a connection of their own; the last word of its name. */
+/** The connections of a node, by the last word of their names. */
 export type ConnectionPart =
   | 'commands'
   | 'bulk'
@@ -9,7 +9,7 @@ export type ConnectionPart =
   | 'blocking'
   | 'durability';
 
-/** A part, of every node; all connections that have a name; or what a name must match. */
+/** One part of every node; `all` connections that have a name; or a pattern for names. */
 export type ConnectionChoice = ConnectionPart | 'all' | RegExp;
 
 function matches(which: ConnectionChoice, name: string): boolean {
@@ -17,9 +17,9 @@ function matches(which: ConnectionChoice, name: string): boolean {
   return which === 'all' ? name !== '' : name.endsWith(`:${which}`);
 }
 
-/** Faults of chosen connections, by their names. */
+/** Faults of connections that are chosen by their names. */
 export function makeChosenFaults(links: ReadonlySet<Link>) {
-  // By their text: two regular expressions that read alike are one choice.
+  // Keyed by text: two regular expressions with the same text are one choice.
   const silent = new Map<string, ConnectionChoice>();
   const rejected = new Map<string, ConnectionChoice>();
   const isIn = (choices: ReadonlyMap<string, ConnectionChoice>, { name }: Link) =>

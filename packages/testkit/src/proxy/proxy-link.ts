@@ -7,23 +7,23 @@ export type Request = readonly string[];
 export type LinkRules = {
   /** Milliseconds that each reply is held back. */
   latencyMs(): number;
-  /** Called once for each request; `cut-reply` lets it be executed and destroys what it answers. */
+  /** Called once per request. `cut-reply`: Redis executes it, and its reply is destroyed. */
   onRequest(request: Request): 'forward' | 'cut-request' | 'cut-reply';
-  /** The reply to a `cut-reply` request arrived; false: it was not executed, the cut is still due. */
+  /** The reply to a `cut-reply` request has arrived. Returns false if Redis did not execute it: no cut yet. */
   onCutReply(reply: Buffer, request: Request): boolean;
 };
 
 export type Link = {
-  /** What the connection called itself by CLIENT SETNAME; '' before it did. */
+  /** The name that the connection gave itself with CLIENT SETNAME; '' before that. */
   readonly name: string;
-  /** Called when it says its name, before that request is passed on. */
+  /** Calls `fn` when the connection gives its name, before that request is passed on. */
   onName(fn: (link: Link) => void): void;
-  /** Destroys both sides at once: whoever waits for a reply never learns what became of it. */
+  /** Destroys both sides at once: the client never learns what became of its requests. */
   cut(): void;
   hold(on: boolean): void;
 };
 
-/** Answered by pushes, and by nothing else, where RESP3 was agreed on. */
+/** With RESP3 these commands are answered by pushes only. */
 const subscribes = new Set(
   ['', 'P', 'S'].flatMap((kind) => [`${kind}SUBSCRIBE`, `${kind}UNSUBSCRIBE`]),
 );
@@ -33,7 +33,7 @@ export function makeLink(client: Socket, server: Socket, rules: LinkRules): Link
   const requests = new ValueSplitter();
   const replies = new ValueSplitter();
   const waiting: { readonly request: Request; readonly cut: boolean }[] = [];
-  // RESP3 marks what answers no request; a RESP2 subscriber's replies cannot be counted, and are not.
+  // RESP3 marks values that answer no request. With RESP2 a subscriber's replies cannot be matched to requests.
   let resp3 = false;
   let counted = true;
 
@@ -42,7 +42,7 @@ export function makeLink(client: Socket, server: Socket, rules: LinkRules): Link
     server.destroy();
   };
 
-  /** Replies that are held back, in order: none overtakes another, also when the latency was lowered. */
+  /** Delayed replies, in order: none overtakes another, also after the latency was lowered. */
   const held: { readonly bytes: Buffer; readonly dueMs: number }[] = [];
   const sendReply = (bytes: Buffer) => {
     const delayMs = rules.latencyMs();
@@ -63,7 +63,7 @@ export function makeLink(client: Socket, server: Socket, rules: LinkRules): Link
 
   let name = '';
   let tellName: (link: Link) => void = () => undefined;
-  /** What the client sent while the connection is held: `pause` stops what comes, not what came. */
+  /** True: requests go to `kept`, since `pause` does not stop data that has already been read. */
   let isHeld = false;
   const kept: Buffer[] = [];
 

@@ -1,5 +1,5 @@
 /**
- * Where one value of the Redis protocol (RESP2 and RESP3) ends. Nothing is decoded: the proxy only has
+ * Finds where a value of the Redis protocol (RESP2 and RESP3) ends. Nothing is decoded: the proxy only has
  * to tell one reply from the next.
  */
 const cr = 13;
@@ -19,7 +19,7 @@ const lists = new Map([
   ['|', 2],
 ]);
 
-/** The offset behind the value that begins at `from`; -1 when the buffer ends before it does. */
+/** The offset after the value that begins at `from`; -1 when the buffer ends before the value does. */
 export function valueEnd(buffer: Buffer, from: number): number {
   let at = from;
   for (let open = 1; open > 0; open -= 1) {
@@ -38,7 +38,7 @@ export function valueEnd(buffer: Buffer, from: number): number {
   return at;
 }
 
-/** Values of RESP3 that answer no request. */
+/** Whether this is a value of RESP3 that answers no request. */
 export const isPush = (value: Buffer): boolean => value[0] === 0x3e;
 
 /** Cuts a byte stream into whole values; keeps what is incomplete for the next chunk. */

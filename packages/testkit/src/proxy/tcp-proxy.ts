@@ -7,24 +7,24 @@ import { type Link, makeLink, type Request } from './proxy-link.js';
 
 export type RequestMatcher = (request: Request) => boolean;
 
-/** A cut that was asked for. */
+/** A cut that a test has ordered. */
 export type Cut = {
   /** How often it has happened. */
   readonly hits: number;
-  /** Resolves when it has happened as often as was asked for. */
+  /** Resolves when it has happened as often as ordered. */
   readonly done: Promise<void>;
-  /** Takes back what has not happened yet. */
+  /** Cancels the cuts that have not happened yet. */
   cancel(): void;
 };
 
 export type TcpProxy = {
   readonly port: number;
   readonly url: string;
-  /** Connections that were made to it so far. */
+  /** Connections that were made to the proxy so far. */
   readonly made: number;
   /** How often each command was sent (upper case), scripts as EVALSHA. */
   readonly commands: ReadonlyMap<string, number>;
-  /** Called for each request with the number of its connection; answers the call that ends it. */
+  /** Calls `see` for each request with the number of its connection; returns a function that ends it. */
   watch(see: (request: Request, connection: number) => void): () => void;
   /** The matching request is executed, its reply never arrives, the connection is destroyed. */
   cutReply(matches: RequestMatcher, times?: number): Cut;
@@ -37,19 +37,19 @@ export type TcpProxy = {
   target(port: number): void;
   /** Holds each reply back by `ms`. */
   latency(ms: number): void;
-  /** Nothing passes in either direction and nothing is closed; what was held passes afterwards. */
+  /** Nothing passes in either direction and nothing is closed; held data passes afterwards. */
   blackhole(on: boolean): void;
   /**
-   * The same for the chosen connections alone, also for those made later. They are told apart by the name
-   * that they give themselves with CLIENT SETNAME, `sluice:<node>:<part>`: a node sends it with its first
-   * bytes, before it may do anything. What was held passes afterwards.
+   * The same for the chosen connections only, also for those made later. They are recognised by the name that
+   * they give themselves with CLIENT SETNAME, `sluice:<node>:<part>`; a node sends it first of all. Held data
+   * passes afterwards.
    */
   silence(which: ConnectionChoice, on: boolean): void;
-  /** The chosen connections that are open now are never answered again, nor closed: their peer is gone. */
+  /** The chosen connections that are open now never get an answer again and are not closed: their peer is gone. */
   abandon(which: ConnectionChoice): void;
-  /** Cuts the chosen connections, and later ones as soon as they say their name. */
+  /** Cuts the chosen connections, and later ones as soon as they give their name. */
   reject(which: ConnectionChoice, on: boolean): void;
-  /** Names of the connections that are open now, in the order in which they were made; '' before one is said. */
+  /** Names of the connections that are open now, in the order in which they were made; '' if not given yet. */
   names(): string[];
   stop(): Promise<void>;
 };
@@ -91,7 +91,7 @@ function makeCut(matches: RequestMatcher, times: number): { rule: CutRule; cut: 
 
 const takes = (request: Request) => (rule: CutRule) => rule.due > 0 && rule.matches(request);
 
-/** What may happen to a request: the rules, and who watches. */
+/** The rules and watchers for requests. */
 class Faults {
   readonly commands = new Map<string, number>();
   readonly watchers = new Set<(request: Request, connection: number) => void>();
@@ -100,7 +100,7 @@ class Faults {
   latencyMs = 0;
 
   rulesFor(connection: number) {
-    // Which rule chose a request, until its reply shows whether it was executed.
+    // The rule that chose a request, kept until the reply shows whether Redis executed it.
     const chosen = new Map<Request, CutRule>();
     return {
       latencyMs: () => this.latencyMs,
@@ -124,7 +124,7 @@ class Faults {
         const rule = chosen.get(request);
         chosen.delete(request);
         if (!rule) return false;
-        // Redis did not know the script by its digest: it comes again, as text.
+        // Redis did not know the script by its digest: the client sends it again, as text.
         if (reply.subarray(0, 9).toString() === '-NOSCRIPT') {
           rule.due += 1;
           return false;

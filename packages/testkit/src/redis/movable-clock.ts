@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 const source = fileURLToPath(new URL('../../native/movable-clock.c', import.meta.url));
 const compileMs = 20_000;
 
-/** Linux with a C compiler: only there the clock of a program can be moved. */
+/** Whether this is Linux with a C compiler: only there the clock of a program can be moved. */
 export function canMoveClocks(): boolean {
   if (process.platform !== 'linux') return false;
   const { status } = spawnSync(compiler(), ['--version'], { stdio: 'ignore', timeout: 5_000 });
@@ -18,7 +18,7 @@ export function canMoveClocks(): boolean {
 
 const compiler = () => process.env.SLUICE_CC ?? 'cc';
 
-/** Compiled once for each version of its source; whoever comes meanwhile compiles it too. */
+/** Path of the compiled library, made once per version of its source; concurrent callers may each compile it. */
 async function library(): Promise<string> {
   const version = createHash('sha256').update(readFileSync(source)).digest('hex').slice(0, 12);
   const path = join(tmpdir(), `sluice-movable-clock-${version}.so`);
@@ -36,13 +36,13 @@ async function library(): Promise<string> {
 }
 
 export type MovableClock = {
-  /** What a program must be started with to see this clock. */
+  /** Environment with which a program must be started to see this clock. */
   readonly env: NodeJS.ProcessEnv;
-  /** How far the clock is from the machine's; negative: behind. Takes effect at once. */
+  /** Sets the offset to the machine's clock; negative: behind. Takes effect at once. */
   set(offsetMs: number): void;
 };
 
-/** A time of day, kept in `file`, for programs that are started with its `env`. */
+/** A clock whose offset is kept in `file`, for programs that are started with its `env`. */
 export async function makeMovableClock(file: string): Promise<MovableClock> {
   const set = (offsetMs: number) => {
     const bytes = Buffer.alloc(8);

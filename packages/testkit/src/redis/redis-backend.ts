@@ -11,7 +11,7 @@ export type RedisBackend = {
   remove(): Promise<void>;
 };
 
-/** Every write is on disk before its reply; nothing is ever evicted. */
+/** Every write is on disk before its reply, and nothing is ever evicted. */
 export const redisArguments = (extra: readonly string[] = []): string[] => [
   ...['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''],
   ...['--maxmemory-policy', 'noeviction'],

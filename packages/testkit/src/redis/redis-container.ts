@@ -5,23 +5,23 @@ import { type RedisBackend, redisArguments } from './redis-backend.js';
 const image = process.env.SLUICE_TEST_REDIS_IMAGE ?? 'redis:7.4';
 
 /**
- * A Redis in a container. The port is bound to a fixed one of the host: a mapping that the engine
- * chooses would be another one after a restart. Rejects within milliseconds where no engine answers.
+ * A Redis in a container, on a fixed port of the host: a port that the engine chooses would be another one
+ * after a restart. Rejects within milliseconds if no engine answers.
  */
 export async function startContainer(extra: readonly string[] = []): Promise<RedisBackend> {
-  // Only here: without an engine nothing of it needs to be loaded.
+  // Loaded only here: without an engine it is not needed.
   const { GenericContainer, getContainerRuntimeClient, Wait } = await import('testcontainers');
   const client = await getContainerRuntimeClient();
   const port = await freePort();
   const started = await new GenericContainer(image)
     .withExposedPorts({ container: 6379, host: port })
-    // Who connects comes from outside of the container: for Redis, from a foreign address.
+    // Connections come from outside of the container: for Redis, from a foreign address.
     .withCommand(['redis-server', '--protected-mode', 'no', ...redisArguments(extra)])
-    // And not the open port: that is looked for with programs which an image may lack.
+    // Not the strategy for an open port: it uses programs that the image may lack.
     .withWaitStrategy(Wait.forLogMessage(/ready to accept connections/i))
     .withStartupTimeout(20_000)
     .start();
-  // The engine's own cleaner is an image of its own, which may be missing.
+  // The cleaner of testcontainers is another image, which may be missing.
   const lift = onDeath('docker rm -f "$1"', started.getId());
   const container = client.container.dockerode.getContainer(started.getId());
   const running = async () => (await container.inspect()).State.Running;

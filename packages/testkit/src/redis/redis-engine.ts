@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { within } from '@sluice/runtime';
 import { startContainer } from './redis-container.js';
 
-/** Where the Redis of a test file comes from; a bare container has no cleaner beside it. */
+/** Where the Redis of a test file comes from; a bare container runs without the cleaner of testcontainers. */
 export type RedisEngine =
   | { readonly kind: 'container' | 'bare-container' }
   | { readonly kind: 'machine'; readonly server: string };
@@ -13,7 +13,7 @@ export type RedisEngine =
 /** Pulling the image may take as long as this, once per run. */
 const pullMs = 20_000;
 
-/** The program of this machine. Throws when there is none. */
+/** A redis-server of this machine, as a command. Throws if there is none. */
 export function installedServer(): string {
   const candidates = [process.env.SLUICE_REDIS_SERVER, 'redis-server', 'valkey-server'];
   for (const server of candidates) {
@@ -30,20 +30,20 @@ export function installedServer(): string {
   );
 }
 
-/** Starts one and removes it; false when that fails or takes longer than `ms`. */
+/** Starts a container and removes it; returns false when that fails or takes longer than `ms`. */
 async function containerStarts(ms: number): Promise<boolean> {
   const starting = startContainer();
   const started = await within(
     starting.catch(() => undefined),
     ms,
   );
-  // One that comes after all is not left behind.
+  // A container that starts too late is removed as well.
   if (!started) starting.then((late) => late.remove()).catch(() => undefined);
   await started?.remove();
   return started !== undefined;
 }
 
-/** testcontainers starts a cleaner beside the container: an image that may not be had. */
+/** testcontainers starts a cleaner beside the container: another image, which may not be available. */
 function leaveCleanerOut(): void {
   process.env.TESTCONTAINERS_RYUK_DISABLED = 'true';
 }

@@ -56,7 +56,7 @@ export type OnMachineOptions = {
   readonly movableClock?: boolean | undefined;
 };
 
-/** A Redis of this machine, in a directory of its own. */
+/** A Redis that runs on this machine, in a directory of its own. */
 export async function startOnMachine(
   server: string,
   { args: extra = [], movableClock = false }: OnMachineOptions = {},
@@ -70,7 +70,7 @@ export async function startOnMachine(
   const stop = async (signal: 'SIGTERM' | 'SIGKILL') => {
     if (!alive(child)) return;
     const exited = once(child, 'exit');
-    // A stopped process looks at SIGTERM only when it goes on.
+    // A stopped process gets SIGTERM only after SIGCONT.
     child.kill('SIGCONT');
     child.kill(signal);
     if (await within(exited, stopMs)) return;

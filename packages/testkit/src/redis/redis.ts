@@ -9,9 +9,9 @@ import { startOnMachine } from './redis-machine.js';
 export type StartRedisOptions = {
   /** More arguments for redis-server; a later one wins over ours. */
   readonly args?: readonly string[];
-  /** This program of the machine, without a word; default: what is chosen for the whole run. */
+  /** Use this program of the machine and print nothing; default: the engine that was chosen for the whole run. */
   readonly server?: string;
-  /** It runs on this machine, never in a container, and `moveClock` works. Needs `canMoveClocks()`. */
+  /** Runs on this machine, never in a container, so that `moveClock` works. Needs `canMoveClocks()`. */
   readonly movableClock?: boolean;
 };
 
@@ -33,8 +33,8 @@ export type TestRedis = {
   resume(): Promise<void>;
   /**
    * Sets the clock of this Redis to the machine's plus `offsetMs` (-90_000: 90 s behind), while it runs or
-   * between `shutdown` and `start`; it keeps that through restarts. The monotonic clock stays right, as on a
-   * machine whose time is set. Redis itself hears of it at once: TIME, the scripts' clock, every expiry.
+   * between `shutdown` and `start`; restarts keep the offset. The monotonic clock stays right, as on a machine
+   * whose time is set. It takes effect at once in TIME, in the clock of scripts and in every expiry.
    * Throws without `movableClock`.
    */
   moveClock(offsetMs: number): void;
@@ -50,13 +50,13 @@ function tell(engine: RedisEngine): void {
   process.stderr.write(`redis for this file: ${where}\n`);
 }
 
-/** Each connection has an error listener: a cut one is part of many tests and no reason to end. */
+/** Every connection has an error listener: many tests cut connections, which must not end the process. */
 function connect(port: number, options: RedisOptions): Redis {
   const client = new Redis({
     host: '127.0.0.1',
     port,
     maxRetriesPerRequest: null,
-    // A timer of this length stays behind when a connection that was cut is given up.
+    // ioredis leaves a timer of this length when a connection that was cut is closed.
     disconnectTimeout: 100,
     ...options,
   });
