@@ -13,7 +13,7 @@ export type DoctorOptions = {
   readonly flags: Readonly<Record<string, string>>;
 };
 
-/** Checks what `sluice start` would need; 0 when nothing failed, else 78. */
+/** Checks everything that `sluice start` needs; returns 0 when nothing failed, else 78. */
 export async function doctor({ config: file, agent, json, flags }: DoctorOptions): Promise<number> {
   const inputs = { file, agent, flags, env: process.env, cwd: process.cwd() };
   const findings: Finding[] = [];

@@ -9,7 +9,7 @@ import { makeProgram } from './program.js';
 /** Runs the `sluice` command and ends the process with its status. */
 export async function main(argv: readonly string[]): Promise<void> {
   outliveTerminal();
-  // `sluice sessions list | head` closes our stdout: not an error of ours.
+  // `sluice sessions list | head` closes our stdout: that is no error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(exitStatus.ok);
     console.error(`sluice: cannot write to stdout: ${error.message}`);
@@ -23,13 +23,13 @@ export async function main(argv: readonly string[]): Promise<void> {
     const [first = '', ...others] = error.message.split('\n');
     const many = `sluice: ${others.length + 1} faults in the configuration`;
     const lines = others.length > 0 ? [many, ...[first, ...others].map((l) => `  ${l}`)] : [first];
-    // A gateway's words are among them.
+    // The text may contain the message of a gateway.
     console.error(printable(others.length > 0 ? lines.join('\n') : `sluice: ${first}`));
     process.exit(error.status);
   }
 }
 
-/** Parses the command line and runs one command; answers its status. */
+/** Parses the command line and runs one command; returns its status. */
 async function run(argv: readonly string[]): Promise<number> {
   const { rest, flags } = splitKeys(argv.slice(2));
   let status: number = exitStatus.ok;
@@ -40,7 +40,7 @@ async function run(argv: readonly string[]): Promise<number> {
     await makeProgram({ flags, end }).parseAsync(rest, { from: 'user' });
     return status;
   } catch (error) {
-    // Commander has said what is wrong, or shown the help that was asked for.
+    // Commander has printed what is wrong, or the requested help.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitStatus.usage;
     throw error;
   }

@@ -1,8 +1,8 @@
 import { exitStatus, StartError } from '@sluice/runtime';
 
 /**
- * uWebSockets.js says which versions of Node it knows, but not that its builds for Node 22 and newer
- * need a newer C library than Debian 12 has. Any other error is given back as it came.
+ * uWebSockets.js says which versions of Node it supports, but not that its builds for Node 22 and newer need
+ * a newer C library than Debian 12 has. Any other error is returned unchanged.
  */
 export function explainNativeLibrary(error: unknown): unknown {
   if (!(error instanceof Error) || !error.message.includes('version of uWS.js')) return error;

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { type CommandLine, exampleOf } from './command/command.js';
 import { takesKeys } from './command/config-flags.js';
 
-/** `sluice start`, `doctor` and `token`: what needs the configuration. */
+/** `sluice start`, `doctor` and `token`: commands that read the configuration. */
 export function addNodeCommands(program: Command, line: CommandLine): void {
   const { flags } = line;
   const start = takesKeys(program.command('start'))

@@ -16,13 +16,13 @@ const afterHelp = `
 Statuses: 0 done, 1 the gateway said no, 2 wrong command line, 75 try again later, 78 wrong configuration.
 docs/reference/cli.md shows each command with its output.`;
 
-/** The tree of commands. What a command does is loaded when it is called. */
+/** The tree of commands. The code of a command is loaded when it is called. */
 export function makeProgram(line: CommandLine): Command {
   const program = new Command('sluice')
     .description('A WebSocket gateway cluster for AI-agent sessions, on Redis')
     .version(version())
     .exitOverride()
-    // With that of `nodes`: options behind `drain` are its own, although `nodes` has the same.
+    // Also set on `nodes`: options after `drain` belong to `drain`, although `nodes` has the same ones.
     .enablePositionalOptions()
     .configureOutput({
       outputError: (text, write) => write(text.replace(/^error: /, 'sluice: ')),

@@ -6,7 +6,7 @@ export type StartOptions = {
   readonly flags: Readonly<Record<string, string>>;
 };
 
-/** One node in the foreground; resolves with the exit status after its drain. */
+/** Runs one node in the foreground; resolves with the exit status after its drain. */
 export async function start({ config: file, agent, flags }: StartOptions): Promise<number> {
   const inputs = { file, agent, flags, env: process.env, cwd: process.cwd() };
   const config = loadConfig(inputs);

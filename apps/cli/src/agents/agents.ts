@@ -20,7 +20,7 @@ export async function listAgents(gateway: Gateway, { json }: { json?: boolean })
   return exitStatus.ok;
 }
 
-/** For the whole cluster; the answer comes when it holds everywhere. */
+/** Pauses or resumes an agent in the whole cluster; resolves when that holds on every node. */
 export async function turnAgent(
   gateway: Gateway,
   verb: 'pause' | 'resume',

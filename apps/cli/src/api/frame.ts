@@ -1,4 +1,4 @@
-/** A frame as it came: nothing about its fields is taken for granted. */
+/** A frame as it came: no field is checked yet. */
 export type Frame = Readonly<Record<string, unknown>>;
 
 export function isFrame(value: unknown): value is Frame {

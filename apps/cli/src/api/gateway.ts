@@ -2,7 +2,7 @@ import { exitStatus, StartError } from '@sluice/runtime';
 import { type Frame, isFrame, objectOf, textOf } from './frame.js';
 import { remedyOf, unreachableText } from './remedy.js';
 
-/** A slow answer is an answer; a gateway behind a broken balancer must not hold a script for ever. */
+/** Long enough for a slow answer; a gateway behind a broken balancer must not block a script for ever. */
 const LIMIT_MS = 10_000;
 
 export type Gateway = { readonly url: string; readonly token?: string | undefined };
@@ -16,19 +16,19 @@ export type Call = {
   readonly body?: Frame;
 };
 
-/** The gateway answered, and the answer is no. */
+/** The gateway refused the request. */
 export class Refused extends StartError {
   constructor(
     message: string,
     status: number,
-    /** The `error.code` of its answer; '' when the answer is not one of a gateway. */
+    /** `error.code` of the answer; '' when the answer did not come from a gateway. */
     readonly code: string,
   ) {
     super(message, status);
   }
 }
 
-/** One call of the HTTP API. Throws StartError (75) without an answer, Refused when it is no. */
+/** One call of the HTTP API. Throws StartError (75) without an answer, Refused when it is refused. */
 export async function ask(gateway: Gateway, call: Call): Promise<Frame> {
   const target = targetOf(gateway, call);
   const { response, body } = await send(gateway, { method: call.method, target, body: call.body });

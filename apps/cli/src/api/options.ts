@@ -30,13 +30,13 @@ export function takesListing(command: Command): Command {
     .option('--json', 'one JSON document, a list, instead of a table');
 }
 
-/** An empty variable of the environment is none. */
+/** An empty environment variable counts as not set. */
 export function gatewayOf({ url, token }: GatewayOptions): Gateway {
   const base = (url || defaultUrl).replace(/\/+$/, '');
   if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol)) {
     throw new StartError(`--url: ${url} is no http:// or https:// URL`, exitStatus.usage);
   }
-  // Said by us, since what refuses it otherwise shows it.
+  // Checked here, since the error of the HTTP library would show the token.
   if (token && !/^[\x21-\x7e]+$/.test(token.trim())) {
     const why = 'holds other than visible ASCII characters without blanks';
     throw new StartError(`--token (SLUICE_TOKEN): ${why}; give one token`, exitStatus.usage);

@@ -1,7 +1,7 @@
 import { type Frame, isFrame, textOf } from './frame.js';
 import { ask, type Call, type Gateway } from './gateway.js';
 
-/** What the HTTP API gives at most at once. */
+/** Most items that the HTTP API returns per page. */
 const PAGE = 100;
 
 export type Listing = {
@@ -9,11 +9,11 @@ export type Listing = {
   /** The field of an answer that holds the page. */
   readonly field: string;
   readonly query?: Call['query'];
-  /** At most so many in all; undefined: as many as there are. */
+  /** Most items in all; undefined: no limit. */
   readonly limit?: number | undefined;
 };
 
-/** The pages of a listing, one after the other; a path without pages is a single one. */
+/** The pages of a listing, one after the other; a path without paging gives a single page. */
 export async function* pagesOf(gateway: Gateway, listing: Listing): AsyncGenerator<Frame[]> {
   let left = listing.limit ?? Number.POSITIVE_INFINITY;
   let after: string | undefined;

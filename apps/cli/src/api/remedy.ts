@@ -5,7 +5,7 @@ type Refusal = {
   readonly hasToken: boolean;
 };
 
-/** What to do about an answer that is no; the gateway's own words stand in front of it. */
+/** What to do about a refusal; follows the gateway's own message. */
 export function remedyOf({ status, code, path, hasToken }: Refusal): string {
   switch (code) {
     case 'auth_required':
@@ -39,7 +39,7 @@ export function remedyOf({ status, code, path, hasToken }: Refusal): string {
   }
 }
 
-/** Of a path with an id, the gateway has said what it did not find. */
+/** For paths with an id: the message of the gateway has said what it did not find. */
 function notFound(path: string): string {
   if (/^\/v1\/dead-letters\/./.test(path)) return 'sluice dead-letters list shows those there are';
   if (/^\/v1\/nodes\/./.test(path)) return 'sluice nodes shows those there are';

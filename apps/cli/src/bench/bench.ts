@@ -22,15 +22,15 @@ export type BenchOptions = {
 };
 
 const MESSAGES_DEFAULT = 100;
-/** A gateway that refuses is not asked again at once. */
+/** Pause after a refusal. */
 const REFUSED_PAUSE_MS = 100;
 
-/** Loads a gateway and judges what came back; 0 when nothing was lost, doubled or reordered. */
+/** Loads a gateway and judges the replies; returns 0 when nothing was lost, doubled or reordered. */
 export async function bench(gateway: Gateway, options: BenchOptions): Promise<number> {
   const durationMs =
     options.duration === undefined ? undefined : toMs('--duration', options.duration);
   const waitMs = toMs('--wait', options.wait);
-  // Also whether anybody is there: connections would try again for ever.
+  // Fails if the gateway is not there; connections would try again for ever.
   const first = await defaultAgent(gateway);
   const tally = new Tally();
   const senders = makeSenders(gateway, { ...options, agent: options.agent ?? first, tally });
@@ -80,7 +80,7 @@ function makeSenders(
   });
 }
 
-/** Closed: the next message when the last has its outcome. */
+/** Closed loop: the next message is sent when the last has its outcome. */
 async function sendInTurn(
   sender: Sender,
   { most, signal }: { most: number; signal: AbortSignal },
@@ -95,7 +95,7 @@ async function sendInTurn(
 
 type Schedule = { most: number; everyMs: number; firstMs: number; signal: AbortSignal };
 
-/** Open: each message at its time, however long the replies take. */
+/** Open loop: each message is sent at its time, however long the replies take. */
 async function sendOnTime(
   sender: Sender,
   { most, everyMs, firstMs, signal }: Schedule,

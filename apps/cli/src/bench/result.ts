@@ -24,7 +24,7 @@ export type Result = {
   readonly outcomes: Readonly<Record<string, number>>;
   readonly errors: Readonly<Record<string, number>>;
   readonly reconnects: number;
-  /** Acknowledged, and no outcome came. */
+  /** Acknowledged, without outcome. */
   readonly lost: number;
   readonly doubled: number;
   readonly reordered: number;

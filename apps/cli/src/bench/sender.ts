@@ -16,7 +16,7 @@ export type SenderOptions = {
 
 const RECONNECT_MS = 200;
 
-/** One connection with its session; it comes back at its cursor when it is lost. */
+/** One connection with its session; when it is lost, it connects again at its cursor. */
 export class Sender {
   readonly outstanding: Outstanding;
   #link: Link | undefined;
@@ -32,7 +32,7 @@ export class Sender {
     this.outstanding = new Outstanding(options.tally);
   }
 
-  /** Resolves when it is attached for the first time; rejects when the gateway refuses it. */
+  /** Resolves when it is attached for the first time; rejects when the gateway refuses that. */
   async open(): Promise<void> {
     const refused = new Promise<never>((_, reject) => {
       this.#fail = reject;
@@ -50,7 +50,7 @@ export class Sender {
     this.#transmit(id);
   }
 
-  /** Until less than `most` messages are on their way, or `signal` ends that. */
+  /** Waits until fewer than `most` messages have no outcome, or until `signal` aborts. */
   async settled(most: number, signal: AbortSignal): Promise<void> {
     while (this.outstanding.count >= most && !signal.aborted) {
       await untilStopped(this.#changed(), signal);
@@ -96,7 +96,7 @@ export class Sender {
   #onEvent(frame: Frame): void {
     this.#cursor = numberOf(frame, 'cursor') || this.#cursor;
     this.#epoch = textOf(frame, 'epoch') || this.#epoch;
-    // Behind a snapshot outcomes are in its history only: they count as not answered.
+    // After a snapshot, outcomes that were missed are only in its history: they count as not answered.
     if (frame.type === 'snapshot' && isFrame(frame.state)) {
       this.#cursor = numberOf(frame.state, 'event_cursor');
       this.options.tally.error('resync');
@@ -110,7 +110,7 @@ export class Sender {
     for (const id of this.outstanding.unacknowledged()) this.#transmit(id);
   }
 
-  /** On the first connection that ends the bench; a later one tries again. */
+  /** On the first connection this ends the bench; a later connection tries again. */
   #onRefused(frame: Frame): void {
     const code = textOf(frame, 'code');
     this.options.tally.error(code);

@@ -23,7 +23,7 @@ export class Tally {
 
 type Sent = { readonly dueMs: number; isAcknowledged: boolean };
 
-/** Messages of one session on their way: what was promised, and whether it came once and in order. */
+/** Messages of one session without outcome; checks that each outcome comes once and in order. */
 export class Outstanding {
   readonly #sent = new Map<string, Sent>();
   /** Acknowledged and not finished, in the order of acceptance. */
@@ -38,7 +38,7 @@ export class Outstanding {
     return this.#sent.size;
   }
 
-  /** Acknowledged, and without outcome. */
+  /** Acknowledged, without outcome. */
   get unfinished(): number {
     return this.#accepted.length;
   }
@@ -73,7 +73,7 @@ export class Outstanding {
 
   #onFinal(id: string, frame: Frame, nowMs: number): void {
     if (this.#finished.has(id)) {
-      // The outcome that answers a message that was sent again is told as a repeat.
+      // A message that was sent again gets its outcome again, marked as duplicate.
       if (frame.duplicate !== true) this.tally.doubled += 1;
       return;
     }
@@ -100,7 +100,7 @@ export class Outstanding {
   }
 }
 
-/** In whole microseconds, of which a histogram takes no 0. */
+/** Records whole microseconds, at least 1: a histogram accepts no 0. */
 function record(histogram: RecordableHistogram, ms: number): void {
   histogram.record(Math.max(1, Math.round(ms * 1_000)));
 }

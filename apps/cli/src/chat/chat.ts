@@ -15,12 +15,12 @@ export type ChatOptions = {
 
 const RETRY_FIRST_MS = 250;
 const RETRY_MAX_MS = 5_000;
-/** Without any connection for this long the chat gives up: a script must not hang for ever. */
+/** After this long without a connection the chat gives up: a script must not hang for ever. */
 const GIVE_UP_MS = 5 * 60_000;
 /** Lines read ahead of what the gateway has acknowledged. */
 const LINES_AHEAD = 64;
 
-/** Closes after which coming back with the same credentials is no use. */
+/** Close codes after which connecting again with the same credentials is useless. */
 const finalCodes = [4001, 4003, 4028];
 
 /** Interactive client; with a pipe as stdin it sends each line and waits for all replies. */
@@ -191,7 +191,7 @@ class Chat {
   }
 }
 
-/** 250 ms, 500 ms, 1 s ... 5 s, each between half and the whole of it, so that clients spread. */
+/** 250 ms, 500 ms, 1 s ... 5 s, each times a random factor of 0.5 to 1, so that clients spread. */
 function pauseMs(tries: number): number {
   const whole = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(tries - 1, 10));
   return whole * (0.5 + Math.random() / 2);

@@ -13,9 +13,9 @@ export type ConversationOptions = {
 };
 
 /**
- * The client's half of a session, without socket or terminal. One message at a time is sent and not
- * yet acknowledged, so that the order of lines is the order of messages whatever is refused; what
- * was not acknowledged when the connection broke is sent again under the same id (S3).
+ * The client's half of a session, without socket or terminal. Only one message at a time waits for its
+ * acknowledgement: so the messages keep the order of the lines, whatever is refused. A message that was not
+ * acknowledged when the connection broke is sent again under the same id (S3).
  */
 export class Conversation {
   #sessionId: string | undefined;
@@ -44,7 +44,7 @@ export class Conversation {
     return this.#outbox.length;
   }
 
-  /** Everything said has its final. */
+  /** Every message has its final. */
   get idle(): boolean {
     return this.#outbox.length === 0 && this.#waiting.size === 0;
   }
@@ -78,7 +78,7 @@ export class Conversation {
     return this.#pump();
   }
 
-  /** -> how long the server asked to stay away. */
+  /** The connection is gone; returns how many milliseconds the server asked to stay away. */
   detached(): number {
     this.#attached = false;
     this.#inFlight = undefined;
@@ -89,7 +89,7 @@ export class Conversation {
 
   receive(frame: Frame): Effect[] {
     if (frame.type === 'replay') {
-      // What concerns this connection (`epoch`, `skipped`) stands beside the event, not in it.
+      // The fields for this connection (`epoch`, `skipped`) stand beside the event, not in it.
       const { epoch, skipped, seq: cursor } = frame;
       const {
         epoch: _epoch,
@@ -103,7 +103,7 @@ export class Conversation {
       : this.#dispatch(frame);
   }
 
-  /** Events of the log: each once, and none left out unnoticed (E3). */
+  /** Takes each event of the log once, and notices a hole (E3). */
   #logged(frame: Frame): Effect[] {
     const cursor = numberOf(frame, 'cursor');
     const last = this.#position;
@@ -192,7 +192,7 @@ export class Conversation {
   #onFinal(frame: Frame): Effect[] {
     const id = textOf(frame, 'message_id');
     const own = this.#waiting.delete(id);
-    // A repeated outcome that was shown when it came for the first time.
+    // A repeated outcome: it was shown when it came first.
     if (frame.duplicate === true && !own) return [];
     const streamed = this.#streamed.id === id ? this.#streamed.text : '';
     this.#streamed = { id: '', text: '' };
@@ -236,7 +236,7 @@ export class Conversation {
     return [{ do: 'discard' }];
   }
 
-  /** The log has moved on without us: what is still open is asked for again by its id. */
+  /** After a resync missed outcomes are not replayed: open messages are sent again by id, to get theirs. */
   #onSnapshot(state: Frame): Effect[] {
     const discard: Effect[] = this.#streamed.text ? [{ do: 'discard' }] : [];
     this.#streamed = { id: '', text: '' };

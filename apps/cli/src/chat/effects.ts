@@ -1,16 +1,16 @@
 import { type Frame, numberOf, textOf } from '../api/frame.js';
 
-/** What the terminal or the socket is to do; in the order in which it was found. */
+/** One thing for the terminal or the socket to do; effects are carried out in order. */
 export type Effect =
   | { readonly do: 'send'; readonly frame: Frame }
   | { readonly do: 'stream'; readonly text: string }
-  /** What was streamed of the running reply is void. */
+  /** The streamed part of the running reply is void. */
   | { readonly do: 'discard' }
   | { readonly do: 'reply'; readonly reply: Reply }
   | { readonly do: 'notice'; readonly text: string }
   /** Call `retry` after a pause that grows with `tries`. */
   | { readonly do: 'retry'; readonly tries: number }
-  /** This connection is of no more use; come back, not before `afterMs`. */
+  /** Close this connection and connect again, after `afterMs` at the earliest. */
   | { readonly do: 'reconnect'; readonly afterMs: number }
   | { readonly do: 'end'; readonly status: number; readonly text: string };
 
@@ -18,13 +18,13 @@ export type Reply = {
   readonly content: string;
   readonly outcome: string;
   readonly reason: string;
-  /** What the terminal already shows of it. */
+  /** The part of the reply that the terminal already shows. */
   readonly streamed: string;
-  /** Answers a message of this conversation, not one of another connection. */
+  /** It answers a message of this conversation, not of another connection. */
   readonly own: boolean;
 };
 
-/** Refusals that pass by themselves. */
+/** Codes of refusals that are temporary. */
 const passing = ['rate_limited', 'unavailable'];
 
 /** A refused `hello`: come back later, or give up with the gateway's own words. */

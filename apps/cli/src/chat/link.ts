@@ -17,7 +17,7 @@ export type Link = {
 const HANDSHAKE_LIMIT_MS = 10_000;
 const CLOSE_LIMIT_MS = 1_000;
 
-/** One WebSocket to a gateway. A link that is silent for two heartbeats is given up. */
+/** One WebSocket to a gateway. It is closed when the gateway is silent for two heartbeats. */
 export function openLink(url: string, token: string | undefined, events: LinkEvents): Link {
   const socket = new WebSocket(url, {
     handshakeTimeout: HANDSHAKE_LIMIT_MS,

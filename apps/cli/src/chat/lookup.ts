@@ -19,7 +19,7 @@ export async function defaultAgent(gateway: Gateway): Promise<string> {
   throw new StartError(text, exitStatus.config);
 }
 
-/** What was said in a session, and the position behind it; undefined: there is no such session. */
+/** The history of a session and its cursor; undefined: there is no such session. */
 export async function pastOf(gateway: Gateway, sessionId: string): Promise<Past | undefined> {
   const path = `/v1/sessions/${encodeURIComponent(sessionId)}`;
   const state = await ask(gateway, { method: 'GET', path }).catch((error: unknown) => {

@@ -2,7 +2,7 @@ import type { Frame } from '../api/frame.js';
 
 export type Item = { readonly kind: 'message'; readonly id: string; readonly content: string };
 
-/** What is sent until the gateway has answered it. An abort stops the message `of`; '': the head. */
+/** Sent again until the gateway has answered it. An abort stops the message `of`; '': the head. */
 export type Outgoing = Item | { readonly kind: 'abort'; readonly id: string; readonly of: string };
 
 export function frameOf(item: Outgoing): Frame {

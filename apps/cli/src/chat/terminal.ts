@@ -73,7 +73,7 @@ export class Terminal {
     if (this.streams) this.notice('(starting again: the reply so far is void)');
   }
 
-  /** The rest of a reply that was streamed, or the whole of one that was not. */
+  /** Shows the rest of a streamed reply, or all of one that was not streamed. */
   reply({ content, streamed, outcome, reason }: Reply): void {
     const isShown = this.streams && streamed !== '' && content.startsWith(streamed);
     const rest = isShown ? content.slice(streamed.length) : content;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-/** What the commands get from the command line that they are part of. */
+/** Shared by all commands of one command line. */
 export type CommandLine = {
   /** Keys of the configuration that were given as options. */
   readonly flags: Readonly<Record<string, string>>;
@@ -14,7 +14,7 @@ export function exampleOf(command: Command, ...lines: readonly string[]): Comman
   return command.addHelpText('after', `\n${title}\n${lines.map((line) => `  ${line}`).join('\n')}`);
 }
 
-/** For a command that also has commands below it: a word that names none of them. */
+/** For a command with subcommands: refuses a word that names none of them. */
 export function refuseOther(command: Command): void {
   const [word] = command.args;
   if (word === undefined) return;
@@ -22,7 +22,7 @@ export function refuseOther(command: Command): void {
   command.error(`error: unknown command '${word}' of ${pathOf(command)} (there is: ${names})`);
 }
 
-/** `sluice nodes drain` */
+/** Full name of a command, such as `sluice nodes drain`. */
 export function pathOf(command: Command): string {
   return command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name();
 }

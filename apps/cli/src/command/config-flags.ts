@@ -8,9 +8,9 @@ export type SplitArguments = {
 };
 
 /**
- * Takes the options whose names have a dot, which are configuration keys, out of the command line, and
- * `agents`, the only key without one: commander would have to know each of them, and agents have names of
- * their own. One without a value means `true`.
+ * Takes configuration keys out of the command line: the options whose names have a dot, and `agents`, the
+ * only key without one. Commander would have to know each of them, but the names of agents are free. An
+ * option without a value means `true`.
  */
 export function splitKeys(argv: readonly string[]): SplitArguments {
   const rest: string[] = [];
@@ -47,7 +47,7 @@ export function takesKeys(command: Command): Command {
   return command.option('--config <file>', 'gateway.yaml').addHelpText('after', configHelp);
 }
 
-/** Ends with an error where keys were given to a command that has no use for them. */
+/** Ends with an error if configuration keys were given to a command that reads no configuration. */
 export function refuseKeys(command: Command, flags: Readonly<Record<string, string>>): void {
   const [first] = Object.keys(flags);
   if (first === undefined || configured.has(command)) return;

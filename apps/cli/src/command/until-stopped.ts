@@ -1,6 +1,6 @@
 /**
- * What `promise` resolves with, or 'stopped' as soon as the signal says so. Unlike a race with one promise for
- * the stop it leaves nothing behind when it is called again and again.
+ * Resolves as `promise` does, or with 'stopped' as soon as the signal aborts. Unlike a race against one promise
+ * of the stop, it leaks nothing when it is called again and again.
  */
 export function untilStopped<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | 'stopped'> {
   return new Promise((resolve, reject) => {

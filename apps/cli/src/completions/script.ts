@@ -1,18 +1,18 @@
 import type { Command } from 'commander';
 import { pathOf } from '../command/command.js';
 
-/** What may follow the words of one command: its commands, options, and the words that its values can be. */
+/** What may follow the words of one command: its subcommands, options, and the choices of option values. */
 type Node = {
-  /** Words behind `sluice`: '' or 'sessions list'. */
+  /** Words after `sluice`: '' or 'sessions list'. */
   readonly path: string;
   readonly commands: readonly { readonly name: string; readonly about: string }[];
   readonly options: readonly { readonly flag: string; readonly about: string }[];
-  /** Options that take a value, each with what it can be; none: anything, files too. */
+  /** Options that take a value, each with its choices; empty: any value, files too. */
   readonly values: readonly { readonly flag: string; readonly choices: readonly string[] }[];
   readonly words: readonly string[];
 };
 
-/** Static scripts: a shell that asked us at each key would wait for a process each time. */
+/** Scripts are static: asking `sluice` at each key would cost a process each time. */
 export function scriptFor(shell: string, program: Command): string {
   const nodes = nodesOf(program);
   if (shell === 'fish') return fish(nodes);
@@ -36,7 +36,7 @@ function nodesOf(command: Command): Node[] {
 
 const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 
-/** The words that follow a value are found by walking the line: each command's name leads one level down. */
+/** The script walks along the line: each name of a command leads one level down. */
 function bash(nodes: readonly Node[]): string {
   const takesValue = new Set(nodes.flatMap(({ values }) => values.map(({ flag }) => flag)));
   const cases = nodes.map(({ path, commands, options, words }) => {

@@ -13,7 +13,7 @@ const columns: readonly Column<Frame>[] = [
   { title: 'REASON', cell: (letter) => textOf(letter, 'reason') },
   { title: 'AGENT', cell: (letter) => textOf(letter, 'agent_id') },
   { title: 'PRINCIPAL', cell: (letter) => textOf(letter, 'principal') },
-  // The longest last; it names session and message.
+  // Last, since it is the longest: it names session and message.
   { title: 'ID', cell: (letter) => textOf(letter, 'id'), whole: true },
 ];
 
@@ -39,7 +39,7 @@ export async function retryLetter(gateway: Gateway, id: string): Promise<number>
 
 export type RetryOptions = { readonly agent?: string; readonly principal?: string };
 
-/** Page after page of what is there now; what dies again meanwhile is left for the next time. */
+/** Retries the letters that are there now, page by page; messages that die again meanwhile are left alone. */
 export async function retryLetters(
   gateway: Gateway,
   { agent, principal }: RetryOptions,

@@ -9,7 +9,7 @@ import type { Finding } from './report.js';
 
 const MADE_MS = 10_000;
 const CONNECTED_MS = 2_000;
-/** A program that lives so long without a turn waits for one. */
+/** A program that runs for this long without a turn counts as waiting for one. */
 const LIVES_MS = 1_000;
 const OPENAI_URL = 'https://api.openai.com/v1';
 
@@ -19,7 +19,7 @@ type Checked = Pick<Config, 'agents'> & {
 type Fault = { readonly what: string; readonly remedy: string };
 type Named = { readonly name: string; readonly baseDir: string };
 
-/** Makes each agent as a node would, all at once, and looks whether somebody is there to do its turns. */
+/** Makes each agent as a node would, all at once, and checks whether it could do turns. */
 export function checkAgents({ agents, gateway }: Checked, baseDir: string): Promise<Finding[]> {
   const { maxReplyBytes } = gateway;
   const checkOne = async ([name, agent]: [string, AgentConfig]): Promise<Finding> => {
@@ -51,7 +51,7 @@ async function faultOfMaking(
   }
 }
 
-/** No turn is run: it may cost money, or do something. */
+/** Checks without running a turn, which may cost money or have effects. */
 async function faultOfAsking(agent: AgentConfig, named: Named): Promise<Fault | undefined> {
   switch (agent.kind) {
     case 'echo':
@@ -87,7 +87,7 @@ async function faultOfUrl(url: string, key: string): Promise<Fault | undefined> 
   }
 }
 
-/** Started as a node does it, and given nothing to do. */
+/** Starts the program as a node does, and gives it no turn. */
 async function faultOfProgram(
   { command: [program = '', ...args], cwd = '.' }: AgentConfig & { kind: 'command' },
   { name, baseDir }: Named,
@@ -105,7 +105,7 @@ async function faultOfProgram(
     try {
       if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
     } catch {
-      // It has ended in this moment.
+      // It has just ended.
     }
     return undefined;
   }

@@ -8,16 +8,16 @@ const listed = fileURLToPath(
   new URL('../../../../supply-chain/uwebsockets.sha256', import.meta.url),
 );
 
-/** The library of uWebSockets.js that this process has loaded; undefined: none, or the system does not tell. */
+/** The library of uWebSockets.js that this process has loaded; undefined: none, or the system does not say. */
 function loadedLibrary(): string | undefined {
   const { report } = process;
-  // Else the report looks up the name of every address that this process talks to.
+  // Otherwise the report looks up the host name of every address that this process talks to.
   Object.assign(report, { excludeNetwork: true });
   const made: { sharedObjects?: string[] } = report.getReport();
   return made.sharedObjects?.find((file) => /^uws_[^/]*\.node$/.test(basename(file)));
 }
 
-/** Whether the bytes of a native library are those that the list holds under its name. */
+/** Whether a native library has the hash that the list holds for its name. */
 export function judgeLibrary(file: string, list: string): Finding {
   const check = 'native';
   const name = basename(file);

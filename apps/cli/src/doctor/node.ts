@@ -5,7 +5,7 @@ import type { Finding } from './report.js';
 
 const INFO_LIMIT_MS = 1_000;
 
-/** Whether a node could listen; a Sluice node that already does is no failure. */
+/** Whether a node could listen; a port that a Sluice node already has is no failure. */
 export async function checkPort({
   host,
   port,

@@ -9,9 +9,9 @@ import {
 } from '@sluice/store';
 import type { Finding } from './report.js';
 
-/** An ack costs one round trip: 20 ms of it already show in every message. */
+/** An ack costs one round trip: 20 ms are noticeable in every message. */
 const SLOW_MS = 20;
-/** Leases are judged by the clock of Redis alone; a skew only misleads people who read logs. */
+/** Leases depend on the clock of Redis only; a skew merely misleads people who read logs. */
 const SKEW_MS = 1_000;
 
 export async function checkRedis(redis: Config['redis']): Promise<Finding[]> {
@@ -26,7 +26,7 @@ export async function checkRedis(redis: Config['redis']): Promise<Finding[]> {
   }
 }
 
-/** What a reachable Redis must be and should be. */
+/** Checks what a Redis must and should be like. */
 export function judge(report: RedisReport, redis: Config['redis']): Finding[] {
   const latency = `latency ${report.latencyMs.toFixed(2)} ms (median of 20)`;
   const skew = `clock ${report.clockSkewMs.toFixed(0)} ms off this machine's`;
@@ -88,7 +88,7 @@ function judgeLayout({ layout }: RedisReport, { prefix, partitions }: Config['re
   );
 }
 
-/** Passwords stay out of output that is pasted into issues (X6). */
+/** Output may be pasted into issues, so it must not have passwords (X6). */
 function withoutPassword(url: string): string {
   return url.replace(/\/\/[^@/]*@/, '//***@').replace(/\?.*$/, '');
 }

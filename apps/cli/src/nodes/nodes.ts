@@ -33,7 +33,7 @@ export async function drainNode(gateway: Gateway, id: string): Promise<number> {
   return exitStatus.ok;
 }
 
-/** '' where the node does not tell. */
+/** '' if the node does not report it. */
 function loadOf(node: Frame, name: string): string {
   const load = objectOf(node, 'load')[name];
   return typeof load === 'number' ? String(load) : '';

@@ -4,7 +4,7 @@ const STEPS = [
   { below: 48 * 3_600, unit: 'h', seconds: 3_600 },
 ] as const;
 
-/** How long ago: `8s`, `5m`, `7h`, `3d`. A moment ahead of this machine's clock is now. */
+/** How long ago: `8s`, `5m`, `7h`, `3d`. A time ahead of this machine's clock counts as now. */
 export function ageOf(atSeconds: number, nowMs: number): string {
   return lasting(nowMs / 1_000 - atSeconds);
 }

@@ -3,11 +3,11 @@ import { printable } from './printable.js';
 export type Column<Row> = {
   readonly title: string;
   cell(row: Row): string;
-  /** Of an id: never cut, since it is copied into the next command. */
+  /** Never cut: for ids, which are copied into the next command. */
   readonly whole?: boolean;
 };
 
-/** Longer cells are cut: a listing of usual ids then fits 120 columns; `--json` has all of it. */
+/** Longer cells are cut, so that a listing of usual ids fits 120 columns; `--json` has the whole values. */
 const CELL_MAX = 24;
 const GAP = '  ';
 

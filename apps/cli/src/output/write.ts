@@ -1,6 +1,6 @@
 import { exitStatus, StartError } from '@sluice/runtime';
 
-/** Writes to stdout; resolves when the system has taken it, so that a slow reader is waited for. */
+/** Writes to stdout; resolves when the system has taken the text, so that the caller waits for a slow reader. */
 export function write(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     process.stdout.write(text, (error) => {

@@ -6,24 +6,24 @@ import { Remembered } from './remembered.js';
 
 export type Lines = {
   of(ends: readonly ReadEnd[]): string[];
-  /** Of entries that nobody read; none: there is no line for that. */
+  /** Lines about entries that were trimmed before they were read; may be empty. */
   ofLost(lost: number): string[];
 };
 
 export type FollowerOptions = {
-  /** Goes on at the end of the stream, and while Redis is away. */
+  /** Waits for more at the end of the stream, and while Redis is away. */
   readonly isEndless: boolean;
   readonly lines: Lines;
   notice(text: string): void;
 };
 
-/** Doubles come close together: a copy and its repeat, a takeover. At 200 bytes each this is 2 MB. */
+/** Ids kept to find doubles, which come close together (a repeated copy, a takeover): 200 bytes each, 2 MB. */
 const REMEMBERED = 10_000;
 const AWAY_PAUSE_MS = 500;
-/** For lines that are being written when the stop comes: somebody may have ceased to read them. */
+/** Time for lines that are being written when the stop comes: the reader may have stopped reading. */
 const STOP_MS = 1_000;
 
-/** Read, write, acknowledge: a record is acknowledged after its line went out, and never before. */
+/** Reads, writes, acknowledges: a record is acknowledged only after its line was written. */
 export class Follower {
   readonly #known = new Remembered(REMEMBERED);
   readonly #stop = new AbortController();
@@ -34,7 +34,7 @@ export class Follower {
     readonly options: FollowerOptions,
   ) {}
 
-  /** Ends `run` when the lines that are being written are out, or do not get through. */
+  /** Ends `run` when the current lines are written, after `STOP_MS` at the latest. */
   stop(): void {
     this.#stop.abort();
   }
@@ -52,7 +52,7 @@ export class Follower {
     }
   }
 
-  /** One batch; 'end' when there is none and nobody waits for more. */
+  /** Handles one batch; returns 'end' at the end of the stream unless the follower is endless. */
   async #round(): Promise<'more' | 'end'> {
     const batch = await this.reader.read();
     this.#isBack();
@@ -75,7 +75,7 @@ export class Follower {
     await this.reader.acknowledge(ids);
   }
 
-  /** Redis away is waited for, or an error when nothing is followed. */
+  /** While Redis is away: an endless follower waits and returns undefined, any other throws. */
   async #attempt<T>(work: () => Promise<T>): Promise<T | undefined> {
     try {
       return await work();

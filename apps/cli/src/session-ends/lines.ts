@@ -3,7 +3,7 @@ import { type Frame, isFrame, numberOf, parseFrame, textOf } from '../api/frame.
 import { type Column, Table } from '../output/table.js';
 import type { Lines } from './follower.js';
 
-/** Records as they are, so that a reader of this and one of the stream see the same. */
+/** Records unchanged, exactly as in the stream. */
 export const jsonLines: Lines = {
   of: (ends) => ends.map(({ record }) => record),
   ofLost: (lost) => [JSON.stringify({ v: '1', type: 'SESSION_END_LOST', lost, ts: Date.now() })],

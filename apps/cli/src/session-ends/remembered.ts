@@ -4,7 +4,7 @@ export class Remembered {
 
   constructor(readonly max: number) {}
 
-  /** False when it is known already. */
+  /** Returns false when the id is known already. */
   add(id: string): boolean {
     if (this.#ids.has(id)) return false;
     this.#ids.add(id);

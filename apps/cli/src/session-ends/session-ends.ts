@@ -24,7 +24,7 @@ export type SessionEndsOptions = {
 
 const CLAIM_AFTER_MS = 60_000;
 
-/** Reads the stream as a dashboard would; on stdout it is the bridge to what cannot read streams. */
+/** Prints the stream of session ends, for programs that cannot read streams of Redis. */
 export async function sessionEnds(options: SessionEndsOptions): Promise<number> {
   const { config: file, flags, json, follow } = options;
   const where = placeOf(options);
@@ -72,7 +72,7 @@ function placeOf({ group, consumer, claimAfter, since }: SessionEndsOptions): Pl
   };
 }
 
-/** An entry id, whole or its milliseconds, or how long ago; ids begin with the time in milliseconds. */
+/** The id of an entry, or a duration before now; ids begin with the time in milliseconds. */
 function idOf(since: string | undefined): string {
   if (since === undefined) return '0-0';
   if (/^\d{1,16}-\d{1,16}$/.test(since)) return since;

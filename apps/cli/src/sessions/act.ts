@@ -17,7 +17,7 @@ type Request = {
   readonly act: Act;
   readonly id: string;
   readonly principal?: string | undefined;
-  /** Which message an abort stops; without it, the head. */
+  /** The message that an abort stops; default: the head. */
   readonly message?: string | undefined;
 };
 

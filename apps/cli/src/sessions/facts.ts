@@ -1,12 +1,12 @@
 import { type Frame, isFrame, numberOf, objectOf, textOf } from '../api/frame.js';
 import { ageOf, lasting } from '../output/age.js';
 
-/** What `sluice sessions show` says of a session. */
+/** What `sluice sessions show` prints about a session. */
 export type Facts = {
   readonly id: string;
   readonly agentId: string;
   readonly isExecuting: boolean;
-  /** It is, or its agent. */
+  /** The session or its agent is paused. */
   readonly isPaused: boolean;
   readonly holder: string;
   readonly fence: number;
@@ -16,10 +16,10 @@ export type Facts = {
   readonly epoch: string;
   readonly createdAt: number;
   readonly lastActivity: number;
-  /** '' as long as no turn has ended. */
+  /** '' until a turn has ended. */
   readonly lastOutcome: string;
   readonly lastTurnAt: number;
-  /** Only operators are told. */
+  /** Only operators get it. */
   readonly work: Work | undefined;
 };
 
@@ -30,7 +30,7 @@ export type Work = {
   /** Seconds since 1970; 0: nothing waits. */
   readonly oldestAcceptedAt: number;
   readonly handOvers: number;
-  /** Reason of an abort that the holder is told; '' when there is none. */
+  /** Reason of the abort that was requested for the running turn; '' when there is none. */
   readonly abort: string;
   readonly isRung: boolean;
 };
@@ -73,7 +73,7 @@ const workOf = (work: Frame): Work => ({
   isRung: work.rung === true,
 });
 
-/** What is not the session's own. */
+/** Facts that are not part of the session. */
 export type Around = {
   /** Live workers that have its agent; undefined: not known. */
   readonly workers: number | undefined;
@@ -103,10 +103,10 @@ export function linesOf(facts: Facts, around: Around): string[] {
   return rows.map(([name, text]) => `${name.padEnd(10)} ${text}`);
 }
 
-/** Behind the state: the running turn finishes, and no other begins. */
+/** Follows the state: the running turn finishes, and no other begins. */
 const PAUSED = '; paused, or its agent is: sluice sessions resume, sluice agents list';
 
-/** What a session does, and when it stands still, why. */
+/** What a session does, or why it stands still. */
 function stateOf(facts: Facts, { workers, nowMs }: Around): string {
   const { isExecuting, holder, pending, work } = facts;
   if (isExecuting && work?.abort) return `executing, and told to stop (${work.abort})`;

@@ -5,12 +5,11 @@ import { printable } from '../output/printable.js';
 import { writeLines } from '../output/write.js';
 import { factsOf, linesOf } from './facts.js';
 
-/** Of the history: enough for `--json` to show how the last turns ended. */
+/** Messages of the history: enough for `--json` to show how the last turns ended. */
 const MESSAGES = 20;
 
 export type ShowOptions = { readonly principal?: string; readonly json?: boolean };
 
-/** One session at one glance. */
 export async function showSession(
   gateway: Gateway,
   id: string,
@@ -28,7 +27,7 @@ export async function showSession(
   return exitStatus.ok;
 }
 
-/** Live workers that have the agent; undefined: this caller, or this port, does not say. */
+/** Live workers that have the agent; undefined: this caller may not see them, or this port does not have them. */
 async function workersOf(gateway: Gateway, agentId: string): Promise<number | undefined> {
   const answer = await ask(gateway, { method: 'GET', path: '/v1/agents' }).catch(() => undefined);
   if (!answer || !Array.isArray(answer.agents)) return undefined;
