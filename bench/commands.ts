@@ -19,7 +19,7 @@ export const commands: readonly Command[] = [
   soak,
 ];
 
-/** What `npm run bench` alone prints: one line per command. */
+/** The text that `npm run bench` without a command prints: one line per command. */
 export function usage(): string {
   const lines = commands.map(({ name, what }) => `  ${name.padEnd(10)} ${what}`);
   return [

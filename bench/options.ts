@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { otherCheckout, type ProgramName, programNames } from './programs/programs.js';
 import type { Result } from './report/rows.js';
 
-/** The command line is wrong; its message says how. */
+/** The command line is wrong; the message says how. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
@@ -12,7 +12,7 @@ export type Option<T> = {
   readonly what: string;
   readonly fallback: T;
   parse(text: string): T | undefined;
-  /** What is asked for, when `parse` returns undefined. */
+  /** The expected value, in words, for when `parse` returns undefined. */
   readonly wanted: string;
 };
 
@@ -30,7 +30,7 @@ export const duration = (fallback: string, what: string): Option<string> => ({
   parse: (text) => (/^\d+(\.\d+)?(ms|s|m|h)$/.test(text) ? text : undefined),
 });
 
-/** Some of a list, as `a,b`. */
+/** An option whose value is some of a list, as `a,b`. */
 export const some = <T extends string>(
   names: readonly T[],
   what: string,
@@ -51,7 +51,7 @@ type ValuesOf<T extends Options> = {
 
 export type Compared = { readonly programs: readonly ProgramName[] };
 
-/** A command that was understood. */
+/** A parsed command, ready to run. */
 export type Started = {
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly json: boolean;
@@ -102,7 +102,7 @@ function valuesOf(name: string, options: Options, args: readonly string[]) {
   return { given, values: Object.fromEntries(Object.entries(options).map(value)) };
 }
 
-/** Without BIN there is no other checkout. */
+/** Without BIN the program `other` is not offered. */
 function programsOf(known: readonly ProgramName[]): Option<readonly ProgramName[]> {
   const fitting = programNames.filter((name) => known.includes(name));
   const isThere = (name: ProgramName) => name !== 'other' || otherCheckout() !== undefined;

@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- <command>`: what turns, tokens, connections and takeovers cost, beside the floor and a
- * peer (bench/README.md). The programs are TypeScript: bundled first, as for the chaos run. `BIN=<checkout>`
- * measures another built checkout beside this one.
+ * `npm run bench -- <command>`: measures what turns, tokens, connections and takeovers cost, beside the floor
+ * and a peer (bench/README.md). The programs are TypeScript and are bundled first, as for the chaos run.
+ * `BIN=<checkout>` measures another built checkout beside this one.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { endRunning, run } from './lib/processes.mjs';
 import { ensureServer, waysToRedis } from './lib/redis-server.mjs';
 import { SetupError, say } from './lib/say.mjs';
 
-/** Main first; the others are processes and agents that it starts. */
+/** `main` comes first; it starts the others, which are processes and agents. */
 const entries = ['main', 'floor/main', 'peer/main', 'load/talk', 'agents/echo', 'agents/tokens'];
 
 for (const name of ['SIGINT', 'SIGTERM']) process.on(name, endRunning);
@@ -25,7 +25,7 @@ try {
     throw new SetupError(`BIN=${other}: no checkout with bin/sluice`, 2);
   }
   const server = await ensureServer();
-  // A container's process has another number inside: its share of the processor could not be read.
+  // No container: inside it the process has another number, so its processor time could not be read.
   if (!server) throw new SetupError(waysToRedis);
   process.env.SLUICE_REDIS_SERVER = server;
   if (process.env.PROFILES) process.env.PROFILER = `--import ${inRoot('scripts', 'profile.mjs')}`;

@@ -1,7 +1,7 @@
 /**
- * `npm run chaos -- --minutes N --seed N --nodes N --sessions N`: a cluster under load and faults, its
- * history checked. One summary line; status 1 when anything was found. The rig is TypeScript beside the
- * tests: bundled first, so that it runs on every version of Node that the gateway runs on.
+ * `npm run chaos -- --minutes N --seed N --nodes N --sessions N`: runs a cluster under load and faults, and
+ * checks its history. One summary line; status 1 when anything was found. The rig is TypeScript beside the
+ * tests; it is bundled first, so that it runs on every version of Node that the gateway runs on.
  */
 import { ensureBuilt } from './lib/build.mjs';
 import { bundle } from './lib/bundle.mjs';

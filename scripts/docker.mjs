@@ -12,7 +12,7 @@ import { inRoot } from './lib/paths.mjs';
 import { endRunning, output, run } from './lib/processes.mjs';
 import { SetupError, say } from './lib/say.mjs';
 
-/** What the image may add to its base. */
+/** Most bytes that the image may add to its base. */
 const addedBytesMax = 60e6;
 const playMs = 10 * 60_000;
 
@@ -37,7 +37,7 @@ function findCompose() {
   );
 }
 
-/** Free a moment ago: the engine binds it itself. */
+/** A port that was free a moment ago; the engine binds it later. */
 function freePort() {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject);

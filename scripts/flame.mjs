@@ -1,7 +1,7 @@
 /**
- * `node scripts/flame.mjs PROFILE.cpuprofile [TITLE] > FILE.svg`: where a node's time went, as a flame graph, of a
- * profile that scripts/profile.mjs has made. Width is time on the processor; what waits is left out. A frame that
- * took less than 0.2 % is not drawn, nor is what it called.
+ * `node scripts/flame.mjs PROFILE.cpuprofile [TITLE] > FILE.svg`: draws a profile of scripts/profile.mjs as a
+ * flame graph. Width is time on the processor; waiting is left out. A frame that took less than 0.2 % is not
+ * drawn, nor are the frames that it called.
  */
 import { readFileSync } from 'node:fs';
 
@@ -10,7 +10,7 @@ const ROW = 16;
 const LEAST_SHARE = 0.002;
 const CHAR_WIDTH = 6.3;
 
-/** By whom the code is: ours, a library's, Node's, or no JavaScript at all. */
+/** By the origin of the code: ours, a library, Node, or no JavaScript at all. */
 const colours = { ours: '#f2a65a', library: '#8fb8de', node: '#b8d8ba', native: '#d9d9d9' };
 
 const waiting = new Set(['(idle)', '(program)', '(root)']);
@@ -21,7 +21,7 @@ function whose(url) {
   return url.includes('/node_modules/') && !url.includes('/@sluice/') ? 'library' : 'ours';
 }
 
-/** `file.js` of ours, `name/.../file.js` of a library. */
+/** `file.js` for our own code, `name/.../file.js` for a library. */
 function placeOf(url) {
   const library = /.*\/node_modules\/(?!@sluice\/)((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1];
   const file = url.replace(/^.*\//, '');

@@ -1,6 +1,6 @@
 /**
- * `npm run fuzz -- --runs N --seed N`: the scripts beside their model, for longer than in `npm test`. A
- * sequence of calls that tells them apart is printed at its shortest, with its seed.
+ * `npm run fuzz -- --runs N --seed N`: runs the scripts beside their model, for longer than in `npm test`. If
+ * they differ, it prints the shortest sequence of calls that shows it, with its seed.
  */
 import { parseArgs } from 'node:util';
 import { inRoot } from './lib/paths.mjs';

@@ -1,5 +1,5 @@
 /**
- * `node scripts/image-tree.mjs DIR`: puts together what the image runs beside its node_modules: the built
+ * `node scripts/image-tree.mjs DIR`: copies the files that the image runs beside its node_modules: the built
  * workspaces that `sluice` needs, in the places where they look for one another.
  */
 import { cpSync, existsSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { productionPaths } from './lib/production-tree.mjs';
 const [target] = process.argv.slice(2);
 if (!target) throw new Error('name the directory to fill: node scripts/image-tree.mjs DIR');
 
-/** For people who read or compile the code. */
+/** Files for people who read or compile the code; the image does not need them. */
 const isForReaders = (file) => /\.(d\.ts|map|tsbuildinfo)$/.test(file);
 
 const workspaces = productionPaths().filter((path) => !path.includes('node_modules/'));

@@ -1,7 +1,7 @@
 /**
- * `node scripts/long-sentences.mjs [docs|comments]`: prints every sentence that is too long to be read once, with file,
- * line and number of words, and exits with 1 if there is one. Of documents for users more than 35 words, of
- * comments more than 45. A cell of a table, an item of a list and a heading are sentences of their own; code is none.
+ * `node scripts/long-sentences.mjs [docs|comments]`: prints every sentence that is too long, with file, line and
+ * number of words, and exits with 1 if there is one. The limit is 35 words in documents for users and 45 in
+ * comments. A cell of a table, an item of a list and a heading count as sentences; code does not.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ const kinds = {
   comments: { files: sources, max: 45, blocksOf: blocksOfComments },
 };
 
-/** A block is text that belongs together: its lines, joined, and where it begins. */
+/** A block is text that belongs together: its lines joined, and the line on which it begins. */
 function* blocksOfDocument(text) {
   let block;
   let isCode = false;
@@ -52,7 +52,7 @@ function* blocksOfComments(text) {
   if (block) yield block;
 }
 
-/** Code and the targets of links are no words. */
+/** Code counts as one word; targets of links and HTML tags do not count. */
 const plain = (text) =>
   text
     .replace(/`[^`]*`/g, 'code')
@@ -62,7 +62,7 @@ const plain = (text) =>
 const sentencesOf = (text) => plain(text).split(/(?<=[.!?]["')]?)\s+(?=\S)/);
 const wordsOf = (sentence) => sentence.split(/\s+/).filter((word) => /[a-z0-9]/i.test(word)).length;
 
-/** Every sentence of `kind` with more words than it may have. */
+/** Every sentence of `kind` ('docs' or 'comments') with too many words. */
 export function longSentences(kind) {
   const { files, max, blocksOf } = kinds[kind];
   const listed = execFileSync('git', ['ls-files'], { cwd: inRoot('.'), encoding: 'utf8' });

@@ -1,6 +1,6 @@
 /**
- * `npm run model`: checks the formal model of docs/internals/model with spin. Each property must hold, each
- * mutation (a check of the scripts left out) must be found; one line each, status 1 on any surprise.
+ * `npm run model`: checks the formal model of docs/internals/model with spin. Each property must hold, and each
+ * mutation (a check of the scripts left out) must be found. Prints one line each; status 1 on any surprise.
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -38,7 +38,7 @@ async function ensureTools() {
   }
 }
 
-/** Generates, compiles and runs one verifier; answers what it printed. */
+/** Generates, compiles and runs one verifier; returns its output. */
 async function verify({ define, mode = 'states', model = 'session.pml', isLarge = false }) {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-model-'));
   const options = { cwd: dir, timeout: checkMs, maxBuffer: 1 << 24 };
@@ -48,7 +48,7 @@ async function verify({ define, mode = 'states', model = 'session.pml', isLarge 
   try {
     await execute('spin', ['-a', ...defines, inRoot('docs', 'internals', 'model', model)], options);
     const { compile, run } = modes[mode];
-    // Compiling takes longer than most of the checks.
+    // `-O0` mostly: compiling takes longer than most of the checks.
     const flags = [isLarge ? '-O1' : '-O0', '-w', `-DMEMLIM=${memoryMb}`, ...compile];
     await execute('gcc', [...flags, '-o', 'pan', 'pan.c'], options);
     return (await execute(join(dir, 'pan'), [`-m${depth}`, ...run], options)).stdout;
@@ -59,7 +59,7 @@ async function verify({ define, mode = 'states', model = 'session.pml', isLarge 
   }
 }
 
-/** What the verifier found: the states it saw, and the fault if there is one. */
+/** Parses the output of a verifier: the number of states, and the fault if there is one. */
 function read(text) {
   const states = Number(/(\d+(?:\.\d+e\+\d+)?) states, stored/.exec(text)?.[1] ?? Number.NaN);
   const fault = /^pan:\d+: (.*?)(?: \(at depth|$)/m.exec(text)?.[1];

@@ -1,6 +1,6 @@
 /**
- * `npm run notices`: writes THIRD_PARTY_NOTICES, the licences of everything that the gateway runs with, from
- * package-lock.json and what is installed; `-- --check` only compares, status 1 when it is not current.
+ * `npm run notices`: writes THIRD_PARTY_NOTICES, the licences of all packages that the gateway runs with, from
+ * package-lock.json and node_modules. `-- --check` only compares; status 1 when the file is out of date.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { nameOf, packages, productionPaths } from './lib/production-tree.mjs';
 import { say } from './lib/say.mjs';
 
 const file = inRoot('THIRD_PARTY_NOTICES');
-/** Licence and notice files of a package, as they came. */
+/** Licence and notice files of a package, unchanged. */
 function texts(path) {
   const dir = inRoot(path);
   if (!existsSync(dir)) return [];
@@ -24,7 +24,7 @@ function texts(path) {
 function notice(path) {
   const { version, license, os } = packages[path];
   const title = `${nameOf(path)} ${version}`;
-  // Made for one platform: installed on that one only, so that its text is not on every machine.
+  // A package for one platform is installed only there, so its text is not on every machine.
   const parts = os ? [] : texts(path);
   return {
     title,

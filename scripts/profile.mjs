@@ -1,4 +1,4 @@
-/** Writes a CPU profile of the process that it is loaded into, one file for every 5 s (bench/README.md). */
+/** Writes CPU profiles of the process that loads it, one file for every 5 s (bench/README.md). */
 import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector';
 import { basename, join } from 'node:path';

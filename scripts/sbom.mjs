@@ -1,7 +1,7 @@
 /**
- * `npm run -s sbom`: CycloneDX of everything that `sluice` runs with, on stdout. From `npm sbom`, which
- * knows the whole repository; its own `--omit dev` also leaves out what tools and gateway both need, so
- * that the choice is made here.
+ * `npm run -s sbom`: prints a CycloneDX list of all packages that `sluice` runs with. It is made from
+ * `npm sbom`, which lists the whole repository. `npm sbom --omit dev` also leaves out packages that tools and
+ * gateway both need, so the packages are chosen here.
  */
 import { execFileSync } from 'node:child_process';
 import { root } from './lib/paths.mjs';

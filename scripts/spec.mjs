@@ -1,6 +1,6 @@
 /**
- * `npm run spec`: writes docs/internals/spec-tests.md, the tests of each rule, from the titles of the tests, which
- * begin with the ids of what they prove. tests/tidy.test.ts compares the two.
+ * `npm run spec`: writes docs/internals/spec-tests.md, the tests of each rule. Titles of tests begin with the ids of
+ * the rules that they prove. tests/tidy.test.ts compares the two.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { inRoot } from './lib/paths.mjs';

@@ -1,7 +1,7 @@
 /**
- * `npm start`: installs and builds what is missing, starts a private Redis where none is named, runs one
- * gateway until it ends, stops that Redis and ends with the gateway's status. What stands after `--` goes
- * to `sluice start`. Node's own modules only: nothing else is there before `npm ci`.
+ * `npm start`: installs and builds what is missing, starts a private Redis if none is configured, runs one
+ * gateway until it ends, stops that Redis and ends with the gateway's status. Arguments after `--` go to
+ * `sluice start`. Uses Node's own modules only: nothing else is there before `npm ci`.
  */
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -27,14 +27,14 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     if (isSecond && !gateway) process.exit(128 + constants.signals[name]);
     interruptedBy ??= name;
     interruptedAt = performance.now();
-    // A closed terminal is a wish to stop, and the gateway knows two signals for that.
+    // A closed terminal means to stop, and the gateway knows SIGTERM and SIGINT for that.
     if (gateway) gateway.signal(name === 'SIGHUP' ? 'SIGTERM' : name);
     else endRunning();
   });
 }
 process.stdout.on('error', () => undefined);
 
-/** The Redis for the gateway: variables that name it, and how to stop it. */
+/** The Redis for the gateway: environment variables that name it, and how to stop it. */
 async function ensureRedis({ hasRedis }) {
   if (hasRedis) return { env: {}, stop: async () => undefined };
   await stopOrphans();
@@ -42,7 +42,7 @@ async function ensureRedis({ hasRedis }) {
   const own = await ensurePrivateRedis(ensureServer);
   if (own) {
     return {
-      // Where it is in its own place, the gateway finds it as every `bin/sluice` does.
+      // If its socket is at its own place, the gateway finds it as every `bin/sluice` does.
       env: own.isFound ? {} : { REDIS_URL: own.url },
       stop: async () => {
         if (unregister()) await stopPrivateRedis();

@@ -1,9 +1,8 @@
 /**
- * `npm test`: sets itself up as `npm start` does, then checks types and format, runs the tests and a
- * short chaos run; with `CI=true` the long suites too. What stands after `--` goes to jest, and nothing
- * else is run then. The last line is
- * `N passed, N failed`; a check that fails counts as a failed test, the chaos run as one test. Node's own
- * modules only: nothing else is there before `npm ci`.
+ * `npm test`: sets itself up as `npm start` does, then checks types and format, runs the tests and a short
+ * chaos run; with `CI=true` the long suites too. Arguments after `--` go to jest; then the long suites and the
+ * chaos run are left out. The last line is `N passed, N failed`: a check that fails counts as a failed test, the
+ * chaos run as one test. Uses Node's own modules only: nothing else is there before `npm ci`.
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,11 +19,11 @@ import { ensurePrometheus } from './lib/prometheus.mjs';
 import { ensureServer, waysToRedis } from './lib/redis-server.mjs';
 import { SetupError, say } from './lib/say.mjs';
 
-/** No suite takes longer; one that hangs ends here. */
+/** Longer than any suite takes: one that hangs is ended then. */
 const jestMs = 15 * 60_000;
 /**
- * What takes half a minute and more. `npm test` has no time for them; with `CI=true` they follow the
- * quick ones, each with as many workers as its waiting leaves room for.
+ * Suites that take half a minute and more, too long for `npm test`. With `CI=true` they follow the quick ones;
+ * a suite that mostly waits gets more workers.
  */
 const longSuites = [
   { name: 'tests/long', args: [] },
@@ -32,11 +31,11 @@ const longSuites = [
   { name: 'tests/redis-faults', args: ['--maxWorkers=4'] },
   { name: 'tests/hostile', args: ['--runInBand'], env: { SLUICE_HOSTILE_SECONDS: '5' } },
 ];
-/** A short cut of a suite, in its `short.test.ts`, belongs to the quick ones. */
+/** `short.test.ts` of a suite is a short version of it, which belongs to the quick ones. */
 const longTests = `/(${longSuites.map(({ name }) => name).join('|')})/(?!short\\.)`;
 const tool = (...path) => inRoot('node_modules', ...path);
 
-/** A file that is run once more meets what it met before: packages/testkit/src/base/seed.ts. */
+/** With one seed a file that is run once more draws the same again: packages/testkit/src/base/seed.ts. */
 process.env.SLUICE_TEST_SEED ??= String(Date.now() % 1_000_000_000);
 
 for (const name of ['SIGINT', 'SIGTERM']) process.on(name, endRunning);
@@ -90,7 +89,7 @@ function readCounts(file, status) {
   } catch {
     say('jest wrote no results');
   }
-  // No results, no tests, a broken worker: whatever made jest fail is a failure here.
+  // Whatever made jest fail counts: no results, no tests, a broken worker.
   if (status !== 0 && counts.failed === 0) counts.failed = 1;
   return counts;
 }
@@ -108,12 +107,12 @@ async function runJest(args, env = {}) {
   return counts;
 }
 
-/** So many files may be run a second time; with more of them the cause is not the machine. */
+/** At most this many failed files are run again; with more, the machine is not the cause. */
 const repeatsMax = 2;
 
 /**
- * Real processes on a machine that others use too: a file that failed is run once more, alone, and
- * said so. What fails twice has failed.
+ * The tests use real processes, perhaps on a busy machine. So a file that failed is run once more, alone, and
+ * this is printed. A test that fails twice has failed.
  */
 async function runTests(args, env) {
   const first = await runJest(args, env);
@@ -127,12 +126,12 @@ async function runTests(args, env) {
   return { passed: first.passed - passedBefore + second.passed, failed: second.failed };
 }
 
-/** 90 s of load and faults, then what must follow from them; it settles within a minute or two. */
+/** The chaos run takes 90 s of load and faults, and a minute or two until everything has settled. */
 const chaosMs = 5 * 60_000;
 
-/** Behind the tests: it needs the machine for itself. Its summary line is its own output. */
+/** Runs after the tests, since it needs the machine for itself. It prints its own summary line. */
 async function runChaos() {
-  // Of this seed's first 18 faults each kind is one.
+  // The first 18 faults of this seed include every kind.
   const options = ['--minutes', '1.5', '--seed', '20'];
   const script = inRoot('scripts', 'chaos.mjs');
   return (await run(process.execPath, [script, ...options], { timeoutMs: chaosMs })) === 0;

@@ -1,11 +1,11 @@
-/** The part of an agent of kind `module` that the measurements use; floor and peer run the same ones. */
+/** The part of a `module` agent that the measurements use; floor and peer run the same agents. */
 export type Agent = {
   run(turn: {
     readonly content: string;
   }): AsyncGenerator<{ type: 'delta'; content: string }, { content: string }>;
 };
 
-/** The reply; `onDelta` gets its deltas, one after the other. */
+/** Returns the reply; calls `onDelta` for each delta, one after the other. */
 export async function reply(
   agent: Agent,
   content: string,

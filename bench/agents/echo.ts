@@ -1,6 +1,6 @@
 import type { Agent } from './agent.js';
 
-/** Answers as the agent `echo` of Sluice does, without deltas. */
+/** Answers as Sluice's agent `echo` does, but without deltas. */
 const echo: Agent = {
   // biome-ignore lint/correctness/useYield: an agent is a generator, and this one has no deltas.
   async *run({ content }) {

@@ -1,6 +1,6 @@
 import type { Agent } from './agent.js';
 
-/** One ticker serves all turns, so that the agent itself costs its node little (3 to 12 us per token). */
+/** One ticker serves all turns, so that the agent costs its node little (3 to 12 us per token). */
 const TICK_MS = 5;
 type Waiting = { readonly dueMs: number; go(): void };
 const waiting = new Set<Waiting>();
@@ -26,8 +26,8 @@ function until(dueMs: number): Promise<void> {
 }
 
 /**
- * A message "<tokens> <gap_ms>" is answered with so many tokens, one per gap; each token is the present time
- * in milliseconds, and a blank.
+ * Answers a message "<tokens> <gap_ms>" with that number of tokens, one per gap; each token is the present
+ * time in milliseconds, and a blank.
  */
 const tokens: Agent = {
   async *run({ content }) {

@@ -1,7 +1,7 @@
 /**
- * The floor: the smallest honest program. A socket, one script that appends a message, one that commits its
- * outcome, one for each token, and what is published goes to who is subscribed. No lease, no queue, no replay,
- * no limit, and a message that comes twice is answered twice.
+ * The floor: the smallest honest program. It has a socket, a script that appends a message, one that commits its
+ * outcome, one for each token, and sends published events to subscribers. It has no lease, queue, replay or
+ * limit, and answers a message that comes twice twice.
  */
 
 import uWS, { type WebSocket } from 'uWebSockets.js';

@@ -1,4 +1,4 @@
-/** KEYS state, inbox, events; ARGV the message, the event without its end. Returns its number. */
+/** KEYS state, inbox, events; ARGV the message, the event without its end. Returns the number of the event. */
 export const appendScript = `
 local seq = redis.call('HINCRBY', KEYS[1], 'cursor', 1)
 redis.call('RPUSH', KEYS[2], ARGV[1])

@@ -3,7 +3,7 @@ import { appendScript, commitScript, deltaScript } from './scripts.js';
 
 type Call = (...args: string[]) => Promise<number>;
 
-/** The calls of the floor, each a script that Redis keeps. */
+/** The calls of the floor; each is a script that Redis caches. */
 export type FloorStore = {
   append: Call;
   commit: Call;
@@ -12,7 +12,7 @@ export type FloorStore = {
   unsubscribe(channel: string): void;
 };
 
-/** `onPublished` gets each event of a subscribed channel as its bytes of JSON. */
+/** Calls `onPublished` with each event of a subscribed channel, as bytes of JSON. */
 export function openFloorStore(
   url: string,
   onPublished: (channel: string, event: string) => void,

@@ -1,21 +1,21 @@
 import { within } from '@sluice/runtime';
 
-/** What a connection tells of its session. */
+/** The callbacks of a connection. */
 export type Listener = {
-  /** A reply has ended; its text. */
+  /** A reply has ended; `content` is its text. */
   onFinal?(content: string): void;
   /** The text of one delta. */
   onDelta?(content: string): void;
-  /** The program has refused something, or the connection was lost unasked. */
+  /** The program refused something, or the connection was lost without `cut`. */
   onFault(what: string): void;
 };
 
 export type AttachOptions = {
   /** Default: a new session. */
   readonly session?: string;
-  /** With the log from its beginning. */
+  /** Replay the log from its beginning. */
   readonly replay?: boolean;
-  /** With deltas. */
+  /** Ask for deltas. */
   readonly streams?: boolean;
   /** An address of loopback to connect from: each has its own ports. */
   readonly localAddress?: string;
@@ -24,15 +24,15 @@ export type AttachOptions = {
 /** One attached connection. */
 export type Connection = {
   send(content: string): void;
-  /** Without a farewell, as a lost network does. */
+  /** Closes without a close frame, as a lost network does. */
   cut(): void;
   readonly bytesRead: number;
 };
 
-/** A program that is not attached to by then is given up. */
+/** Longest time to attach. */
 const ATTACH_MS = 120_000;
 
-/** The same, with an end. */
+/** The same, with that limit. */
 export const inTime =
   (attach: Attach): Attach =>
   async (options, listener) => {

@@ -15,5 +15,5 @@ export async function crowd(
   await Promise.all(Array.from({ length: Math.min(width, count) }, lane));
 }
 
-/** Eight addresses of loopback in turn: one has 28,000 ports. */
+/** Eight addresses of loopback in turn, since one has only 28,000 ports. */
 export const loopback = (index: number) => `127.0.0.${2 + (index % 8)}`;

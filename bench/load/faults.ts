@@ -1,4 +1,4 @@
-/** What was refused or lost while a program was measured; it says nothing about the rest. */
+/** Counts refusals and losses during a measurement. */
 export class Faults {
   readonly #counts = new Map<string, number>();
 

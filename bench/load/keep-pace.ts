@@ -3,14 +3,14 @@ import { sleep } from '@sluice/runtime';
 export type Pace = {
   readonly count: number;
   readonly everyMs: number;
-  /** How late each one was sent. */
+  /** Records how late each message was sent. */
   readonly lag: { record(ms: number): void };
 };
 
 /**
- * Sends at fixed times, whatever comes back and however late: `send` gets the time at which it was due,
- * from which latency counts. So a program that stalls is asked as often as one that does not, and each
- * message that waited for the stall is in the percentiles (no coordinated omission).
+ * Sends at fixed times, however late the replies come. `send` gets the time at which the message was due;
+ * latency counts from then. So a program that stalls gets as many messages as one that does not, and each
+ * message that waited is in the percentiles (no coordinated omission).
  */
 export async function keepPace(
   { count, everyMs, lag }: Pace,

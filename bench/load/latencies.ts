@@ -1,6 +1,6 @@
 import { build, type Histogram } from 'hdr-histogram-js';
 
-/** Ten minutes: nothing here waits longer. */
+/** Largest value, ten minutes: no measurement waits longer. */
 const MAX_US = 600_000_000;
 
 export type LatencySummary = {

@@ -2,27 +2,27 @@ import { performance } from 'node:perf_hooks';
 import { rounded } from '../report/numbers.js';
 import { Latencies } from './latencies.js';
 
-/** Above this share of its time the generator may be what is measured. */
+/** If the generator is busier than this, it may be the limit that is measured. */
 const BUSY_MAX = 0.9;
-/** Messages that were sent later than this say nothing about the program. */
+/** If messages are sent later than this, the results say nothing about the program. */
 const LAG_P99_MAX_MS = 20;
 
 export type OwnLoadSummary = {
-  /** Of one core. */
+  /** Share of one core. */
   readonly load_cpu_share: number;
-  /** Of the time in which its loop had something to do, whether the machine let it run or not. */
+  /** Share of the time in which its event loop had work, whether or not the machine let it run. */
   readonly load_busy_share: number;
   readonly load_lag_p99_ms: number;
   readonly load_limited: boolean;
 };
 
-/** Whether what was measured may be the generator. */
+/** Whether the generator may have been the limit. */
 export const isLimit = (busyShare: number, lagP99Ms: number): boolean =>
   busyShare > BUSY_MAX || lagP99Ms > LAG_P99_MAX_MS;
 
-/** What the load itself costs, and whether it could be the limit. */
+/** What the load generator itself costs, and whether it may be the limit. */
 export class OwnLoad {
-  /** Behind the intended times; empty where the load has none. */
+  /** How late messages were sent; empty if the load has no fixed times. */
   readonly lag = new Latencies();
   readonly #cpu = process.cpuUsage();
   readonly #loop = performance.eventLoopUtilization();

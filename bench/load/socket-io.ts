@@ -1,13 +1,13 @@
 import { io } from 'socket.io-client';
 import type { Attach } from './connection.js';
 
-/** Where a session's first connection stood: what Socket.IO needs to recover the ones behind it. */
+/** Where a session's first connection stood: Socket.IO needs it to recover later connections. */
 type Place = { readonly pid: string; readonly offset: string };
 
 const textOf = (value: unknown) =>
   typeof value === 'object' && value !== null ? String(Reflect.get(value, 'content')) : '';
 
-/** The peer's protocol. A replay is asked for as a recovery where the session has a place to begin at. */
+/** The peer's protocol. A replay is a recovery of Socket.IO if the session has a place to begin at. */
 export function attachToPeer(port: number): Attach {
   const places = new Map<string, Place>();
   return ({ session, replay, localAddress }, listener) =>
@@ -41,7 +41,7 @@ export function attachToPeer(port: number): Attach {
         }),
       );
       socket.on('delta', (event) => listener.onDelta?.(textOf(event)));
-      // Behind what was sent comes the offset, with which a lost connection can be recovered.
+      // The last argument is the offset, with which a lost connection can be recovered.
       socket.on('final', (event, offset?: string) => {
         const pid: unknown = Reflect.get(socket, '_pid');
         if (session && offset && typeof pid === 'string' && !places.has(session)) {

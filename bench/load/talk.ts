@@ -1,6 +1,6 @@
 /**
- * Sessions that talk at a fixed pace, in a thread of their own: what else the load does at the same time
- * does not delay them. Tells 'ready', answers 'mark' with the latencies of what was due since the last mark.
+ * Sessions that talk at a fixed pace, in a thread of their own, so that the rest of the load does not delay
+ * them. Posts 'ready', and answers each 'mark' with the latencies of the messages that were due since the last.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { eventually } from '@sluice/testkit';
@@ -25,7 +25,7 @@ export type TalkMark = LatencySummary & {
   readonly faults: number;
 };
 
-/** What has no reply so long behind its mark is counted as without one. */
+/** A message without a reply this long after its mark counts as unanswered. */
 const SETTLE_MS = 60_000;
 
 class Period {
@@ -41,7 +41,7 @@ const talkers = await Promise.all(
 );
 let period = new Period();
 
-/** A new period begins at once; the answer waits for the replies to the messages of the last. */
+/** Begins a new period at once; resolves when the messages of the last one have their replies. */
 async function mark(): Promise<TalkMark> {
   const { latencies, lag } = period;
   period = new Period();

@@ -3,14 +3,14 @@ import type { Attach, AttachOptions, Connection } from './connection.js';
 import type { Faults } from './faults.js';
 import type { Latencies } from './latencies.js';
 
-/** Whoever takes longer for what was sent is not measured but given up. */
+/** Longest time for the replies to what was sent; then the measurement fails. */
 const LIMIT_MS = 180_000;
 
 type Sent = { readonly dueMs: number; readonly latencies: Latencies | undefined };
 
 /** One session that talks; replies come in the order of its messages. */
 export class Talker {
-  /** Where the latencies of the messages go that are sent from now on. */
+  /** Records the latencies of messages that are sent from now on. */
   latencies: Latencies | undefined;
   replies = 0;
   lastReplyMs = 0;
@@ -42,12 +42,12 @@ export class Talker {
     this.#connection?.send(content);
   }
 
-  /** The next message when the reply to the last has come. */
+  /** Sends `count` messages, each when the reply to the last has come. */
   serial(count: number, content = 'x'): Promise<void> {
     return this.#inTime(this.#oneByOne(count, content));
   }
 
-  /** All at once. */
+  /** Sends `count` messages at once; resolves when all have replies. */
   pipelined(count: number): Promise<void> {
     const send = () => {
       for (let index = 0; index < count; index += 1) this.send('x');
@@ -86,7 +86,7 @@ export class Talker {
 
   #receive(): void {
     const sent = this.#sent.shift();
-    // A reply that was replayed: nobody waits for it.
+    // A replayed reply: nobody waits for it.
     if (!sent) return;
     this.replies += 1;
     this.lastReplyMs = performance.now();
@@ -95,7 +95,7 @@ export class Talker {
   }
 }
 
-/** Waits for the replies that are on their way; returns how many did not come in `ms`. */
+/** Waits for the missing replies, at most `ms`; returns how many did not come. */
 export async function settle(talkers: readonly Talker[], ms: number): Promise<number> {
   const deadline = performance.now() + ms;
   const unanswered = () => talkers.reduce((sum, { waiting }) => sum + waiting, 0);

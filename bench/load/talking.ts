@@ -4,7 +4,7 @@ import { builtFile } from '../programs/child.js';
 import type { TalkMark, TalkOptions } from './talk.js';
 
 export type Talking = {
-  /** What was seen since the last call. */
+  /** Returns the results since the last call. */
   mark(): Promise<TalkMark>;
   stop(): Promise<void>;
 };

@@ -13,7 +13,7 @@ const helloOf = ({ session, replay, streams }: Parameters<Attach>[0], agent: str
     capabilities: streams ? ['streaming'] : [],
   });
 
-/** Sluice's own protocol, as far as the load needs it; the floor speaks it too. */
+/** The part of Sluice's protocol that the load needs; the floor speaks it too. */
 export function attachTo(port: number, agent: string): Attach {
   return (options, listener) =>
     new Promise((resolve, reject) => {

@@ -10,7 +10,7 @@ const SETTLE_MS = 30_000;
 
 type Load = { readonly sessions: number; readonly rounds: number; readonly periodMs: number };
 
-/** Every session sends one message each period, spread evenly; the first round warms up. */
+/** Every session sends one message per period, spread evenly; the first round is a warm-up. */
 async function measure(stage: Stage, { sessions, rounds, periodMs }: Load): Promise<Row> {
   const { running, faults, program } = stage;
   const attached = Array.from({ length: sessions }, () => Talker.attach(running.attach, faults));

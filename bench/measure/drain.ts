@@ -10,7 +10,7 @@ import { heldLeases, lingering, openQuiet } from './leases.js';
 
 const LIMIT_MS = 60_000;
 
-/** The connections are on another node, so that closing them is not part of it. */
+/** The connections are on another node, so that closing them is not measured. */
 async function measure(program: string, leases: number): Promise<Row> {
   const redis = await startBenchRedis();
   const faults = new Faults();

@@ -2,7 +2,7 @@ import type { ProgramName } from '../programs/programs.js';
 import { type Result, type Row, roundedRow } from '../report/rows.js';
 import { table } from '../report/table.js';
 
-/** Measures one program after the other; each row is on stderr as soon as it is known. */
+/** Measures one program after the other; prints each row on stderr as soon as it is known. */
 export async function eachProgram(
   programs: readonly ProgramName[],
   measure: (program: ProgramName) => Promise<Row>,

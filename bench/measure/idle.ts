@@ -7,18 +7,18 @@ import { cpuSeconds, residentKb } from '../programs/process-use.js';
 import { beginStretch, onStage, type Stage } from '../programs/stage.js';
 import { eachProgram } from './each-program.js';
 
-/** Before the first connection: what a program allocates for itself is not theirs. */
+/** Pause before the first connection, so that the memory of the program itself is not counted. */
 const START_MS = 2_000;
 const WIDTH = 50;
-/** Of the sessions whose bytes in Redis are measured. */
+/** Messages of each session whose bytes in Redis are measured. */
 const MESSAGES = 20;
-/** The history of a session that ended may be written behind its last reply. */
+/** A program may write the history of a session after its last reply. */
 const AFTER_TALK_MS = 4_000;
 const CONTENT = 'x'.repeat(48);
 
 type Load = { readonly connections: number; readonly calm: number; readonly seconds: number };
 
-/** Connections that are attached and silent. */
+/** Measures connections that are attached and silent. */
 async function measureSilent(stage: Stage, { connections, calm, seconds }: Load) {
   const { running, redis, faults } = stage;
   await sleep(START_MS);
@@ -52,7 +52,7 @@ async function measureSilent(stage: Stage, { connections, calm, seconds }: Load)
   return { row, faults: faults.total };
 }
 
-/** Sessions that have talked and have nobody attached. */
+/** Measures sessions that have talked and have no connection. */
 async function measureKept({ running, redis, faults }: Stage, sessions: number) {
   await sleep(START_MS);
   const before = await redis.usedBytes();

@@ -7,12 +7,12 @@ import type { Running } from '../programs/programs.js';
 const WIDTH = 50;
 const HELD_MS = 30_000;
 
-/** Leases without work stay for the whole run, as many as there are sessions. */
+/** Configuration with which idle leases of all sessions linger for the whole run. */
 export const lingering = (sessions: number) => ({
   lease: { ttl: '10s', linger: '10m', max_lingering: sessions },
 });
 
-/** Opens sessions that have sent one message each, and are attached. */
+/** Opens sessions; each has sent one message and stays attached. */
 export async function openQuiet(edge: Running, sessions: number, faults: Faults) {
   const talkers: Talker[] = [];
   await crowd(sessions, WIDTH, async (index) => {
@@ -29,7 +29,7 @@ async function lingeringLeases(port: number): Promise<number> {
   return Number(/^sluice_lingering_leases(?:\{[^}]*\})? (\d+)/m.exec(text)?.[1] ?? 0);
 }
 
-/** How many idle leases a node holds, once they are as many as wanted, or after a while. */
+/** Waits until a node holds `wanted` idle leases, at most `HELD_MS`; returns how many it holds. */
 export async function heldLeases(port: number, wanted: number): Promise<number> {
   const isThere = async () => (await lingeringLeases(port)) >= wanted;
   await eventually(isThere, HELD_MS, 250).catch(() => undefined);

@@ -10,7 +10,7 @@ import { eachProgram } from './each-program.js';
 
 const SAMPLE_MS = 2_000;
 const REPLY_MS = 30_000;
-/** What is forgotten soon is forgotten within the run: sessions end as often as they begin. */
+/** Short times, so that sessions expire within the run as often as they begin. */
 const CONFIG = { lease: { linger: '30s' }, session: { resume_window: '60s' } };
 
 type Load = {
@@ -23,7 +23,7 @@ type Load = {
 
 type Sample = { readonly node_mb: number; readonly redis_mb: number; readonly keys: number };
 
-/** One place: a session that says something each period, and gives way to a new one when its life is over. */
+/** A session that sends a message each period; when its life is over, a new session takes its place. */
 async function occupy(stage: Stage, load: Load, latencies: Latencies, endMs: number) {
   const { running, faults } = stage;
   let turns = 0;

@@ -11,11 +11,11 @@ import type { Row } from '../report/rows.js';
 import { eachProgram } from './each-program.js';
 
 const WIDTH = 50;
-/** The sessions that go on talking: each sends a message so often. */
+/** How often each of the sessions that go on talking sends a message. */
 const TALK_PERIOD_MS = 500;
 /** Between the cut and the return. */
 const AWAY_MS = 1_500;
-/** Who is not whole by then is not waited for. */
+/** Clients that do not have all events by then are not waited for. */
 const LIMIT_MS = 120_000;
 
 type Load = {
@@ -27,7 +27,7 @@ type Load = {
 
 const sessionOf = (index: number) => `storm-${index}`;
 
-/** Each client's session gets its messages; then all are cut. The last content tells who is whole. */
+/** Sends each client's messages, then cuts all. Returns the last reply: who has it has all events. */
 async function prepare({ running, faults }: Stage, { clients, events }: Load): Promise<string> {
   // Each message logs its acceptance and its outcome.
   const messages = Math.ceil(events / 2);
@@ -43,7 +43,7 @@ async function prepare({ running, faults }: Stage, { clients, events }: Load): P
   return 'echo: last';
 }
 
-/** Everybody at once; milliseconds until each has its last event. */
+/** All connect at once; records the milliseconds until each has its last event. */
 async function comeBack(stage: Stage, { clients }: Load, last: string) {
   const { running, faults } = stage;
   const whole = new Latencies();

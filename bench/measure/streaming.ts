@@ -6,9 +6,9 @@ import { beginStretch, onStage, type Stage } from '../programs/stage.js';
 import type { Row } from '../report/rows.js';
 import { eachProgram } from './each-program.js';
 
-/** All replies run at once: `worker.concurrency`. */
+/** `worker.concurrency`: large enough for all replies at once. */
 const CONCURRENCY = 2_000;
-/** What has not ended so long behind its time is given up. */
+/** A reply that has not ended this long after its time is given up. */
 const LATE_MS = 60_000;
 
 type Load = {
@@ -30,7 +30,7 @@ async function measure(stage: Stage, { replies, tokens, gapMs, readers }: Load):
       finals += 1;
       lastMs = performance.now();
     },
-    // A delta is as old as its oldest token, which is the time at which it was made.
+    // A token is the time at which it was made; a delta is as old as its first token.
     onDelta: (content: string) => {
       deltas += 1;
       latencies.record(Date.now() - Number.parseInt(content, 10));

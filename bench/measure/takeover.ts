@@ -13,13 +13,13 @@ import { heldLeases, lingering, openQuiet } from './leases.js';
 
 const WIDTH = 50;
 const TTL_MS = 10_000;
-/** C1: a dead node's sessions go on within this behind the TTL of their leases. */
+/** C1: the sessions of a dead node go on within the TTL of their leases and this. */
 const TAKEOVER_MS = 2_000;
-/** Over this time each conversation sends its message. */
+/** Within this time each conversation sends one message. */
 const SPREAD_MS = 2_000;
 const LIMIT_MS = 60_000;
 
-/** The clients attach to the nodes that are left, and leave the other one, each in one go. */
+/** Each client attaches to one of these nodes, and then leaves the other node. */
 async function moveTo(nodes: readonly Running[], talkers: Talker[], faults: Faults) {
   await crowd(talkers.length, WIDTH, async (index) => {
     const node = nodes[index % nodes.length];

@@ -11,9 +11,9 @@ const modes = ['serial', 'pipelined', 'paced'] as const;
 type Mode = (typeof modes)[number];
 
 const WARM_UP = 20;
-/** Of each session, before the pipelined messages that count. */
+/** Messages of each session before the pipelined ones that are measured. */
 const PIPELINED_WARM_UP = 50;
-/** Behind the last message that was due: what has no reply by then is a fault. */
+/** After the last message: a message without a reply by then is a fault. */
 const SETTLE_MS = 30_000;
 
 const options = {
@@ -39,7 +39,7 @@ type Talk = (
   own: Stretch['own'],
 ) => Promise<number>;
 
-/** Each returns how many turns there were. */
+/** Each returns the number of turns. */
 const talks: Record<Mode, Talk> = {
   serial: async (talkers, { messages }) => {
     await Promise.all(talkers.map((talker) => talker.serial(messages)));

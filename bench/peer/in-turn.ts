@@ -2,12 +2,12 @@ import type { Redis } from 'ioredis';
 import { Redlock } from 'redlock';
 
 const LOCK_MS = 10_000;
-/** Who finds a lock taken asks again so soon, for as long as a job may take. */
+/** A taken lock is tried again every 20 to 30 ms, for as long as a job may take. */
 const retries = { retryDelay: 20, retryJitter: 10, retryCount: 30_000 };
 
 /**
- * Runs the jobs of a session one after the other: within this process in the order in which they came,
- * among processes under a lock, which is extended while the job runs.
+ * Runs the jobs of a session one after the other. Within this process they keep their order; between processes
+ * a lock separates them, which is extended while the job runs.
  */
 export function makeInTurn(redis: Redis) {
   const redlock = new Redlock([redis], retries);

@@ -1,7 +1,7 @@
 /**
  * The peer: what a Node team would build in a week. Socket.IO with connection state recovery and the Redis
- * streams adapter, one BullMQ job per message, a lock per session while it runs, the history in a list. The
- * settings are those of their documentation, and the concurrency that of Sluice.
+ * streams adapter, one BullMQ job per message, a lock per session while it runs, the history in a list. It uses
+ * the settings of their documentation, and the concurrency of Sluice.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -16,7 +16,7 @@ import { makeInTurn } from './in-turn.js';
 const [redisUrl = '', agentFile = '', concurrency = '64'] = process.argv.slice(2);
 const { default: agent }: { default: Agent } = await import(agentFile);
 
-/** Jobs that have ended are kept so long: a message that comes again meanwhile is not run again. */
+/** Ended jobs that are kept: a message that comes again is not run again while its job is kept. */
 const KEPT_JOBS = 1_000;
 type Message = { readonly id: string; readonly session: string; readonly content: string };
 
@@ -52,7 +52,7 @@ const worker = new Worker<Message>(
 worker.on('error', (error) => process.stderr.write(`${error.message}\n`));
 worker.on('failed', (_job, error) => process.stderr.write(`${error.message}\n`));
 
-/** A reader whose state could not be recovered gets the replies that the history has. */
+/** For a reader whose state could not be recovered: sends the replies in the history. */
 async function replay(socket: Socket, session: string): Promise<void> {
   for (const { id, role, content } of await readLines(redis, session)) {
     if (role === 'assistant') socket.emit('final', { id, content });

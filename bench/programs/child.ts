@@ -6,13 +6,13 @@ import { startChild, stopLater } from '@sluice/testkit';
 
 const READY_MS = 15_000;
 
-/** Where an entry of scripts/bench.mjs stands: beside the bundle of main.ts, of which this is a part. */
+/** Path of an entry of scripts/bench.mjs: beside the bundle of main.ts, which contains this code. */
 export const builtFile = (entry: string) =>
   fileURLToPath(new URL(`./${entry}.mjs`, import.meta.url));
 
 export type Child = { readonly pid: number; readonly port: number; stop(): Promise<void> };
 
-/** Starts a program of this folder, whose first line is `{"port": N}`. */
+/** Starts a program of this folder; the first line that it prints is `{"port": N}`. */
 export async function startEntry(entry: string, args: readonly string[]): Promise<Child> {
   const env = { ...process.env, NODE_ENV: 'production' };
   const child = startChild(process.execPath, [builtFile(entry), ...args], { env });

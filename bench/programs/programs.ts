@@ -5,7 +5,7 @@ import { attachToPeer } from '../load/socket-io.js';
 import { attachTo } from '../load/web-socket.js';
 import { builtFile, startEntry } from './child.js';
 
-/** What is measured; `other` is the checkout that BIN names. */
+/** The programs to measure; `other` is the checkout that BIN names. */
 export const programNames = ['sluice', 'other', 'floor', 'peer'] as const;
 export type ProgramName = (typeof programNames)[number];
 
@@ -16,7 +16,7 @@ export type StartOptions = {
   readonly agent?: AgentName;
   /** Turns that may run at once; the floor has no such limit. */
   readonly concurrency?: number;
-  /** More of Sluice's own configuration. */
+  /** More configuration for Sluice. */
   readonly config?: Readonly<Record<string, unknown>>;
 };
 
@@ -76,6 +76,6 @@ const starts: Record<ProgramName, (options: StartOptions) => Promise<Running>> =
   },
 };
 
-/** Starts one program, on an empty Redis of its own. */
+/** Starts one program on the given Redis. */
 export const startProgram = (name: ProgramName, options: StartOptions): Promise<Running> =>
   starts[name](options);

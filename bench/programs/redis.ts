@@ -3,7 +3,7 @@ import { startRedis } from '@sluice/testkit';
 export type BenchRedis = {
   readonly url: string;
   readonly pid: number;
-  /** Calls since the last `resetCalls`, by command, those of scripts included. */
+  /** Calls since the last `resetCalls`, by command, including the calls that scripts make. */
   calls(): Promise<Map<string, number>>;
   resetCalls(): Promise<void>;
   usedBytes(): Promise<number>;
@@ -12,10 +12,10 @@ export type BenchRedis = {
   stop(): Promise<void>;
 };
 
-/** Ours, to look at Redis: not counted. */
+/** Commands of the measurement itself: not counted. */
 const own = new Set(['info', 'dbsize', 'config|resetstat', 'client|setinfo']);
 
-/** An empty Redis of this machine, without a file of its own: `AOF=yes` turns the append-only file on. */
+/** An empty Redis on this machine that writes no file; `AOF=yes` turns the append-only file on. */
 export async function startBenchRedis(): Promise<BenchRedis> {
   const server = process.env.SLUICE_REDIS_SERVER ?? 'redis-server';
   const aof = process.env.AOF === 'yes' ? ['--appendfsync', 'everysec'] : ['--appendonly', 'no'];

@@ -4,7 +4,7 @@ import { cpuSeconds } from './process-use.js';
 import { type ProgramName, type Running, type StartOptions, startProgram } from './programs.js';
 import { type BenchRedis, startBenchRedis } from './redis.js';
 
-/** One program and its Redis, both fresh. */
+/** One program and its Redis, both newly started. */
 export type Stage = {
   readonly program: ProgramName;
   readonly redis: BenchRedis;
@@ -33,7 +33,7 @@ export async function onStage<T>(
   }
 }
 
-/** What a measured stretch of time took. */
+/** What the program, Redis and the load used in a measured stretch of time. */
 export type Spent = {
   readonly seconds: number;
   readonly nodeCpuS: number;
@@ -45,7 +45,7 @@ export type Spent = {
 
 export type Stretch = { readonly own: OwnLoad; end(): Promise<Spent> };
 
-/** Begins to measure. */
+/** Begins a stretch; its `end` returns what was used. */
 export async function beginStretch({ running, redis }: Stage): Promise<Stretch> {
   await redis.resetCalls();
   const own = new OwnLoad();

@@ -3,7 +3,7 @@ import type { Row } from './rows.js';
 
 const base = 'sluice';
 
-/** Turns per second and p99 of Sluice over those of each other program, paired by round. */
+/** Turns per second and p99 of Sluice, divided by those of each other program in the same round. */
 export function ratioRows(rounds: readonly Row[], mode: string): Row[] {
   const ofMode = rounds.filter((row) => row.mode === mode);
   const column = (program: unknown, name: string) =>

@@ -1,14 +1,14 @@
 import { median, rounded } from './numbers.js';
 
 export type Value = number | string | boolean;
-/** One line of a table, and one object of the JSON. Names end in their unit. */
+/** One line of a table and one object of the JSON. Names end in their unit. */
 export type Row = Readonly<Record<string, Value>>;
 
 export type Result = {
   readonly rows: readonly Row[];
-  /** One program over another, in the same round. */
+  /** One program divided by another, in the same round. */
   readonly ratios?: readonly Row[];
-  /** Of which `rows` are the medians. */
+  /** All rounds; `rows` are their medians. */
   readonly rounds?: readonly Row[];
 };
 
@@ -20,7 +20,7 @@ export const roundedRow = (row: Row): Row =>
     ]),
   );
 
-/** Medians of numbers; of what is true or false: true when it was so in any round. */
+/** Medians of numbers; a boolean is true if it was true in any round. */
 export function medianRow(rounds: readonly Row[]): Row {
   const [first = {}] = rounds;
   const column = (name: string) => rounds.flatMap((row) => row[name] ?? []);

@@ -10,7 +10,7 @@ function installedBrowser() {
   return paths.find((path) => /chrom/i.test(output(path, ['--version'], 10_000) ?? ''));
 }
 
-/** For the tests of the chat page: the one found, else the one that could be installed, else undefined. */
+/** A Chromium for the tests of the chat page: an installed one, else one installed now, else undefined. */
 export async function ensureBrowser() {
   const found = installedBrowser();
   if (found) return found;

@@ -28,7 +28,7 @@ function sourceFiles() {
   return files;
 }
 
-/** Names, sizes and times of all sources: a few milliseconds, where asking tsc takes a second. */
+/** Names, sizes and times of all sources: takes a few milliseconds, whereas asking tsc takes a second. */
 function fingerprint() {
   const hash = createHash('sha256');
   for (const file of sourceFiles().sort()) {
@@ -47,9 +47,9 @@ function isBuilt(now) {
   }
 }
 
-/** Builds what changed since the last build; answers whether the build is good. */
+/** Builds what changed since the last build; returns whether the build succeeded. */
 export async function ensureBuilt() {
-  // Taken before: what changes while tsc reads is built next time.
+  // Taken before the build: files that change while tsc reads are built next time.
   const now = fingerprint();
   if (isBuilt(now)) return true;
   say('building: tsc --build');

@@ -5,7 +5,7 @@ import { SetupError } from './say.mjs';
 
 /**
  * Bundles `<folder>/<entry>.ts` for each entry, so that they run on every version of Node that the gateway
- * runs on; they keep their places beside one another. Answers the file of the first entry.
+ * runs on; they keep their places beside one another. Returns the file of the first entry.
  */
 export async function bundle(folder, entries = ['main']) {
   const outDir = join(cacheDir, folder);

@@ -5,7 +5,7 @@ const packages = { 'apt-get': ['gcc'], dnf: ['gcc'], apk: ['build-base'] };
 
 const installedCompiler = () => ['cc', 'gcc', 'clang'].map(which).find(Boolean);
 
-/** For the Redis whose clock the tests move: the one found, else the one that could be installed. */
+/** A C compiler, for tests that move the clock of Redis: an installed one, else one installed now, else undefined. */
 export async function ensureCompiler(why) {
   const found = installedCompiler();
   if (found) return found;

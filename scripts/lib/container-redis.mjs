@@ -19,7 +19,7 @@ function publishedPort(engine) {
   return Number(/:(\d+)$/m.exec(mapping ?? '')?.[1] ?? Number.NaN);
 }
 
-/** The owner of the files in `.sluice/` is who called us, not the image's user. */
+/** The files in `.sluice/` belong to the caller, not to the user of the image. */
 const owner = () => (process.getuid ? ['--user', `${process.getuid()}:${process.getgid()}`] : []);
 
 /** A Redis in a container of our own, its data in `.sluice/`; undefined when that does not work. */
@@ -33,7 +33,7 @@ export async function ensureContainerRedis() {
     output(engine, ['rm', '-f', name]);
     const status = await run(engine, [
       ...['run', '-d', '--name', name, '-p', '127.0.0.1::6379', ...owner(), '-v', `${data}:/data`],
-      // Reachable from this machine only, but not from the container's own loopback.
+      // Only this machine can reach it, but its connections do not come from the container's own loopback.
       ...[image, 'redis-server', '--protected-mode', 'no'],
       ...['--appendonly', 'yes', '--maxmemory-policy', 'noeviction'],
     ]);

@@ -19,22 +19,22 @@ function readStamp() {
   }
 }
 
-/** Whether node_modules holds what the lock file names, whoever installed it. */
+/** Whether node_modules holds what the lock file names, however it was installed. */
 function isInstalled() {
   const installedFile = inRoot('node_modules', '.package-lock.json');
   if (!existsSync(installedFile)) return false;
   const wanted = JSON.parse(readFileSync(lockFile, 'utf8')).packages;
   const installed = JSON.parse(readFileSync(installedFile, 'utf8')).packages;
   return Object.entries(wanted).every(([path, { version, link, optional, peer }]) => {
-    // Links are the workspaces; optional ones are for other platforms.
+    // Links are the workspaces; optional packages are for other platforms.
     if (!path.startsWith('node_modules/') || optional || peer) return true;
     return link ? path in installed : installed[path]?.version === version;
   });
 }
 
-/** npm of this Node when npm called us, else the one on the PATH. */
+/** Runs the npm that called us, else the one on the PATH. */
 async function npmCi() {
-  // npm ci empties the directory first: through a link it would empty somebody else's.
+  // npm ci empties the directory first: through a link it would empty another checkout's.
   if (lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink()) {
     throw new SetupError(
       'node_modules is a link, and does not hold what package-lock.json names: ' +

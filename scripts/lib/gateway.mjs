@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { inRoot, root } from './paths.mjs';
 import { until } from './processes.mjs';
 
-/** npm and the terminal both deliver one Ctrl-C: what comes sooner than this is the same one. */
+/** npm and the terminal both deliver one Ctrl-C: a second signal within this time is the same one. */
 const sameSignalMs = 250;
 const announceMs = 60_000;
 
@@ -39,7 +39,7 @@ export function startGateway(args, env) {
   };
 }
 
-/** Whether something listens there already: it would answer in the gateway's place. */
+/** Whether another program listens there already, and would answer in place of the gateway. */
 export function isTaken(url) {
   const { hostname, port } = new URL(url);
   return new Promise((resolve) => {

@@ -3,10 +3,10 @@ import { which } from './processes.mjs';
 
 const packages = { 'apt-get': ['haproxy'], dnf: ['haproxy'], apk: ['haproxy'], brew: ['haproxy'] };
 
-/** Debian installs it where only root's PATH looks. */
+/** Debian installs it in a directory that only root has on the PATH. */
 const installedHaproxy = () => which('haproxy') ?? which('../sbin/haproxy');
 
-/** The one found, else the one that could be installed, else undefined. */
+/** HAProxy: an installed one, else one installed now, else undefined. */
 export async function ensureHaproxy(why) {
   const found = installedHaproxy();
   if (found) return found;

@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline/promises';
 import { output, run, which } from './processes.mjs';
 import { say } from './say.mjs';
 
-/** In this order; the first one of this machine is used. */
+/** The first of these that the machine has is used. */
 const packageManagers = [
   {
     name: 'apt-get',
@@ -16,7 +16,7 @@ const packageManagers = [
   { name: 'pacman', install: ['pacman', '-Sy', '--noconfirm'] },
 ];
 
-/** What goes before a command to run it as root; undefined when that takes a password. */
+/** The words before a command that run it as root; undefined when that needs a password. */
 function rootPrefix({ asUser }) {
   if (asUser || process.getuid?.() === 0) return [];
   return output('sudo', ['-n', 'true']) === undefined ? undefined : ['sudo', '-n'];
@@ -26,7 +26,7 @@ async function agreed(command, why) {
   if (!process.stdin.isTTY || !process.stderr.isTTY || !which('sudo')) return false;
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   const question = `${why} Run \`${command}\`? [Y/n] `;
-  // Ctrl-C closes the prompt and answers nothing.
+  // Ctrl-C closes the prompt without an answer.
   const closed = once(prompt, 'close').then(() => 'no');
   const answer = await Promise.race([prompt.question(question), closed]);
   prompt.close();
@@ -40,10 +40,9 @@ async function runAsRoot(prefix, words) {
 }
 
 /**
- * Installs the first package that works with the system's package manager; `names`: what it is called
- * by each of them. At once as root or with a sudo that asks for no password, after a question (which
- * begins with `why`; undefined: nobody is asked) on a terminal, never with SLUICE_INSTALL=0. True when
- * it succeeded.
+ * Installs the first of the packages that works; `names` has those of each package manager. Installs at once
+ * as root or if sudo needs no password. Otherwise it asks on a terminal; the question begins with `why`, and
+ * without `why` it does not ask. Never installs with SLUICE_INSTALL=0. Returns whether it succeeded.
  */
 export async function installPackage(names, why) {
   if (process.env.SLUICE_INSTALL === '0') return false;
@@ -55,7 +54,7 @@ export async function installPackage(names, why) {
     if (!why || !(await agreed(`sudo ${installs[0].join(' ')}`, why))) return false;
     prefix = ['sudo'];
   }
-  // A failed update of some list is no reason not to try.
+  // Tries to install even if some list of packages could not be updated.
   if (manager.prepare) await runAsRoot(prefix, manager.prepare);
   for (const words of installs) {
     if (await runAsRoot(prefix, words)) return true;

@@ -8,7 +8,7 @@ import { isLiving, sleep, until } from './processes.mjs';
 import { ask } from './resp.mjs';
 import { SetupError, say } from './say.mjs';
 
-/** The system allows 104 to 108 bytes for the path of a socket. */
+/** Systems allow 104 to 108 bytes for the path of a socket. */
 const maxPathBytes = 100;
 const loadMs = 60_000;
 const stopMs = 30_000;
@@ -17,7 +17,7 @@ const pidFile = join(stateDir, 'redis.pid');
 const logFile = join(stateDir, 'redis.log');
 const link = join(stateDir, 'redis.sock');
 
-/** A path that is too long gets a socket in the temporary directory, with a link at its own place. */
+/** If the path is too long, the socket is in the temporary directory, and its own place has a link to it. */
 function socketPath() {
   if (Buffer.byteLength(link) <= maxPathBytes) return link;
   const { uid } = userInfo();
@@ -33,7 +33,7 @@ function socketPath() {
 
 const path = () => ({ path: socketPath() });
 
-/** 'absent': nobody listens. Else what the living one says to PING: `+PONG`, `-LOADING ...`. */
+/** Returns 'absent' when nobody listens, else the reply to PING: `+PONG`, `-LOADING ...`. */
 async function ping() {
   try {
     return await ask(path(), ['PING']);
@@ -42,7 +42,7 @@ async function ping() {
   }
 }
 
-/** Waits while it loads its data; answers whether one is there and answers. */
+/** Returns whether the private Redis answers; waits while it loads its data. */
 async function isAnswering() {
   let said = false;
   let reply = await ping();
@@ -118,7 +118,7 @@ function readNumber(file) {
   }
 }
 
-/** Who looks for the private Redis asks the pid file whether it lives. */
+/** Writes the process number of the private Redis, with which others find out whether it lives. */
 async function writePid() {
   const pid = /^process_id:(\d+)/m.exec(await ask(path(), ['INFO', 'server']))?.[1];
   if (pid && readNumber(pidFile) !== Number(pid)) fs.writeFileSync(pidFile, `${pid}\n`);
@@ -130,9 +130,8 @@ export async function findPrivateRedis() {
 }
 
 /**
- * The private Redis of `.sluice/`: the living one, else a new one from `findServer()`. Answers the URL
- * to hand to the gateway where it could not find the socket by itself, or undefined when there is no
- * server to start.
+ * The private Redis of `.sluice/`: the running one, else a new one of the program from `findServer()`. Returns
+ * its URL, and in `isFound` whether the gateway finds it without; undefined when there is no program to start.
  */
 export async function ensurePrivateRedis(findServer) {
   fs.mkdirSync(stateDir, { recursive: true, mode: 0o700 });
@@ -148,7 +147,7 @@ export async function ensurePrivateRedis(findServer) {
   return { url: `unix://${socket}`, isFound: socket === link };
 }
 
-/** Saves and ends it; resolves when it is gone. */
+/** Saves its data and ends it; resolves when it is gone. */
 export async function stopPrivateRedis() {
   const pid = readNumber(pidFile);
   await ask(path(), ['SHUTDOWN', 'SAVE'], stopMs).catch(() => undefined);

@@ -4,14 +4,14 @@ import { delimiter, join } from 'node:path';
 import { root } from './paths.mjs';
 import { SetupError } from './say.mjs';
 
-/** What the set-up is waiting for now: a signal ends it. */
+/** Processes that the set-up is waiting for: a signal ends them. */
 const running = new Set();
 
 export function endRunning() {
   for (const child of running) child.kill('SIGTERM');
 }
 
-/** Runs a command with our streams; answers its status. `timeoutMs` bounds it. */
+/** Runs a command with our streams, at most for `timeoutMs`; returns its status. */
 export function run(command, args, { env = process.env, timeoutMs } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd: root, env, stdio: 'inherit', timeout: timeoutMs });
@@ -27,7 +27,7 @@ export function run(command, args, { env = process.env, timeoutMs } = {}) {
   });
 }
 
-/** The output of a command that answers soon; undefined when it failed or is not there. */
+/** The output of a short command; undefined when it fails or does not exist. */
 export function output(command, args, timeoutMs = 5_000) {
   const { status, stdout } = spawnSync(command, args, {
     encoding: 'utf8',
@@ -61,7 +61,7 @@ export function isLiving(pid) {
   }
 }
 
-/** A process number may have been given to something else since: what runs under it now. */
+/** The command line of a process: its number may belong to another program by now. */
 export function commandLine(pid) {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
@@ -72,7 +72,7 @@ export function commandLine(pid) {
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Asks again every 20 ms; false when it is still not so after `ms`. */
+/** Calls `isSo` every 20 ms until it is true; returns false when it is still false after `ms`. */
 export async function until(isSo, ms) {
   const deadline = performance.now() + ms;
   while (!(await isSo())) {

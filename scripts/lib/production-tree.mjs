@@ -5,7 +5,7 @@ import { inRoot } from './paths.mjs';
 /** The packages of package-lock.json by path, the workspaces among them. */
 export const { packages } = JSON.parse(readFileSync(inRoot('package-lock.json'), 'utf8'));
 
-/** The entry that `name` means for a package at `from`: its own node_modules, then those further up. */
+/** The path of package `name` as seen from `from`: in its own node_modules, then in those further up. */
 function resolve(name, from) {
   for (let dir = from; ; dir = dir.slice(0, Math.max(0, dir.lastIndexOf('/')))) {
     const path = join(dir, 'node_modules', name);
@@ -15,8 +15,8 @@ function resolve(name, from) {
 }
 
 /**
- * Paths of everything that `sluice` runs with, its own workspaces included. Peers as well: npm installs
- * them; optional ones are not in the lock file, or there for a tool of the developers.
+ * Paths of all packages that `sluice` runs with, including its own workspaces and peers, which npm installs.
+ * Optional peers are left out: they are not in the lock file, or only there for a tool of the developers.
  */
 export function productionPaths() {
   const found = new Set(['apps/cli']);
@@ -31,5 +31,5 @@ export function productionPaths() {
   return [...found];
 }
 
-/** As npm names it: an alias by what stands behind it. */
+/** The name of a package; for an alias, the name of the package that it stands for. */
 export const nameOf = (path) => packages[path].name ?? path.split('node_modules/').pop();

@@ -1,7 +1,7 @@
 import { installPackage } from './install-package.mjs';
 import { which } from './processes.mjs';
 
-/** With promtool beside it. */
+/** Packages that have promtool too. */
 const packages = {
   'apt-get': ['prometheus'],
   dnf: ['golang-github-prometheus', 'prometheus'],
@@ -11,7 +11,7 @@ const packages = {
 
 const installedPrometheus = () => (which('promtool') ? which('prometheus') : undefined);
 
-/** The one found, else the one that could be installed, else undefined. */
+/** Prometheus: an installed one, else one installed now, else undefined. */
 export async function ensurePrometheus(why) {
   const found = installedPrometheus();
   if (found) return found;

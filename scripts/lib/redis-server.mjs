@@ -2,7 +2,7 @@ import { installPackage } from './install-package.mjs';
 import { output, which } from './processes.mjs';
 import { say } from './say.mjs';
 
-/** Older ones lack EVALSHA_RO. */
+/** Older versions lack EVALSHA_RO. */
 const minMajor = 7;
 
 const packages = {
@@ -17,7 +17,7 @@ const packages = {
 const majorOf = (server) =>
   Number(/ v=(\d+)\./.exec(output(server, ['--version']) ?? '')?.[1] ?? Number.NaN);
 
-/** A redis-server or valkey-server of this machine that is new enough, as a path. */
+/** Path of a redis-server or valkey-server of this machine that is new enough. */
 export function installedServer() {
   for (const name of ['redis-server', 'valkey-server']) {
     const path = which(name);
@@ -31,7 +31,7 @@ export function installedServer() {
   return undefined;
 }
 
-/** The one found, else the one that could be installed, else undefined. */
+/** The path of an installed server, else of one installed now, else undefined. */
 export async function ensureServer() {
   const found = installedServer();
   if (found) return found;

@@ -1,9 +1,9 @@
 import { connect } from 'node:net';
 
 /**
- * Sends one command to a Redis and answers the first reply as it came, without its line end; a bulk
- * reply whole. `at` is `{ path }` or `{ port, host }`. Rejects when nobody answers within `ms`;
- * resolves with '' when the connection ends without a reply, as after SHUTDOWN.
+ * Sends one command to a Redis and returns the first reply as it came, without its line end; a bulk reply
+ * whole. `at` is `{ path }` or `{ port, host }`. Rejects when no reply comes within `ms`; resolves with ''
+ * when the connection ends without a reply, as after SHUTDOWN.
  */
 export function ask(at, words, ms = 1_000) {
   return new Promise((resolve, reject) => {

@@ -1,9 +1,9 @@
-/** One line about the set-up itself: on stderr, so that stdout stays the gateway's. */
+/** Prints a line about the set-up on stderr: stdout belongs to the gateway. */
 export function say(text) {
   process.stderr.write(`${text}\n`);
 }
 
-/** EX_UNAVAILABLE of sysexits.h: something that the set-up needs cannot be had. */
+/** EX_UNAVAILABLE of sysexits.h: something that the set-up needs is not available. */
 export const unavailableStatus = 69;
 
 /** Ends the set-up with one message and an exit status. */

@@ -11,7 +11,7 @@ function flagOf(args, key) {
   return value;
 }
 
-/** The configuration file as far as it can be read; its faults are the gateway's to report. */
+/** The configuration file; {} if it cannot be read, since the gateway reports its faults. */
 async function readFileOf(args) {
   const file = flagOf(args, 'config');
   if (file === undefined) return {};
@@ -24,8 +24,8 @@ async function readFileOf(args) {
 }
 
 /**
- * What the set-up must know of the gateway's configuration before it starts: where it will answer, and
- * whether it has a Redis of its own. In the gateway's order: flag, environment, file, default.
+ * What the set-up must know of the gateway's configuration: where the gateway will answer, and whether a Redis
+ * is configured. Looked up in the gateway's order: flag, environment, file, default.
  */
 export async function readSettings(args, env) {
   const file = await readFileOf(args);
@@ -38,7 +38,7 @@ export async function readSettings(args, env) {
   const { sentinel, cluster } = file?.redis ?? {};
   return {
     hasRedis: Boolean(given('redis', 'url') ?? sentinel ?? cluster ?? env.REDIS_URL),
-    // 0 is chosen by the gateway; its "ready" line says which.
+    // With port 0 the gateway chooses the port; its "ready" line names it.
     url: port > 0 ? `http://${reachable(host)}:${port}` : undefined,
   };
 }

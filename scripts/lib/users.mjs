@@ -4,11 +4,11 @@ import { stateDir } from './paths.mjs';
 import { commandLine, isLiving, until } from './processes.mjs';
 import { say } from './say.mjs';
 
-/** One file for each `npm start` of this directory: its process number, and in it the gateway's. */
+/** One file per `npm start` of this directory: named by its process number, with that of its gateway in it. */
 const usersDir = join(stateDir, 'users');
 const ownFile = join(usersDir, String(process.pid));
 
-/** As long as a drain may reasonably take. */
+/** Longest reasonable drain. */
 const drainMs = 60_000;
 
 const runs = (pid, word) => isLiving(pid) && commandLine(pid).includes(word);
@@ -21,19 +21,19 @@ function entries() {
     .map((script) => ({ script, file: join(usersDir, String(script)) }));
 }
 
-/** Takes part in the private Redis: it is stopped by the last one that does. */
+/** Registers this `npm start` as a user of the private Redis; its last user stops it. */
 export function register(gatewayPid = 0) {
   mkdirSync(usersDir, { recursive: true });
   writeFileSync(ownFile, String(gatewayPid));
 }
 
-/** Gives it up; answers whether nobody else is left. */
+/** Ends that; returns whether no other user is left. */
 export function unregister() {
   rmSync(ownFile, { force: true });
   return entries().every(({ script }) => !runs(script, 'start.mjs'));
 }
 
-/** A gateway whose `npm start` was killed still has the port: it is drained, its sessions go on here. */
+/** Drains gateways whose `npm start` was killed: they still have the port, and their sessions go on here. */
 export async function stopOrphans() {
   for (const { script, file } of entries()) {
     if (runs(script, 'start.mjs')) continue;
