@@ -4,8 +4,8 @@ import type { Recording } from './recording.js';
 const readMs = 20_000;
 
 /**
- * Reads each session once more from its beginning, by a client of its own: what a sender was only given
- * as a snapshot stands in the log, and what it says must be what the others saw.
+ * Reads each session again from its beginning, by a client of its own. So events that a sender got only as a
+ * snapshot are checked too, and the log must be what the other clients saw.
  */
 export async function audit(
   sessions: readonly string[],
@@ -14,7 +14,7 @@ export async function audit(
 ): Promise<void> {
   const seen = new Set(recording.acknowledged.map((it) => it.session));
   for (const session of sessions) {
-    // The nodes have just started: a balancer may still have to find out.
+    // The nodes have just started: a balancer may not know it yet.
     const client = await eventually(() => FrameClient.connect(wsUrl), 10_000);
     const fields = { agent_id: 'slow', session_id: session, since: 0 };
     const hello = await client.hello({ ...fields, capabilities: ['streaming'] });
@@ -35,7 +35,7 @@ export async function audit(
   }
 }
 
-/** What the cluster says about sessions that wait for something, for the report. */
+/** What the cluster says about sessions with work, for the report. */
 export async function describeSessions(
   sessions: readonly string[],
   url: string,

@@ -4,7 +4,7 @@ import type { Random } from './random.js';
 import { type Attachment, type Recording, toViewFrame } from './recording.js';
 
 const tickMs = 20;
-/** Messages that a client has under way at once. */
+/** Most messages of a client without outcome. */
 const underwayMax = 4;
 
 export type Draft = { readonly messageId: string; readonly mode: Mode };
@@ -15,9 +15,9 @@ export type ConversationOptions = {
   readonly name: string;
   readonly recording: Recording;
   readonly random: Random;
-  /** Where to connect to, asked for each connection. */
+  /** Where to connect; called for each connection. */
   wsUrl(): string;
-  /** What to send now; undefined: nothing. */
+  /** Returns what to send now; undefined: nothing. */
   next(): Draft | undefined;
 };
 
@@ -27,14 +27,14 @@ type Opened = { readonly client: FrameClient; readonly attachment: Attachment };
 type Underway = {
   readonly mode: Mode;
   acknowledged: boolean;
-  /** Is sent again, acknowledged or not, to learn its outcome. */
+  /** To be sent again, acknowledged or not, to get its outcome. */
   isAsked: boolean;
   resendMs: number;
 };
 
 /**
- * A client that keeps sending, and comes back at its cursor whenever its connection ends. What was not
- * acknowledged it sends again, under the same id.
+ * A client that keeps sending, and connects again at its cursor whenever its connection ends. It sends messages
+ * that were not acknowledged again, under the same id.
  */
 export class Conversation {
   readonly #options: ConversationOptions;
@@ -79,7 +79,7 @@ export class Conversation {
     }
   }
 
-  /** Attaches at the cursor; undefined: refused, come again. */
+  /** Attaches at the cursor; returns undefined when it was refused and must be tried again. */
   async #open(): Promise<Opened | undefined> {
     const { session, name, wsUrl } = this.#options;
     const startMs = performance.now();
@@ -96,7 +96,7 @@ export class Conversation {
       const fields = { agent_id: 'slow', session_id: session, since, capabilities };
       const hello = await client.hello({ ...fields, ...(epoch ? { epoch } : {}) });
       const present = String(hello.epoch);
-      // Served without a resync, the cursor is one of the present epoch.
+      // Without a resync the cursor belongs to the present epoch.
       if (hello.resync_required !== true) this.#epoch = present;
       this.#connections += 1;
       const connection = `${session}-${name}-${this.#connections}`;
@@ -154,7 +154,7 @@ export class Conversation {
     if (status === 'final') this.#underway.delete(messageId);
   }
 
-  /** Outcomes may lie in what the snapshot stands for: a repeat is told them (S3). */
+  /** After a snapshot outcomes may have been missed: a message that is sent again gets its outcome (S3). */
   #askAgain(): void {
     for (const one of this.#underway.values()) {
       one.resendMs = 0;
@@ -197,7 +197,7 @@ export class Conversation {
   }
 }
 
-/** A repeat or a refusal, which is not of the log. */
+/** Status and id of a repeat or a refusal, which are not in the log. */
 function namesOf({ status, message_id }: Frame) {
   return { status, messageId: message_id };
 }

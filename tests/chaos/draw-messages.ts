@@ -2,7 +2,7 @@ import type { Mode } from '@sluice/testkit';
 import type { Draft } from './conversation.js';
 import type { Random } from './random.js';
 
-/** Mostly what people do; each of the others often enough to meet every fault. */
+/** Mostly the usual mode; each other mode often enough to meet every fault. */
 function drawMode(random: Random): Mode {
   const drawn = random.next();
   if (drawn < 0.04) return 'interrupt';
@@ -10,7 +10,7 @@ function drawMode(random: Random): Mode {
   return drawn < 0.12 ? 'reject' : 'enqueue';
 }
 
-/** The messages of one client that keeps sending, with pauses as of somebody who types. */
+/** The messages of one client that keeps sending, with pauses like those of a person who types. */
 export function drawMessages(random: Random): () => Draft | undefined {
   let made = 0;
   let nextMs = 0;

@@ -5,9 +5,9 @@ import type { FaultName } from './options.js';
 import type { Random } from './random.js';
 import type { Recording } from './recording.js';
 
-/** D7 */
+/** A node must have ended by then (D7). */
 const exitMs = DRAIN_MS + 2_000;
-/** A balancer asks once a second at most, and believes one answer. */
+/** A balancer probes every second or more often, and believes one answer. */
 const backMs = 1_500;
 
 export type FaultScriptOptions = {
@@ -18,11 +18,11 @@ export type FaultScriptOptions = {
   readonly random: Random;
 };
 
-/** One fault after the other, so that what a finding came from can be told. */
+/** Plays one fault after the other, so that the cause of a finding is known. */
 export class FaultScript {
   constructor(private readonly options: FaultScriptOptions) {}
 
-  /** Drawn faults at drawn places until the time is over. */
+  /** Random faults at random places until the time is over. */
   async run(names: readonly [FaultName, ...FaultName[]], untilMs: number): Promise<void> {
     const { random, places } = this.options;
     while (performance.now() < untilMs) {
@@ -32,14 +32,14 @@ export class FaultScript {
     }
   }
 
-  /** Each of the faults so many times, the places in turn. */
+  /** Each fault `rounds` times, at one place after the other. */
   async runRounds(names: readonly FaultName[], rounds: number): Promise<void> {
     const { random, places, settings } = this.options;
     for (let round = 0; round < rounds; round += 1) {
       for (const name of names) {
         await sleep(random.between(500, 2_500));
         await this.#play(name, places[round % places.length] ?? places[0]);
-        // C1: a takeover is over before the next node dies, which would be measured with it.
+        // C1: the takeover must be over before the next fault, which would be measured with it.
         if (name === 'kill') await sleep(settings.leaseTtlMs + 2_000);
       }
     }
@@ -82,7 +82,7 @@ export class FaultScript {
     await this.#restart(place);
   }
 
-  /** All at once: nobody is left to hand over to, what waits is left in Redis. */
+  /** All nodes at once: nobody is left to hand over to, so the work stays in Redis. */
   async #shutdown(): Promise<void> {
     const { places, recording } = this.options;
     const startMs = performance.now();
@@ -91,7 +91,7 @@ export class FaultScript {
     recording.outages.push({ startMs, endMs: performance.now() + backMs });
   }
 
-  /** Behind the load, when nobody waits for anything: no fault, but each node must end well. */
+  /** After the load, when no work is left: no fault, but each node must end well. */
   async endAll(): Promise<void> {
     await Promise.all(this.options.places.map((place) => this.#exit(place)));
   }
@@ -120,11 +120,11 @@ export class FaultScript {
     await process.kill();
   }
 
-  /** Scripts that are executed and whose replies never arrive. */
+  /** Redis executes some scripts, but their replies never arrive. */
   async #loseReplies({ proxy, name }: Place): Promise<void> {
     await this.#record('cut', name, async () => {
       const cut = proxy.cutReply(([command]) => command?.toUpperCase() === 'EVALSHA', 5);
-      // Those chosen on one connection go with the first: not every one is counted.
+      // The first cut ends its connection: other chosen requests on it are not counted.
       await within(cut.done, 1_000);
       cut.cancel();
     });
@@ -146,7 +146,7 @@ export class FaultScript {
     await this.#restart(place);
   }
 
-  /** Longer than the lease: the others take over, and it wakes into a world that has gone on. */
+  /** Longer than the lease: others take over, and the node wakes up without its leases. */
   async #stop(place: Place): Promise<void> {
     const { process, name } = place;
     const { random, recording } = this.options;

@@ -34,11 +34,11 @@ function makeBehaviour(random: Random): Behaviour {
   };
 }
 
-/** What differs from run to run. */
+/** Settings that differ between runs. */
 export type NodeSettings = {
   readonly leaseTtlMs: number;
   readonly resumeWindow: string;
-  /** 0: none. */
+  /** 0: no limit. */
   readonly maxConnectionAgeMs: number;
 };
 
@@ -54,14 +54,14 @@ const configOf = (
   redis: { url: proxy.url, prefix: PREFIX },
   lease: { ttl: `${leaseTtlMs}ms` },
   session: { max_messages: 20, resume_window: resumeWindow },
-  log: { level: 'debug' }, // tells the pause of each hand-over
+  log: { level: 'debug' }, // logs the pause of each hand-over
   agents: { slow: { kind: 'http', url: agent.url, history: '1KiB' } },
 });
 
-/** Below the ports that the system gives to outgoing connections: nobody takes it between two lives. */
+/** Below the ports of outgoing connections, so that nobody takes the port between two lives. */
 const ports = { from: 10_240, to: 32_000 } as const;
 
-/** A free port; which one is no part of what a seed decides. */
+/** A free port, which does not depend on the seed. */
 async function steadyPort(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt += 1) {
     const port = ports.from + Math.floor(Math.random() * (ports.to - ports.from));
@@ -75,16 +75,16 @@ async function steadyPort(): Promise<number> {
   throw new Error('no port of loopback is free');
 }
 
-/** One life of a node: which of the turns at the agent of its place are its own, and what it told. */
+/** One process of a place; its turns at the agent of the place begin with number `from`. */
 type Life = { readonly name: string; readonly from: number; process?: GatewayProcess };
 
-/** A place in the cluster: an agent and a way to Redis of its own, and one process after another. */
+/** A place in the cluster: its own agent and proxy to Redis, and one process after another. */
 export class Place {
   readonly #lives: Life[] = [];
 
   private constructor(
     readonly index: number,
-    /** The same in every life: balancers need not be told. */
+    /** The same for all its processes, so that balancers need no change. */
     readonly port: number,
     readonly agent: HttpAgent,
     readonly proxy: TcpProxy,
@@ -95,14 +95,14 @@ export class Place {
     return new Place(index, await steadyPort(), agent, await startTcpProxy(redis.port));
   }
 
-  /** The name of the present life. */
+  /** The name of the current process. */
   get name(): string {
     return this.#lives.at(-1)?.name ?? `n${this.index}`;
   }
 
   async start(settings: NodeSettings): Promise<void> {
     const name = `n${this.index}.${this.#lives.length + 1}`;
-    // Before it is ready it may have turns already.
+    // The process may run turns before it is ready.
     const life: Life = { name, from: this.agent.turns.length };
     this.#lives.push(life);
     life.process = await startGateway({ config: configOf(this, settings) });
@@ -117,7 +117,7 @@ export class Place {
     return this.agent.turns.map((recorded, at) => turnOf(recorded, nameAt(at)));
   }
 
-  /** The hand-overs to this place, as its nodes told them. */
+  /** The hand-overs to this place, from the logs of its processes. */
   get handOvers(): HandOver[] {
     return handOversIn(this.#lives.flatMap(({ process }) => process?.logs ?? []));
   }

@@ -5,10 +5,10 @@ import { eventually, type TestRedis } from '@sluice/testkit';
 /** The rig runs in the repository. */
 const documentFile = join(process.cwd(), 'docs', 'operate', 'operations.md');
 const heading = '## Keys that remain';
-/** `session.resume_window` of 5 s, the sweep, and the slack that the promise gives. */
+/** `session.resume_window` of 5 s, the sweep, and the slack that the promise allows. */
 const goneMs = 15_000;
 
-/** What the table of docs/operate/operations.md names, as patterns; `<...>` stands for a part of a name. */
+/** The names in the table of docs/operate/operations.md as patterns; `<...>` stands for a part of a name. */
 export function documentedKeys(
   prefix: string,
   text = readFileSync(documentFile, 'utf8'),

@@ -1,17 +1,17 @@
 import { sleep } from '@sluice/runtime';
 import { isObject } from '@sluice/testkit';
 
-/** The fullest node has at most so much more than the emptiest, as a part of the mean. */
+/** Largest difference between the fullest and the emptiest node, as a share of the mean. */
 const APART_MAX = 0.25;
-/** Nodes tell their load with each beat; a connection that moves is away for a moment. */
+/** Nodes report their load with each beat, and a connection that moves is away for a moment. */
 const SETTLE_MS = 3_000;
 const LOOK_MS = 250;
 
 export type Levelling = {
-  /** Connections of each node when it began. */
+  /** Connections of each node at the beginning. */
   readonly before: readonly number[];
   readonly after: readonly number[];
-  /** Until they were level; undefined: they were not, within `max_connection_age` + 10 % and 3 s. */
+  /** Time until they were level; undefined: longer than `max_connection_age` + 10 % and 3 s. */
   readonly ms: number | undefined;
 };
 
@@ -20,7 +20,7 @@ function isLevel(counts: readonly number[]): boolean {
   return mean > 0 && Math.max(...counts) - Math.min(...counts) <= APART_MAX * mean;
 }
 
-/** Connections of each living node, as they tell it themselves. */
+/** Connections of each live node, as the nodes report them. */
 async function connectionsOf(url: string): Promise<number[]> {
   const body: unknown = await (await fetch(`${url}/v1/nodes`)).json();
   const nodes: unknown = isObject(body) ? body.nodes : undefined;

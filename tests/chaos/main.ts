@@ -5,9 +5,9 @@ import { parseOptions, usage } from './options.js';
 import { type ChaosResult, runChaos } from './rig.js';
 import { quantile } from './strain.js';
 
-/** D5 */
+/** Limit of D5. */
 const handOverMaxMs = 1_000;
-/** C1, behind the lease's TTL. */
+/** Limit of C1, on top of the TTL of the lease. */
 const takeoverMaxMs = 2_000;
 
 function levelOf({ before, after, ms }: Levelling): string {
@@ -53,7 +53,7 @@ function summary({ seed }: ChaosOptions, result: ChaosResult): string {
   return `chaos: ${text.join(', ')}`;
 }
 
-/** What makes a run worthless: it did not meet what it is about. Ten minutes are the measure. */
+/** Why a run proves nothing: it met too few of the events that it tests. Ten minutes are the measure. */
 function voidBecause({ seconds, rounds, faults }: ChaosOptions, result: ChaosResult): string[] {
   const isNeeded = (...names: FaultName[]) => names.some((name) => faults.includes(name));
   const { pauses, exits } = result;
@@ -96,7 +96,7 @@ async function main(): Promise<number> {
   }
   const faults = [
     ...result.oddities,
-    // A balancer that only carries bytes cannot take a refused upgrade elsewhere.
+    // A plain TCP balancer cannot retry a refused upgrade on another node.
     ...(options.balancer === 'haproxy' ? result.refusals : []).map(
       ({ status, why }) => `refused with ${status || 'no answer'}: ${why}`,
     ),

@@ -11,15 +11,15 @@ const balancers = ['plain', 'haproxy'] as const;
 export type BalancerName = (typeof balancers)[number];
 
 export type ChaosOptions = {
-  /** How long load and faults go on; what was accepted is awaited afterwards. */
+  /** How long load and faults go on; then accepted messages are awaited. */
   readonly seconds: number;
-  /** Each of the faults so many times, one after the other, however long that takes. */
+  /** How many times each fault is played, one after the other, however long that takes. */
   readonly rounds: number | undefined;
   readonly balancer: BalancerName;
   readonly leaseTtlMs: number;
   /** `session.resume_window` under load; at the end it is 5 s in any case. */
   readonly resumeWindow: string;
-  /** `gateway.max_connection_age`; 0: none. Above, connections must be level again behind the faults. */
+  /** `gateway.max_connection_age`; 0: no limit. With a limit, connections must be level again after the faults. */
   readonly maxConnectionAgeMs: number;
   readonly seed: number;
   readonly nodes: number;
@@ -27,7 +27,7 @@ export type ChaosOptions = {
   readonly faults: readonly [FaultName, ...FaultName[]];
   /** Where to write the history as JSON. */
   readonly keep: string | undefined;
-  /** Tells each fault and each finding. */
+  /** Print each fault and each finding. */
   readonly verbose: boolean;
 };
 

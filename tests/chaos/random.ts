@@ -28,7 +28,7 @@ export class Random {
     return this.next() < probability;
   }
 
-  /** A sequence of its own: what one client draws does not depend on the speed of another. */
+  /** A new sequence, so that the numbers of one client do not depend on the speed of another. */
   fork(): Random {
     return new Random(Math.floor(this.next() * 4_294_967_296));
   }

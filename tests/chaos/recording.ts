@@ -12,7 +12,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
 
-/** Leaves out what is undefined. */
+/** Leaves out undefined fields. */
 function present<T extends Record<string, string | undefined>>(fields: T) {
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as { [K in keyof T]?: string };
@@ -39,7 +39,7 @@ function toEvent(frame: Frame, replay: boolean): EventFrame {
   };
 }
 
-/** What a frame says about the log; undefined: nothing. */
+/** The frame as the history keeps it; undefined if it says nothing about the log. */
 export function toViewFrame(frame: Frame): View['frames'][number] | undefined {
   if (frame.type === 'snapshot' && isObject(frame.state)) {
     const { event_cursor: seq, epoch } = frame.state;
@@ -56,7 +56,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer U)[] 
 
 type Span = { readonly startMs: number; readonly endMs: number };
 
-/** A connection that did not come about; status 0: no answer at all. */
+/** A failed connection; status 0: no answer at all. */
 export type Refusal = Span & { readonly status: number; readonly why: string };
 
 /** Gathers the history of a run while it happens. */
@@ -67,10 +67,10 @@ export class Recording {
   readonly faults: Fault[] = [];
   /** Statuses of nodes that were told to stop; null: it did not end in time, or by a signal. */
   readonly exits: (number | null)[] = [];
-  /** When no node could serve: what clients were refused meanwhile is nobody's fault. */
+  /** When no node could serve: refusals during these spans are no fault. */
   readonly outages: Span[] = [];
   readonly refusals: Refusal[] = [];
-  /** Faults that are not of the history: a wrong exit status, a dead node. */
+  /** Faults outside of the history: a wrong exit status, a dead node. */
   readonly oddities: string[] = [];
 
   constructor(readonly tell: (line: string) => void) {}
@@ -86,7 +86,7 @@ export class Recording {
     this.tell(`${fault.kind} ${fault.node ?? ''} at ${Math.round(fault.startMs)} for ${ms} ms`);
   }
 
-  /** Those that a balancer in front of at least one ready node should have spared its client. */
+  /** Refusals that a balancer with at least one ready node should have prevented. */
   get unexcused(): Refusal[] {
     const stops = this.faults.filter(({ kind }) => kind === 'stop');
     const meets = (refusal: Span, spans: readonly Span[]) =>

@@ -29,11 +29,11 @@ import { Random } from './random.js';
 import { Recording, type Refusal } from './recording.js';
 import { type Strain, watchStrain } from './strain.js';
 
-/** What is accepted when the load ends has this long to be answered. */
+/** Time for messages that are accepted but not answered when the load ends. */
 const settleMs = 60_000;
-/** How far two clocks of one machine, and two ends of a connection, may be apart. */
+/** Largest difference of two clocks of one machine, and of both ends of a connection. */
 const clockMs = 100;
-/** With which the cluster is started for the last time, so that the sessions go. */
+/** `session.resume_window` of the last start of the cluster, so that the sessions expire. */
 const lastWindow = '5s';
 
 export type ChaosResult = {
@@ -47,11 +47,11 @@ export type ChaosResult = {
   /** Clients that were refused though a node was ready. */
   readonly refusals: readonly Refusal[];
   readonly levelling: Levelling | undefined;
-  /** Keys that nothing documented accounts for. */
+  /** Keys left over that are not documented. */
   readonly leftover: readonly string[];
 };
 
-/** Runs a cluster under load and faults, and judges what was seen of it. */
+/** Runs a cluster under load and faults, and judges what was seen. */
 export async function runChaos(
   options: ChaosOptions,
   tell: (line: string) => void,
@@ -169,7 +169,7 @@ async function complete({ recording, places, redis, settings }: Run): Promise<Hi
 
 const isDrain = ({ kind }: Fault) => kind === 'drain' || kind === 'shutdown';
 
-/** Two clocks are compared: that of Redis, and ours. */
+/** With `clockMs` of tolerance, since the clock of Redis is compared with ours. */
 function cuttingsOf(faults: readonly Fault[]): Cutting[] {
   return faults
     .filter((fault) => isDrain(fault) && fault.endMs >= fault.startMs + DRAIN_MS)
@@ -179,7 +179,7 @@ function cuttingsOf(faults: readonly Fault[]): Cutting[] {
     }));
 }
 
-/** Turns that a draining node still had at its deadline and then cut; those it ended otherwise have an outcome. */
+/** Turns that a draining node cut at its deadline: closed after it, and without an outcome. */
 function forcedClosesOf(turns: readonly Turn[], { faults, views }: Recording): ForcedClose[] {
   const drains = new Map(faults.filter(isDrain).map(({ node, startMs }) => [node, startMs]));
   const ended = new Set(

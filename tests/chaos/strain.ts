@@ -2,12 +2,12 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { sleep } from '@sluice/runtime';
 import type { TestRedis } from '@sluice/testkit';
 
-/** How slow the machine itself was: without it no pause can be judged. */
+/** How slow the machine itself was; pauses cannot be judged without it. */
 export type Strain = { readonly loopMs: number; readonly redisMs: number };
 
 /**
- * Watches the rig's own event loop, in which agents and proxies live, and a Redis connection of its own.
- * `redisMs` is the 99th percentile of a PING: restarts of Redis are part of the run.
+ * Watches the rig's event loop, in which agents and proxies run, and PINGs Redis over its own connection.
+ * `loopMs` is the longest delay. `redisMs` is the 99th percentile, since the run also restarts Redis.
  */
 export function watchStrain(redis: TestRedis): { stop(): Promise<Strain> } {
   const loop = monitorEventLoopDelay({ resolution: 10 });
@@ -33,7 +33,7 @@ export function watchStrain(redis: TestRedis): { stop(): Promise<Strain> } {
   };
 }
 
-/** The smallest of the values that at least this part of them does not exceed; 0 without any. */
+/** The smallest value that at least this share of the values does not exceed; 0 if there are none. */
 export function quantile(values: readonly number[], part: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? 0;

@@ -11,7 +11,7 @@ export type VersionOneOptions = {
   readonly entry: 'hello' | 'join';
 };
 
-/** Long enough to miss something. */
+/** Pause before a new connection, long enough to miss events. */
 const reconnectMs = 300;
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -19,16 +19,16 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 const objectOf = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {});
 
 /**
- * A client as it was written for version 1 alone: it knows no epoch, no message ids, no capability but
- * `streaming`, and ignores every frame and field that it has not heard of. Its cursor moves only on
- * `replay` frames. It shares no code with the gateway or with the other clients of the tests.
+ * A client as it was written for version 1 alone: it knows no epoch, no message ids, no capability except
+ * `streaming`, and ignores every frame and field that it does not know. Its cursor moves only on `replay`
+ * frames. It shares no code with the gateway or with the other clients of the tests.
  */
 export class VersionOneClient {
   /** Contents of the replies, by the number of their event: a reply may come twice. */
   readonly replies = new Map<number, string>();
   readonly streamed: string[] = [];
   readonly statuses: string[] = [];
-  /** What a client of version 1 gives up on. */
+  /** Frames after which a client of version 1 gives up. */
   readonly fatal: Frame[] = [];
   /** Frames that entered a session: `hello_ok` or `joined`. */
   readonly entered: Frame[] = [];
@@ -43,7 +43,7 @@ export class VersionOneClient {
 
   constructor(private readonly options: VersionOneOptions) {}
 
-  /** Connects, and again whenever the connection ends, until `leave`. */
+  /** Connects, and again whenever the connection ends, until `leave` is called. */
   async run(): Promise<void> {
     while (!this.#isOver) {
       await this.#connection().catch(() => undefined);

@@ -48,7 +48,7 @@ describe.each(['hello', 'join'] as const)('a client of version 1 that says %s', 
   });
 
   let said = 0;
-  /** Says so many things and waits until each of them was acknowledged. */
+  /** Sends `count` messages and waits until each of them is acknowledged. */
   async function say(count: number): Promise<void> {
     const before = client.accepted;
     for (let i = 0; i < count; i += 1) client.say(`message ${++said}`);

@@ -4,7 +4,7 @@ import { type Recording, toViewFrame } from '../chaos/recording.js';
 import { idOf, numberOf } from './guide.js';
 import type { Screen } from './screen.js';
 
-/** Before a client comes back that was not told when. */
+/** Pause before a new connection when the gateway has not named one. */
 const comeBackMs = 250;
 const session = 'demo';
 const stepMs = 60_000;
@@ -13,8 +13,8 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null;
 
 /**
- * The one client: comes back through the balancer, at its cursor, whenever its connection ends, and
- * shows what it is told. It keeps no more between two connections than its cursor and the epoch.
+ * The only client. It connects again through the balancer, at its cursor, whenever its connection ends, and
+ * shows what it gets. Between two connections it keeps only its cursor and the epoch.
  */
 export class Conversation {
   /** Every event of the log, over all connections. */
@@ -32,7 +32,7 @@ export class Conversation {
   #epoch: string | undefined;
   #lostMs: number | undefined;
   #reconnectAfterMs = comeBackMs;
-  /** What is replayed is shown behind the word about it, which comes last. */
+  /** Replayed frames, kept until the status message about them has come and been shown. */
   #held: Frame[] | undefined;
   #isOver = false;
 
@@ -42,7 +42,7 @@ export class Conversation {
     this.#recording = recording;
   }
 
-  /** Ends when `leave` was called. */
+  /** Runs until `leave` is called. */
   async run(): Promise<void> {
     while (!this.#isOver) {
       const client = await FrameClient.connect(this.#wsUrl).catch(() => undefined);
@@ -64,7 +64,7 @@ export class Conversation {
     this.#client?.cut();
   }
 
-  /** Resolves when all of them were acknowledged. */
+  /** Resolves when all of them are acknowledged. */
   async send(numbers: readonly number[]): Promise<void> {
     for (const number of numbers) {
       const messageId = idOf(number);
@@ -81,7 +81,7 @@ export class Conversation {
     return this.events.some((it) => it.status === status && it.message_id === idOf(number));
   }
 
-  /** Words of the reply that are shown at present. */
+  /** How many words of the reply are shown now. */
   wordsOf(number: number): number {
     return (streamedTexts(this.events).get(idOf(number)) ?? '').match(/\S+/g)?.length ?? 0;
   }
@@ -98,7 +98,7 @@ export class Conversation {
     this.#held = Number(hello.pending) > 0 ? [] : undefined;
     const epoch = this.#epoch;
     try {
-      // Rejects when the connection has ended and every frame of it was taken.
+      // `next` rejects when the connection has ended and all its frames were taken.
       for (;;) this.#take(await client.next(() => true, stepMs));
     } catch {
       const { code } = await client.closed;

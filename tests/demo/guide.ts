@@ -1,7 +1,7 @@
 import { sleep } from '@sluice/runtime';
 import type { Behaviour } from '@sluice/testkit';
 
-/** What the agent says, one sentence for each message; at most 60 characters fit the picture. */
+/** The replies of the agent, one sentence per message; at most 60 characters fit the picture. */
 export const sentences = [
   'Your message is in Redis before you hear that it was taken.',
   'Replies come one at a time, in the order in which you asked.',
@@ -23,15 +23,15 @@ export const numberOf = (messageId: string) => Number(messageId.slice(1));
 const firstWordMs = 250;
 const wordMs = 115;
 
-/** Where the story takes part in what the agent does. */
+/** Points at which the agent waits for the story. */
 export type Cues = {
-  /** A node began a turn; the agent does not speak before this is done. */
+  /** A node began a turn; the agent speaks when this resolves. */
   began(turn: { readonly messageId: string; readonly node: string }): Promise<void>;
-  /** The agent is about to say this word, counted from 1. */
+  /** The agent is about to say this word, counted from 1; it says it when this resolves. */
   beforeWord(messageId: string, word: number): Promise<void>;
 };
 
-/** Speaks word by word, slowly enough to be cut off in mid-sentence. */
+/** Speaks word by word, slowly enough to be interrupted in a sentence. */
 export function makeGuide(node: string, cues: Cues): Behaviour {
   return async ({ message_id: messageId }, { respond, signal }) => {
     const sentence = sentences[numberOf(messageId) - 1] ?? '';

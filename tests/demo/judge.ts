@@ -2,22 +2,22 @@ import { checkHistory, type History, measurePauses } from '@sluice/testkit';
 
 export type Seen = {
   readonly history: History;
-  /** Messages that the conversation has. */
+  /** Number of messages in the conversation. */
   readonly messages: number;
   /** Statuses of the nodes that were told to stop. */
   readonly exits: readonly (number | null)[];
 };
 
 export type Judgement = {
-  /** What, and how much of it. */
+  /** Lines of the summary. */
   readonly rows: readonly (readonly [name: string, value: string])[];
-  /** Why this run proves nothing good; empty: it does. */
+  /** Why this run has failed; empty: it has not. */
   readonly faults: readonly string[];
 };
 
-/** D5, by the clock of Redis. */
+/** Limit of D5, by the clock of Redis. */
 const handOverMsMax = 1_000;
-/** C1: beyond the lease. */
+/** Limit of C1, on top of the TTL of the lease. */
 const takeoverMsMax = 2_000;
 
 const slowest = (pauses: readonly number[]) =>
@@ -26,7 +26,7 @@ const slowest = (pauses: readonly number[]) =>
 const slow = (what: string, pauses: readonly number[], maxMs: number) =>
   pauses.filter((ms) => ms > maxMs).map((ms) => `slow: a ${what} took ${Math.round(ms)} ms`);
 
-/** Counts what the client saw and checks it; looks at nothing but its argument. */
+/** Counts and checks what the client saw. Reads nothing but its argument. */
 export function judge({ history, messages, exits }: Seen): Judgement {
   const { findings, totals } = checkHistory(history);
   const { handOvers, takeovers } = measurePauses(history);

@@ -23,7 +23,7 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     void stopAll().finally(() => process.exit(128 + constants.signals[name]));
   });
 }
-// Who closes the pipe has seen enough; what runs is stopped all the same.
+// A closed pipe is no error; everything is stopped as usual.
 stdout.on('error', () => undefined);
 
 function show({ rows, faults }: Judgement): void {

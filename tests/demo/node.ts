@@ -12,7 +12,7 @@ import { type Cues, makeGuide } from './guide.js';
 
 export const LEASE_TTL_MS = 2_000;
 
-/** A gateway process, with an agent of its own that knows which node asks. */
+/** A gateway process with its own agent, so that the agent knows which node asks. */
 export class DemoNode {
   private constructor(
     readonly name: string,
@@ -23,7 +23,7 @@ export class DemoNode {
   static async start(name: string, redisUrl: string, cues: Cues): Promise<DemoNode> {
     const agent = await startHttpAgent({ behaviour: makeGuide(name, cues) });
     const config = {
-      // One connection: it is closed when all of the spread has passed.
+      // The only connection is closed at the end of the spread.
       gateway: { node_id: name, drain_timeout: '8s', close_spread: '300ms' },
       redis: { url: redisUrl },
       lease: { ttl: `${LEASE_TTL_MS}ms` },

@@ -1,4 +1,4 @@
-/** Where the demo is shown: a terminal, or a file and then only whole lines without colours. */
+/** Where the demo is shown: a terminal, or a file, which gets whole lines without colours. */
 export type Output = {
   readonly isTerminal: boolean;
   readonly hasColours: boolean;
@@ -13,8 +13,8 @@ const timeWidth = 6;
 const margin = ' '.repeat(timeWidth + 2 + whoWidth + 2);
 
 /**
- * Lines of `time who what`, and replies that grow word by word. Nothing is ever overwritten: a reply that
- * is interrupted goes on in a new line, so that the words of all of its lines are the reply.
+ * Shows lines of `time who what`, and replies that grow word by word. Nothing is ever overwritten: an
+ * interrupted reply goes on in a new line, so that all its lines together are the reply.
  */
 export class Screen {
   readonly #output: Output;
@@ -32,7 +32,7 @@ export class Screen {
     return `\x1b[${codes[tone]}m${text}\x1b[0m`;
   }
 
-  /** As it is, without a time. */
+  /** A line without time and name. */
   plain(text = ''): void {
     this.#breakReply();
     this.#output.write(`${text}\n`);
@@ -43,13 +43,13 @@ export class Screen {
     this.#output.write(`${this.#head(who)}${this.paint(tone, text)}\n`);
   }
 
-  /** More about the line above. */
+  /** A line that adds to the line above. */
   more(text: string, tone: Tone = 'plain'): void {
     this.#breakReply();
     this.#output.write(`${margin}${this.paint(tone, text)}\n`);
   }
 
-  /** As `line`, but not in the middle of a reply: what happens beside it interrupts no reader. */
+  /** As `line`, but waits for the end of a running reply, so as not to interrupt it. */
   beside(who: string, text: string, tone: Tone = 'plain'): void {
     if (this.#reply) this.#held.push(() => this.line(who, text, tone));
     else this.line(who, text, tone);
@@ -67,7 +67,7 @@ export class Screen {
     this.#put(text);
   }
 
-  /** What was shown of the reply is void: it begins anew. */
+  /** The shown part of the reply is void: it begins again. */
   forget(id: string): void {
     this.#breakReply();
     this.#broken.delete(id);
@@ -89,7 +89,7 @@ export class Screen {
     this.#flush();
   }
 
-  /** A terminal sees each word as it comes. */
+  /** A terminal gets each word at once; a file gets whole lines. */
   #put(text: string): void {
     if (this.#output.isTerminal) this.#output.write(text);
     else if (this.#reply) this.#reply.pending += text;

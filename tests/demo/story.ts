@@ -12,12 +12,12 @@ import type { Seen } from './judge.js';
 import { DemoNode, LEASE_TTL_MS } from './node.js';
 import type { Screen } from './screen.js';
 
-/** Each step ends by itself; one that does not is told by name. */
+/** Longest time for a step; then the demo fails and names the step. */
 const stepMs = 15_000;
 const range = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, at) => from + at);
 
-/** Which blow falls during which message, and behind which of its words: the agent waits for it there. */
+/** During which message each blow falls, and after which word: the agent waits for it there. */
 const killed = 4;
 const cut = 6;
 const drained = 8;
@@ -48,7 +48,7 @@ export class Story {
     this.#client = new Conversation(balancer.wsUrl, screen, this.#recording);
   }
 
-  /** Plays it to the end and answers what was seen. */
+  /** Plays the story to its end and returns what was seen. */
   static async play(screen: Screen, redisUrl: string): Promise<Seen> {
     const story = new Story(screen, redisUrl, await startBalancer());
     await story.#start('node-a');
@@ -77,13 +77,13 @@ export class Story {
       const before = this.#holder;
       this.#holder = node;
       if (before !== undefined && before !== node) await this.#tellMove(before, node, messageId);
-      // The blow needs somebody who goes on.
+      // Before the kill another node must be there to go on.
       if (numberOf(messageId) === killed) await this.#areAllReady();
     },
     beforeWord: async (messageId, word) => {
       const number = numberOf(messageId);
       if (word === (blowAfter.get(number) ?? 0) + 1) await this.#isStruck(number);
-      // The client moves while the node that it left still speaks: it misses some words, hears others.
+      // The client moves while its old node still speaks: it misses some words and gets others live.
       if (number !== drained) return;
       if (word === 5) await this.#until('the client has left', () => !this.#isWithHolder);
       if (word === 8) await this.#until('the client has moved', () => this.#isElsewhere);
@@ -127,7 +127,7 @@ export class Story {
     return this.#nodes.filter(({ name }) => !this.#faults.some(({ node }) => node === name));
   }
 
-  /** New connections go to these, all living ones unless named. */
+  /** Sends new connections to these nodes; default: all living ones. */
   async #balance(nodes: readonly DemoNode[] = this.#living): Promise<void> {
     this.#balancer.use(nodes.map(({ port }) => port));
     await this.#until(
@@ -151,7 +151,7 @@ export class Story {
     }
   }
 
-  /** The client has seen so much of the reply that the blow falls in the middle of it. */
+  /** Waits until the client has seen enough words, so that the blow falls in the middle of the reply. */
   #isDue(number: number): Promise<unknown> {
     const words = blowAfter.get(number) ?? 0;
     return this.#until(
@@ -172,7 +172,7 @@ export class Story {
     await this.#until('another node took over', () => this.#holder !== node.name);
   }
 
-  /** The client comes back through the node that holds its session: the next blow is to hit both. */
+  /** The client comes back through the holder of its session: the next blow must hit both. */
   async #cut(): Promise<void> {
     await this.#isDue(cut);
     await this.#balance([this.#node(this.#holder)]);
@@ -203,7 +203,7 @@ export class Story {
     this.#faults.push({ kind, node, startMs, endMs: performance.now() });
   }
 
-  /** Another node began a turn: why, and how long nobody did. */
+  /** Shows why another node began a turn, and how long the session stood still. */
   async #tellMove(from: string, to: string, messageId: string): Promise<void> {
     const number = numberOf(messageId);
     const kill = this.#faults.find(({ kind, node }) => kind === 'kill' && node === from);

@@ -1,4 +1,4 @@
-/** The rules of Prometheus, decoded, and the program that judges them. */
+/** The alert rules of Prometheus, decoded. */
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -39,7 +39,7 @@ const cases = z.looseObject({
   ),
 });
 
-/** What tests.yml expects, with the name of each alert: that it fires, and that it does not. */
+/** Names of the alerts that tests.yml expects to fire, or not to fire. */
 export function expectedOf(fires: boolean): string[] {
   const { tests } = cases.parse(parse(readFileSync(casesFile, 'utf8')));
   const all = tests.flatMap((test) => test.alert_rule_test);

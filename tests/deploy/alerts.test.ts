@@ -70,7 +70,7 @@ const { promtool } = programs;
     expect(run('test', 'rules', casesFile)).toContain('SUCCESS');
   });
 
-  // One change for each: the cases must notice.
+  // Each changes one rule: the cases must fail.
   it.each([
     ['sums what is of the cluster', /max by/g, 'sum by'],
     ['waits for nothing', /for: \S+/g, 'for: 0s'],

@@ -13,12 +13,12 @@ const part = z.looseObject({
 const file = z.looseObject({ services: z.record(z.string(), part) });
 const content = file.parse(parse(readFileSync('docker-compose.yml', 'utf8'), { merge: true }));
 
-/** What docker-compose.yml has beside its containers. */
+/** The top-level keys of docker-compose.yml. */
 export const keys = Object.keys(content);
 export const { services } = content;
 export const gateways = Object.keys(services).filter((name) => name.startsWith('gateway-'));
 
-/** What Compose makes of `${NAME:-default}` with nothing in the environment. */
+/** Replaces `${NAME:-default}` as Compose does with an empty environment. */
 const withDefaults = (text: string) => text.replace(/\$\{\w+:-([^}]*)\}/g, '$1');
 
 /** The variables of a container as Compose sets them. */

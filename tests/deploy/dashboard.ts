@@ -1,10 +1,10 @@
-/** The dashboard of Grafana, decoded as far as it says what is asked of Prometheus. */
+/** The dashboard of Grafana, decoded as far as its queries need. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
 export const dashboardFile = 'deploy/grafana/dashboards/sluice.json';
 
-/** Ids of Grafana for what an axis or a number means. */
+/** Grafana's ids of units. */
 const unit = z.enum(['none', 'short', 's', 'bytes', 'percentunit', 'ops', 'reqps']);
 const source = z.strictObject({ type: z.literal('prometheus'), uid: z.literal(`\${datasource}`) });
 const place = z.strictObject({ h: z.number(), w: z.number(), x: z.number(), y: z.number() });
@@ -52,7 +52,7 @@ const variable = z.looseObject({
 const dashboard = z.looseObject({
   uid: z.string(),
   title: z.string(),
-  // Of Grafana 10.3 and newer, which read it as it is; later ones bring it up to theirs.
+  // The version of Grafana 10.3; later releases migrate it when they read it.
   schemaVersion: z.literal(39),
   annotations: z.strictObject({
     list: z.array(z.looseObject({ datasource: source, expr: z.string() })),
@@ -67,13 +67,13 @@ export const all = panels;
 export const rows = panels.filter((it) => it.type === 'row').map(({ title }) => title);
 export const drawn = panels.filter((it): it is Panel => it.type !== 'row');
 
-/** Everything that is asked of Prometheus, with who asks. */
+/** All queries, each with the title of its panel, or 'annotation'. */
 export const queries: readonly { readonly who: string; readonly expr: string }[] = [
   ...drawn.flatMap(({ title, targets }) => targets.map(({ expr }) => ({ who: title, expr }))),
   ...board.annotations.list.map(({ expr }) => ({ who: 'annotation', expr })),
 ];
 
-/** A query with values in place of Grafana's variables: any node, of Compose, where nothing sets a namespace. */
+/** A query with Grafana's variables filled in: any node of Compose, where no namespace is set. */
 export const filled = (expr: string) =>
   expr
     .replaceAll('$__rate_interval', '30s')

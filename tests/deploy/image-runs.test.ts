@@ -6,12 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { environmentOf } from './compose-file.js';
 
-/** A start takes a second, and many of them where the machine is busy. */
+/** A start takes a second, and many seconds on a busy machine. */
 const testMs = 60_000;
 const ownScope = '@sluice';
 const name = z.object({ name: z.string() });
 
-/** The files of the image, its packages linked to the installed ones, our own to those in it. */
+/** Makes node_modules: foreign packages are links to the installed ones, ours to those in the image. */
 function linkModules(dir: string): void {
   const modules = join(dir, 'node_modules');
   mkdirSync(join(modules, ownScope), { recursive: true });
@@ -38,7 +38,7 @@ describe('the files of the image', () => {
   }, testMs);
   afterAll(() => rmSync(dir, { recursive: true }));
 
-  /** With the configuration of docker-compose.yml, and a port where nobody listens as Redis. */
+  /** Starts a node with the configuration of docker-compose.yml, and as Redis a port where nobody listens. */
   const start = (env: NodeJS.ProcessEnv) =>
     spawnSync(process.execPath, [join(dir, 'bin', 'sluice'), 'start', '--config', config], {
       cwd: dir,

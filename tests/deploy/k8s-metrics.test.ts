@@ -27,7 +27,7 @@ const monitor = z.looseObject({
 });
 
 describe('k8s/components/pod-monitor', () => {
-  // None where only the base could be read.
+  // Empty if only the base could be read.
   const monitored = having('PodMonitor');
   const podsOf = monitored.flatMap(({ manifests, found }) =>
     workloads(manifests).map((pod) => ({ pod, manifests, spec: monitor.parse(found).spec })),

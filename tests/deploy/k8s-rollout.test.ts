@@ -7,7 +7,7 @@ const labels = z.record(z.string(), z.string());
 const has = (all: z.output<typeof labels>, some: z.output<typeof labels>) =>
   Object.entries(some).every(([name, value]) => all[name] === value);
 
-/** The pods that a selector means, by the name of their Deployment. */
+/** Names of the Deployments whose pods a selector matches. */
 const podsOf = (pods: readonly Workload[], selector: z.output<typeof labels>) =>
   pods
     .filter(({ spec }) => has(spec.template.metadata.labels, selector))
@@ -29,7 +29,7 @@ describe.each(rendered)('k8s/: $name', ({ manifests }) => {
     for (const pod of pods) {
       const config = configOf(pod, manifests);
       expect(spareSeconds(pod, config)).toBeGreaterThan(0);
-      // The sum follows the configuration: a longer drain does not fit.
+      // The sum must follow the configuration: a longer drain does not fit.
       const drainTimeoutMs = config.gateway.drainTimeoutMs + 60_000;
       const longer = { ...config, gateway: { ...config.gateway, drainTimeoutMs } };
       expect(spareSeconds(pod, longer)).toBeLessThan(0);
@@ -92,7 +92,7 @@ describe.each(rendered)('k8s/: $name', ({ manifests }) => {
       .flatMap((it) => policy.parse(it).spec.ingress)
       .filter(({ ports }) => ports.some(({ port }) => port === 'admin'))
       .flatMap((rule) => rule.from);
-    // Prometheus: these pods of that namespace, which is one entry and not two.
+    // Prometheus: both selectors in one entry, which means these pods in that namespace.
     const prometheus = {
       namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } },
       podSelector: { matchLabels: { 'app.kubernetes.io/name': 'prometheus' } },
@@ -159,7 +159,7 @@ describe.each(rendered)('k8s/: $name', ({ manifests }) => {
 });
 
 it('D7 production: 120 s of a grace period of 150 s, and 1,024 partitions', () => {
-  // None where only the base could be read.
+  // Empty if only the base could be read.
   for (const { manifests } of rendered.filter(({ name }) => name.startsWith('production'))) {
     for (const pod of workloads(manifests)) {
       const { gateway, redis } = configOf(pod, manifests);

@@ -19,7 +19,7 @@ describe.each(rendered)('k8s/: $name', ({ manifests }) => {
 });
 
 describe('the check itself', () => {
-  /** The first Deployment, written with one word replaced by another. */
+  /** The first Deployment, with one word replaced by another. */
   const spoilt = (word: string, other: string) => {
     const [deployment] = rendered.flatMap(({ manifests }) => ofKind(manifests, 'Deployment'));
     const text = JSON.stringify(deployment);

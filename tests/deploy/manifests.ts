@@ -1,4 +1,4 @@
-/** What kustomize makes of k8s/, as objects. */
+/** The manifests that kustomize makes from k8s/, as objects. */
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ const manifest = z.looseObject({
 });
 export type Manifest = z.output<typeof manifest>;
 
-/** An overlay, with components put into it as docs/operate/kubernetes.md says. */
+/** An overlay, with components added as docs/operate/kubernetes.md says. */
 export type Variant = { readonly overlay: string; readonly components: readonly string[] };
 
 const optional = ['split-roles', 'hpa-keda', 'hpa-prometheus-adapter', 'pod-monitor'];
@@ -26,10 +26,10 @@ const variants: readonly Variant[] = [
   { overlay: 'production', components: together('hpa-prometheus-adapter') },
 ];
 
-/** Some builds of kubectl ask a cluster of its version first: none is meant here. */
+/** Some builds of kubectl first ask a cluster for its version: this keeps them from finding one. */
 const env = { ...process.env, KUBECONFIG: '/dev/null' };
 
-/** Brought kustomize 5; older ones refuse what is used here. */
+/** The first minor version of kubectl with kustomize 5, which these files need. */
 const MINOR_MIN = 27;
 
 function findKustomize(): boolean {
@@ -66,7 +66,7 @@ function render({ overlay, components }: Variant): Manifest[] {
   }
 }
 
-/** Without kustomize: the files as they are, and the generated ConfigMap. */
+/** Without kustomize: the files of the base, and the ConfigMap that it would generate. */
 function readBase(): Manifest[] {
   const read = (file: string) => readFileSync(join('k8s', 'base', file), 'utf8');
   const files = readdirSync('k8s/base').filter((file) => file.endsWith('.yaml'));
@@ -84,7 +84,7 @@ function readBase(): Manifest[] {
 
 export type Rendered = { readonly name: string; readonly manifests: readonly Manifest[] };
 
-/** Every variant; the base alone, and a line that says so, where no kubectl with kustomize 5 is found. */
+/** Renders every variant. Without a kubectl with kustomize 5: only the base, and it prints a line about it. */
 export function renderAll(): Rendered[] {
   if (findKustomize()) {
     return variants.map((variant) => ({

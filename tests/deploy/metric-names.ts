@@ -1,4 +1,4 @@
-/** The tables of docs/reference/metrics.md: every metric that a node has, with its type and labels. */
+/** The tables of docs/reference/metrics.md: every metric of a node, with its type and labels. */
 import { readFileSync } from 'node:fs';
 
 export type Metric = {
@@ -19,7 +19,7 @@ export const metrics: readonly Metric[] = readFileSync('docs/reference/metrics.m
       : [];
   });
 
-/** Rows such as `process_*` stand for what prom-client tells; its labels are looked at by nobody here. */
+/** Rows such as `process_*` stand for the metrics of prom-client, whose labels are not checked. */
 export const findMetric = (name: string): Metric | undefined =>
   metrics.find((it) => it.name === name) ??
   metrics.find((it) => it.name.endsWith('*') && name.startsWith(it.name.slice(0, -1)));

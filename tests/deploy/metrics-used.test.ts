@@ -5,7 +5,7 @@ import { drawn, queries } from './dashboard.js';
 import { findMetric, metrics } from './metric-names.js';
 import { labelsIn, labelsOfText, metricsIn } from './promql.js';
 
-/** What Prometheus itself says of a target, and of each bucket. */
+/** Labels that Prometheus itself adds to a target. */
 const ofTarget = ['job', 'namespace', 'instance'];
 
 type Use = { readonly who: string; readonly expr: string; readonly texts: readonly string[] };

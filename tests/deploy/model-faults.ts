@@ -1,11 +1,11 @@
-/** Manifests held against the schemas of Kubernetes, of KEDA and of the Prometheus operator. */
+/** Checks manifests against the schemas of Kubernetes, of KEDA and of the Prometheus operator. */
 import { createRequire } from 'node:module';
 import { z } from 'zod';
 import type { Manifest } from './manifests.js';
 
 const require = createRequire(import.meta.url);
 
-/** Where the models of an API group are; those of Kubernetes itself are all in one package. */
+/** The package with the models of each API group; those of Kubernetes itself are in one package. */
 const packages: Readonly<Record<string, string>> = {
   'keda.sh': '@kubernetes-models/keda',
   'monitoring.coreos.com': '@kubernetes-models/prometheus-operator',
@@ -27,9 +27,9 @@ function validateOf({ apiVersion, kind }: Manifest): Validate {
 }
 
 /**
- * A copy that remembers what was asked of each object in it. The schemas let unknown fields pass, as the
- * API server once did; but what a schema never asks for, it does not know. It asks for every field that
- * it knows, also for absent ones: an object of which nothing was asked is free in its form.
+ * A copy that remembers which fields of each object were read. The schemas accept unknown fields, but they read
+ * every field that they know, also absent ones: so a field that is never read is unknown. An object of which
+ * nothing was read may have any fields.
  */
 function watch(value: unknown, path: string, unasked: (() => string[])[]): unknown {
   if (!isObject(value)) return value;
@@ -55,7 +55,7 @@ const problems = z.object({
   errors: z.array(z.looseObject({ instancePath: z.string(), message: z.string().optional() })),
 });
 
-/** What is wrong with a manifest: one line for each value that does not fit and each unknown field. */
+/** The faults of a manifest: one line for each invalid value and each unknown field. */
 export function modelFaults(manifest: Manifest): string[] {
   const name = `${manifest.kind} ${manifest.metadata.name}`;
   const unasked: (() => string[])[] = [];

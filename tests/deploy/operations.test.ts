@@ -7,7 +7,7 @@ import { configOf, spareSeconds, workloads } from './workload.js';
 
 const page = readFileSync('docs/operate/operations.md', 'utf8');
 
-/** The numbers of a row of the table of drain arithmetic: preStop, drain, exit, margin, sum, grace. */
+/** Numbers of a row in the table of drain times: preStop, drain, exit, margin, sum, grace. */
 function rowOf(place: string): number[] {
   const [line = ''] = page.split('\n').filter((text) => text.startsWith(`| \`${place}\``));
   return [...line.matchAll(/(\d+) s\b/g)].map(([, seconds]) => Number(seconds));
@@ -15,7 +15,7 @@ function rowOf(place: string): number[] {
 
 describe('docs/operate/operations.md', () => {
   it('D7 adds up preStop, drain, exit and margin as the files of k8s/ do', () => {
-    // None where only the base could be read.
+    // Empty if only the base could be read.
     const plain = renderAll().filter(({ name }) => /^(local|production)$/.test(name));
     for (const { name, manifests } of plain) {
       for (const pod of workloads(manifests)) {
@@ -37,7 +37,7 @@ describe('docs/operate/operations.md', () => {
     expect(asked.length).toBeGreaterThan(12);
     for (const text of asked) {
       const [, ...words] = text.split(/\s+/);
-      // The command's own words; names and options come behind them.
+      // The words of the command; names and options come after them.
       const end = words.findIndex((word) => !/^[a-z]+(-[a-z]+)*$/.test(word));
       const command = end === -1 ? words : words.slice(0, end);
       const options = { encoding: 'utf8', timeout: 20_000 } as const;

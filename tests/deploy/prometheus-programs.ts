@@ -1,4 +1,4 @@
-/** Prometheus and its promtool: `npm test` names those that it has found or installed. */
+/** Prometheus and its promtool, as `npm test` has found or installed them. */
 import { accessSync, constants } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 
@@ -21,7 +21,7 @@ function findPrograms() {
   return { prometheus: named ?? findIn(dirs, 'prometheus'), promtool: findIn(dirs, 'promtool') };
 }
 
-/** Undefined: not on this machine; what needs it is skipped, and one line says so. */
+/** Undefined if they are not on this machine: tests that need them are skipped, and one line says so. */
 export const programs = findPrograms();
 if (!programs.prometheus || !programs.promtool) {
   process.stderr.write(

@@ -37,7 +37,7 @@ const values = z.object({
   result: z.array(z.object({ value: z.tuple([z.number(), z.string()]), metric: z.unknown() })),
 });
 
-/** The shipped configuration, with this node in place of those of docker-compose.yml. */
+/** Writes the shipped configuration, with this node in place of those of docker-compose.yml. */
 function writeConfig(dir: string, target: string): string {
   const shipped = prometheusFile('deploy/prometheus/prometheus.yml');
   const file = join(dir, 'prometheus.yml');
@@ -114,7 +114,7 @@ function writeConfig(dir: string, target: string): string {
     const options = { input, encoding: 'utf8', timeout: 20_000 } as const;
     const { stdout, stderr } = spawnSync(programs.promtool ?? '', ['check', 'metrics'], options);
     const lines = `${stdout}${stderr}`.split('\n').filter(Boolean);
-    // Names of prom-client's own.
+    // Metrics of prom-client itself.
     expect(lines.filter((line) => !line.startsWith('nodejs_'))).toEqual([]);
   });
 
@@ -130,7 +130,7 @@ function writeConfig(dir: string, target: string): string {
         found: (await numbers(filled(expr))).length,
       }));
       return (await Promise.all(asked)).filter(({ found, who }) => {
-        // Firing alerts and drains, of which there are none; a share of maxmemory, which is not set.
+        // There are no firing alerts and no drains, and maxmemory is not set.
         return found === 0 && who !== 'annotation' && who !== 'Redis memory';
       });
     };

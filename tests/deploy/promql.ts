@@ -1,13 +1,13 @@
-/** What a query of Prometheus asks for, as far as the tests need it. */
+/** The parts of a Prometheus query that the tests need. */
 
-/** `sluice_ack_seconds_bucket` is of the histogram `sluice_ack_seconds`. */
+/** Names of the metrics; `sluice_ack_seconds_bucket` counts as its histogram `sluice_ack_seconds`. */
 export function metricsIn(expr: string): string[] {
   const names = expr.match(/\b(?:sluice|nodejs|process)_\w+/g) ?? [];
   return [...new Set(names.map((name) => name.replace(/_bucket$|_seconds_count$/, histogramOf)))];
 }
 const histogramOf = (end: string) => (end === '_bucket' ? '' : '_seconds');
 
-/** Labels that are compared or grouped by. */
+/** Labels in matchers and groupings. */
 export function labelsIn(expr: string): string[] {
   const selectors = expr.match(/\{[^}]*\}/g)?.join() ?? '';
   const compared = [...selectors.matchAll(/(\w+)\s*(?:=~|!~|!=|=)/g)].map(
@@ -17,13 +17,13 @@ export function labelsIn(expr: string): string[] {
   return [...new Set([...compared, ...lists.flatMap((list) => list.split(/\s*,\s*/))])];
 }
 
-/** Labels that a text for people puts in: `{{call}}` of Grafana, `{{ $labels.group }}` of a rule. */
+/** Labels that a text inserts: `{{call}}` of Grafana, `{{ $labels.group }}` of a rule. */
 export const labelsOfText = (text: string): string[] =>
   [...text.matchAll(/\{\{\s*(?:\$labels\.)?(\w+)\s*\}\}/g)].map(([, label = '']) => label);
 
 const AGGREGATION = /\b(sum|max|min|avg|count)(?: by \([^)]*\))?\s*\(/g;
 
-/** For each metric of the cluster in a query, the innermost aggregation around it; undefined: none. */
+/** The innermost aggregation around each cluster metric in a query; undefined: none. */
 export function aggregationsOfAlike(expr: string): (string | undefined)[] {
   const flat = expr.replace(AGGREGATION, '$1(');
   return [...flat.matchAll(/sluice_cluster_/g)].map(({ index }) => {

@@ -1,4 +1,4 @@
-/** What the tests ask of the pods of a Deployment, decoded. */
+/** The pods of a Deployment, decoded as far as the tests need. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,7 +35,7 @@ const container = z.looseObject({
 const deployment = z.looseObject({
   metadata: z.looseObject({ name: z.string() }),
   spec: z.looseObject({
-    // The autoscaler says how many; a number here would take them back at each apply.
+    // The autoscaler sets the number; a number here would undo that at each apply.
     replicas: z.undefined().optional(),
     selector: z.object({ matchLabels: z.record(z.string(), z.string()) }),
     template: z.looseObject({
@@ -62,7 +62,7 @@ const volume = z.object({
 });
 const configMap = z.looseObject({ data: z.object({ 'gateway.yaml': z.string() }) });
 
-/** What the Secret must hold: docs/operate/kubernetes.md says how to make it. */
+/** The files of the Secret; docs/operate/kubernetes.md says how to make it. */
 export const secretFiles: Readonly<Record<string, string>> = {
   'app-token': 'app-d41f7a09c3b85e62f0a7914d6c2be835',
   'ops-token': 'ops-73c0e5b1f92a4d8860d3b7ea1c59f24b',
@@ -70,8 +70,8 @@ export const secretFiles: Readonly<Record<string, string>> = {
 };
 
 /**
- * The configuration with which the pods of a Deployment start: its ConfigMap and a Secret as files, where
- * it mounts them below a root of their own, its variables, and the loader of the gateway.
+ * The configuration with which the pods of a Deployment start. Writes its ConfigMap and a Secret to the places
+ * where it mounts them, below a temporary root, and loads them with its variables as the gateway does.
  */
 export function configOf({ spec }: Workload, manifests: readonly Manifest[]): Config {
   const [{ args, env, volumeMounts }] = spec.template.spec.containers;
@@ -106,12 +106,12 @@ function filesOf(name: string | undefined, manifests: readonly Manifest[]) {
   return configMap.parse(found).data;
 }
 
-/** How long a node may take to end behind its deadline (D7). */
+/** How long a node may take to end after its deadline (D7). */
 const EXIT_S = 2;
-/** For the kubelet, which counts from before preStop, and for a busy machine. */
+/** Margin for the kubelet, which counts from before preStop, and for a busy machine. */
 const MARGIN_S = 5;
 
-/** What is left of the grace period when the node has taken its time; must be above 0. */
+/** The part of the grace period that is left after the longest drain; must be above 0. */
 export function spareSeconds({ spec }: Workload, { gateway }: Config): number {
   const { terminationGracePeriodSeconds, containers } = spec.template.spec;
   const preStop = Number(containers[0].lifecycle.preStop.exec.command[1]);

@@ -3,13 +3,13 @@ import { promisify } from 'node:util';
 import { eventually } from '@sluice/testkit';
 
 const run = promisify(execFile);
-/** A drain, or a pull of nothing: the images are there by now. */
+/** Long enough for a drain; images have been pulled by now. */
 const limitMs = 60_000;
-/** A busy machine takes longer for the question than the node for its answer. */
+/** On a busy machine the health check itself takes long, not the answer of the node. */
 const healthyMs = 2 * 60_000;
-/** Each look is a process. */
+/** Not shorter, since each check is a process. */
 const pollMs = 500;
-/** docker-compose.yml's stop_grace_period. */
+/** `stop_grace_period` of docker-compose.yml. */
 const GRACE_S = 20;
 
 async function docker(...args: string[]): Promise<string> {
@@ -17,7 +17,7 @@ async function docker(...args: string[]): Promise<string> {
   return stdout.trim();
 }
 
-/** A container of the project by the name of its service; the words of `compose` come from the caller. */
+/** The container of a service; `compose` is the command for the project. */
 export async function containerOf(compose: readonly string[], name: string): Promise<Container> {
   const [command = '', ...args] = compose;
   const { stdout } = await run(command, [...args, 'ps', '-q', name], { timeout: limitMs });
@@ -32,7 +32,7 @@ export class Container {
     readonly id: string,
   ) {}
 
-  /** SIGTERM to its process 1; answers the status it ended with. */
+  /** Sends SIGTERM to its process 1; returns its exit status. */
   async stop(): Promise<number> {
     await docker('stop', '-t', String(GRACE_S), this.id);
     return Number(await docker('inspect', '--format', '{{.State.ExitCode}}', this.id));
@@ -42,7 +42,7 @@ export class Container {
     await docker('start', this.id);
   }
 
-  /** As the HEALTHCHECK of the image says. */
+  /** Waits until the HEALTHCHECK of the image succeeds. */
   async healthy(): Promise<void> {
     await eventually(
       async () => {

@@ -1,6 +1,6 @@
 /**
- * What `npm run test:docker` plays once docker-compose.yml is up: a conversation through HAProxy, a restart of
- * every gateway in turn, and the check of all that was seen.
+ * The test of `npm run test:docker`, once docker-compose.yml is up: a conversation through HAProxy, a restart
+ * of every gateway in turn, and a check of everything that was seen.
  */
 import { checkHistory, eventually, type History } from '@sluice/testkit';
 import { z } from 'zod';
@@ -12,14 +12,14 @@ import { type Container, containerOf } from './containers.js';
 
 const names = ['gateway-1', 'gateway-2', 'gateway-3'];
 const session = 's1';
-/** Before the first restart, between two, and behind the last one. */
+/** Time to talk before the first restart, between two, and after the last. */
 const talkMs = 4_000;
 const settleMs = 60_000;
 const messagesMin = 20;
 
 const env = z
   .object({
-    /** The command that means the project, as JSON: `["docker", "compose", "-p", ...]`. */
+    /** The command for the project, as JSON: `["docker", "compose", "-p", ...]`. */
     SLUICE_COMPOSE: z.string().transform((text) => z.array(z.string()).parse(JSON.parse(text))),
     SLUICE_HTTP_PORT: z.coerce.number(),
     SLUICE_PROMETHEUS_PORT: z.coerce.number(),
@@ -58,7 +58,7 @@ async function restart(gateway: Container, recording: Recording): Promise<void> 
   await pause(talkMs);
 }
 
-/** What Prometheus has read of HAProxy: how many nodes are up. */
+/** How many nodes are up, as Prometheus has read it from HAProxy. */
 async function nodesUp(): Promise<number> {
   const query = encodeURIComponent('sum(haproxy_server_status{proxy="gateways",state="UP"})');
   const url = `http://127.0.0.1:${env.SLUICE_PROMETHEUS_PORT}/api/v1/query?query=${query}`;

@@ -17,10 +17,10 @@ function find(): string | undefined {
   return undefined;
 }
 
-/** The Chromium of this machine; undefined: there is none, and pages cannot be tested. */
+/** The Chromium of this machine; undefined if there is none: then pages cannot be tested. */
 export const browserPath = find();
 
-/** Nothing of it but the page under test talks to anybody. */
+/** Flags that keep the browser itself from using the network. */
 const quiet = [
   ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync'],
   ...['--disable-background-networking', '--disable-component-update', '--disable-dev-shm-usage'],
@@ -33,7 +33,7 @@ export async function openBrowser(): Promise<Browser> {
   return browser;
 }
 
-/** One message on the page: what was asked, what was answered, and how it stands. */
+/** One message on the page: its text, its reply and its state. */
 export type Shown = { readonly own: string; readonly reply: string; readonly state: string };
 
 /** The conversation as a reader sees it. */

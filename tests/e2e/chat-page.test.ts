@@ -24,7 +24,7 @@ const TOKEN = 'a-token-of-the-page-0123';
   let context: BrowserContext;
   let page: Page;
   let node: GatewayProcess;
-  /** What a developer would see in red. */
+  /** Errors on the console of the browser. */
   let faults: string[] = [];
 
   beforeAll(async () => {
@@ -57,7 +57,7 @@ const TOKEN = 'a-token-of-the-page-0123';
       },
     });
 
-  /** What another device does to the session of the page. */
+  /** Acts on the session of the page as another device would. */
   async function elsewhere(path: string, body: object) {
     const session = await page.locator('#session').textContent();
     const url = `${node.url}/v1/sessions/${session}/${path}`;
@@ -133,7 +133,7 @@ const TOKEN = 'a-token-of-the-page-0123';
     await shown(whole);
     await send('after the reload');
     await shown([...whole, ['after the reload', 'echo: after the reload', 'ok']]);
-    // What a compact replay leaves out is no hole.
+    // Events that a compact replay leaves out are no hole.
     expect(sent.filter((text) => text.includes('"snapshot"'))).toEqual([]);
     expect(faults).toEqual([]);
   });
@@ -172,7 +172,7 @@ const TOKEN = 'a-token-of-the-page-0123';
     const fromEnd = () => main.evaluate((it) => it.scrollHeight - it.scrollTop - it.clientHeight);
     const atEnd = () => eventually(async () => (await fromEnd()) < 2);
 
-    // Enough for a replay over several frames of the screen.
+    // Enough for a replay that takes several animation frames.
     for (let i = 1; i <= 120; i++) await post(`message ${i}`);
     await settled(120);
     await page.reload();

@@ -17,7 +17,7 @@ import {
 
 const bin = fileURLToPath(new URL('../../bin/sluice', import.meta.url));
 
-/** `sluice chat` with these lines on a pipe; answers what it printed. */
+/** Runs `sluice chat` with these lines on a pipe; returns its output. */
 async function chat(args: readonly string[], lines: readonly string[]): Promise<string> {
   const child = spawn(process.execPath, [bin, 'chat', ...args], { timeout: 15_000 });
   child.stdin.end(`${lines.join('\n')}\n`);
@@ -63,7 +63,7 @@ describe('a conversation', () => {
     agent.behave(httpBehaviours.delayMs(200));
     const restartedAt = performance.now();
     node = await start();
-    // Nobody is connected: the lease runs out, the sweep finds the session.
+    // Nobody is connected: the lease expires, and the sweep finds the session.
     await eventually(() => agent.turns.length === 5, 10_000);
     expect(agent.turns.slice(2).map(({ turn }) => [turn.message_id, turn.attempt])).toEqual([
       ['m2', 2],

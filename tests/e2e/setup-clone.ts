@@ -25,7 +25,7 @@ const linked = [
   'jest.config.ts',
 ];
 
-/** A second working directory of this repository: its own `.sluice/`, the same build. */
+/** A second working directory of this repository, with its own `.sluice/` and the same build. */
 export function makeClone(name = 'clone'): { dir: string; remove(): void } {
   const base = mkdtempSync(join(tmpdir(), 'sluice-setup-'));
   const dir = join(base, name);
@@ -35,7 +35,7 @@ export function makeClone(name = 'clone'): { dir: string; remove(): void } {
   return { dir, remove: () => rmSync(base, { recursive: true, force: true }) };
 }
 
-/** The shell of somebody who has set nothing. */
+/** The environment without any of our variables. */
 export function plainEnv(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(
     ([name]) => !/^(SLUICE_|REDIS_URL$|npm_|JEST_|OPENAI_|NODE_OPTIONS$|NODE_ENV$|CI$)/.test(name),
@@ -46,7 +46,7 @@ export function plainEnv(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
 export type Started = ReturnType<typeof startScript>;
 const started = new Set<Started>();
 
-/** A command of the clone, its output kept. It leads a process group of its own. */
+/** Runs a command in the clone, in its own process group, and keeps its output. */
 export function startScript(dir: string, words: readonly string[], env = plainEnv()) {
   const [command = '', ...args] = words;
   const child = spawn(command, args, {
@@ -68,7 +68,7 @@ export function startScript(dir: string, words: readonly string[], env = plainEn
     exited,
     closed,
     text: () => text,
-    /** The first line that matches, parsed when it is JSON. */
+    /** Waits for the first matching line; returns it, parsed if it is JSON. */
     seen: (pattern: RegExp, ms = 20_000) =>
       eventually(() => {
         const match = pattern.exec(text);
@@ -112,6 +112,6 @@ export async function endAll(dir: string, pids: readonly number[] = []): Promise
   try {
     process.kill(redisPid(dir), 'SIGKILL');
   } catch {
-    // Stopped, as it should be.
+    // It has stopped, as it should.
   }
 }

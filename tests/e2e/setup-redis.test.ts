@@ -18,7 +18,7 @@ describe('npm start without a Redis', () => {
   let clone: ReturnType<typeof makeClone>;
   let path: string;
 
-  /** A PATH of our own: what is not put there is not installed. */
+  /** Writes a command into our own PATH; commands that are not there count as not installed. */
   const command = (name: string, lines: readonly string[]) => {
     writeFileSync(join(path, name), ['#!/bin/sh', ...lines, ''].join('\n'));
     chmodSync(join(path, name), 0o755);
@@ -45,7 +45,7 @@ describe('npm start without a Redis', () => {
   });
 
   it('installs one, and shows the command before', async () => {
-    // Both stand before a command: options and variables are dropped, the command is run.
+    // `sudo` and `env`: drop options and variables, and run the command after them.
     const isCommand = 'case "$1" in -*|*=*) shift;; *) exec "$@";; esac';
     const pass = [`while :; do ${isCommand}; done`];
     command('sudo', pass);
@@ -110,7 +110,7 @@ describe('npm start and signals', () => {
   let clone: ReturnType<typeof makeClone>;
   beforeEach(() => {
     clone = makeClone();
-    // In place of the gateway: a program that tells each signal and ends at the second.
+    // Replaces the gateway with a program that prints each signal and ends at the second.
     writeFileSync(
       join(clone.dir, 'bin', 'sluice'),
       `let count = 0;

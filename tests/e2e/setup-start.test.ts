@@ -13,7 +13,7 @@ import {
   startReady,
 } from './setup-clone.js';
 
-/** One message and its answer; then the number of the last event. */
+/** Sends a message and waits for the reply; returns the number of the last event. */
 async function converse(url: string, sessionId: string): Promise<number> {
   const client = await FrameClient.connect(`${url.replace('http', 'ws')}/ws`);
   const { cursor = 0 } = await client.hello({ session_id: sessionId });

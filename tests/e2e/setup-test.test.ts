@@ -6,7 +6,7 @@ import { endAll, makeClone, plainEnv, startScript } from './setup-clone.js';
 const jestTest = (title: string, body: string) =>
   `import { expect, it } from '@jest/globals';\n\nit('${title}', () => {\n  ${body}\n});\n`;
 
-/** Not the repository's own: links out of the clone are no part of what is checked here. */
+/** Not the repository's own configuration: links that lead out of the clone must not be checked. */
 const biomeConfig = `{
   "files": { "includes": ["tests/*.ts"] },
   "formatter": { "indentStyle": "space" },

@@ -3,10 +3,10 @@ import { audit } from '../chaos/audit.js';
 import type { Plan, Side } from './plans.js';
 import type { Stage } from './stage.js';
 
-/** The sweep copies what a node left behind when it is 5 s old. */
+/** The sweep copies records that a dead node has left when they are 5 s old. */
 const copiedMs = 12_000;
 
-/** What is wrong with the session of a failpoint, when all is said and done: nothing. */
+/** The faults of a failpoint's session at the end; must be none. */
 export async function judge(stage: Stage, plan: Plan, side: Side): Promise<string[]> {
   const { recording, session, lane } = stage;
   if (!plan.ends) await audit([session], lane.healthy.wsUrl, recording);
@@ -36,7 +36,7 @@ export async function judge(stage: Stage, plan: Plan, side: Side): Promise<strin
   ];
 }
 
-/** Every event that somebody saw, each once. */
+/** Every event that any client saw, each once. */
 function eventsOf({ recording }: Stage): EventFrame[] {
   const frames = recording.views.flatMap((view) => view.frames);
   const events = frames.flatMap((frame) => (frame.kind === 'event' ? [frame] : []));
@@ -50,14 +50,14 @@ function checkOutcomes(stage: Stage, expected: Readonly<Record<string, string>>)
   return [
     ...absent.map((id) => `${id} has no outcome`),
     ...[...found].flatMap(([id, outcome]) => {
-      if (id.startsWith('x')) return []; // of a client that cancels what may have begun
+      if (id.startsWith('x')) return []; // cancelled by its client, perhaps after it began
       const due = expected[id] ?? 'ok';
       return outcome === due ? [] : [`${id} ended as ${outcome}, not ${due}`];
     }),
   ];
 }
 
-/** Each SESSION_END of the log is in the stream, once after de-duplication, and no other is. */
+/** The stream has each SESSION_END of the log, once after de-duplication, and no other. */
 async function checkEnds(stage: Stage): Promise<string[]> {
   const { client, prefix } = stage.lane;
   const logged = eventsOf(stage).filter(({ type }) => type === 'session_end');

@@ -15,14 +15,14 @@ import {
 
 export type Settings = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
-/** The agent fails at this message, as often as it is tried. */
+/** The agent fails at every attempt of this message. */
 export const deadly = 'deadly';
-/** At this one it fails the first time. */
+/** The agent fails at the first attempt of this message. */
 export const flaky = 'flaky';
-/** A message that is deadly dies soon. */
+/** Short, so that a deadly message becomes a dead letter soon. */
 const retry = { initial: '50ms', max: '100ms', for: '300ms' };
 
-/** Short, so that a takeover is; attempts enough for a machine that is busy with other things. */
+/** A short lease for short takeovers; enough attempts for a busy machine. */
 const shared: Settings = {
   gateway: { drain_timeout: '3s', close_spread: '50ms' },
   lease: { ttl: '1s', linger: '100ms' },
@@ -31,7 +31,7 @@ const shared: Settings = {
 };
 const withdrawnMs = 5_000;
 
-/** A start takes a core for a second: more of them at once would only be late together. */
+/** A start takes one core for a second, so more at once would not be faster. */
 const STARTS_AT_ONCE = 2;
 const starting = new Set<Promise<unknown>>();
 
@@ -47,8 +47,8 @@ async function inLine<T>(start: () => Promise<T>): Promise<T> {
 }
 
 /**
- * A prefix of its own with a healthy node that is cut off from Redis while a node with a failpoint is to
- * meet it alone, and comes back to finish the work. One after the other, each failpoint gets a session.
+ * A key prefix with a healthy node. While another node is to meet its failpoint, the healthy one is cut off from
+ * Redis; then it comes back to finish the work. Each failpoint in turn gets a session.
  */
 export class Lane {
   readonly keys: ReturnType<typeof makeKeys>;
@@ -77,7 +77,7 @@ export class Lane {
     return lane;
   }
 
-  /** Two deltas and the reply; in between it stands still while the lane is held. */
+  /** Two deltas and the reply; waits between them while the lane is held. */
   readonly #behave: Behaviour = async ({ message_id, attempt }, { signal, respond }) => {
     if (message_id === deadly || (message_id === flaky && attempt === 1)) {
       return respond.status(503);
@@ -93,7 +93,7 @@ export class Lane {
     writer.final(`reply to ${message_id}`);
   };
 
-  /** Turns stand still from now on, until `release`. */
+  /** Makes turns wait until `release`. */
   hold(): void {
     this.#hold = new Promise((resolve) => {
       this.#release = resolve;
@@ -110,7 +110,7 @@ export class Lane {
     return this.#healthy;
   }
 
-  /** A node that never runs a turn, for what must reach Redis and not the node with the failpoint. */
+  /** A node that never runs a turn, for calls that must not go through the node with the failpoint. */
   async edge(): Promise<GatewayProcess> {
     this.#edge ??= await this.start({ gateway: { roles: ['edge'] } });
     return this.#edge;
@@ -127,7 +127,7 @@ export class Lane {
     return inLine(() => startGateway({ config: { ...sections, redis, agents }, ...env }));
   }
 
-  /** A node that is to die; undefined: it did before it was ready. */
+  /** Starts a node that is to die; returns undefined if it died before it was ready. */
   async startArmed(failpoint: string, settings: Settings): Promise<GatewayProcess | undefined> {
     try {
       return await this.start(settings, failpoint);
@@ -137,7 +137,7 @@ export class Lane {
     }
   }
 
-  /** The healthy node is there again: it serves, hears what is published, and the others know of it. */
+  /** Connects the healthy node again; resolves when it serves, is subscribed, and beats. */
   async bringBack(): Promise<void> {
     const [seconds = 0] = await this.client.time();
     await this.proxy.refuse(false);
@@ -151,7 +151,7 @@ export class Lane {
     }, 10_000);
   }
 
-  /** Cuts the healthy node off, once it holds nothing any more. */
+  /** Cuts the healthy node off from Redis once it holds no lease. */
   async withdraw(): Promise<void> {
     const leases = () => this.client.keys(`${this.prefix}:*:lease`);
     await eventually(async () => (await leases()).length === 0, withdrawnMs).catch(() => undefined);

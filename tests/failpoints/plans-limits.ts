@@ -4,16 +4,16 @@ import type { Stage } from './stage.js';
 const three = ['m1', 'm2', 'm3'] as const;
 
 const limited = {
-  // A portion is one token: there is a draw for each message.
+  // A portion is one token, so each message draws one.
   gateway: { rate_limit: { messages_per_second: 1_000, burst: 10 } },
   worker: { max_turns_per_principal: 100 },
 };
-/** More than there are sessions in a lane. */
+/** More than the sessions of a lane. */
 const sessionsMax = 200;
 
 const sayThree = async (stage: Stage) => stage.say(...three);
 
-/** Ways of a node that holds principals to limits. */
+/** Plans for the calls that limit principals. */
 export const limitPlans: Readonly<Record<string, Plan>> = {
   'a message within limits': {
     calls: ['rate-draw', 'permit-take', 'permit-give'],

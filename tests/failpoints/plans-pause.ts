@@ -13,7 +13,7 @@ const turn = async (stage: Stage, { url }: GatewayProcess, what: `${Verb} ${stri
   return stage;
 };
 
-/** The node dies while it pauses: another one does it, and what is sent meanwhile waits. */
+/** The node dies while it pauses: another node does it, and messages that are sent then wait. */
 const pausing = (of: Of): Omit<Plan, 'calls'> => ({
   act: async (stage) => {
     stage.say('m1');
@@ -28,7 +28,7 @@ const pausing = (of: Of): Omit<Plan, 'calls'> => ({
   },
 });
 
-/** The node dies while it resumes what waits. */
+/** The node dies while it resumes a session or an agent with waiting messages. */
 const resuming = (of: Of): Omit<Plan, 'calls'> => ({
   act: async (stage) => {
     stage.say('m1');
@@ -41,7 +41,7 @@ const resuming = (of: Of): Omit<Plan, 'calls'> => ({
   repeat: (stage) => turn(stage, stage.lane.healthy, `resume ${of(stage)}`),
 });
 
-/** Ways on which operators pause sessions and agents. */
+/** Plans for the calls with which operators pause sessions and agents. */
 export const pausePlans: Readonly<Record<string, Plan>> = {
   'the pause of a session': { calls: ['session-pause'], ...pausing(ofSession) },
   'a session that goes on': { calls: ['session-pause:2'], ...resuming(ofSession) },

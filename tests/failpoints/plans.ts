@@ -6,23 +6,23 @@ import type { Stage } from './stage.js';
 
 export type Side = 'before' | 'after';
 
-/** What leads a node to some calls. It dies on the way: only what comes before must go well. */
+/** Leads a node to some calls, at one of which it dies: only the steps before must succeed. */
 export type Plan = {
   /** The calls, as `SLUICE_FAILPOINT` counts them: `<call>` or `<call>:<n>`. */
   readonly calls: readonly string[];
   readonly settings?: Settings;
-  /** Turns stand still until the node is dead and the client has repeated what it wants. */
+  /** Turns wait until the node is dead and `repeat` is done. */
   readonly holds?: boolean;
   /** The client is at an edge of its own from the start. */
   readonly viaEdge?: boolean;
-  /** Before the node with the failpoint is started. */
+  /** Runs before the node with the failpoint is started; returns more settings for that node. */
   prepare?(stage: Stage): Promise<Settings | undefined>;
   act(stage: Stage): Promise<unknown>;
-  /** What a client repeats that got no answer. */
+  /** Repeats what the client got no answer to. */
   repeat?(stage: Stage): Promise<unknown>;
-  /** Outcomes that show on which side of the call the node died; `ok` where nothing is said. */
+  /** Outcomes by message, where they depend on the side of the call at which the node died; default `ok`. */
   outcomes?(side: Side): Readonly<Record<string, string>>;
-  /** The session is ended, and leaves a tombstone. */
+  /** The plan ends the session, which leaves a tombstone. */
   readonly ends?: boolean;
 };
 
@@ -52,7 +52,7 @@ const askLetter = async (stage: Stage, { url }: GatewayProcess, method: string, 
   await fetch(`${url}/v1/dead-letters/${letter}${act}`, { method });
 };
 
-/** Ways through a node's life; together they meet every call. */
+/** All plans; together they meet every call. */
 export const plans: Readonly<Record<string, Plan>> = {
   ...limitPlans,
   ...pausePlans,
@@ -297,7 +297,7 @@ export const plans: Readonly<Record<string, Plan>> = {
     act: async (stage) => {
       const client = await stage.attach(await stage.lane.edge());
       for (let i = 1; !stage.isDead; i += 1) {
-        // Between the replies to `acquire` and `begin`, each of which takes its time.
+        // Cancels between the replies to `acquire` and `begin`, which are delayed.
         const message_id = client.message('hello', { message_id: `x${i}` });
         stage.note(message_id);
         const isTaken = async () => (await stage.lane.client.exists(stage.keys.lease)) === 1;

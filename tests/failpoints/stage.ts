@@ -18,7 +18,7 @@ export class Stage {
   #isDead = false;
   #hasSpoken = false;
   #acted: Promise<void> = Promise.resolve();
-  /** What went wrong on the way; a node that died is reason enough. */
+  /** The error of `act`; expected when the node died. */
   failure: unknown;
 
   constructor(
@@ -72,7 +72,7 @@ export class Stage {
     this.#target = node;
   }
 
-  /** The client sends these when it can, again where they were not acknowledged, in this order. */
+  /** The client sends these messages in this order, and again until they are acknowledged. */
   say(...ids: string[]): void {
     this.#hasSpoken = true;
     this.#drafts.push(...ids.map((messageId) => ({ messageId, mode: 'enqueue' as const })));
@@ -92,7 +92,7 @@ export class Stage {
     this.#clients.push({ conversation, run: conversation.run() });
   }
 
-  /** Every outcome is there, and every client has seen all that is logged. */
+  /** Whether every message has its outcome, and every client has seen the whole log. */
   async isSettled(): Promise<boolean> {
     const clients = this.#clients.map((it) => it.conversation);
     if (this.#drafts.length > 0 || !clients.every((it) => it.isSettled)) return false;
@@ -107,32 +107,32 @@ export class Stage {
     });
   }
 
-  /** The clients leave; what they saw is in the recording then. */
+  /** The clients leave; then the recording has everything that they saw. */
   async leave(): Promise<void> {
     for (const { conversation } of this.#clients) conversation.leave();
     await Promise.all(this.#clients.splice(0).map(({ run }) => run));
   }
 
-  /** A message that a client of its own sends, and nobody repeats. */
+  /** Records a message that a separate client sends and nobody repeats. */
   note(messageId: string): void {
     const { session } = this;
     this.recording.sent.push({ session, messageId, mode: 'enqueue', atMs: performance.now() });
   }
 
-  /** Another connection to the session, of a client that takes no part. */
+  /** Another connection to the session, which is not recorded. */
   async attach(node: GatewayProcess, fields: Readonly<Record<string, unknown>> = {}) {
     const client = await FrameClient.connect(node.wsUrl);
     await client.hello({ agent_id: 'slow', session_id: this.session, ...fields });
     return client;
   }
 
-  /** This many messages wait, the one that runs included. */
+  /** Waits until the inbox has this many messages, including the one that runs. */
   waiting(count: number): Promise<unknown> {
     const { client } = this.lane;
     return eventually(async () => (await client.llen(this.keys.inbox)) === count, reachMs);
   }
 
-  /** The first turn runs, and everything said is in the inbox. */
+  /** Waits until the first turn runs and the inbox has `count` messages. */
   async running(count: number): Promise<void> {
     await this.waiting(count);
     const isMine = () => this.lane.agent.turns.some(({ turn }) => turn.session_id === this.session);

@@ -4,10 +4,10 @@ import { eventually, startRedis } from '@sluice/testkit';
 import { plans } from './plans.js';
 import { nameOf, type Step, steps, type Walked, walkLane } from './walk.js';
 
-/** So many walks at once keep two cores busy while most of them wait for a lease to expire. */
+/** Enough to keep two cores busy, since most lanes wait for a lease to expire. */
 const LANES = 6;
 
-/** Ways that need a node more go together: it is started once. */
+/** Steps that need an extra edge node share a lane, so that it is started once. */
 function lanesOf(all: readonly Step[]): Step[][] {
   const needsEdge = (step: Step) => plans[step.way]?.viaEdge === true;
   const others = all.filter((step) => !needsEdge(step));
@@ -17,9 +17,9 @@ function lanesOf(all: readonly Step[]): Step[][] {
   return [all.filter(needsEdge), ...lanes];
 }
 
-/** The end of a turn and of a session: what `npm test` has time for. */
+/** `npm test` has time only for the end of a turn and of a session. */
 const sample = /^(turn-commit|session-end)\b/;
-/** `all`, or part of a name: those failpoints alone (docs/internals/failpoints.md). */
+/** `all`, or a part of the names of the failpoints to walk (docs/internals/failpoints.md). */
 const only = process.env.SLUICE_WALK;
 const chosen = steps.filter((step) => {
   if (only === 'all') return true;

@@ -9,7 +9,7 @@ import { Stage } from './stage.js';
 const reachMs = 15_000;
 const settleMs = 30_000;
 
-/** One failpoint, and the way on which a node meets it. */
+/** One failpoint, and the plan with which a node meets it. */
 export type Step = {
   readonly way: string;
   /** `<call>.<side>[:<n>]` */
@@ -32,7 +32,7 @@ export const nameOf = ({ way, failpoint }: Step) => `${failpoint}, on the way of
 /** The findings of each step, by its name. */
 export type Walked = Map<string, string[]>;
 
-/** Walks the steps of a lane one after the other, and looks at what is left in Redis behind them. */
+/** Walks the steps of a lane one after the other, and then checks what is left in Redis. */
 export async function walkLane(
   redis: TestRedis,
   prefix: string,
@@ -45,7 +45,7 @@ export async function walkLane(
       const stage = new Stage(lane, `s${at}`);
       const findings = await walkStep(stage, step).catch((error: unknown) => [String(error)]);
       walked.set(nameOf(step), findings);
-      // Also behind a step that failed: the next one begins with nobody at work.
+      // Also after a failed step: the next one must begin with no node at work.
       lane.release();
       await stage.leave();
       await lane.withdraw();
@@ -77,7 +77,7 @@ async function walkStep(stage: Stage, { way, failpoint, side }: Step): Promise<s
   return [...unreached, ...(await judge(stage, plan, side))];
 }
 
-/** Leads the node to its failpoint; answers what it did instead of dying there. */
+/** Leads the node to its failpoint; returns a finding if it did not die there. */
 async function meet(stage: Stage, plan: Plan, armed: GatewayProcess): Promise<string[]> {
   stage.arm(armed);
   if (!plan.viaEdge) stage.useNode(armed);
@@ -90,7 +90,7 @@ async function meet(stage: Stage, plan: Plan, armed: GatewayProcess): Promise<st
   return [`never reached: ${why} (${stage.failure ?? 'all went well'})`];
 }
 
-/** What is there when all sessions of the lane have expired, and nothing documented accounts for. */
+/** Keys that are left when all sessions of the lane have expired, and that are not documented. */
 async function leave(lane: Lane, steps: readonly Step[]): Promise<string[]> {
   const { redis, prefix, client } = lane;
   await lane.stop();

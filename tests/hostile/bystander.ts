@@ -2,19 +2,19 @@ import { sleep } from '@sluice/runtime';
 import { stopLater } from '@sluice/testkit';
 import { WebSocket } from 'ws';
 
-/** Another principal's conversations, one message each behind the other: what the attack must not harm. */
+/** Conversations of another principal, which the attack must not harm. */
 const SESSIONS = 3;
-/** Together below the 50 messages per second of one principal. */
+/** Keeps all of them below the 50 messages per second of one principal. */
 const PAUSE_MS = 80;
-/** A turn that takes longer is over for whoever waits for it. */
+/** A turn that takes longer counts as failed. */
 const TURN_LIMIT_MS = 20_000;
 
 type Told = { readonly status?: string; readonly message_id?: string; readonly type?: string };
 
 export type Conversations = {
-  /** From the message to its final frame, in the order in which they ended. */
+  /** Times from a message to its final frame, in the order in which turns ended. */
   readonly turnsMs: number[];
-  /** Turns that did not end with outcome `ok` at their first attempt, and sockets that were closed. */
+  /** Turns that did not end `ok` at their first attempt, errors, and closed sockets. */
   readonly cut: string[];
   stop(): Promise<void>;
 };
@@ -86,7 +86,7 @@ export async function startConversations(wsUrl: string, token: string): Promise<
   return { turnsMs, cut, stop };
 }
 
-/** The turn that only `share` of all took longer than. */
+/** The value that `share` of the values do not exceed, rounded; 0 if there are none. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);

@@ -3,11 +3,11 @@ import { eventually, FrameClient } from '@sluice/testkit';
 import { attackLimitMs, type Target, tokens, withstand } from './withstand.js';
 
 const openFiles = 400;
-/** Where an orchestrator asks for `/live`: the port of clients has none to spare. */
+/** A separate port for `/live`: the port of clients has no descriptors left. */
 const config = { gateway: { admin_port: 0 } };
 const FULL = 'no more connections for now: the open files are at their limit';
 
-/** One line tells of it, and who comes now is let in. */
+/** Exactly one line was logged, and new connections are accepted again. */
 async function takesConnectionsAgain({ node }: Target): Promise<void> {
   expect(node.logs.filter(({ msg }) => msg === FULL)).toHaveLength(1);
   await eventually(async () => {

@@ -3,11 +3,11 @@ import { describe, it } from '@jest/globals';
 import { stopLater } from '@sluice/testkit';
 import { attackLimitMs, auth, withstand } from './withstand.js';
 
-/** An address of its own: upgrades that come from the machine itself are not limited. */
+/** Lets the attack claim another address: upgrades from the machine itself are not limited. */
 const trusting = { gateway: { trusted_proxies: ['127.0.0.0/8'] } };
 const fromElsewhere = async () => ({ address: '203.0.113.7' });
 
-/** Takes each question and answers none. */
+/** An issuer that accepts requests and answers none; returns its URL. */
 async function silentIssuer(): Promise<string> {
   const server = createServer(() => undefined);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -4,10 +4,10 @@ import { attackLimitMs, type Target, tokens, withstand } from './withstand.js';
 
 const MESSAGES = 18;
 const CONTENT_BYTES = 100_000;
-/** An address of its own: what comes from the machine itself is not limited. */
+/** Lets the attack claim another address: requests from the machine itself are not limited. */
 const trusting = { gateway: { trusted_proxies: ['127.0.0.0/8'] } };
 
-/** A session of 3.6 MB of the hostile principal. */
+/** Makes a session of 3.6 MB of the hostile principal. */
 async function fill({ node }: Target): Promise<Record<string, unknown>> {
   const headers = { authorization: `Bearer ${tokens.hostile}`, 'content-type': 'application/json' };
   for (let i = 0; i < MESSAGES; i += 1) {

@@ -4,7 +4,7 @@ import { attackLimitMs, type Target, tokens, withstand } from './withstand.js';
 
 const WORDS = 'what nobody reads '.repeat(50_000);
 
-/** A session of the hostile principal whose state has some megabytes. */
+/** Makes a session of the hostile principal whose state has some megabytes. */
 async function longSession({ node }: Target): Promise<Record<string, never>> {
   const client = await FrameClient.connect(node.wsUrl, { token: tokens.hostile });
   await client.hello({ session_id: 'long' });

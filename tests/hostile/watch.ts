@@ -3,7 +3,7 @@ import { get } from 'node:http';
 import { sleep } from '@sluice/runtime';
 
 const LOOK_MS = 250;
-/** A probe that takes longer has failed, as with Kubernetes' default. */
+/** A probe that takes longer has failed, as with the default of Kubernetes. */
 const PROBE_LIMIT_MS = 1_000;
 
 /** Resident memory of a process, in MiB. */
@@ -20,14 +20,14 @@ export function processorOf(pid: number): number {
 
 export type Watched = {
   memoryMax: number;
-  /** Answers of `/ready` other than 200, and how long each had taken. */
+  /** Answers of `/ready` other than 200, and how long each took. */
   readonly notReady: string[];
   /** The same of `/live`, as Kubernetes asks. */
   readonly notAlive: string[];
   probes: number;
 };
 
-/** Over a connection of its own, as a kubelet does. */
+/** A probe over a new connection, as a kubelet does it. */
 function probe(url: string): Promise<string> {
   const sentMs = performance.now();
   return new Promise<string>((resolve) => {
@@ -43,7 +43,7 @@ function probe(url: string): Promise<string> {
   );
 }
 
-/** Looks at a node four times a second until the returned function is called. */
+/** Checks a node four times a second until the returned function is called. */
 export function watch(
   { url, liveUrl }: { url: string; liveUrl: string },
   pid: number,

@@ -12,21 +12,21 @@ import {
 import { percentile, startConversations } from './bystander.js';
 import { memoryOf, processorOf, watch } from './watch.js';
 
-/** `npm run test:hostile` attacks for 60 s each; `npm test`, for a moment. */
+/** `npm run test:hostile` attacks for 60 s each, `npm test` for 3 s. */
 export const attackSeconds = Number(process.env.SLUICE_HOSTILE_SECONDS ?? 3);
-/** For a test that withstands one attack. */
+/** Time limit of a test with one attack. */
 export const attackLimitMs = (attackSeconds + 90) * 1_000;
-/** Memory above idle, in MiB, at any time and 30 s after the attack. */
+/** Most memory above idle, in MiB: at any time, and 30 s after the attack. */
 const MEMORY_MAX = 400;
 const MEMORY_BACK = 150;
-/** The attack's last effects end with these. */
+/** After these turns the attack has no more effect. */
 const SETTLED_TURNS = 6;
 const BACK_WITHIN_MS = 30_000;
 const TURN_P99_MS = attackSeconds < 30 ? 1_000 : 100; // few turns, on a machine that tests share
-/** On top of it, at most: what the machine itself took, at the same time of day, without an attack. */
+/** Largest addition to that for the noise of the machine, which is measured without an attack. */
 const NOISE_MS_MAX = attackSeconds < 30 ? 1_000 : 20;
 const QUIET_MS = attackSeconds < 30 ? 1_500 : 3_000;
-/** Lines at `warn` and above that an attack of any length may cost. */
+/** Most lines at `warn` and above that an attack of any length may cause. */
 const WARNINGS_MAX = 30;
 const WARNING_LEVELS = ['warn', 'error', 'fatal'];
 
@@ -52,11 +52,11 @@ export type Attack = {
   /** Sections of the node's configuration. */
   readonly config?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly args?: readonly string[];
-  /** Open files that the node may have. */
+  /** Limit of open files of the node. */
   readonly openFiles?: number;
-  /** What the hostile principal has done before it begins; its result is given to the program. */
+  /** Prepares the attack; its result is passed to the program. */
   prepare?(target: Target): Promise<Readonly<Record<string, unknown>>>;
-  /** Beside what holds for every attack. */
+  /** More checks after the attack. */
   afterwards?(target: Target): Promise<void> | void;
 };
 
@@ -67,8 +67,8 @@ const sections = (config: Attack['config'] = {}) => ({
 });
 
 /**
- * One hostile process at full speed, at the lowest priority since it shares the machine, against one
- * node on which another principal talks: what holds during and after it, whatever the attack.
+ * Runs one hostile process at full speed (at the lowest priority, since it shares the machine) against one node
+ * on which another principal talks. Checks what must hold during and after every attack.
  */
 export async function withstand(attack: Attack): Promise<void> {
   const redis = await startRedis();

@@ -35,7 +35,7 @@ describe('Latencies', () => {
   });
 });
 
-/** Answers each message at once, but while it stalls only afterwards, all of them. */
+/** Answers each message at once; while it stalls, it keeps the answers and sends them all afterwards. */
 class Stalling {
   readonly #server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   #held: (() => void)[] | undefined;
@@ -100,7 +100,7 @@ describe('a program that stalls once', () => {
 
   it('is in the percentiles of messages that are due at fixed times', async () => {
     const { server, talker, latencies } = await start();
-    // 1 s of messages, of which the stall delays those of 300 ms: by 150 ms in the middle.
+    // The stall delays the messages of 300 ms out of 1 s, by 150 ms on average.
     setTimeout(() => server.stallFor(300), 300);
     const lag = new Latencies();
     await keepPace({ count: 200, everyMs: 5, lag }, (_, dueMs) => talker.send('x', dueMs));

@@ -6,14 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it, jest } from '@jest/globals';
 import { startChild, stopLater } from '@sluice/testkit';
 
-// Each command starts programs one after the other, and a busy machine starts them slowly.
+// Each command starts programs one after the other, which is slow on a busy machine.
 jest.setTimeout(150_000);
 
 const script = fileURLToPath(new URL('../../scripts/bench.mjs', import.meta.url));
 
 type Row = Record<string, unknown>;
 
-/** Without BIN of whoever runs the tests. */
+/** Runs a command, without the caller's own BIN. */
 async function bench(line: string, more: Record<string, string> = {}) {
   const { BIN: _, ...env } = process.env;
   const args = line === '' ? [] : line.split(' ');
@@ -28,7 +28,7 @@ async function bench(line: string, more: Record<string, string> = {}) {
   return { status: await closed, stdout, stderr };
 }
 
-/** Runs a command with `--json`; its rows by program. */
+/** Runs a command with `--json`; returns its rows, by program. */
 async function rowsOf(line: string) {
   const { status, stdout, stderr } = await bench(`${line} --json`);
   expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
@@ -49,7 +49,7 @@ const above = (least: number) => ({
   toString: () => `a number above ${least}`,
 });
 
-/** The load's own share, in each row. */
+/** Fields about the load itself, in each row. */
 const load = {
   load_cpu_share: above(0),
   load_busy_share: above(0),
@@ -97,7 +97,7 @@ describe('npm run bench', () => {
       expect(row.commands_per_turn).toEqual(above(5));
       expectOrdered(row);
     }
-    // Without lingering each of the turns takes a lease of its own.
+    // Without lingering each turn takes a new lease.
     expect(rows[0]?.commands_per_turn).toEqual(above(50));
   });
 
@@ -144,7 +144,7 @@ describe('npm run bench', () => {
       expect(row).toMatchObject({
         ...{ ...load, faults: 0, clients: 60, whole: 60, all_whole_s: above(0) },
         ...{ talk_p99_before_ms: above(0), talk_p99_during_ms: above(-1), talk_unanswered: 0 },
-        // 0: all were whole before anybody who talks had a word
+        // 0: all were whole before any talking session sent a message
       });
     }
   });

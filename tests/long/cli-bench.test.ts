@@ -9,7 +9,7 @@ import {
 import { Cluster } from '../integration/cluster.js';
 import { sluice, startSluice } from '../integration/sluice.js';
 
-// Each command is a process of its own, and a busy machine starts it slowly.
+// Each command is a new process, which starts slowly on a busy machine.
 jest.setTimeout(90_000);
 
 const clean = { lost: 0, doubled: 0, reordered: 0, unanswered: 0 };
@@ -52,7 +52,7 @@ describe('sluice bench', () => {
   });
 
   it('T1 open: keeps its rate, and counts latency from when a message was due', async () => {
-    // Turns of 200 ms at 10 messages per second and session: the last one waits for all before it.
+    // Turns of 200 ms at 10 messages per second and session: the last message waits for all earlier turns.
     cluster.agent.behave(httpBehaviours.delayMs(200));
     const args = '--agent slow --connections 1 --rate 10 --messages 20';
     const { status, result } = await bench(args);

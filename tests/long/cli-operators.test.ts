@@ -9,7 +9,7 @@ import {
 import { Cluster } from '../integration/cluster.js';
 import { sluice } from '../integration/sluice.js';
 
-// Each command is a process of its own, and a busy machine starts it slowly.
+// Each command is a new process, which starts slowly on a busy machine.
 jest.setTimeout(90_000);
 
 const alice = 'alice-0123456789abcdef';
@@ -33,7 +33,7 @@ describe('sluice for operators', () => {
   });
   afterAll(() => cluster.stop());
 
-  /** As an operator does who has set the two variables once. */
+  /** Runs a command as an operator who has set SLUICE_URL and SLUICE_TOKEN. */
   const run = (args: string, more: Record<string, string> = {}) =>
     sluice(args.split(' '), { env: { SLUICE_URL: edge.url, SLUICE_TOKEN: ops, ...more } });
   /** The parsed output of a command that must succeed. */

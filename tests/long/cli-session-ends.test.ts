@@ -7,7 +7,7 @@ import { eventually, freePort, startRedis, type TestRedis } from '@sluice/testki
 import { Cluster } from '../integration/cluster.js';
 import { sluice, startSluice } from '../integration/sluice.js';
 
-// Each command is a process of its own, and a busy machine starts it slowly.
+// Each command is a new process, which starts slowly on a busy machine.
 jest.setTimeout(90_000);
 
 const lostOf = (lines: readonly string[]) =>
@@ -27,7 +27,7 @@ describe('sluice session-ends', () => {
   beforeEach(async () => {
     prefixes += 1;
     stream = `p${prefixes}:session-end`;
-    // As the nodes make it at their start.
+    // As nodes create it when they start.
     await client.xgroup('CREATE', stream, 'ops', '0', 'MKSTREAM');
   });
 
@@ -38,7 +38,7 @@ describe('sluice session-ends', () => {
     expect(status).toBe(0);
     return stdout.split('\n').filter(Boolean);
   }
-  /** Adds copies of records with these event ids, each so large. */
+  /** Adds one record per event id, each with `bytes` of content. */
   async function add(ids: readonly string[], bytes = 10) {
     for (const id of ids) {
       const record = JSON.stringify({ v: '1', event_id: id, ts: 1, pad: 'x'.repeat(bytes) });
@@ -77,7 +77,7 @@ describe('sluice session-ends', () => {
 
   it('D4 killed between reading and acknowledging: another one claims, and nothing is lost', async () => {
     await add(many(100), 20_000);
-    const stalled = follow('--consumer', 'first'); // nobody reads what it writes
+    const stalled = follow('--consumer', 'first'); // nobody reads its output
     await once(stalled.child.stdout, 'readable'); // it is writing
     stalled.child.kill('SIGKILL');
     await stalled.status;
@@ -101,7 +101,7 @@ describe('sluice session-ends', () => {
     expect(await exited).toEqual([0, null]);
     stalled.child.stdout.resume();
     expect(await pending()).toBe(100);
-    // The same consumer gets them again, without any wait.
+    // The same consumer gets them again at once.
     expect(idsOf(await lines('--group', 'ops', '--consumer', 'c'))).toEqual(many(100));
     expect(await pending()).toBe(0);
   });
@@ -132,14 +132,14 @@ describe('sluice session-ends', () => {
     await client.xtrim(stream, 'MAXLEN', 4);
     const first = await lines('--group', 'ops');
     expect([lostOf(first), idsOf(first)]).toEqual([6, many(10).slice(6)]);
-    // Nothing new, nothing lost: the counters of Redis 7.0 stay behind from here on.
+    // Nothing new, nothing lost; from here on the counters of Redis 7.0 are too low.
     expect(await lines('--group', 'ops')).toEqual([]);
     await add(many(5, 'f'));
     await client.xtrim(stream, 'MAXLEN', 3);
     const second = await run('--json', '--group', 'ops');
     expect(second.stderr).toMatch(/^2 records were trimmed before they were read/);
     expect(idsOf(second.stdout.trim().split('\n'))).toEqual(many(5, 'f').slice(2));
-    // Delivered to one that died, then trimmed.
+    // Delivered to a consumer that died, then trimmed.
     await add(many(3, 'g'));
     await client.xreadgroup('GROUP', 'ops', 'dead', 'STREAMS', stream, '>');
     await client.xtrim(stream, 'MAXLEN', 1);

@@ -9,7 +9,7 @@ import { plainEnv, startScript } from '../e2e/setup-clone.js';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const limitMs = 60_000;
 
-/** Processes that have this directory as their temporary one; they inherit it from the demo. */
+/** Processes whose temporary directory is this one; they inherit it from the demo. */
 function livingWith(dir: string): string[] {
   if (!existsSync('/proc/self/environ')) return [];
   return readdirSync('/proc')
@@ -70,7 +70,7 @@ describe('npm run demo', () => {
     ]) {
       expect(text).toMatch(told);
     }
-    // A file gets whole lines, in which each reply stands once but for what was void, and no colours.
+    // A file gets no colours, and whole lines; each reply is in them once, besides its void parts.
     expect(text.includes('\x1b')).toBe(false);
     expect(text.match(/starts this sentence again\.$/gm)).toHaveLength(1);
     await isClean();
@@ -80,7 +80,7 @@ describe('npm run demo', () => {
     const demo = start();
     await demo.seen(/agent {4}2 {2}/, 40_000);
     expect(livingWith(dir).length).toBeGreaterThan(0);
-    // A terminal sends it to the whole group.
+    // A terminal sends the signal to the whole group.
     process.kill(-Number(demo.child.pid), 'SIGINT');
     expect(await demo.exited).toBe(130);
     await demo.closed;

@@ -33,9 +33,9 @@ describe('a node with thousands of connections', () => {
     });
     expect(await node.exited).toMatchObject({ code: 0 });
     const tookMs = performance.now() - startMs;
-    // One timer of 1 ms for each of them takes 4 s and more.
+    // A timer of 1 ms per connection would take 4 s and more.
     expect(tookMs).toBeLessThan(SPREAD_MS + 1_500);
-    // Those that came last go last, near the end of the time.
+    // The connections that came last are closed last, near the end of the spread.
     expect(Math.min(...(await Promise.all(closedMs)))).toBeGreaterThan(SPREAD_MS * 0.9);
   });
 });

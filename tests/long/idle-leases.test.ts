@@ -9,7 +9,7 @@ import {
 } from '@sluice/testkit';
 import { Cluster } from '../integration/cluster.js';
 
-/** A hundredth of what a node may hold. */
+/** A hundredth of the sessions that a node may hold. */
 const SESSIONS = 300;
 const TTL_MS = 4_000;
 
@@ -38,7 +38,7 @@ describe('a node with hundreds of idle leases', () => {
   const keysOf = (id: string) => cluster.keys.session(sessionKeyId('local', id));
   const leases = () => client.exists(...ids.map((id) => keysOf(id).lease));
 
-  /** An edge, and a worker that has had a turn of each session. */
+  /** Starts an edge, and a worker that runs a turn of each session; returns the worker. */
   async function holding(): Promise<GatewayProcess> {
     const edge = await cluster.start({ gateway: { roles: ['edge'] } });
     const worker = await cluster.start({ gateway: { roles: ['worker'] } });
@@ -78,7 +78,7 @@ describe('a node with hundreds of idle leases', () => {
   it('C1 costs their next messages no more than a takeover when it dies', async () => {
     const worker = await holding();
     await Promise.all([1, 2].map(() => cluster.start({ gateway: { roles: ['worker'] } })));
-    worker.signal('SIGSTOP'); // its subscription stays: each wake counts as heard
+    worker.signal('SIGSTOP'); // it stays subscribed, so each wake counts as heard
     await client.config('RESETSTAT');
     const sentMs = performance.now();
     const answered = sayAll('second');

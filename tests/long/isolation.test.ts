@@ -9,23 +9,23 @@ import {
 } from '@sluice/testkit';
 import { Cluster, readSession } from '../integration/cluster.js';
 
-/** Of each kind: calls for sessions of another principal, and for ids that never existed. */
+/** Calls of each sort: for sessions of another principal, and for ids that never existed. */
 const CALLS = 200;
-/** By which the medians of both may differ: half of what is promised, since they differ by 4 % at rest. */
+/** Largest difference of both medians: half of the promised limit, since they differ by 4 % at rest. */
 const DIFFERENCE_MAX = 0.1;
-/** A busy machine can disturb one round; what tells the two apart does so in each. */
+/** A busy machine can disturb one round; a real difference shows in each. */
 const ROUNDS_MAX = 3;
 
 const alice = 'alice-d41f7a09c3b85e62';
 const bob = 'bob-73c0e5b1f92a4d8860';
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
-/** Both sorts of ids have the same length, and are spread over the partitions. */
+/** Ids of both sorts have the same length and are spread over the partitions. */
 const idOf = (sort: 'foreign' | 'unknown', at: number) => `${sort}-${String(at).padStart(4, '0')}`;
 
 type Way = { readonly method: string; readonly path: string; readonly body?: unknown };
 
-/** Every path that names a session or what is in it, and creates none. */
+/** Every path that names a session, or something in it, and creates none. */
 const ways: readonly Way[] = [
   { method: 'GET', path: '/v1/sessions/:id' },
   { method: 'GET', path: '/v1/sessions/:id?limit=1' },
@@ -52,7 +52,7 @@ type Medians = { readonly foreignMs: number; readonly unknownMs: number };
 const isAlike = ({ foreignMs, unknownMs }: Medians) =>
   Math.abs(foreignMs - unknownMs) <= DIFFERENCE_MAX * Math.max(foreignMs, unknownMs);
 
-/** Calls alternate, so that whatever else the machine does meets both sorts alike. */
+/** Alternates the calls, so that other load of the machine affects both sorts alike. */
 async function compare(what: string, call: (id: string) => Promise<unknown>): Promise<Medians> {
   let medians: Medians = { foreignMs: Number.NaN, unknownMs: Number.NaN };
   for (let round = 0; round < ROUNDS_MAX && !isAlike(medians); round++) {
@@ -94,7 +94,7 @@ describe('another principal', () => {
     owner = await FrameClient.connect(node.wsUrl, { token: alice });
     for (let i = 0; i < CALLS; i++) await enter(owner, idOf('foreign', i));
     for (const content of ['one', 'two']) await owner.final(owner.message(content));
-    // Until its lease no longer lingers, the session still changes by itself.
+    // While its lease lingers, the session still changes by itself.
     await eventually(async () => expect(await asOwner()).toMatchObject({ holder: null }));
   }, 60_000);
   afterAll(() => cluster.stop());
@@ -143,7 +143,7 @@ describe('another principal', () => {
     let entered = 0;
     const medians = await compare('hello', async (id) => {
       const answer = await enter(client, id);
-      // In a second round they exist, as bob's own.
+      // In a second round these ids exist, as bob's own sessions.
       if (entered++ < 2 * CALLS) seen.add(JSON.stringify(blank(answer, id)));
     });
     expect({ ...medians, alike: isAlike(medians) }).toMatchObject({ alike: true });

@@ -14,7 +14,7 @@ const MOST = 2;
 const LEASE_TTL_MS = 2_000;
 const tokens = ['alice', 'bob'].map((principal) => ({ token: `${principal}-secret`, principal }));
 
-/** The largest number of turns that ran at one moment, of those that `counts` picks. */
+/** The largest number of turns that ran at one moment; only turns for which `counts` is true. */
 function mostAtOnce(
   { turns }: Cluster['agent'],
   counts: (turn: Cluster['agent']['turns'][number]['turn']) => boolean = () => true,
@@ -68,7 +68,7 @@ describe('turns at once in the whole cluster', () => {
     const sessions = Array.from({ length: 8 }, (_, i) => `s${i}`);
     const clients = await Promise.all(sessions.map((id, i) => attach(nodes[i % 2], id)));
     for (const client of clients) client.message('x', { message_id: 'm1' });
-    // Another agent is not concerned, however many wait.
+    // Another agent is not affected, however many sessions wait.
     await eventually(() => cluster.agent.turns.length === MOST);
     const other = await attach(nodes[0], 'other', { agent_id: 'other' });
     await other.final(other.message('y'), 3_000);
@@ -76,7 +76,7 @@ describe('turns at once in the whole cluster', () => {
       expect(await client.final('m1', 20_000)).toMatchObject({ outcome: { status: 'ok' } });
     }
     expect(mostAtOnce(cluster.agent)).toBe(MOST);
-    // Eight sessions in four rounds of 0.7 s: each asks four times a second at the most, and is rung for.
+    // Eight sessions in four rounds of 0.7 s: each asks at most four times a second, and when it is rung for.
     expect(takes()).toBeGreaterThanOrEqual(8);
     expect(takes()).toBeLessThan(8 * 4 * 4);
     expect(cluster.agent.turns.every(({ turn }) => turn.attempt === 1)).toBe(true);
@@ -109,7 +109,7 @@ describe('turns at once in the whole cluster', () => {
     const second = await start({}, 1);
     const waiting = await attach(second, 'waiting');
     waiting.message('x', { message_id: 'm1' });
-    // Kept beyond the TTL as long as the turn runs.
+    // The permit is kept longer than the TTL, as long as the turn runs.
     await new Promise((resolve) => setTimeout(resolve, LEASE_TTL_MS * 1.5));
     expect(cluster.agent.turns).toHaveLength(1);
     hangs = false;

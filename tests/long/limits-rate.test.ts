@@ -12,7 +12,7 @@ import { countCalls } from '../integration/count-calls.js';
 
 const PER_SECOND = 40;
 const BURST = 40;
-/** What each node is sent: three of them get three times the limit. */
+/** Sent to each node: three nodes together get three times the limit. */
 const SENT_PER_SECOND = PER_SECOND;
 
 const tokens = ['alice', 'bob'].map((principal) => ({ token: `${principal}-secret`, principal }));
@@ -25,13 +25,13 @@ const refused = (client: FrameClient) =>
   client.frames.filter(({ type, code }) => type === 'error' && code === 'rate_limited').length;
 const sum = (numbers: readonly number[]) => numbers.reduce((total, it) => total + it, 0);
 
-/** Sends on each connection for `ms`, steadily; answers when all was answered, and how long it took. */
+/** Sends steadily on each connection for `ms`, then waits for all answers; returns the seconds of sending. */
 async function sendFor(ms: number, clients: readonly FrameClient[]): Promise<number> {
   const before = clients.map((client) => accepted(client) + refused(client));
   const from = performance.now();
   let sent = 0;
   for (let at = 0; at < ms; at = performance.now() - from) {
-    // What a pause of this process left out is made up for.
+    // Catches up after a pause of this process.
     for (; sent < (at / 1_000) * SENT_PER_SECOND; sent += 1) {
       for (const client of clients) client.message('x');
     }
@@ -62,7 +62,7 @@ describe('X5 the rate of messages of a principal', () => {
   });
   afterEach(() => cluster.stop());
 
-  /** Its own session on this node: each connection sees the messages of its node alone. */
+  /** Attaches to a session of this node, so that each connection sees only the messages of its node. */
   const attach = (node: GatewayProcess, principal = 'alice') =>
     cluster.attach(
       node,
@@ -79,7 +79,7 @@ describe('X5 the rate of messages of a principal', () => {
     const due = PER_SECOND * seconds + BURST;
     expect(passed).toBeLessThanOrEqual(due * 1.1);
     expect(passed).toBeGreaterThanOrEqual(due * 0.9);
-    // At most one per 100 ms and node, be it that a portion is used up or that there is none.
+    // At most one draw per 100 ms and node, whether a portion is used up or was refused.
     expect(draws()).toBeLessThan(sum(clients.map((it) => accepted(it) + refused(it))) / 3);
     expect(draws()).toBeLessThanOrEqual(3 * seconds * 11);
   }, 60_000);
@@ -141,7 +141,7 @@ describe('X5 the rate of messages of a principal', () => {
     expect([posted.status, posted.headers.get('retry-after')]).toEqual([429, '1']);
     expect(await posted.json()).toMatchObject({ error: { code: 'rate_limited', retryable: true } });
     expect((await post('bob')).status).toBe(202);
-    // Nothing was stored of what was refused, and it is taken later.
+    // Refused messages were not stored, and are accepted later.
     expect(await cluster.inbox(`on-${node.nodeId}`, 'alice')).toEqual([]);
     await eventually(async () => (await post('alice')).status === 202, 5_000, 200);
   });
@@ -170,7 +170,7 @@ describe('X5 the rate of new sessions of a principal', () => {
     const answers = [];
     for (let i = 1; i <= 20; i += 1) answers.push(await create(i));
     const created = answers.filter(({ type }) => type === 'hello_ok');
-    // With s-0 that makes ten, and one more when this takes 6 s.
+    // With `s-0` these are ten, and one more if this takes 6 s.
     expect(created.length).toBeGreaterThanOrEqual(9);
     expect(created.length).toBeLessThanOrEqual(10);
     expect(answers.at(-1)).toMatchObject({

@@ -40,7 +40,7 @@ describe('limits of a connection, a turn and a history', () => {
     });
     expect((await third.closed).code).toBe(4008);
     expect(await openStream(node, 's')).toMatchObject({ status: 429, retryAfter: '1' });
-    // Those that are in are not concerned, and other requests neither.
+    // Open connections and other requests are not affected.
     await first.final(first.message('x'));
     expect((await fetch(`${node.url}/v1/sessions/s`)).status).toBe(200);
 
@@ -61,7 +61,7 @@ describe('limits of a connection, a turn and a history', () => {
     const reader = await cluster.attach(node, { session_id: 's', capabilities: ['streaming'] });
     const writer = await cluster.attach(node, { session_id: 's', capabilities: [] });
     reader.pause();
-    // The system itself takes some MB; behind them frames queue.
+    // The system itself buffers some MB; after that frames queue.
     const info = async () => (await (await fetch(`${node.url}/info`)).json()) as object;
     await eventually(async () => {
       await writer.final(writer.message('more'));

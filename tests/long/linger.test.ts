@@ -18,7 +18,7 @@ import {
 } from '../../packages/store/dist/script/scripts.js';
 import { Cluster } from '../integration/cluster.js';
 
-/** Far from every wait in these tests: what needs the lease to expire, or the sweep, fails. */
+/** Longer than every wait in these tests, so that a test fails if it needs an expired lease or the sweep. */
 const LONG = '60s';
 const TTL_MS = 1_500;
 
@@ -41,7 +41,7 @@ describe('a lingering lease', () => {
   });
   afterEach(() => cluster.stop());
 
-  /** Takes messages and runs none: it outlives the workers. */
+  /** Accepts messages and runs no turns; outlives the workers. */
   const startEdge = () => cluster.start({ gateway: { roles: ['edge'] } });
   const startWorker = (config: Record<string, object> = {}) =>
     cluster.start({ ...config, gateway: { roles: ['worker'] } });
@@ -66,7 +66,7 @@ describe('a lingering lease', () => {
     await eventually(() => idle(sessionId));
     return socket;
   }
-  /** Sends the second message; answers how long its reply took. */
+  /** Sends the second message; returns the milliseconds until its reply. */
   async function second(socket: FrameClient, sessionId: string, ms = 10_000): Promise<number> {
     const sentMs = performance.now();
     const id = socket.message('second', { message_id: `${sessionId}-2` });
@@ -106,7 +106,7 @@ describe('a lingering lease', () => {
     proxy.watch(([, sha]) => sent.push(sha ?? ''));
     proxy.blackhole(true);
     const answered = second(socket, 's');
-    // Its time is over and the wake was not heard: the release is on its way, behind the message.
+    // The linger is over and the wake was not heard: the release is on its way, after the message.
     await sleep(600);
     expect(await holder('s')).not.toBeNull();
     proxy.blackhole(false);
@@ -130,7 +130,7 @@ describe('a lingering lease', () => {
     expect(worker.logs.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
-  /** Eight conversations of 60 messages each; answers how many leases they took. */
+  /** Eight conversations of 60 messages each; returns how many leases they took. */
   async function converse(pauseMs: (sent: number, n: number) => number): Promise<number> {
     const edge = await startEdge();
     const conversations = Array.from({ length: 8 }, async (_, n) => {
@@ -153,9 +153,9 @@ describe('a lingering lease', () => {
 
   it('T7 S2 meets every message of conversations that pause for about as long as it lingers', async () => {
     await startWorker({ lease: { linger: '3ms' } });
-    // From at once to when all is given up.
+    // Pauses from none to longer than the linger.
     const leases = await converse((sent, n) => (sent % 4 > 0 ? ((sent * 7 + n) % 12) * 0.7 : 0));
-    // Both happened, and often: woken, and taken anew.
+    // Both happened often: lingering sessions were woken, and new leases were taken.
     expect(leases).toBeGreaterThan(20);
     expect(leases).toBeLessThan(460);
   }, 60_000);
@@ -182,7 +182,7 @@ describe('a lingering lease', () => {
     const worker = await startWorker(short);
     const socket = await lingering(edge, 's');
     await startWorker(short);
-    worker.signal('SIGSTOP'); // its subscription stays: the wake counts as heard
+    worker.signal('SIGSTOP'); // it stays subscribed, so the wake counts as heard
     const answered = second(socket, 's', TTL_MS + 8_000);
     await socket.waitFor({ status: 'accepted', message_id: 's-2' });
     await worker.kill();
@@ -230,7 +230,7 @@ describe('a lingering lease', () => {
     worker.signal('SIGTERM');
     await Promise.all(
       sockets.map(async (socket, n) => {
-        await sleep(n * 8); // from before the signal is heard until all is given up
+        await sleep(n * 8); // from before the signal arrives until all leases are given up
         await second(socket, `s${n}`);
       }),
     );
@@ -311,7 +311,7 @@ describe('a lingering lease', () => {
     await startWorker({ lease: { max_age: '400ms' } });
     const socket = await lingering(edge, 's');
     await sleep(600);
-    expect(await holder('s')).not.toBeNull(); // by itself it only lingers
+    expect(await holder('s')).not.toBeNull(); // its lease still lingers
     await second(socket, 's');
     expect(fenceOf('s-2')).toBe(fenceOf('s-1'));
     await released('s');
@@ -327,7 +327,7 @@ describe('a lingering lease', () => {
     await startWorker(short);
     const names = Array.from({ length: 30 }, (_, n) => `s${n}`);
     await Promise.all(names.map((name) => lingering(edge, name)));
-    await sleep(1_500); // they have been renewed together for the first time
+    await sleep(1_500); // until they have been renewed together once
     const calls = new Map<string, number>();
     const unwatch = proxy.watch(([, sha = '']) => calls.set(sha, (calls.get(sha) ?? 0) + 1));
     await sleep(3_000);

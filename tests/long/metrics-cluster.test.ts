@@ -21,7 +21,7 @@ describe('what nodes of a cluster count', () => {
 
   const isFinal = ({ status }: { status?: unknown }) => status === 'final';
   const answering = httpBehaviours.delayMs(0);
-  /** A worker that executes so many turns. */
+  /** Waits until this worker executes `turns` turns. */
   const executes = (node: GatewayProcess, turns: number) =>
     eventually(async () => {
       const { sum } = await scrape(node.url);
@@ -49,21 +49,21 @@ describe('what nodes of a cluster count', () => {
       takeovers: sum('sluice_takeovers_total'),
       pauses: sum('sluice_hand_over_pause_seconds_count'),
       rings: sum('sluice_sweep_rings_total') > 0,
-      waits: sum('sluice_queue_wait_seconds_count'), // of m2: m1 had begun elsewhere
+      waits: sum('sluice_queue_wait_seconds_count'), // m2 only: m1 had begun on another node
     }).toEqual({ takeovers: 1, pauses: 0, rings: true, waits: 1 });
   }, 40_000);
 
   it('L3 L4 a write that Redis refused, and the lease that was lost', async () => {
-    const node = await cluster.start({ lease: { ttl: '5s' } }); // time to ask before it gives up by itself
+    const node = await cluster.start({ lease: { ttl: '5s' } }); // long enough for a renewal to be refused first
     cluster.agent.behave(httpBehaviours.hang());
     const client = await cluster.attach(node, { session_id: 's' });
     const { turns } = cluster.agent;
     const { length } = turns;
     client.message('x', { message_id: 'm1' });
-    await eventually(() => turns.length > length); // its begin has written the token
+    await eventually(() => turns.length > length); // the begin has written the token
     const rises = await risesOf(node.url);
     cluster.agent.behave(answering);
-    // As if another had taken it.
+    // As if another node had taken the lease.
     await cluster.redis.client().hset(cluster.sessionKeys('s').state, 'token', 'of-another');
     await client.waitFor(isFinal, 20_000);
     await rises('sluice_fenced_writes_total', 1, { call: 'lease-renew' });
@@ -114,7 +114,7 @@ describe('what nodes of a cluster count', () => {
     await executes(worker, 1);
     const heir = await cluster.start();
     const begins = await risesOf(heir.url);
-    proxy.latency(150); // behind the cut are calls to Redis that keep the node so long that it can be asked
+    proxy.latency(150); // slows the calls after the cut, so that the node can still be asked
     worker.signal('SIGTERM');
     cluster.agent.behave(answering);
     await eventually(async () => {

@@ -14,7 +14,7 @@ const transports: readonly Transport[] = ['WebSocket', 'Server-Sent Events'];
 const words = 25;
 const everyMs = 80;
 
-/** Words that name their run: what is left of a void one shows. The last ones come when `over` says so. */
+/** Streams words that name their run, so that words of a void run show. The last come after `over` aborts. */
 function wordy(over: AbortSignal): Behaviour {
   let runs = 0;
   return async (_turn, { respond, signal }) => {
@@ -50,7 +50,7 @@ describe('a client that moves in the middle of a streamed reply', () => {
     redis = await startRedis({ args: ['--appendfsync', 'no'] });
   });
   beforeEach(async () => {
-    // Whoever goes on was given the lease: nobody waits for this one to expire.
+    // Long, so that a test fails if the next holder has to wait until the lease expires.
     cluster = await Cluster.open(redis, { lease: { ttl: '20s' } });
     moved = new AbortController();
     cluster.agent.behave(wordy(moved.signal));
@@ -60,7 +60,7 @@ describe('a client that moves in the middle of a streamed reply', () => {
     await cluster.stop();
   });
 
-  /** A message to `node`, and a follower there who has seen the first words of the reply. */
+  /** Sends a message to `node`; a follower there has then seen the first words of the reply. */
   async function begin(transport: Transport, node: GatewayProcess): Promise<void> {
     await post(node, 's', 'm1');
     await follow(transport, node);
@@ -72,7 +72,7 @@ describe('a client that moves in the middle of a streamed reply', () => {
     await eventually(() => follower.shown('m1').length >= 12, 10_000);
   }
 
-  /** Two nodes: the one that holds the session, with the follower on it, and the other. */
+  /** Starts two nodes; the first holds the session and has the follower. */
   async function beginAtHolder(transport: Transport, config: Record<string, unknown>) {
     const nodes = [await cluster.start(config), await cluster.start(config)] as const;
     await post(nodes[0], 's', 'm1');
@@ -86,7 +86,7 @@ describe('a client that moves in the middle of a streamed reply', () => {
   const retries = () => follower.frames.filter(({ type }) => type === 'retry_stream');
   const turnIds = () => cluster.agent.turns.map(({ turn }) => turn.turn_id);
 
-  // Back before its turn is cut, and so a witness of it, or only afterwards.
+  // The follower comes back before its turn is cut, and sees it, or only afterwards.
   const spreads = ['200ms', '1s'];
   const moves = transports.flatMap((transport) =>
     spreads.map((spread): [Transport, string] => [transport, spread]),

@@ -30,7 +30,7 @@ describe('an agent that is paused', () => {
 
   const start = (worker = {}) => cluster.start({ worker, agents: { other: { kind: 'echo' } } });
   const names = Array.from({ length: SESSIONS }, (_, i) => `s${i}`);
-  /** A connection for each session, by turns on these nodes. */
+  /** A connection for each session, on these nodes in turn. */
   const attachAll = (nodes: readonly GatewayProcess[]) =>
     Promise.all(
       names.map((session_id, i) => {
@@ -56,7 +56,7 @@ describe('an agent that is paused', () => {
     say(talks, ...ids);
     await eventually(() => cluster.agent.turns.length > 3 * SESSIONS, 10_000);
     await set(second, 'pause');
-    // What had begun by the answer may come to the agent a moment later; nothing else may.
+    // Turns that had begun by the answer may reach the agent a moment later; no other may.
     const begun = await Promise.all(names.map((name) => client.hget(stateOf(name), 'turn_id')));
     const known = new Set([...begun, ...cluster.agent.turns.map(({ turn }) => turn.turn_id)]);
     await eventually(async () => {
@@ -94,7 +94,7 @@ describe('an agent that is paused', () => {
       const waiting = await Promise.all(names.map((name) => cluster.inbox(name)));
       return waiting.every((ids) => ids.length === 2);
     });
-    // Nothing is rung for; a lingering lease of nobody is the only reason to look.
+    // No session is rung for, and none is looked at.
     expect(peeks()).toBe(0);
     expect(draws()).toBe(0);
     expect(cluster.agent.turns).toEqual([]);
@@ -109,7 +109,7 @@ describe('an agent that is paused', () => {
     const { pausedAgents } = cluster.keys;
     const copyOf = (session: string) => cluster.sessionKeys(session).paused_agents;
     const number = 2 * Date.now() + 1;
-    await client.hset(pausedAgents, 'slow', number); // and the node that did it died
+    await client.hset(pausedAgents, 'slow', number); // as by a node that died after it
     await eventually(async () => (await client.hget(copyOf('s0'), 'slow')) === String(number));
     talk.message('x', { message_id: 'm1' });
     await talk.waitFor({ status: 'accepted' });
@@ -132,7 +132,7 @@ describe('an agent that is paused', () => {
     const bare = await own.start({ agents: { slow: undefined, other: { kind: 'echo' } } });
     await isLeftBySweep(own, durable.client(), 's');
     const agents = async () => (await fetch(`${bare.url}/v1/agents`)).json();
-    // The killed node counts as alive for three seconds.
+    // The killed node counts as live for three seconds.
     await eventually(async () => JSON.stringify(await agents()).includes('"nodes":[]'), 10_000);
     expect(await agents()).toEqual({
       agents: [

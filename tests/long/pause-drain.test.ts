@@ -34,7 +34,7 @@ describe('a paused session when its node leaves or it ends', () => {
   afterEach(() => cluster.stop());
 
   const turns = () => cluster.agent.turns.map(({ turn }) => [turn.message_id, turn.attempt]);
-  /** A turn of m1 runs, m2 and m3 wait, and the session is paused. */
+  /** Makes a paused session: a turn of m1 runs, m2 and m3 wait. */
   async function pausedTurn(node: GatewayProcess) {
     const talk = await cluster.attach(node, { session_id: 's' });
     for (const message_id of ['m1', 'm2', 'm3']) talk.message('x', { message_id });
@@ -104,7 +104,7 @@ describe('a paused session when its node leaves or it ends', () => {
     await post(node, 'sessions/s/pause');
     expect(await readSession(node, 's')).toMatchObject({ paused: true, pending_inbox: [] });
     const { state } = cluster.sessionKeys('s');
-    await eventually(async () => (await client.pttl(state)) > 0); // its lease is given up
+    await eventually(async () => (await client.pttl(state)) > 0); // the lease is given up
     anew.message('x', { message_id: 'm2' });
     await eventually(async () => (await client.pttl(state)) === -1);
   });

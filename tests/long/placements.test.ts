@@ -22,7 +22,7 @@ const hangOnFirst: Behaviour = async (turn, context) => {
 
 type Placement = {
   readonly where: string;
-  /** Roles of the nodes; with workers alone on the first it runs every turn. */
+  /** Roles of each node. If only the first has the role worker, it runs every turn. */
   readonly nodes: readonly (readonly string[])[];
   /** The client is not on the node that runs the turn. */
   readonly isFar: boolean;
@@ -59,7 +59,7 @@ describe.each(placements)('a client $where', ({ nodes: roles, isFar, isDeaf }) =
       nodes.push(await cluster.start({ gateway: { roles: its }, ...url }));
     }
     if (!isDeaf) return;
-    // It subscribes no more, and what it was subscribed to is cut.
+    // It cannot subscribe any more, and its subscriptions are cut.
     const cut = proxy.cutRequest(([name]) => /^subscribe$/i.test(name ?? ''), 1_000_000);
     await redis.client().call('CLIENT', 'KILL', 'TYPE', 'pubsub');
     await eventually(() => cut.hits > 0);
@@ -70,7 +70,7 @@ describe.each(placements)('a client $where', ({ nodes: roles, isFar, isDeaf }) =
     await proxy.stop();
   });
 
-  /** A session whose first turn runs, and a client where the placement has it. */
+  /** A session whose first turn runs; returns a client on the node that the placement names. */
   async function busy(): Promise<FrameClient> {
     made += 1;
     const session_id = `s${made}`;

@@ -60,7 +60,7 @@ describe('quiet sessions beside one that does harm', () => {
       supervise(config);
       const quiet = await startQuiet(cluster, edge, { sessions: SESSIONS, turnMs: TURN_MS });
       const culprit = await cluster.attach(edge, { session_id: 'culprit', agent_id: 'mine' });
-      // Again and again where it has a process of its own to kill.
+      // Three times if the session kills only its own process.
       for (let round = 1; round <= (what === 'process' ? 3 : 1); round += 1) {
         const final = await culprit.final(culprit.message('die'), 120_000);
         expect(final).toMatchObject({ outcome: { status: 'dead_lettered' }, attempt: 4 });

@@ -51,13 +51,13 @@ describe('connections that are as old as max_connection_age', () => {
     const ages = moved.map(({ toldMs }) => toldMs).sort((a, b) => a - b);
     expect(ages[0]).toBeGreaterThanOrEqual(0.9 * ageMs);
     expect(ages.at(-1)).toBeLessThan(2 * ageMs);
-    // Evenly over a fifth of the age: 40 draws that all fall into its half are not to be expected.
+    // Spread evenly over a fifth of the age: 40 draws do not all fall into half of it.
     expect(Number(ages.at(-1)) - Number(ages[0])).toBeGreaterThan(0.1 * ageMs);
     expect(new Set(moved.map(({ told }) => told.reconnect_after_ms)).size).toBeGreaterThan(10);
 
     await staying.final(staying.message('me too'));
     expect(staying.frames.filter(({ type }) => type === 'going_away')).toEqual([]);
-    // Told and heard: nothing of that is lost.
+    // Messages of connections that were told to go are not lost.
     await eventually(() => cluster.agent.turns.length === moved.length + 1, 10_000);
     expect((await node.stop()).code).toBe(0);
   });
@@ -109,7 +109,7 @@ describe('connections that are as old as max_connection_age', () => {
     const node = await cluster.start({ ...aged, redis: { url: proxy.url } });
     const client = await cluster.attach(node, { session_id: 's' });
     await client.waitFor(going, 4 * ageMs);
-    // Longer than from the word to the close.
+    // Longer than from `going_away` to the close.
     proxy.latency(700);
     const id = client.message('late');
     await client.waitFor({ status: 'accepted', message_id: id }, 10_000);

@@ -47,7 +47,7 @@ describe('under load', () => {
   const accepted = () => senders.reduce((sum, it) => sum + it.acknowledged.size, 0);
   const faults = async () => (await Promise.all(senders.map((it) => it.settle()))).flat();
   const errors = () => senders.flatMap((it) => it.errors.map(({ code }) => code));
-  /** Every sender gets on: what was accepted before the call is not what is looked at. */
+  /** Waits until every sender has got new events since this call. */
   async function goesOn(ms = 10_000) {
     const before = senders.map(({ events }) => events.length);
     await eventually(() => senders.every((it, i) => it.events.length > (before[i] ?? 0) + 4), ms);
@@ -104,7 +104,7 @@ describe('under load', () => {
 
   it('T7 a ring that was lost with its queue is drawn again within 3 s and a sweep', async () => {
     await load(0);
-    // Nobody takes rings: what is accepted waits with its ring in the queue.
+    // Nobody takes rings: accepted messages wait, with their rings in the queue.
     const [first, second] = nodes as [GatewayProcess, GatewayProcess];
     for (const node of nodes) node.signal('SIGSTOP');
     const edge = await cluster.start({ gateway: { roles: ['edge'] } });

@@ -12,10 +12,10 @@ import {
 } from '@sluice/testkit';
 import { Cluster } from '../integration/cluster.js';
 
-/** Red by then (C3), with room for two busy cores. */
+/** `/ready` must be red by then (C3), with tolerance for two busy cores. */
 const RED_MS = 2_700;
 const BLOCKING_RED_MS = 6_000;
-/** Everything works again by then. */
+/** Everything must work again by then. */
 const WHOLE_MS = 15_000;
 
 describe('a Redis that is half there', () => {
@@ -44,7 +44,7 @@ describe('a Redis that is half there', () => {
     expect(redMs).toBeLessThan(ms);
     return redMs;
   }
-  /** A new session, and a turn in it. */
+  /** Runs a turn in a new session. */
   async function works(session_id: string): Promise<void> {
     await eventually(isReady, WHOLE_MS);
     const client = await cluster.attach(node, { session_id });
@@ -69,7 +69,7 @@ describe('a Redis that is half there', () => {
       const told = warnings().length;
       proxy.silence(part, true);
       await turnsRed(redMs);
-      // What answers nothing is given up, and so is what comes in its place.
+      // A silent connection is given up, and so is the one that replaces it.
       const { made } = proxy;
       await eventually(() => proxy.made > made, 8_000);
       expect((await fetch(`${node.url}/live`)).status).toBe(200);
@@ -181,7 +181,7 @@ describe('a Redis that is half there', () => {
       await call(mend);
       await client.final(id, WHOLE_MS);
       await works('after');
-      await client.final(client.message('goes on'), WHOLE_MS); // it hears its session again
+      await client.final(client.message('goes on'), WHOLE_MS); // it gets events of its session again
       expect(cluster.agent.turns.filter(({ turn }) => turn.message_id === id)).toHaveLength(1);
       expect(warnings().map(({ why }) => `${why}`.split(' ')[0])).toContain(code);
       expect(node.logs.filter(({ msg }) => msg === 'lease lost')).toEqual([]);

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { GatewayFailed, startGateway, startRedis } from '@sluice/testkit';
 
-/** Starts a node that cannot start; answers its exit status and what it said. */
+/** Starts a node that cannot start; returns its exit status and its output. */
 async function refused(url: string) {
   const failure = await startGateway({ redisUrl: url }).then(
     () => undefined,

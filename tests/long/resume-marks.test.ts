@@ -11,7 +11,7 @@ import {
 } from '@sluice/testkit';
 import { Cluster } from '../integration/cluster.js';
 
-/** A client that does not know of cursors. */
+/** Fields of a client that does not know cursors. */
 const unaware = { since: undefined };
 
 describe('a client that never sends since', () => {
@@ -30,7 +30,7 @@ describe('a client that never sends since', () => {
 
   const open = (session_id: string, at = node) => cluster.attach(at, { session_id, ...unaware });
   const say = (client: FrameClient, content: string) => client.final(client.message(content));
-  /** Cursors of what a connection was replayed: all of it, since something live came behind it. */
+  /** Cursors of all events that were replayed to a connection; complete, since a live event came after them. */
   async function replayed(client: FrameClient): Promise<unknown[]> {
     await say(client, 'and now');
     return client.frames.flatMap(({ type, seq }) => (type === 'replay' ? [seq] : []));
@@ -105,7 +105,7 @@ describe('a client that never sends since', () => {
     expect(await replayed(other)).toEqual([]);
     await say(other, 'four');
     expect(gaps(attached.logged())).toEqual([]);
-    expect(await marks('live')).toHaveLength(1); // both are of one node
+    expect(await marks('live')).toHaveLength(1); // both connections are on one node
   });
 
   it('E10 works for join and after leave', async () => {
@@ -129,7 +129,7 @@ describe('a client that never sends since', () => {
     cluster.agent.behave(httpBehaviours.delayMs(100));
     creator.message('one', { message_id: 'm1' });
     await creator.waitFor({ status: 'accepted' });
-    // Within the second in which marks are written: nearly always before that.
+    // Marks are written each second: this is nearly always before that.
     await dying.kill();
     const [mark = Number.NaN] = await marks('created');
     expect(mark).toBeLessThan(2);
@@ -163,7 +163,7 @@ describe('a client that never sends since', () => {
     const young = await cluster.start();
     const first = await open('young', young);
     await say(first, 'one');
-    // Before the other node can have heard of its beat.
+    // Before the other node can know its beat.
     const other = await open('young');
     expect(await replayed(other)).toEqual([]);
     expect(await marks('young', young)).toHaveLength(1);
@@ -209,7 +209,7 @@ describe('a client that never sends since', () => {
     const missed = upTo(4, lowest);
     await second.collect(missed.length, { type: 'replay' });
     expect(await replayed(second)).toEqual(missed);
-    // What it marks now counts as living, on every node.
+    // On every node its new marks count as those of a live node.
     for (const at of [again, node]) expect(await replayed(await open('fixed', at))).toEqual([]);
   });
 
@@ -218,7 +218,7 @@ describe('a client that never sends since', () => {
     const lost = await cluster.start(fixed);
     const first = await open('half-open', lost);
     await say(first, 'one');
-    // As when its machine is gone: Redis is told of no end, and the id beats again.
+    // As if its machine were gone: Redis sees no end of its connections, and the id beats again.
     lost.signal('SIGSTOP');
     try {
       const again = await cluster.start(fixed);

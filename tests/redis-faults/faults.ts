@@ -4,30 +4,31 @@ import { join } from 'node:path';
 import { type ConnectionChoice, eventually, startRedis } from '@sluice/testkit';
 import type { World } from './world.js';
 
-/** When `/ready` must be red: milliseconds behind the beginning of the fault; undefined: never asked. */
+/** When `/ready` must turn red, in milliseconds from the beginning of the fault. */
 export type Red = { readonly fromMs: number; readonly untilMs: number };
 
 export type Fault = {
   readonly name: string;
+  /** Absent: `/ready` is not checked. */
   readonly red?: Red;
-  /** A turn under way is kept when the fault is shorter than its lease. Default true. */
+  /** A running turn is kept if the fault is shorter than its lease. Default true. */
   readonly keepsWork?: boolean;
-  /** Redis has nothing left of what was there before. Default false. */
+  /** Redis loses all its data. Default false. */
   readonly loses?: boolean;
-  /** Begins the fault; resolves with what ends it. `begun` is called when it begins, if that takes long. */
+  /** Begins the fault; resolves with a function that ends it. Calls `begun` if the fault begins later. */
   begin(world: World, begun: () => void): Promise<() => Promise<void>>;
 };
 
-/** Closed or refusing: red within 1 s. What the machine needs beside it is in the tolerance. */
+/** Closed or refusing: red within 1 s. The tolerance covers what a busy machine adds. */
 const CLOSED: Red = { fromMs: 0, untilMs: 1_000 };
-/** Open and silent, or refusing writes: a pause of 1 s changes nothing. */
+/** Open and silent, or refusing writes: red only after 1 s. */
 const SILENT: Red = { fromMs: 1_000, untilMs: 2_000 };
 /** BullMQ's blocking read is silent by nature for some seconds. */
 const BLOCKING_SILENT: Red = { fromMs: 1_000, untilMs: 6_000 };
 
 const roles = ['commands', 'subscriber', 'ring', 'blocking', 'all'] as const;
 
-/** Half open: the connections that stand answer nothing ever again, new ones nothing until the end. */
+/** Half open: existing connections never answer again, new ones not until the end of the fault. */
 const silent = (role: ConnectionChoice): Fault => ({
   name: `silent ${role}`,
   red: role === 'blocking' ? BLOCKING_SILENT : SILENT,
@@ -47,10 +48,10 @@ const refusing = (role: ConnectionChoice): Fault => ({
   },
 });
 
-/** A managed failover: the primary hands over and stays, as a replica, with its connections open. */
+/** A managed failover: the primary hands over and stays as a replica, with its connections open. */
 const demoted: Fault = {
   name: 'demoted',
-  // Before the roles change, a failover lets writes wait.
+  // A failover blocks writes before the roles change.
   red: { ...SILENT, fromMs: 0 },
   begin: async ({ boss, redis, proxies }, begun) => {
     const heir = await startRedis();
@@ -66,7 +67,7 @@ const demoted: Fault = {
   },
 };
 
-/** Anybody's script that does not end: everybody else is answered with BUSY. */
+/** A foreign script does not end: all other clients get BUSY. */
 const busy: Fault = {
   name: 'BUSY',
   red: SILENT,
@@ -90,7 +91,7 @@ const noRights: Fault = {
   },
 };
 
-/** The last snapshot failed, so that Redis takes no writes. */
+/** The last snapshot failed, so that Redis refuses writes. */
 const cannotSave: Fault = {
   name: 'MISCONF',
   red: SILENT,
@@ -114,7 +115,7 @@ const noReplicas: Fault = {
   },
 };
 
-/** All connections are cut, and Redis takes no new ones. */
+/** All connections are cut, and Redis accepts no new ones. */
 const outOfClients: Fault = {
   name: 'out of clients',
   red: CLOSED,
@@ -128,7 +129,7 @@ const outOfClients: Fault = {
 
 const clockMoves = (name: string, bySeconds: number): Fault => ({
   name,
-  // Leases that end by the clock alone: their turns may run twice (L5), and no write is doubled.
+  // A clock that moves forward ends the leases: turns may run twice (L5), but no write is doubled.
   keepsWork: bySeconds < 0,
   begin: async ({ redis }) => {
     redis.moveClock(bySeconds * 1_000);

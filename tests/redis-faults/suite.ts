@@ -3,13 +3,13 @@ import { faults } from './faults.js';
 import { tryFault } from './trial.js';
 import { World } from './world.js';
 
-/** Long enough to see when the slowest connection is found silent (6 s). */
+/** Longer than it takes to notice the slowest silent connection (6 s). */
 const DURATION_MS = 7_000;
 
-/** Leases of which the fault takes a third, and leases that end in it. */
+/** TTLs of leases: one is three times as long as the fault, one ends during it. */
 export const leases = { longer: 20_000, shorter: 3_000 } as const;
 
-/** Every fault against `count` nodes whose leases are longer or shorter than it. */
+/** Tests every fault against `count` nodes whose leases are longer or shorter than the fault. */
 export function suite(count: number, lease: keyof typeof leases): void {
   const leaseTtlMs = leases[lease];
   describe(`${count} node(s), leases ${lease} than the fault`, () => {

@@ -4,16 +4,16 @@ import { Sender } from '../integration/steady-load.js';
 import type { Fault, Red } from './faults.js';
 import type { World } from './world.js';
 
-/** Everything works again within this of the end of a fault. */
+/** Everything must work again within this time after the end of a fault. */
 const RECOVERY_MS = 15_000;
-/** Between two looks at `/ready`. */
+/** Pause between two requests of `/ready`. */
 const LOOK_MS = 40;
-/** What a look takes on a machine with two busy cores. */
+/** How long such a request takes on a machine with two busy cores. */
 const TOLERANCE_MS = 500;
-/** How far into the fault the long turn ends: its work is done while Redis is half there. */
+/** The agent finishes the long turn this long after the fault begins. */
 const WORK_ENDS_MS = 2_500;
 
-/** `/ready` of one node, looked at all the time; milliseconds since the watch began. */
+/** Requests `/ready` of one node all the time; times are milliseconds since `begin`. */
 class ReadyWatch {
   #isOver = false;
   #sinceMs = performance.now();
@@ -30,7 +30,7 @@ class ReadyWatch {
     })();
   }
 
-  /** What was seen before does not count. */
+  /** Forgets all earlier answers. */
   begin(): void {
     this.#sinceMs = performance.now();
     this.looks.length = 0;
@@ -56,7 +56,7 @@ function redFaults(watch: ReadyWatch, red: Red | undefined): string[] {
   return isEarly || isLate ? [`/ready red after ${Math.round(at)} ms, not ${bounds}`] : [];
 }
 
-/** Posts a message to a session whose client only listens; resolves when it has heard the reply. */
+/** Posts a message to a session whose client only listens; resolves when the client has the reply. */
 async function isHeard(node: GatewayProcess, listener: FrameClient, sessionId: string) {
   const response = await fetch(`${node.url}/v1/sessions/${sessionId}/messages`, {
     method: 'POST',
@@ -71,18 +71,18 @@ export type Findings = {
   readonly faults: readonly string[];
   /** When `/ready` of the first node turned red; undefined: never. */
   readonly redAtMs: number | undefined;
-  /** From the end of the fault until everything worked. */
+  /** Time from the end of the fault until everything worked. */
   readonly recoveredMs: number;
   readonly log: readonly string[];
 };
 
 type Lasting = { readonly durationMs: number; readonly leaseTtlMs: number };
 
-/** What is wrong, one sentence each, the same one once. */
+/** Findings, each one sentence; the same one only once. */
 class Notes {
   readonly all = new Set<string>();
 
-  /** Takes the failure of a promise as a finding. */
+  /** For `catch`: notes the failure as a finding. */
   failed(what: string) {
     return (error: unknown): undefined => {
       const why = error instanceof Error ? error.message.split('\n')[0] : error;
@@ -91,7 +91,7 @@ class Notes {
   }
 }
 
-/** What is under way when the fault begins: conversations, one who only listens, and a turn that takes long. */
+/** The load when the fault begins: conversations, a client that only listens, and a long turn. */
 async function startLoad(world: World) {
   const { nodes, cluster, first } = world;
   const senders = [1, 2, 3].map((n) => new Sender(`busy-${n}`, () => nodes));
@@ -102,7 +102,7 @@ async function startLoad(world: World) {
 }
 type Load = Awaited<ReturnType<typeof startLoad>>;
 
-/** Waits, within `RECOVERY_MS` in all, until each thing works that a client or an operator looks for. */
+/** Waits, at most `RECOVERY_MS` in all, until everything works that a client or an operator needs. */
 async function recovers(world: World, fault: Fault, { senders, listener }: Load, notes: Notes) {
   const { nodes } = world;
   const untilMs = performance.now() + RECOVERY_MS;
@@ -123,7 +123,7 @@ async function recovers(world: World, fault: Fault, { senders, listener }: Load,
       world.serves(it, `new-${at}`, left()).catch(notes.failed('new session')),
     ),
     ...(fault.loses
-      ? // What its messages are is gone with the data: it is told by the end of its connection.
+      ? // Its session is gone with the data: the gateway must end its connection.
         [told().catch(notes.failed('a listener was not told'))]
       : [
           eventually(goOn, left()).catch(notes.failed('senders stand')),
@@ -134,7 +134,7 @@ async function recovers(world: World, fault: Fault, { senders, listener }: Load,
   ]);
 }
 
-/** The turn that the fault met: its outcome, and how often its agent was asked. */
+/** Checks the long turn: its outcome, and how often the agent ran it. */
 async function judgeWork(
   world: World,
   { work }: Load,
@@ -154,7 +154,7 @@ async function judgeWork(
   if (isKept && runs !== 1) notes.all.add(`finished work was thrown away: ${runs} runs`);
 }
 
-/** Lets a fault last for `durationMs` under load, and finds what is wrong during it and behind it. */
+/** Lets a fault last for `durationMs` under load; finds what is wrong during and after it. */
 export async function tryFault(
   world: World,
   fault: Fault,

@@ -12,9 +12,9 @@ import {
 } from '@sluice/testkit';
 import { Cluster } from '../integration/cluster.js';
 
-/** Turns whose content begins with this take as many milliseconds as stand behind it. */
+/** A turn whose content is this and a number takes that many milliseconds. */
 const TAKES = 'takes ';
-/** What every other turn takes: long enough that some are always under way. */
+/** Duration of every other turn: long enough that some are always running. */
 const TURN_MS = 50;
 
 const turnMs = ({ content }: HttpTurn) =>
@@ -22,19 +22,19 @@ const turnMs = ({ content }: HttpTurn) =>
     ? Number(content.slice(TAKES.length))
     : TURN_MS;
 
-/** A Redis with an administrator of its own, and nodes that reach it through a proxy each. */
+/** A Redis with a separate administrator, and nodes that each reach it through their own proxy. */
 export class World {
   readonly nodes: GatewayProcess[] = [];
   readonly proxies: TcpProxy[] = [];
 
   private constructor(
     readonly redis: TestRedis,
-    /** Keeps its rights whatever is taken from the nodes. */
+    /** The administrator: keeps its rights when the nodes lose theirs. */
     readonly boss: ReturnType<TestRedis['client']>,
     readonly cluster: Cluster,
   ) {}
 
-  /** `count` nodes; a lease lives for `leaseTtlMs`. */
+  /** Starts `count` nodes whose leases have this TTL. */
   static async open(count: number, leaseTtlMs: number): Promise<World> {
     const args = ['--enable-protected-configs', 'yes', '--repl-diskless-sync-delay', '0'];
     const redis = await startRedis({ args, movableClock: true });
@@ -55,7 +55,7 @@ export class World {
     return world;
   }
 
-  /** The first node: a fault of connections is a fault of its connections. */
+  /** The first node: faults of connections affect only its connections. */
   get first(): { node: GatewayProcess; proxy: TcpProxy } {
     const [node] = this.nodes;
     const [proxy] = this.proxies;
@@ -63,7 +63,7 @@ export class World {
     return { node, proxy };
   }
 
-  /** A new connection to a new session, with a turn that takes `ms`: what a fault may cut. */
+  /** Connects to a new session and starts a turn that takes `ms`. */
   async longTurn(session_id: string, ms: number): Promise<{ client: FrameClient; id: string }> {
     const client = await this.cluster.attach(this.first.node, { session_id });
     const id = client.message(`${TAKES}${ms}`);
@@ -75,7 +75,7 @@ export class World {
     return this.cluster.agent.turns.filter(({ turn }) => turn.message_id === messageId);
   }
 
-  /** The answer of `/ready`: its status and what it names as failing. */
+  /** The answer of `/ready`: its status, and the failing parts that it names. */
   async ready(node: GatewayProcess): Promise<{ status: number; failing: unknown }> {
     const response = await fetch(`${node.url}/ready`);
     const body: unknown = await response.json();
@@ -96,7 +96,7 @@ export class World {
     }
   }
 
-  /** Warnings and errors of all nodes since `from` lines, without what differs between them. */
+  /** Warnings and errors of all nodes after the first `from[i]` lines, without fields that differ between nodes. */
   logLines(from: readonly number[]): string[] {
     const lines = this.nodes.flatMap(({ logs }, at) => logs.slice(from[at] ?? 0));
     const counts = new Map<string, number>();

@@ -7,7 +7,7 @@ import { exitStatus, StartError, sleep } from '@sluice/runtime';
 import { eventually } from '@sluice/testkit';
 import { abortWhen, failureOf, makeTurn, retryable, run, said, terminal } from './agents-turn.js';
 
-/** What every script begins with: `say` answers, `on` is told each line; all lines go to a file. */
+/** The beginning of every script: `say` writes a line, `on` gets each line; all lines go to a file. */
 const PRELUDE = `
 import { appendFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -135,7 +135,7 @@ describe('an agent that is a command', () => {
       expect(await beside).toEqual(failure);
       const [pid] = (await written('starts.txt')).map(Number);
       expect(told).toEqual([{ kind: 'ended', pid, why, turns: 2, restartMs: expect.any(Number) }]);
-      // It waits for the next process instead of failing.
+      // The turn waits for the next process instead of failing.
       expect((await run(agent)).reply).toEqual({ content: 'well' });
       expect(new Set(await written('starts.txt')).size).toBe(2);
     },
@@ -245,7 +245,7 @@ describe('an agent that is a command', () => {
     const signal = new AbortController().signal;
     const events = agent.run(makeTurn(), { signal });
     expect((await events.next()).value).toEqual({ type: 'reasoning', content: 'thought 0' });
-    // 1.6 MB were said: what the process could not write yet lies in its own memory, and not here.
+    // Of 1.6 MB, the part that the process could not write yet is in its own memory, not in ours.
     await eventually(async () => (await written('left.txt')).length > 0);
     const [left] = await written('left.txt');
     expect(Number(left)).toBeGreaterThan(1_000_000);

@@ -78,14 +78,14 @@ describe('http agent: the turn', () => {
       await writeFile(join(dir, 'hook'), 'new\n');
       await utimes(join(dir, 'hook'), 1_000, 2_000);
       await run(agent);
-      // Swapped for a link to another file, of the same time and size.
+      // Replaced by a link to another file with the same time and size.
       await writeFile(join(dir, 'next'), 'nxt\n');
       await utimes(join(dir, 'next'), 1_000, 2_000);
       await symlink('next', join(dir, 'link'));
       await rename(join(dir, 'link'), join(dir, 'hook'));
       await run(agent);
       expect(faults).toEqual([]);
-      // Taken away: the last one goes on, and it is told once.
+      // Removed: the last secret stays in use, and the fault is reported once.
       await rm(join(dir, 'hook'));
       await run(agent);
       await run(agent);

@@ -60,7 +60,7 @@ describe('what a model is sent of a session', () => {
     );
     await run(agent, makeTurn({ history }));
     expect(server.requests).toHaveLength(tries + 1);
-    // What was learned is tried again, a little at a time: the endpoint may take more one day.
+    // The learned limit grows a little with each turn: the endpoint may accept more one day.
     for (let turn = 0; turn < 30; turn++) await run(agent, makeTurn({ history }));
     expect(server.requests.length).toBeLessThan(tries + 1 + 30 + 10);
   });

@@ -53,7 +53,7 @@ describe('text that is cut within a character', () => {
       makeTurn(),
     );
     expect(reply.content).toBe(Buffer.from(pieces.join('')).toString());
-    // As a reader of each event by itself gets it.
+    // As a reader gets them who decodes each event by itself.
     const texts = events.map((event) => Buffer.from(textOf([event])).toString());
     expect(texts.join('')).toBe(reply.content);
   });

@@ -57,7 +57,7 @@ export type Failure = {
   readonly retryAfterMs: number;
 };
 
-/** How a turn fails, told apart as the worker does it: by class. */
+/** How a turn fails; told apart by class, as in the worker. */
 export async function failureOf(
   agent: Agent,
   turn = makeTurn(),
@@ -84,7 +84,7 @@ export function terminal(message: string): Failure {
   return { kind: 'terminal', message, retryAfterMs: 0 };
 }
 
-/** Waits for `check` to be true, 5 s at most. */
+/** Waits until `check` is true, at most 5 s. */
 export async function until(check: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 5_000;
   while (!(await check())) {
@@ -93,7 +93,7 @@ export async function until(check: () => boolean | Promise<boolean>): Promise<vo
   }
 }
 
-/** Runs a turn, aborts it `whenTrue`, and answers what it threw and how long after the abort. */
+/** Runs a turn and aborts it when `whenTrue` is; returns what it threw, and how long after the abort. */
 export async function abortWhen(agent: Agent, whenTrue: () => boolean | Promise<boolean>) {
   const controller = new AbortController();
   const reason = new Error('aborted by the test');

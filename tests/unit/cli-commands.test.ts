@@ -11,7 +11,7 @@ const publicKey = generateKeyPairSync('ed25519')
   .publicKey.export({ type: 'spki', format: 'pem' })
   .toString();
 
-/** Runs bin/sluice in an empty directory, with nothing in the environment that configures it. */
+/** Runs bin/sluice in an empty directory, without configuration in the environment. */
 function sluice(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const { PATH } = process.env;
   const options = { cwd, env: { PATH, ...env }, encoding: 'utf8', timeout: 20_000 } as const;

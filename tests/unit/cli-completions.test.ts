@@ -14,7 +14,7 @@ function script(shell: string): string {
   return file;
 }
 
-/** What bash offers for the last of these words, as its completion calls our function. */
+/** What bash offers for the last of these words; calls our function as bash does. */
 function offered(...words: string[]): string[] {
   const call = `source ${bash}
     complete -p sluice >/dev/null || exit 9

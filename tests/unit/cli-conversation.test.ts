@@ -7,7 +7,7 @@ function begin(options: Partial<ConversationOptions> = {}): Conversation {
   return new Conversation({ agentId: 'echo', streaming: true, makeMessageId, ...options });
 }
 
-/** A conversation whose first `hello` was answered: a new session. */
+/** A conversation that is attached to a new session. */
 function attached(): Conversation {
   const conversation = begin();
   conversation.receive(helloOk());
@@ -200,7 +200,7 @@ describe('a conversation', () => {
     expect(sent(conversation.receive(resumed))).toEqual([stop]);
     const answer = { type: 'no_active_turn', message_id: 'm1', reason: 'ended', abort_id: 'm2' };
     expect(conversation.receive(answer)).toEqual([{ do: 'notice', text: 'It had ended already.' }]);
-    // A gateway of an earlier release names no abort in its answer.
+    // A gateway of an earlier release answers without `abort_id`.
     conversation.say('/stop');
     conversation.receive({ type: 'no_active_turn' });
     expect(conversation.unsent).toBe(0);

@@ -4,7 +4,7 @@ import { makeProgram } from '@sluice/cli';
 
 type Command = ReturnType<typeof makeProgram>;
 
-/** Each heading of docs/reference/cli.md with what stands below it. */
+/** Each heading of docs/reference/cli.md, with the text below it. */
 const sections = new Map(
   readFileSync('docs/reference/cli.md', 'utf8')
     .split(/^## /m)
@@ -18,7 +18,7 @@ const sections = new Map(
 const tabled = (text: string) =>
   [...text.matchAll(/^\| `(--[^`]+)`/gm)].map(([, flag = '']) => flag);
 
-/** Options of a section, those of the sections included that it points to. */
+/** Options of a section, including those of sections that it links to. */
 function documented(title: string): string[] {
   const text = sections.get(title) ?? '';
   const shared = ['Gateway options', 'Configuration options'].filter((name) =>
@@ -30,7 +30,7 @@ function documented(title: string): string[] {
 const pathOf = (command: Command): string =>
   command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name();
 
-/** Every command that does something, with its arguments as its heading has them. */
+/** Every command that can be run; `title` has its arguments, as the heading has them. */
 function commandsOf(command: Command): { title: string; command: Command }[] {
   const args = command.registeredArguments.map((it) => ` <${it.name()}>`).join('');
   const isGroup = command.commands.length > 0 && command.options.length === 0;

@@ -4,7 +4,7 @@ import { freePort } from '@sluice/testkit';
 import { checkAgents } from '../../apps/cli/src/doctor/agents.js';
 import { directory, load } from './config-loaded.js';
 
-/** What doctor says of one agent. */
+/** What doctor says about one agent. */
 async function verdict(entry: Record<string, unknown>) {
   const config = load({ flags: { agents: JSON.stringify({ a: entry }) } });
   const [finding, ...more] = await checkAgents(config, directory());

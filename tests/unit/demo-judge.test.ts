@@ -6,7 +6,7 @@ import { spoils } from './history-spoiled.js';
 
 const enqueued = Array.from({ length: 12 }, (): Step => 'enqueue');
 
-/** Twelve messages; the node that began the fourth died, and a later one handed its session over. */
+/** Twelve messages; the node that began the fourth died, and a later node handed the session over. */
 function goodRun(): Seen {
   const steps: Step[] = [...enqueued, 'work', 'work', 'work', 'drain'];
   const made = madeHistory([{ cut: 30, steps }]);

@@ -10,7 +10,7 @@ const published = JSON.parse(
   readFileSync(new URL('../../docs/reference/frames.schema.json', import.meta.url), 'utf8'),
 );
 
-/** One frame of each type as it should be; spoiled below. */
+/** One valid frame of each type; spoiled below. */
 const examples: Record<string, Record<string, unknown>> = {
   hello: { agent_id: 'echo', protocol: { min: 1, max: 1 }, capabilities: ['ack'], since: 3 },
   join: { agent_id: 'echo', min_version: 1, since: '12' },
@@ -24,7 +24,7 @@ const examples: Record<string, Record<string, unknown>> = {
   pong: {},
 };
 
-/** Values at the limits of what some field takes, and just beyond. */
+/** Values at the limits of some field, and just beyond. */
 const limits: unknown[] = [
   ...[-1, -0, 0, 1, 1.5, 2 ** 53 - 1, 2 ** 53, 1e300, true, false, null],
   ...['', 'a', '7', '007', '-1', 'a b', 'ä', 'a:b', 'a@b', 'a\n', 'collect', '/stop', '\ud800'],
@@ -56,7 +56,7 @@ const spoiled = fc
   })
   .map((frame) => JSON.stringify(frame));
 
-/** JSON, its depth and its exactness are beyond a schema: such texts say nothing about it. */
+/** Undefined for texts that say nothing about the schema: it checks no syntax, depth or exactness of JSON. */
 function parsed(text: string): { value: unknown } | undefined {
   const refused = decode(text);
   if (

@@ -88,7 +88,7 @@ describe('the history checker', () => {
   it('finds an interrupt that waited for more than the started head', () => {
     const steps: Step[] = ['enqueue', 'enqueue', 'enqueue', 'interrupt'];
     const early = madeHistory([{ cut: 0, steps }]);
-    // As it ran m4, m1, m2, m3: under these names m1 and m2 went before the interrupt.
+    // The turns ran in the order m4, m1, m2, m3. Renamed, m1 and m2 ran before the interrupt.
     const names = new Map(Object.entries({ m4: 'm1', m1: 'm2', m2: 'm4' }));
     const rename = (frame: View['frames'][number]) =>
       frame.kind === 'event' && frame.status !== 'accepted' && frame.messageId

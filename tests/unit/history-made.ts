@@ -5,7 +5,7 @@ export type Step = 'enqueue' | 'interrupt' | 'work' | 'drain';
 
 export const LEASE_TTL_MS = 3_000;
 
-/** Splits of each client's view into connections, after these numbers of frames. */
+/** `cut`: the live client's view is split into two connections after this number of frames. */
 export type Plan = { readonly steps: readonly Step[]; readonly cut: number };
 
 type Waiting = { readonly id: string; readonly mode: Mode };
@@ -47,7 +47,7 @@ class Play {
     const { session } = this;
     const atMs = this.#nowMs;
     this.sent.push({ session, messageId, mode, atMs });
-    // Behind the started head and the interrupts behind it.
+    // After the started head and the interrupts that follow it.
     const others = this.#waiting.findIndex(
       (one, at) => one.mode !== 'interrupt' && !(at === 0 && this.#attempt > 0),
     );
@@ -57,7 +57,7 @@ class Play {
     this.acknowledged.push({ session, messageId, seq, position, mode, atMs });
   }
 
-  /** A whole turn, or the rest of one that was begun and cut. */
+  /** Runs a whole turn, which may be the attempt after a cut one. */
   #work(): void {
     const head = this.#waiting[0];
     if (!head) return;
@@ -80,7 +80,7 @@ class Play {
     const fence = this.#fence;
     const cursor = this.#log('session_end', {});
     const eventId = `p.${session}:${fence}:${cursor}`;
-    // At least once: the copy of a record may stand twice in the stream.
+    // Records are delivered at least once: the stream may have one twice.
     const end = { session, eventId, fence, reasonCode: 'drain_timeout', atMs: this.#nowMs };
     this.ends.push(end, end);
     this.forcedCloses.push({ session, fence, node: `n${fence}`, atMs: this.#nowMs });
@@ -102,7 +102,7 @@ class Play {
   }
 }
 
-/** The views of a client that lost its connection once, and of one that came when all was over. */
+/** The views of a client that lost its connection once, and of one that came at the end. */
 function viewsOf({ session, events }: Play, cut: number): View[] {
   const at = Math.min(cut, events.length);
   const epoch = '1795384129742000';

@@ -1,13 +1,13 @@
 import type { EventFrame, FindingKind, History, View } from '@sluice/testkit';
 
-/** Puts one fault into a clean history; undefined when it has no place for it. */
+/** Puts one fault into a clean history; returns undefined when the history has no place for it. */
 export type Spoil = (history: History, pick: number) => History | undefined;
 
 const choose = <T>(from: readonly T[], pick: number): T | undefined => from[pick % from.length];
 
 type Frames = View['frames'];
 
-/** Changes the frames of one session in every view, or in the one named. */
+/** Changes the frames of the views for which `isMeant` is true. */
 function withFrames(
   history: History,
   isMeant: (view: View) => boolean,
@@ -36,7 +36,7 @@ const chooseEvent = (
     pick,
   );
 
-/** One event, changed for everybody. */
+/** Changes one event in every view. */
 function changeEvent(
   history: History,
   { view, event }: { view: View; event: EventFrame },
@@ -127,7 +127,7 @@ const conflict: Spoil = (history, pick) => {
 
 const garbled: Spoil = (history, pick) => {
   const found = chooseEvent(history, pick, isDelta);
-  // What a retry made void is not part of the reply.
+  // A delta that a retry made void is not part of the reply.
   if (!found || found.event.text === 'part') return undefined;
   return changeEvent(history, found, { text: '?' });
 };

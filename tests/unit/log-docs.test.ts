@@ -17,7 +17,7 @@ describe('docs/reference/logs.md', () => {
   it.each(documentedLines())(
     '$level "$msg" is in the source, with its fields',
     ({ msg, fields }) => {
-      // A long message is broken in the source: its first words must do.
+      // A long message is split in the source: compare only its first words.
       expect(sources).toContain(`'${msg.slice(0, 60)}`);
       for (const field of fields) expect(sources).toMatch(new RegExp(`\\b${field}\\b`));
     },

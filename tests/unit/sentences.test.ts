@@ -4,7 +4,7 @@ import { configSchema, keyPaths } from '@sluice/gateway';
 import { clientFrameTypes, decode } from '@sluice/protocol';
 import { faultsOf, load } from './config-loaded.js';
 
-/** Words of the library, which say nothing to whoever wrote JSON or YAML. */
+/** Words of the library, which mean nothing to a person who wrote JSON or YAML. */
 const OF_THE_LIBRARY = /invalid|expected|received|unrecognized|too (small|big)|undefined|record\b/i;
 const ODD = [{}, [], '', 'x', 1, -1, 1.5, 1e300, true, [{}], { a: { b: 1 } }];
 

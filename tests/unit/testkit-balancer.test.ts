@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type Balancer, eventually, startBalancer } from '@sluice/testkit';
 
-/** An upstream that tells its name and can be taken out of service. */
+/** An upstream that answers with its name and can be taken out of service. */
 async function startUpstream(name: string) {
   let ready = true;
   const server = createServer((request, response) => {

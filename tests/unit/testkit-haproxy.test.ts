@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { eventually, type FixedBalancer, startHaproxy } from '@sluice/testkit';
 
-/** `npm test` names the program it has found or installed; without any there is nothing to test. */
+/** `npm test` sets SLUICE_HAPROXY to the program that it has found or installed; else there is nothing to test. */
 function hasHaproxy(): boolean {
   if (process.env.SLUICE_HAPROXY) return true;
   const dirs = (process.env.PATH ?? '').split(delimiter);
@@ -27,13 +27,13 @@ const servers: Server[] = [];
 const sockets: Socket[] = [];
 let balancer: FixedBalancer | undefined;
 
-/** A node as the balancer sees it: draining it refuses everything, deaf it hangs up before it answers. */
+/** A node as the balancer sees it. A draining node refuses everything; a deaf one hangs up without an answer. */
 async function startUpstream(name: string): Promise<Upstream> {
   const upstream = { port: 0, asked: [] as string[], mood: 'serving' as Mood };
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     const { url, method } = request;
     const isProbe = url === '/ready';
-    // As uWebSockets.js does.
+    // uWebSockets.js does the same.
     if (request.httpVersion !== '1.1') return response.writeHead(505).end();
     if (!isProbe) upstream.asked.push(method ?? '');
     if (upstream.mood === 'deaf' && !isProbe) return response.socket?.destroy();
@@ -74,7 +74,7 @@ async function upgrade(): Promise<{ socket: Socket; status: number }> {
   return { socket, status: Number(String(data).split(' ')[1]) };
 }
 
-/** The status; 0 when the connection was closed instead of an answer. */
+/** Returns the status; 0 when the connection was closed without an answer. */
 const post = async (body: object) => {
   const url = `${door().url}/v1/sessions/s/messages`;
   const request = { method: 'POST', body: JSON.stringify(body) };

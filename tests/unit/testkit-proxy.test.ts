@@ -17,7 +17,7 @@ describe.each([2, 3] as const)('the proxy, RESP%d', (protocol) => {
   const connect = (options: RedisOptions = {}) => {
     const client = new Redis(proxy.url, {
       protocol,
-      // 0 and not 1: only so does a command whose reply is lost fail at once.
+      // Only with 0 does a command fail at once when its reply is lost.
       maxRetriesPerRequest: 0,
       autoResendUnfulfilledCommands: false,
       retryStrategy: () => 20,
@@ -173,7 +173,7 @@ describe.each([2, 3] as const)('the proxy, RESP%d', (protocol) => {
     for (const n of sent) {
       proxy.latency([7, 0, 3, 1][Number(n) % 4] ?? 0);
       echoes.push(client.echo(n));
-      // Spread over fractions of the latencies: the times at which replies are due lie close together.
+      // Sent 0.3 ms apart: less than the latencies, so that the due times of replies are close together.
       const until = performance.now() + 0.3;
       while (performance.now() < until) await new Promise((resolve) => setImmediate(resolve));
     }

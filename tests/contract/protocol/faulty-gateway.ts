@@ -6,13 +6,13 @@ import type { Target } from './target.js';
 
 type Frame = Record<string, unknown>;
 
-/** A fault that an implementation could have: what becomes of a frame on its way; [] swallows it. */
+/** A fault that an implementation could have. Each function returns the frames to pass on; [] drops the frame. */
 export type Mutation = {
   readonly name: string;
-  /** Frames of the gateway; `sent` are those of this connection that went to the client before. */
+  /** A frame of the gateway; `sent` are the frames that this connection's client got before. */
   toClient?(frame: Frame, sent: readonly Frame[]): readonly Frame[];
   toGateway?(frame: Frame): readonly Frame[];
-  /** What becomes of a close; undefined: it does not come. */
+  /** Returns the close code to pass on; undefined: no close. */
   close?(code: number): number | undefined;
 };
 

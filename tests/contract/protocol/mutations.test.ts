@@ -9,19 +9,19 @@ import type { Target } from './target.js';
 
 expectFaultyFrames();
 
-/** Every fourth one is what `npm test` has time for; `npm run mutations` seeds them all. */
+/** `npm test` has time for every fourth fault; `npm run mutations` tries them all. */
 const isAll = process.env.SLUICE_MUTATIONS === 'all';
 const seeded = mutations.filter((_, at) => isAll || at % 4 === 0);
 
-/** So many cases at once: they have sessions of their own. */
+/** Cases that run at once; each has its own sessions. */
 const atOnce = 12;
 
-/** A case that waits for what never comes has failed as well. */
+/** A case that takes longer has failed too: it waits for something that never comes. */
 const caseMs = 8_000;
-/** A proxy answers the pings of the gateway itself: there the client is never silent. */
+/** Without liveness: the proxy answers the gateway's pings, so the client is never silent. */
 const cases = contractCases.filter(({ title }) => !title.startsWith('liveness'));
 
-/** Titles of the cases that fail; stops soon after the first. */
+/** Titles of failed cases; stops soon after the first. */
 async function failures(target: Target): Promise<string[]> {
   const failed: string[] = [];
   const left = [...cases];

@@ -12,7 +12,7 @@ const change =
   (matches: (frame: Frame) => boolean, to: (frame: Frame) => Frame) =>
   (frame: Frame): readonly Frame[] => [matches(frame) ? to(frame) : frame];
 
-/** Faults that gateways have had or could have: the suite must fail on each of them. */
+/** Faults that gateways have had or could have; the suite must find each of them. */
 export const mutations: readonly Mutation[] = [
   {
     name: 'an acknowledgement is swallowed',

@@ -4,7 +4,7 @@ import type { Target } from './target.js';
 const slowMs = 500;
 const token = 'contract-8f2Kq-Lw93-zRt7';
 
-/** `SLUICE_CONTRACT_URL` and `SLUICE_CONTRACT_TOKEN` name another gateway, whatever it is made of. */
+/** `SLUICE_CONTRACT_URL` and `SLUICE_CONTRACT_TOKEN` name another gateway, of any implementation. */
 export async function openTarget(): Promise<{ target: Target; node: GatewayProcess | undefined }> {
   const { SLUICE_CONTRACT_URL: url, SLUICE_CONTRACT_TOKEN: given } = process.env;
   if (url) return { target: { url, token: given ?? '', slowMs }, node: undefined };

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { type Frame, FrameClient, type FrameMatch } from '@sluice/testkit';
 
 /**
- * A running gateway, whoever made it. It has two agents: `echo` answers `echo: <content>` at once and whole,
- * `slow` the same after `slowMs`, streamed word by word. `token` may read and write.
+ * A running gateway, of any implementation. It has two agents: `echo` answers `echo: <content>` at once and
+ * whole, `slow` the same after `slowMs`, streamed word by word. `token` may read and write.
  */
 export type Target = {
   /** `http://HOST:PORT` */
@@ -31,7 +31,7 @@ export type Attached = {
   readonly hello: Frame;
 };
 
-/** A socket attached to a session of its own, unless fields say another. */
+/** A socket that is attached to a new session, unless `fields` name another. */
 export async function attach(
   target: Target,
   fields: Readonly<Record<string, unknown>> = {},
@@ -48,7 +48,7 @@ export async function attach(
   return { client, sessionId, hello };
 }
 
-/** Sends a frame and answers the first frame that comes behind it and matches. */
+/** Sends a frame and returns the first matching frame that comes after it. */
 export async function ask(
   client: FrameClient,
   frame: unknown,
@@ -69,12 +69,12 @@ const fieldsOf =
   (frame: Frame): boolean =>
     Object.entries(fields).every(([name, value]) => frame[name] === value);
 
-/** The connection answers a ping: it is open and heeds what it is told. */
+/** Whether the connection answers a ping. */
 export async function isAlive(client: FrameClient): Promise<boolean> {
   return (await ask(client, { type: 'ping' }, { type: 'pong' })).type === 'pong';
 }
 
-/** HTTP with the target's token. */
+/** An HTTP request with the target's token. */
 export const http = (target: Target, path: string, init: RequestInit = {}): Promise<Response> =>
   fetch(`${target.url}${path}`, {
     ...init,

@@ -1,4 +1,4 @@
-// Opens as many connections as there are, keeps them, and says nothing, or becomes a WebSocket.
+// Opens 1,000 connections and keeps them: silent, or as WebSockets.
 import { given, keepGoing, openTcp, openWebSocket } from './raw-socket.mjs';
 
 const [, , , kind] = process.argv;

@@ -1,4 +1,4 @@
-// Tokens whose key has to be asked for, from an issuer that does not answer; and frames behind each.
+// Tokens whose keys must be fetched from an issuer that does not answer, with frames after each.
 import { keepGoing, openWebSocket, webSocketFrame } from './raw-socket.mjs';
 
 const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');

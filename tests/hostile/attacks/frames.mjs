@@ -1,4 +1,4 @@
-// Small frames without end over eight sockets: `ping` in JSON, pings or pongs of the WebSocket, empty ones.
+// Endless small frames over eight sockets: `ping` in JSON, WebSocket pings or pongs, or empty ones.
 import { flood, given, keepGoing, openWebSocket, webSocketFrame } from './raw-socket.mjs';
 
 const [, , , kind, who] = process.argv;

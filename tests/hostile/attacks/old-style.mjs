@@ -1,4 +1,4 @@
-// 2,000 connections of one session that track no cursor, one hello after the other.
+// 2,000 connections of one session without cursor, one hello after the other.
 import { given, keepGoing, openWebSocket, webSocketFrame } from './raw-socket.mjs';
 
 const hello = { type: 'hello', agent_id: 'echo', session_id: 'crowd' };

@@ -1,18 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 
-/** What every hostile program was given. */
+/** The argument of every hostile program. */
 export const given = JSON.parse(process.argv[2] ?? '{}');
 const { hostname, port } = new URL(given.url);
 
-/** A TCP connection to the node. Its end is no error: that is what the node is there for. */
+/** A TCP connection to the node. When the node ends it, that is no error. */
 export function openTcp() {
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
   socket.on('error', () => undefined);
   return socket;
 }
 
-/** A WebSocket without a client's manners; `token` '' : without credentials. Resolves when it is open. */
+/** A WebSocket without a library. `token` '': no credentials. Resolves with its socket when it is open or closed. */
 export function openWebSocket(token) {
   const socket = openTcp();
   const credential = token === '' ? '' : `Authorization: Bearer ${token}\r\n`;
@@ -46,7 +46,7 @@ export function webSocketFrame(opcode, payload, isLast = true) {
   return Buffer.concat([head, mask, body]);
 }
 
-/** The same bytes again and again, as fast as they are taken; resolves when the connection is over. */
+/** Sends the same bytes again and again, as fast as possible; resolves when the connection is closed. */
 export function flood(socket, piece) {
   const many = Buffer.concat(Array(Math.max(1, Math.ceil(262_144 / piece.length))).fill(piece));
   return new Promise((resolve) => {
@@ -60,7 +60,7 @@ export function flood(socket, piece) {
   });
 }
 
-/** Keeps `count` of them going for ever: whatever was ended is begun again. `counts` is what it says of itself. */
+/** Keeps `count` attacks going for ever: one that ends is begun again. Prints `counts` every 500 ms. */
 export function keepGoing(count, attack, counts = {}) {
   counts.begun = 0;
   const loop = async () => {

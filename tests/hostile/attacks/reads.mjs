@@ -1,5 +1,5 @@
-// Reads without end, by one principal: over HTTP on 60 connections, or frames on 60 sockets, each as soon as
-// the one before it is answered.
+// Endless reads by one principal: over HTTP on 60 connections, or frames on 60 sockets, each as soon as the one
+// before it is answered.
 import http from 'node:http';
 import { WebSocket } from 'ws';
 import { given, keepGoing } from './raw-socket.mjs';
@@ -12,7 +12,7 @@ const count = (what) => {
   seen[what] = (seen[what] ?? 0) + 1;
 };
 
-/** One request; what it is answered is thrown away. */
+/** One request; its answer is thrown away. */
 function ask(path, { token = given.hostile, headers = {} } = {}) {
   return new Promise((resolve) => {
     const request = http.get(`${given.url}${path}`, {

@@ -1,4 +1,4 @@
-// 400 WebSockets, each with the most of a message that the node takes, and never its end; behind a `hello` or not.
+// 400 WebSockets, each with a message as long as the node accepts, without its end; after a `hello` or without.
 import { given, keepGoing, openWebSocket, webSocketFrame } from './raw-socket.mjs';
 
 const [, , , greeting] = process.argv;

@@ -1,4 +1,4 @@
-// Asks over connections that stay open, again and again, and reads no answer.
+// Sends requests again and again over open connections, and reads no answer.
 import { given, keepGoing, openTcp } from './raw-socket.mjs';
 
 const [, , , path, everyMs, who] = process.argv;
@@ -17,7 +17,7 @@ keepGoing(20, () => {
     };
     socket.on('close', over);
     socket.on('error', over);
-    // Nobody notices the end of a connection that nobody reads.
+    // The end of a connection is not noticed while it is not read.
     setTimeout(over, 10_000).unref();
   });
 });

@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import { ask, attach, type ContractCase, isAlive, type Target } from '../target.js';
 
-/** A session of `slow` whose first turn runs, with so many messages behind it. */
+/** A session of `slow` whose first turn runs, with these messages waiting. */
 async function busy(target: Target, waiting: readonly Record<string, unknown>[] = []) {
   const attached = await attach(target, { agent_id: 'slow' });
   const { client } = attached;
@@ -11,7 +11,7 @@ async function busy(target: Target, waiting: readonly Record<string, unknown>[] 
     const message_id = client.message(`waiting ${i + 1}`, { message_id: `m${i + 1}`, ...fields });
     await client.waitFor({ status: 'accepted', message_id });
   }
-  // The turn has begun when the snapshot says so.
+  // The snapshot says when the turn has begun.
   for (let tries = 0; tries < 50; tries += 1) {
     const { state } = await ask(client, { type: 'snapshot' }, { type: 'snapshot' });
     if (Object(state).is_executing === true) return attached;

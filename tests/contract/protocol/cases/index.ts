@@ -5,7 +5,7 @@ import { messages } from './messages.js';
 import { misuse } from './misuse.js';
 import { resuming } from './resuming.js';
 
-/** One case per frame and per misuse of docs/reference/protocol.md. */
+/** One case per frame and per misuse in docs/reference/protocol.md. */
 export const contractCases: readonly ContractCase[] = [
   ...entering,
   ...messages,

@@ -2,7 +2,7 @@ import { expect } from '@jest/globals';
 import { type Frame, gaps } from '@sluice/testkit';
 import { ask, attach, type ContractCase, http, open, type Target } from '../target.js';
 
-/** A session of `echo` with so many finished messages, and what its first connection saw. */
+/** A session of `echo` with `count` finished messages, and what its first connection saw. */
 async function spoken(target: Target, count: number) {
   const attached = await attach(target);
   const { client } = attached;
