@@ -12,7 +12,7 @@ export function makeEcho({ delayMs, stream }: EchoConfig): Agent {
       const { content } = turn;
       const reply = `echo: ${typeof content === 'string' ? content : JSON.stringify(content)}`;
       if (stream) {
-        // Each piece keeps the blanks behind its word: the pieces joined are the reply.
+        // Each piece keeps the blanks after its word: the pieces joined are the reply.
         for (const word of reply.match(/\S+\s*/g) ?? []) {
           yield { type: 'delta', content: word };
           signal.throwIfAborted();

@@ -16,15 +16,15 @@ import type { Agent } from './port/port.js';
 import { screened } from './port/screened.js';
 
 export type MakeAgentOptions = {
-  /** Relative paths (modules, secrets' files) start here: the directory of the configuration. */
+  /** Directory of the configuration: relative paths of modules and secret files start here. */
   readonly baseDir: string;
   /** `gateway.max_reply`; default 1 MiB. */
   readonly maxReplyBytes?: number;
-  /** Where `OPENAI_API_KEY` is looked up; default: that of the process. */
+  /** Where `OPENAI_API_KEY` is looked up; default: the environment of the process. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** A secret's file cannot be read any more: its last value stays in force. */
+  /** Called when the file of a secret cannot be read any more; its last value stays in use. */
   readonly onSecretFault?: OnSecretFault;
-  /** A process of the agent has ended, or wrote a line that answers no turn. */
+  /** Called when a process of the agent has ended, or wrote a line that names no turn. */
   readonly onProcess?: (event: ProcessEvent) => void;
 };
 
@@ -49,7 +49,7 @@ async function makeKind(name: string, config: AgentConfig, options: KindOptions)
       return makeEcho(config);
     case 'openai': {
       const key = apiKey(name, config, options);
-      // Its library takes a tenth of a start: nobody else waits for it.
+      // Loading its library takes a tenth of a start: only nodes with such an agent pay for it.
       const { makeOpenAi } = await import('./openai/openai.js');
       return makeOpenAi(config, { apiKey: key, maxReplyBytes });
     }

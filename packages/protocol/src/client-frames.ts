@@ -3,7 +3,7 @@ import { z } from 'zod';
 /** Version of the wire protocol that this release speaks. */
 export const PROTOCOL_VERSION = 1;
 
-/** `.` and `..` would never arrive: whoever reads a URL resolves them, escaped or not. */
+/** Not `.` and `..`: in a URL both are resolved away, escaped or not. */
 export const sessionIdSchema = z.string().regex(/^(?!\.{1,2}$)[A-Za-z0-9._:@-]{1,128}$/, {
   error: 'must be 1 to 128 characters of A-Z a-z 0-9 . _ : @ -, and neither "." nor ".."',
 });
@@ -11,7 +11,7 @@ export const messageIdSchema = z.string().regex(/^[A-Za-z0-9._:-]{1,128}$/, {
   error: 'must be 1 to 128 characters of A-Z a-z 0-9 . _ : -',
 });
 
-/** Lengths are counted in characters, as JSON Schema does, not in the code units of JavaScript. */
+/** Lengths are in characters, as in JSON Schema, not in the code units of JavaScript. */
 function text(minLength: number, maxLength: number) {
   const fits = (value: string) =>
     value.length >= minLength &&
@@ -36,10 +36,10 @@ function optional<T extends z.ZodType>(schema: T) {
 export const jsonObject = z.record(z.string(), z.unknown());
 const version = z.int().nonnegative();
 
-/** No log comes near it, and scripts of Redis keep it exact: what is beyond is beyond every log alike (E4). */
+/** No log gets this long, and Lua keeps numbers up to here exact. A larger cursor is beyond every log (E4). */
 const CURSOR_MAX = 10 ** 15 - 1;
 
-/** The last `seq` that a reader has: a number, or its digits. */
+/** The last `seq` that a reader has, as a number or as digits. */
 export const cursorSchema = z
   .union([z.int().nonnegative(), z.string().regex(/^\d{1,32}$/)], {
     error: 'must be a whole number from 0 on',
@@ -86,16 +86,16 @@ export const messageSchema = z.object({
   mode: optional(z.enum(modes)),
   metadata: optional(jsonObject),
   in_reply_to: optional(messageIdSchema),
-  /** W3C trace context of what the client does; one that is none is ignored. */
+  /** W3C trace context of the client; an invalid one is ignored. */
   traceparent: optional(text(0, 512)),
-  /** Over HTTP only: starts the session when there is none. */
+  /** Over HTTP only: starts the session with this agent if there is none. */
   agent_id: optional(agentId),
 });
 
 const abortSchema = z.object({
   type: z.enum(['abort', 'message_abort']),
   reason: optional(text(0, 256)),
-  /** Which message is stopped; without it, the head. */
+  /** The message to stop; default: the head of the inbox. */
   message_id: optional(messageIdSchema),
   /** The client's own name of this abort: a repeat gets the first answer. */
   abort_id: optional(messageIdSchema),

@@ -12,7 +12,7 @@ export const closes = {
   tooManyUnauthenticated: { code: 4029, reason: 'rate_limited' },
 } as const;
 
-/** Closes that follow a `hello_error` on upgrade carry its message as their reason. */
+/** Close code after a `hello_error` on upgrade; the reason is the message of the `hello_error`. */
 export const REFUSED_CODE = 4003;
 
 export type Close = { readonly code: number; readonly reason: string };

@@ -9,12 +9,12 @@ export type Refusal = {
   readonly code: ErrorCode;
   readonly message: string;
   readonly field?: string;
-  /** Given when the refused frame carried a valid one. */
+  /** The `message_id` of the refused frame, if it had a valid one. */
   readonly messageId?: string;
 };
 export type Decoded = { readonly kind: 'frame'; readonly frame: ClientFrame } | Refusal;
 
-/** Text of one WebSocket frame -> a client frame, or why it is none. Never throws. */
+/** Text of one WebSocket frame -> a client frame, or why it is invalid. Never throws. */
 export function decode(text: string): Decoded {
   const parsed = parseExactJson(text);
   if (parsed.kind === 'json') return decodeValue(parsed.value);

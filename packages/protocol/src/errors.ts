@@ -1,4 +1,4 @@
-/** Whether a client gains anything by sending the same frame again, by `error` code. */
+/** By `error` code: whether sending the same frame again can succeed. */
 const retryableByCode = {
   invalid_frame: false,
   not_joined: false,
@@ -33,7 +33,7 @@ export function isRetryable(code: ErrorCode): boolean {
   return retryableByCode[code];
 }
 
-/** HTTP status of each error code, for the codes that HTTP answers with. */
+/** HTTP status of each error code that occurs over HTTP. */
 const statusByCode: Partial<Record<ErrorCode, number>> = {
   invalid_frame: 400,
   auth_required: 401,

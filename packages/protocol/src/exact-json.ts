@@ -1,14 +1,14 @@
-/** Objects and arrays within objects and arrays; deeper frames are refused (X4). */
+/** How deep objects and arrays may nest; deeper frames are refused (X4). */
 export const MAX_NESTING = 32;
 
 export type ExactJson =
   | { readonly kind: 'json'; readonly value: unknown }
-  /** `value`: what could be read of it, to name the message that is refused. */
+  /** `value`: the parsed JSON, if it could be parsed, to name the refused message. */
   | { readonly kind: 'refused'; message: string; field?: string; value?: unknown };
 
 /**
- * JSON of a bounded depth, exactly as it was sent, or why it is none. JavaScript rounds whole numbers beyond
- * 2^53 and drops a key `__proto__` at the next copy: both are refused, since nobody would notice. Never throws.
+ * Parses JSON of bounded depth, or says why it is refused. JavaScript rounds whole numbers beyond 2^53 and drops
+ * a key `__proto__` at the next copy: nobody would notice, so both are refused. Never throws.
  */
 export function parseExactJson(text: string): ExactJson {
   if (nestsDeeperThan(text, MAX_NESTING)) {
@@ -24,8 +24,8 @@ export function parseExactJson(text: string): ExactJson {
     ? pathOf(value, (_, key) => key === '__proto__')
     : undefined;
   if (proto !== undefined) {
-    const told = `${proto}: the key __proto__ cannot be kept; give it another name`;
-    return { ...refused(told), field: proto, value };
+    const message = `${proto}: the key __proto__ cannot be kept; give it another name`;
+    return { ...refused(message), field: proto, value };
   }
   const rounded = mayBeRounded.test(text) ? firstRounded(text) : undefined;
   if (rounded === undefined) return { kind: 'json', value };
@@ -34,17 +34,17 @@ export function parseExactJson(text: string): ExactJson {
   return { ...refused(field === '' ? why : `${field}: ${why}`), field, value };
 }
 
-/** An escape may hide it. */
+/** `\u`: an escape may hide the key. */
 const mayHaveProto = /__proto__|\\u/;
-/** Whole numbers of 15 digits are exact, and a float of up to 99 for its exponent is finite. */
+/** Whole numbers of up to 15 digits are exact; floats with an exponent of up to 99 are finite. */
 const mayBeRounded = /\d{16}|\d[eE]\+?0*\d{3}/;
 const stringOrNumber = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
-/** The first number that is another one once it is read, and where it stands. */
+/** The first number that JavaScript would change, and the path to it. */
 function firstRounded(text: string): { field: string; literal: string } | undefined {
   for (const { 0: literal, index } of text.matchAll(stringOrNumber)) {
     if (literal.startsWith('"') || isExact(literal)) continue;
-    // Read once more with a mark in its place, which tells the path to it.
+    // Parse again with a mark in its place, and look for the path of the mark.
     const mark = `rounded ${index}`;
     const marked = text.slice(0, index) + JSON.stringify(mark) + text.slice(index + literal.length);
     return { field: pathOf(JSON.parse(marked), (value) => value === mark) ?? '', literal };
@@ -53,8 +53,8 @@ function firstRounded(text: string): { field: string; literal: string } | undefi
 }
 
 /**
- * Whether it is written again as it was read. Fractions are floats to whoever wrote them; of a whole number
- * every digit is meant.
+ * Whether JavaScript keeps the number. Every digit of a whole number counts; a fraction is taken to be meant as
+ * a float, whose last digits may be rounded.
  */
 function isExact(literal: string): boolean {
   const value = Number(literal);
@@ -65,7 +65,7 @@ function isExact(literal: string): boolean {
 
 type Matches = (value: unknown, key: string) => boolean;
 
-/** `content.items.3.id`: the first value that matches; undefined: none does. */
+/** Path of the first value that matches, such as `content.items.3.id`; undefined if none does. */
 function pathOf(value: unknown, matches: Matches): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   for (const [key, inner] of Object.entries(value)) {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { messageSchema, schemas } from './client-frames.js';
 import { serverSchemas, streamSchemas } from './server-frames.js';
 
-/** `text` stands for `content` where that is missing or null. */
+/** A message with `text` instead of `content`, which is missing or null. */
 const aliased = messageSchema
   .omit({ content: true })
   .extend({ content: z.null().optional(), text: messageSchema.shape.content });

@@ -45,10 +45,10 @@ export type Logged = {
 };
 
 const position = { cursor: count.optional(), seq: count.optional() };
-/** What one connection alone is told beside an event of the log. */
+/** Fields for one connection only, beside an event of the log. */
 const beside = { epoch: z.string().optional(), skipped: z.int().positive().optional() };
 
-/** What was sent, for everybody who reads the log. */
+/** The message as it was sent, for all readers of the log. */
 const inputSchema = z.strictObject({
   content: contentSchema,
   metadata: jsonObject.optional(),
@@ -116,7 +116,7 @@ const sessionEndSchema = z.strictObject({
     continues: z.boolean(),
   }),
 });
-/** As the log holds it: what a newer release adds is left out. */
+/** As read from the log: fields that a newer release adds are left out. */
 export const sessionEndDataSchema = sessionEndSchema.shape.data.strip();
 export type SessionEndFrame = z.infer<typeof sessionEndSchema>;
 export type SessionEndData = SessionEndFrame['data'];
@@ -124,7 +124,7 @@ export type SessionEndData = SessionEndFrame['data'];
 /** Frames that are events of the session's log. */
 export type LoggedFrame = AcceptedFrame | FinalFrame | StreamFrame | SessionEndFrame;
 
-/** A repeat is told to its sender alone and stands at no position of the log: there both are left out. */
+/** `cursor` and `seq` are absent in a repeat: it goes to its sender only and has no position in the log. */
 export const responseSchema = z.discriminatedUnion('status', [
   acceptedSchema.extend({ ...position, ...beside }),
   finalSchema.extend({ ...position, ...beside }),
@@ -134,7 +134,7 @@ const required = { cursor: count, seq: count };
 export const streamFrameSchema = streamSchema.extend({ ...required, ...beside });
 export const sessionEndFrameSchema = sessionEndSchema.extend({ ...required, ...beside });
 
-/** `event.data` is the whole frame as first sent; what this connection alone is told stands beside `event`. */
+/** `event.data` is the whole frame as first sent; fields for this connection only stand beside `event`. */
 export const replaySchema = z.strictObject({
   type: z.literal('replay'),
   seq: count,

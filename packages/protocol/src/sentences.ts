@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 
 /**
- * The only place where a schema is applied to what somebody sent or wrote: whatever no schema has words of its
- * own for is said here, in words of JSON and not of the library.
+ * The only place where a schema is applied to outside input. Faults for which the schema has no text of its own
+ * get one here, in the terms of JSON and not of the library.
  */
 export function checked<T extends z.ZodType>(
   schema: T,
@@ -11,7 +11,7 @@ export function checked<T extends z.ZodType>(
   return schema.safeParse(value, { error: sentenceOf });
 }
 
-/** The first thing that is wrong, and where. */
+/** The first fault, and the field that has it. */
 export function firstIssue(error: z.ZodError): { field: string; message: string } {
   const issue = error.issues[0];
   const field = issue?.path.join('.') ?? '';
@@ -30,7 +30,7 @@ const nouns: Readonly<Record<string, string>> = {
   null: 'null',
 };
 
-/** What comes behind the name of a field: `must be a whole number`. */
+/** The words after the name of a field: `must be a whole number`. */
 function sentenceOf(issue: z.core.$ZodRawIssue): string {
   switch (issue.code) {
     case 'invalid_type': {

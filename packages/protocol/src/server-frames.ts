@@ -10,7 +10,7 @@ import {
 } from './logged-frames.js';
 import { sessionStateSchema } from './session-state.js';
 
-/** Where the log of the session stands, as both greetings tell it. */
+/** Head of the session's log, in both greetings (`hello_ok` and `joined`). */
 const greeting = {
   session_id: z.string(),
   resumed: z.boolean(),
@@ -78,24 +78,23 @@ const session_id = z.string();
 const abortedSchema = z.strictObject({
   type: z.literal('aborted'),
   session_id,
-  /** The message that is stopped. */
   message_id: z.string(),
   abort_id: z.string().optional(),
 });
 const noActiveTurnSchema = z.strictObject({
   type: z.literal('no_active_turn'),
   session_id,
-  /** The message that was to be stopped, when the abort named one. */
+  /** The message that the abort named, if it named one. */
   message_id: z.string().optional(),
-  /** `ended`: it has an outcome. `unknown`: no such message was accepted, or is remembered. */
+  /** `ended`: the message has an outcome already. `unknown`: it was never accepted, or is forgotten. */
   reason: z.enum(['ended', 'unknown']).optional(),
   abort_id: z.string().optional(),
 });
-/** What an abort is answered with. */
+/** The answers to an abort. */
 export const abortAnswerSchema = z.discriminatedUnion('type', [abortedSchema, noActiveTurnSchema]);
 export type AbortAnswer = z.infer<typeof abortAnswerSchema>;
 
-/** Every frame that a node sends, but the stream events. A client ignores fields that it does not know. */
+/** Every frame that a node sends, except stream events. A client ignores fields that it does not know. */
 export const serverSchemas = {
   hello_ok: helloOkSchema,
   hello_error: helloErrorSchema,
@@ -124,12 +123,12 @@ export const serverSchemas = {
   pong: z.strictObject({ type: z.literal('pong') }),
 } as const;
 
-/** What an edge sends as it is; events of the log are built once for all their readers. */
+/** Frames built for one connection; events of the log are built once for all their readers. */
 export type ServerFrame = z.infer<(typeof serverSchemas)[keyof typeof serverSchemas]>;
 
 export const serverFrameTypes = Object.keys(serverSchemas);
 
-/** The same for the stream events: one schema, eight types. */
+/** The stream events: one schema for eight types. */
 export const streamSchemas = Object.fromEntries(
   streamTypes.map((type) => [type, streamFrameSchema.extend({ type: z.literal(type) })]),
 );

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { contentSchema, jsonObject } from './client-frames.js';
 import { count, outcomeSchema, seconds } from './logged-frames.js';
 
-/** Of a message, or of a reply: that may be empty. */
+/** Content of a message or of a reply; a reply may be empty. */
 const anyContent = z.union([z.string(), contentSchema]);
 
 /** One entry of `messages` in the persisted shape. Times are seconds since 1970. */
@@ -29,7 +29,7 @@ export const sessionStateSchema = z.strictObject({
   events: z.array(z.unknown()).optional(),
   event_cursor: count,
   pending_inbox: z.array(anyContent),
-  /** Their ids, in the same order. */
+  /** Ids of `pending_inbox`, in the same order. */
   pending_message_ids: z.array(z.string()),
   is_executing: z.boolean(),
   paused: z.boolean(),

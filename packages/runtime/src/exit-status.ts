@@ -2,13 +2,13 @@
 export const exitStatus = {
   /** Clean stop. */
   ok: 0,
-  /** The gateway said no, and the same request would get the same answer. */
+  /** The gateway refused the request; retrying will not help. */
   refused: 1,
   /** The command line itself is wrong: unknown command or option, missing argument. */
   usage: 2,
-  /** A passing failure: worth a restart. */
+  /** A temporary failure: a restart may help. */
   tempFail: 75,
-  /** The configuration cannot work: a restart changes nothing. */
+  /** The configuration cannot work: a restart will not help. */
   config: 78,
 } as const;
 

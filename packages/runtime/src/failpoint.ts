@@ -1,17 +1,17 @@
 import { exitStatus, StartError } from './exit-status.js';
 
-/** Before a call is sent, or after Redis has executed it and before anything is made of its reply. */
+/** Before a call is sent, or after Redis has executed it and before its reply is used. */
 export type FailpointSide = 'before' | 'after';
 
 type Armed = { readonly call: string; readonly side: FailpointSide; left: number };
 
-/** Of the process, like the signal that it sends: there is nothing to hand down. */
+/** Global, since a failpoint kills the whole process. */
 let armed: Armed | undefined;
 
 /**
  * Arms `SLUICE_FAILPOINT=<call>.<before|after>[:<n>]`: the n-th pass (default the first) kills the
- * process with SIGKILL on the spot. Nothing is read in production. Throws StartError 78 for a name
- * that is not of `calls`.
+ * process with SIGKILL on the spot. Not for production. Throws StartError 78 for a name that is not in
+ * `calls`.
  */
 export function armFailpoint(env: NodeJS.ProcessEnv, calls: readonly string[]): void {
   const wanted = env.SLUICE_FAILPOINT;
@@ -28,16 +28,16 @@ export function armFailpoint(env: NodeJS.ProcessEnv, calls: readonly string[]): 
   armed = { call, side: side === 'after' ? 'after' : 'before', left: Number(count) };
 }
 
-/** A place at which the process may be told to die. */
+/** Kills the process here if this failpoint is armed and it is the n-th pass. */
 export function failpoint(call: string, side: FailpointSide): void {
   if (armed === undefined || armed.call !== call || armed.side !== side) return;
   armed.left -= 1;
   if (armed.left === 0) process.kill(process.pid, 'SIGKILL');
 }
 
-/** Runs a call between its two failpoints; one that fails was perhaps not executed, and passes no second. */
+/** Runs a call between its two failpoints. A failed call skips the second: perhaps Redis did not execute it. */
 export function betweenFailpoints<T>(call: string, run: () => Promise<T>): Promise<T> {
-  // Each call to Redis comes through here: one that is not armed must cost no promise of its own.
+  // Every call to Redis comes through here: without an armed failpoint it must not cost a promise.
   return armed?.call === call ? passBoth(call, run) : run();
 }
 

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 
-/** Drawn at once: a call for each id costs more than all else of an id. */
+/** Random bytes are drawn in blocks: one call per id would cost more than the rest of making an id. */
 const POOL_BYTES = 4_096;
 
 let pool: Buffer = Buffer.alloc(0);
 let used = 0;
 
-/** So many random bytes (at most 4,096), URL-safe. */
+/** `bytes` random bytes (at most 4,096) as URL-safe base64. */
 export function randomText(bytes: number): string {
   if (used + bytes > pool.length) {
     pool = randomBytes(POOL_BYTES);

@@ -18,7 +18,7 @@ const next: Record<Phase, Phase | undefined> = {
 
 export type Lifecycle = {
   readonly phase: Phase;
-  /** Moves on by one phase; a phase that was passed already is ignored. */
+  /** Enters the next phase; any other phase is ignored. */
   enter(phase: Phase): void;
 };
 
@@ -41,12 +41,12 @@ export function makeLifecycle(log: Logger): Lifecycle {
 
 export type Step = {
   readonly name: string;
-  /** Longest it may take; what is late is logged and left behind. */
+  /** Longest time for the step; then it is logged as failed and no longer waited for. */
   readonly limitMs: number;
   run(): Promise<unknown>;
 };
 
-/** Runs steps one after the other, each within its limit; answers the names of those that failed. */
+/** Runs steps one after the other, each within its limit; returns the names of those that failed. */
 export async function runSteps(steps: readonly Step[], log: Logger): Promise<string[]> {
   const failed: string[] = [];
   for (const { name, limitMs, run } of steps) {

@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { exitStatus, StartError } from './exit-status.js';
 
-/** Answers the secret as it is now: one from a file follows the file (rotation). */
+/** Returns the current secret: one from a file follows the file (rotation). */
 export type Secret = () => string;
 
 export type SecretFile = {
@@ -10,9 +10,9 @@ export type SecretFile = {
   readonly baseDir: string;
   /** Configuration key to name in errors, such as `agents.remote.secret_file`. */
   readonly key: string;
-  /** What is wrong with a value, without the value; undefined: it can be used. */
+  /** Returns what is wrong with a value, without the value; undefined if it can be used. */
   check?(value: string): string | undefined;
-  /** The file has become one that cannot be used; told once until it can be again. */
+  /** Called when the file cannot be used any more: once per fault until it can be used again. */
   onFault?: OnSecretFault;
 };
 
@@ -24,15 +24,15 @@ export const SECRET_NOT_READ =
   'a secret could not be read anew: what was valid before stays valid; put the file right';
 
 /**
- * Reads a secret's file now and again whenever it is another one: changed, or swapped behind a symbolic
- * link as Kubernetes does, where both may be of the same time. A file that vanishes, is empty or holds
- * what cannot be used leaves the last known secret in force. Throws StartError when it cannot begin.
+ * Reads the file of a secret now, and again when it was changed or replaced behind a symbolic link, as
+ * Kubernetes does, where both files may have the same time. While the file is missing, empty or unusable,
+ * the last known secret stays in use. Throws StartError if the first read fails.
  */
 export function secretFromFile({ file, baseDir, key, check, onFault }: SecretFile): Secret {
   const path = resolve(baseDir, file);
   let value = '';
   let seen = '';
-  let told = '';
+  let reported = '';
   const refresh = () => {
     const { ino, mtimeMs, size } = statSync(path);
     const now = `${ino} ${mtimeMs} ${size}`;
@@ -51,11 +51,11 @@ export function secretFromFile({ file, baseDir, key, check, onFault }: SecretFil
   return () => {
     try {
       refresh();
-      told = '';
+      reported = '';
     } catch (error) {
       const fault = reasonOf(error);
-      if (fault !== told) onFault?.({ key, file: path, fault });
-      told = fault;
+      if (fault !== reported) onFault?.({ key, file: path, fault });
+      reported = fault;
     }
     return value;
   };

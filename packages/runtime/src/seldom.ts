@@ -1,8 +1,8 @@
 import { monotonicMs } from './time.js';
 
 /**
- * For what may happen very often and is told at most once in `ms`: each call counts one; the answer is how many
- * there were since the last telling, 0 while it is too early for the next.
+ * For reports of frequent events, at most one in `ms`. Each call counts one event. It returns how many there
+ * were since the last report, or 0 while it is too early for the next.
  */
 export function seldom(ms: number): () => number {
   let count = 0;
@@ -11,8 +11,8 @@ export function seldom(ms: number): () => number {
     count += 1;
     if (monotonicMs() < nextMs) return 0;
     nextMs = monotonicMs() + ms;
-    const told = count;
+    const counted = count;
     count = 0;
-    return told;
+    return counted;
   };
 }

@@ -30,7 +30,7 @@ const gauges: readonly [name: string, of: OneNumber, help: string][] = [
   ],
 ];
 
-/** Gauges that have no value while `state` answers undefined: Redis is away. */
+/** Gauges without a value while `state` returns undefined, because Redis is away. */
 export function clusterMetrics(registry: Registry, state: () => ClusterState | undefined): void {
   for (const [name, of, text] of gauges) {
     gaugeIfKnown(registry, { name, help: `${text} ${EVERYWHERE}`, read: () => state()?.[of] });

@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client';
 import { counter, counterBy, histogram, histogramMs } from './instruments.js';
 
-/** Steps of an acknowledgement: one call to Redis on a quiet machine to one that is overloaded. */
+/** Buckets of an acknowledgement: from one call to Redis on a quiet machine to an overloaded one. */
 const ACK_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 const EVENTS = [0, 1, 10, 100, 1_000, 10_000];
 
@@ -9,7 +9,7 @@ export type EdgeMetrics<Upgrade extends string, Message extends string> = Return
   typeof edgeMetrics<Upgrade, Message>
 >;
 
-/** What the edge counts. `Upgrade` and `Message` are the results that there are. */
+/** The counters of the edge. `Upgrade` and `Message` are the possible results. */
 export function edgeMetrics<Upgrade extends string, Message extends string>(
   registry: Registry,
   { upgrades, messages }: { upgrades: readonly Upgrade[]; messages: readonly Message[] },

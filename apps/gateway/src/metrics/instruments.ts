@@ -1,9 +1,9 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
-/** What is said of a metric: its name, which ends in its unit, and a sentence for whoever reads it. */
+/** The name of a metric, which ends in its unit, and a sentence of help. */
 export type Named = { readonly name: string; readonly help: string };
 
-/** Counts one more of a kind; kinds are few and known beforehand, never an id. */
+/** Counts one of a kind; kinds are few and known beforehand, never ids. */
 export type CountBy<Kind extends string> = (kind: Kind) => void;
 
 /** Observes a time that was measured in milliseconds, as seconds. */
@@ -14,7 +14,7 @@ export function counter(registry: Registry, named: Named): (more?: number) => vo
   return (more = 1) => counted.inc(more);
 }
 
-/** `kinds` stand at 0 from the start, so that the first one of a kind is seen as a rise. */
+/** Every kind starts at 0, so that its first count is visible as a rise. */
 export function counterBy<Kind extends string>(
   registry: Registry,
   { label, kinds, ...named }: Named & { label: string; kinds: readonly Kind[] },
@@ -27,7 +27,7 @@ export function counterBy<Kind extends string>(
     return child;
   };
   for (const kind of kinds) childOf(kind).inc(0);
-  // The child is kept: to look it up by a label costs more than to count.
+  // The child is kept: looking it up by its label costs more than counting.
   return (kind) => (children.get(kind) ?? childOf(kind)).inc();
 }
 
@@ -66,7 +66,7 @@ export function histogramMsBy<Kind extends string>(
   };
 }
 
-/** Reads the value when it is asked for. */
+/** A gauge whose value is read at each scrape. */
 export function gauge(registry: Registry, { read, ...named }: Named & { read(): number }): void {
   new Gauge({
     ...named,
@@ -77,7 +77,7 @@ export function gauge(registry: Registry, { read, ...named }: Named & { read(): 
   });
 }
 
-/** The same for each kind of a label; a kind that is not answered any more is gone. */
+/** The same for each kind of a label; a kind that `read` no longer returns disappears. */
 export function gaugeBy(
   registry: Registry,
   {
@@ -97,7 +97,7 @@ export function gaugeBy(
   });
 }
 
-/** A gauge that has no value, and no line, while nobody knows it. */
+/** A gauge that has no value, and no line, while `read` returns undefined. */
 export function gaugeIfKnown(
   registry: Registry,
   { read, ...named }: Named & { read(): number | undefined },

@@ -5,7 +5,7 @@ import { counterBy, gauge, gaugeBy, histogramMsBy } from './instruments.js';
 /** Redis answers a small script in a tenth of a millisecond; the store gives up after 2 s. */
 const CALL_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1, 2.5];
 
-/** How the node is, read when somebody asks. */
+/** State of the node, read at each scrape. */
 export type NodeState = {
   readonly webSockets: number;
   readonly streams: number;
@@ -13,7 +13,7 @@ export type NodeState = {
   readonly waiting: number;
   readonly concurrency: number;
   readonly lingering: number;
-  /** 0: it does not drain. */
+  /** 0: the node does not drain. */
   readonly drainingSinceMs: number;
   readonly isRedisUp: boolean;
 };
@@ -75,7 +75,7 @@ export function nodeMetrics(
   });
 }
 
-/** `calls` are the names that the store has for its scripts and commands, `fencedCalls` those under a lease. */
+/** `calls`: the names in the store of its scripts and commands; `fencedCalls`: those made under a lease. */
 export function redisMetrics(
   registry: Registry,
   { calls, fencedCalls }: { calls: readonly string[]; fencedCalls: readonly string[] },

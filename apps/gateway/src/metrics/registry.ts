@@ -5,14 +5,14 @@ export type MetricsRegistry = Registry;
 
 export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
-/** A registry of its own with what prom-client tells of the process (`nodejs_`, `process_`). */
+/** A new registry with prom-client's metrics of the process (`nodejs_`, `process_`). */
 export function makeRegistry(): MetricsRegistry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   return registry;
 }
 
-/** Both roles end sessions: one counter for both. */
+/** One counter for both roles, since both end sessions. */
 export const sessionEndMetric = <ReasonCode extends string>(
   registry: Registry,
   reasonCodes: readonly ReasonCode[],

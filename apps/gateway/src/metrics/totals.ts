@@ -2,7 +2,7 @@ import type { Registry } from 'prom-client';
 
 type Labels = Readonly<Record<string, string | number | undefined>>;
 
-/** A counter as it stands, summed over those of its labels that count. */
+/** The current value of a counter, summed over the label values that `matches` accepts. */
 export async function totalOf(
   registry: Registry,
   name: string,

@@ -7,7 +7,7 @@ const WAIT_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600
 /** D5 promises less than a second. */
 const PAUSE_S = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** A label must not grow with what clients write: agents that are not configured here are one. */
+/** Label for all agents that are not configured here: clients must not be able to create labels. */
 const OTHER_AGENT = 'other';
 
 /** Whether the attempts were cut short (crashes, lost leases) or the agent failed in each. */
@@ -25,7 +25,7 @@ export type FinishedTurn<Outcome extends string> = {
 
 export type WorkerMetrics<Outcome extends string> = ReturnType<typeof workerMetrics<Outcome>>;
 
-/** What the worker counts. `agents` are those of the configuration, some of them run in processes. */
+/** The counters of the worker. `agents`: those of the configuration, some of which run in processes. */
 export function workerMetrics<Outcome extends string>(
   registry: Registry,
   { agents, processAgents }: { agents: readonly string[]; processAgents: readonly string[] },

@@ -6,9 +6,9 @@ import type { RetryPolicy } from '../port/port.js';
 import { retryDelayMs } from '../port/retry-delay.js';
 import { type Line, outputLines } from '../streams/output-lines.js';
 
-/** A process that lived so long did start: the next start is not delayed by those before. */
+/** A process that lived this long counts as started: the delay before the next start is the first one again. */
 const STARTED_MS = 10_000;
-/** Between SIGTERM and SIGKILL when the node stops; its turns have ended by then. */
+/** From SIGTERM to SIGKILL when the node stops; the turns of the process have ended by then. */
 const STOP_MS = 150;
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
@@ -16,7 +16,7 @@ type Child = ChildProcessByStdio<Writable, Readable, null>;
 export type ProcessEnd = {
   readonly pid: number | undefined;
   readonly why: string;
-  /** After so long it is started again; absent: it is not. */
+  /** Delay before it is started again; absent: it is not started again. */
   readonly restartMs?: number;
 };
 
@@ -29,7 +29,7 @@ export type CommandOptions = {
   /** A longer line is skipped. */
   readonly maxLineChars: number;
   onLine(line: Line): void;
-  /** The process is gone, and nobody had stopped it. */
+  /** The process ended without `stop`, or could not be started again. */
   onEnd(end: ProcessEnd): void;
 };
 
@@ -38,16 +38,16 @@ export type CommandProcess = {
   ready(signal: AbortSignal): Promise<void>;
   /** False: there is no process to write to. */
   write(line: string): boolean;
-  /** Its output is not read until it is resumed, as often as it was paused. */
+  /** Stops reading the output until `resume` was called as often as `pause`. */
   pause(): void;
   resume(): void;
   stop(): Promise<void>;
 };
 
 /**
- * Keeps one child process running: one that ends is started again, after a growing delay. In a group of
- * its own, since Ctrl-C goes to the whole group of a terminal and would take it from turns that still
- * run. When this process dies, its input ends. Rejects when the program cannot be started at all.
+ * Keeps one child process running: when it ends, it is started again after a growing delay. It has a process
+ * group of its own: Ctrl-C in a terminal would otherwise end it during a turn. When the node dies, the input
+ * of the child ends. Rejects when the program cannot be started at all.
  */
 export async function startCommand(options: CommandOptions): Promise<CommandProcess> {
   const { restart } = options;
@@ -111,7 +111,7 @@ export async function startCommand(options: CommandOptions): Promise<CommandProc
       clearTimeout(timer);
       const running = child;
       if (!running) return;
-      // What is not read would keep its output open.
+      // Unread output would delay `close`.
       running.stdout.resume();
       const closed = once(running, 'close');
       running.stdin.end();
@@ -133,7 +133,7 @@ function launch({ words, cwd }: CommandOptions): Promise<Child> {
     });
     child.once('spawn', () => resolve(child));
     child.on('error', reject);
-    // What cannot be written was to a process that is gone: its end is told.
+    // A write fails only when the process is gone, and `close` reports that.
     child.stdin.on('error', () => {});
   });
 }
@@ -146,7 +146,7 @@ function readLines({ stdout }: Child, { onLine, maxLineChars }: CommandOptions):
   });
 }
 
-/** Its whole group: what it has started itself goes too. */
+/** Signals the whole group: also the processes that the child has started. */
 function kill({ pid }: Child, signal: NodeJS.Signals): void {
   try {
     if (pid !== undefined) process.kill(-pid, signal);

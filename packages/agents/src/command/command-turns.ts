@@ -25,18 +25,18 @@ import {
   startCommand,
 } from './command-process.js';
 
-/** Lines of one turn that wait to be taken: beyond it the process is not read, whosever lines come. */
+/** Most waiting lines of one turn; above it the output of the process is not read, for other turns neither. */
 const WAITING_LINES_MAX = 16;
 
-/** What a process did that concerns none of its turns alone. */
+/** What a process did that concerns more than one turn, or no turn. */
 export type ProcessEvent =
   | (ProcessEnd & { readonly kind: 'ended'; readonly turns: number })
-  /** A line that answers no turn, as the first characters of it; it is skipped. */
+  /** A skipped line that names no turn: its first characters and its length. */
   | { readonly kind: 'stray_line'; readonly start: string; readonly chars: number };
 
 export type TurnsOptions = Pick<CommandOptions, 'words' | 'cwd' | 'restart'> & {
   readonly maxReplyBytes: number;
-  /** 0: none. */
+  /** 0: no limit. */
   readonly timeoutMs: number;
   readonly historyBytes: number;
   onEvent(event: ProcessEvent): void;
@@ -48,9 +48,9 @@ export type ProcessTurns = {
 };
 
 /**
- * A process that answers turns: each is one line of JSON on its input, its events are lines on its output
- * that name the `turn_id`. A line that names none is skipped. When the process ends, so do the turns that it
- * had; those that come meanwhile wait for the next one.
+ * A process that answers turns. A turn is one line of JSON on its input; the events are lines on its output
+ * that name the `turn_id`. A line that names no turn is skipped. When the process ends, its turns fail; turns
+ * that come before the next start wait for it.
  */
 export async function startTurns(options: TurnsOptions): Promise<ProcessTurns> {
   const { maxReplyBytes, timeoutMs, historyBytes, onEvent, ...command } = options;
@@ -98,7 +98,7 @@ export async function startTurns(options: TurnsOptions): Promise<ProcessTurns> {
       } finally {
         deadline.stop();
         lines.resume();
-        // Not answered to its end: whatever still comes for this turn is dropped.
+        // Lines that still come for this turn are dropped.
         const wasSent = turns.delete(turn.turn_id);
         if (wasSent && !isOver) {
           process.write(JSON.stringify({ type: 'abort', turn_id: turn.turn_id }));
@@ -114,7 +114,7 @@ class Lines extends EventEmitter {
 
   constructor(private readonly process: CommandProcess) {
     super();
-    // Its end may be told when nobody waits for a line any more.
+    // `error` may be emitted when nobody waits for a line any more.
     this.on('error', () => {});
   }
 
@@ -129,7 +129,7 @@ class Lines extends EventEmitter {
   }
 }
 
-/** False: the line names no turn. Of a turn that is over it means nothing. */
+/** Returns false when the line names no turn. A line of a turn that is over is dropped, and returns true. */
 function dispatch(turns: ReadonlyMap<string, EventEmitter>, line: Line): boolean {
   if (line.kind === 'too_long') {
     const [, turnId = ''] = /"turn_id"\s*:\s*"([^"\\]*)"/.exec(line.start) ?? [];
@@ -158,7 +158,7 @@ function lineOf(turn: Turn, historyBytes: number): string {
   });
 }
 
-/** `exception` is what our own runner of modules says of one; a program says `error`. */
+/** A program sends `error`; `exception` comes from our own `module-process` when a module throws. */
 const isFailure = (line: unknown) => hasType(line, 'error') || hasType(line, 'exception');
 
 function failureOf(line: unknown): Error {

@@ -24,8 +24,8 @@ export type CommandAgentOptions = {
 };
 
 /**
- * A child process that answers turns, started again when it ends. All turns of the node share it, except
- * one that runs alone: a process is started for it.
+ * A child process that answers turns and is started again when it ends. All turns of the node share it. Only
+ * a turn that runs alone gets a process of its own.
  */
 export async function makeCommand(
   config: CommandConfig,
@@ -53,7 +53,7 @@ export async function makeCommand(
   };
 }
 
-/** One turn in a process that is started for it and ends with it. */
+/** Runs one turn in a process that is started for it and stopped after it. */
 export async function* runAlone(
   options: TurnsOptions,
   turn: Turn,

@@ -48,5 +48,5 @@ createInterface({ input: process.stdin })
     if (type === 'turn') void answer(turn);
     else aborts.get(turn.turn_id)?.abort(new Error('aborted'));
   })
-  // The node is gone, or has what it wanted.
+  // The node is gone, or has the answer.
   .on('close', () => process.exit(0));

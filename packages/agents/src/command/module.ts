@@ -15,7 +15,7 @@ import {
 import { runAlone } from './command.js';
 import type { ProcessEvent } from './command-turns.js';
 
-/** What runs one turn of a module in a process of its own. */
+/** The program that runs one turn of a module in a process of its own. */
 const RUNNER = fileURLToPath(new URL('module-process.js', import.meta.url));
 
 export type ModuleOptions = {
@@ -28,7 +28,7 @@ export type ModuleOptions = {
 
 /**
  * Loads a module whose default export is an agent; what it yields and returns is checked. Its turns run in
- * this process, except one that runs alone: that gets a process of its own.
+ * this process. Only a turn that runs alone gets a process of its own.
  */
 export async function makeModule(config: ModuleConfig, options: ModuleOptions): Promise<Agent> {
   const path = resolve(options.baseDir, config.path);
@@ -54,7 +54,7 @@ export async function makeModule(config: ModuleConfig, options: ModuleOptions): 
 
 const EXAMPLE = 'export default { async *run(turn, { signal }) { ... return { content }; } }';
 
-/** Those of this process, such as a loader; but two processes cannot share a port for a debugger. */
+/** Node's flags of this process, such as a loader. Without `--inspect`: two processes cannot share its port. */
 function flags(): string[] {
   return process.execArgv.filter((flag) => !flag.startsWith('--inspect'));
 }
@@ -120,12 +120,12 @@ function isAgent(value: unknown): value is Agent {
 /** The module may be JavaScript, so its types promise nothing. */
 function asGenerator(run: AsyncGenerator<unknown, unknown, void>) {
   if (typeof run?.next === 'function') return run;
-  // A plain async function: its own failure would otherwise be an unhandled rejection.
+  // `run` may be a plain async function: its failure would be an unhandled rejection.
   Promise.resolve(run).catch(() => {});
   throw new TerminalError('run() must be an async generator: async *run(turn) { ... }');
 }
 
-/** A module may bring its own copy of the error classes; their names tell. */
+/** A module may have its own copy of the error classes, so they are recognised by name. */
 function asOurs(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   if (error instanceof RetryableError || error instanceof TerminalError) return error;

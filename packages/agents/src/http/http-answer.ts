@@ -7,12 +7,12 @@ import { sseFramer } from '../streams/sse-framer.js';
 type Answer = {
   readonly body: Readable;
   readonly contentType: string;
-  /** The transfer says where the body ends, so that one cut short is noticed by the transport. */
+  /** HTTP itself says where the body ends, so that the transport notices a body that was cut short. */
   readonly isDelimited: boolean;
   readonly maxBytes: number;
 };
 
-/** Reads a 2xx answer in whichever of the three forms it comes; leaves the body undestroyed. */
+/** Reads a 2xx answer as JSON, Server-Sent Events or NDJSON; leaves the body undestroyed. */
 export async function* readAnswer(answer: Answer): AsyncGenerator<AgentEvent, Reply, void> {
   switch (answer.contentType.split(';')[0]?.trim().toLowerCase()) {
     case 'application/json':
@@ -61,7 +61,7 @@ async function* readStream(
       yield take(decodeEvent(value), 'an event of its stream:');
     }
   }
-  // The last line may lack its end; what does not parse then was cut off.
+  // The last line may lack its end; if it does not parse then, it was cut off.
   const last = framer
     .feed(framer.end)
     .map(parse)

@@ -9,7 +9,7 @@ import { type Agent, RetryableError, TerminalError, type Turn } from '../port/po
 import { isPassing, retryAfterMs } from '../port/retry-after.js';
 import { readAnswer } from './http-answer.js';
 
-/** What is left of an answer is read for so long, so that its connection can be used again. */
+/** The rest of an answer is read for this long, so that its connection can be used again. */
 const REST_MAX_MS = 1_000;
 const REST_MAX_BYTES = 16_384;
 
@@ -65,7 +65,7 @@ export function makeHttp(config: HttpConfig, { maxReplyBytes, secret }: HttpOpti
   };
 }
 
-/** The turn as the agent gets it: `idempotency_key` is a header, history is cut to `historyBytes`. */
+/** The body of the request: without `idempotency_key`, which is a header; history cut to `historyBytes`. */
 function bodyOf(turn: Turn, historyBytes: number): string {
   return JSON.stringify({
     session_id: turn.session_id,
@@ -114,7 +114,7 @@ function isDelimited(headers: Dispatcher.ResponseData['headers']): boolean {
   return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
 }
 
-/** A connection that broke is worth a retry; its code says why and names no address. */
+/** A broken connection is retryable; the message has the error's code, which names no address. */
 function asFailure(error: unknown): unknown {
   if (error instanceof errors.InvalidArgumentError) return error;
   const code = codeOf(error);

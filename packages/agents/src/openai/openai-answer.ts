@@ -3,14 +3,14 @@ import { type AgentEvent, type Reply, RetryableError, TerminalError } from '../p
 import { sseFramer } from '../streams/sse-framer.js';
 import { StreamedError } from './openai-failure.js';
 
-/** Behind its last word an answer is read for this long, so that its connection can be used again. */
+/** After its last word an answer is read for this long, so that its connection can be used again. */
 const REST_MAX_MS = 1_000;
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 
 /**
- * Reads a 2xx answer: a stream of chunks as OpenAI sends them, or nearly, or one completion as JSON. A stream
- * is whole once it said so, with a `finish_reason` or with `[DONE]`. What is not as expected is skipped.
+ * Reads a 2xx answer: one completion as JSON, or a stream of chunks as OpenAI and similar endpoints send them.
+ * A stream is whole once it had a `finish_reason` or `[DONE]`. Unexpected fields and chunks are skipped.
  */
 export async function* readAnswer(
   { headers, body }: Response,
@@ -68,7 +68,7 @@ async function* readChunks(items: AsyncIterable<string>): AsyncGenerator<AgentEv
   return replyOf(content, usage);
 }
 
-/** A chunk, or a whole completion; throws the error that it carries instead. */
+/** Parses a chunk or a whole completion; throws if it carries an error. */
 function parse(item: string, hasBegun: boolean): unknown {
   let value: unknown;
   try {
@@ -92,7 +92,7 @@ function usageIn(chunk: unknown): Reply['usage'] {
   return typeof usage === 'object' && usage !== null ? { ...usage } : undefined;
 }
 
-/** `content` is text or a list of parts; several endpoints stream what a model thinks, each in its own field. */
+/** `content` is text or a list of parts. Endpoints that stream reasoning have different fields for it. */
 function textsOf(delta: unknown): { text: string; thought: string } {
   const parts = listIn(delta, 'content');
   const text = textIn(delta, 'content') || joined(parts) || textIn(delta, 'refusal');

@@ -3,7 +3,7 @@ import { field } from '../port/fields.js';
 import { RetryableError, TerminalError } from '../port/port.js';
 import { isPassing, retryAfterMs } from '../port/retry-after.js';
 
-/** A client that keeps an error's text whichever envelope it comes in, or in none. */
+/** A client that keeps the text of an error, whether or not the body wraps it in `error`. */
 export class Client extends OpenAI {
   protected override makeStatusError(
     status: number,
@@ -17,14 +17,14 @@ export class Client extends OpenAI {
   }
 }
 
-/** An error that came within the answer: its code says what it is, if anything does. */
+/** An error that came within a 2xx answer. Only its code, if it has one, says what went wrong. */
 export class StreamedError extends Error {
   override readonly name = 'StreamedError';
   readonly code: string | undefined;
   readonly status: number | undefined;
   constructor(
     error: unknown,
-    /** Whether a part of the reply came before it. */
+    /** A part of the reply came before it. */
     readonly isLate: boolean,
   ) {
     super(typeof error === 'string' ? error : JSON.stringify(error));
@@ -34,7 +34,7 @@ export class StreamedError extends Error {
   }
 }
 
-/** The request would be taken with less in it; `without`: the parameter that the endpoint does not know. */
+/** Why a smaller request may be accepted: fewer messages, or without the parameter `stream_options`. */
 export type Refusal = 'too_long' | 'stream_options' | undefined;
 
 const TOO_LONG_CODE = /context_length|context_size|string_above_max_length|request_too_large/;
@@ -61,7 +61,7 @@ export function tooLong(error: unknown): TerminalError {
   return new TerminalError(`the message is longer than the model's context${inBrackets(code)}`);
 }
 
-/** Statuses 409 and the usual ones pass, as do errors without a status: broken connections. */
+/** 409 and the statuses of `isPassing` are retryable, and errors without a status: broken connections. */
 export function asFailure(error: unknown): unknown {
   if (error instanceof RetryableError || error instanceof TerminalError) return error;
   if (error instanceof StreamedError) {
@@ -83,7 +83,7 @@ function codeIn(error: unknown): string | undefined {
   return error instanceof APIError ? codeOf(error) : undefined;
 }
 
-/** Its `code`, else its `type`, where that is one: clients read it (X6). */
+/** `code` of the error, else its `type`, if it looks like a code and not like text: clients read it (X6). */
 function codeOf(error: unknown): string | undefined {
   const codes = [field(error, 'code'), field(error, 'type')];
   return codes.find((it): it is string => typeof it === 'string' && /^[\w.-]{1,64}$/.test(it));

@@ -4,12 +4,12 @@ import type { Turn } from '../port/port.js';
 
 type Message = OpenAI.ChatCompletionMessageParam;
 
-/** A question and its reply: history goes to a model in these alone, so that roles take turns. */
+/** A question and its reply. History is sent to a model in whole exchanges only, so that roles alternate. */
 type Exchange = { readonly user: string; readonly assistant: string };
 
 /**
- * The turns that have a reply, oldest first. One that failed has left an empty reply behind; without its
- * reply a question would stand before the next one, which many endpoints refuse. A batch is one question.
+ * The turns that have a reply, oldest first. A failed turn has an empty reply and is left out: its question
+ * would stand directly before the next question, which many endpoints refuse. A batch is one question.
  */
 function exchangesOf(history: readonly HistoryMessage[]): Exchange[] {
   const exchanges: Exchange[] = [];
@@ -32,7 +32,6 @@ function exchangesOf(history: readonly HistoryMessage[]): Exchange[] {
 export type Prompt = {
   readonly messages: readonly Message[];
   readonly bytes: number;
-  /** How many exchanges it has. */
   readonly exchanges: number;
   /** Exchanges were left out because the endpoint takes no more. */
   readonly isCut: boolean;
@@ -41,11 +40,11 @@ export type Prompt = {
 export type PromptLimits = {
   readonly instructions?: string | undefined;
   readonly historyBytes: number;
-  /** Of all messages together: what the endpoint takes. */
+  /** What the endpoint accepts, all messages together. */
   readonly mostBytes: number;
 };
 
-/** Instructions, the newest exchanges that fit, and what to answer. */
+/** Instructions, the newest exchanges that fit, and the question. */
 export function promptOf(turn: Turn, limits: PromptLimits): Prompt {
   const { instructions, historyBytes, mostBytes } = limits;
   const before: Message[] = instructions ? [{ role: 'system', content: instructions }] : [];

@@ -1,27 +1,27 @@
-/** Requests for one turn; the last of them goes without history. */
+/** Requests for one turn; the last of them has no history. */
 const TRIES_MAX = 6;
-/** What was learned grows by this share with each request that it made smaller. */
+/** The learned limit grows by this share with each accepted request that it had cut. */
 const GROWTH = 1 / 16;
 
-/** How many bytes of messages an endpoint takes, learned from what it refuses as too long. */
+/** How many bytes of messages an endpoint accepts, learned from what it refuses as too long. */
 export type Room = {
-  /** What one turn may send, from the first try to the one that is taken. */
+  /** For one turn, from its first request to the one that is accepted. */
   start(): Asking;
 };
 
 type Asking = {
   /** Bytes of all messages together. */
   readonly mostBytes: number;
-  /** The request of so many bytes was too long: the next one has half, the last one only what it must. */
+  /** A request with `bytes` of messages was too long: the next may have half, the last one no history. */
   refused(bytes: number): void;
-  /** It was taken. `isCut`: it left out exchanges for want of room. */
+  /** The request was accepted. `isCut`: exchanges were left out to make it fit. */
   taken(isCut: boolean): void;
 };
 
 /**
- * Kept for an agent, in this process. Only a request that was taken teaches: a message that is too long by
- * itself says nothing about others. Bytes are no tokens, and endpoints change, so what was learned from a
- * dense text, or long ago, is forgotten a little with each turn.
+ * One per agent, in memory. The limit changes only when a request was accepted: a message that is too long by
+ * itself says nothing about others. Bytes are not tokens, and endpoints change: so the limit, which may come
+ * from a dense text or from long ago, grows a little with each turn.
  */
 export function makeRoom(): Room {
   let learned = Number.POSITIVE_INFINITY;

@@ -8,7 +8,7 @@ import { asFailure, Client, refusalOf, tooLong } from './openai-failure.js';
 import { type Prompt, promptOf } from './openai-messages.js';
 import { makeRoom } from './openai-room.js';
 
-/** The client must have some limit; without one of ours only `per_turn_timeout` counts. */
+/** The client needs some limit; with `timeout: 0` this one leaves it to `per_turn_timeout`. */
 const NO_TIMEOUT_MS = 2 ** 31 - 1;
 
 export type OpenAiOptions = { readonly apiKey: Secret; readonly maxReplyBytes: number };
@@ -18,10 +18,10 @@ export function makeOpenAi(config: OpenAiConfig, { apiKey, maxReplyBytes }: Open
   const client = new Client({
     apiKey: apiKey(),
     ...(config.baseUrl === undefined ? {} : { baseURL: config.baseUrl }),
-    // Retries are the worker's: each is an attempt of the message (T5).
+    // The worker retries: each retry is an attempt of the message (T5).
     maxRetries: 0,
     timeout: config.timeoutMs || NO_TIMEOUT_MS,
-    // It would print what it cannot parse, which is content (X6).
+    // The client would log chunks that it cannot parse, and they hold content (X6).
     logLevel: 'off',
   });
   const maxBytes = maxItemBytes(maxReplyBytes);
@@ -41,12 +41,12 @@ export function makeOpenAi(config: OpenAiConfig, { apiKey, maxReplyBytes }: Open
     return await chunks.asResponse();
   }
 
-  /** Asks until the request is one that the endpoint takes. */
+  /** Sends smaller and smaller requests until the endpoint accepts one. */
   async function* ask(turn: Turn, signal: AbortSignal): AsyncGenerator<AgentEvent, Reply, void> {
     const asking = room.start();
     for (let tries = 1; ; tries++) {
       const prompt = promptOf(turn, { ...config, mostBytes: asking.mostBytes });
-      // Another request than the first may not have its key.
+      // A changed request needs another key than the first.
       const key = tries === 1 ? turn.idempotency_key : `${turn.idempotency_key}:${tries}`;
       try {
         const reply = yield* readAnswer(await post(prompt, { signal, key }), maxBytes);

@@ -1,12 +1,12 @@
 import { type AgentEvent, type Reply, TerminalError } from './port.js';
 
 /**
- * What a turn streams beside its reply (reasoning, tool events) has so many times the room of a reply. The
- * event log holds as much by default: a turn that streams more pushes its own beginning out of it.
+ * Reasoning and tool events of one turn may be this many times as large as a reply. The event log holds
+ * as much by default: a turn that streamed more would push its own beginning out of the log.
  */
 const STREAM_REPLIES = 8;
 
-/** Holds one turn to the size of a reply, streamed or whole: a longer one is `reply_too_large`. */
+/** Limits the output of one turn; both functions throw TerminalError `reply_too_large` above the limit. */
 export function replyRoom(maxBytes: number) {
   let replyBytes = 0;
   let otherBytes = 0;

@@ -9,7 +9,7 @@ const notDuration = 'must be a duration: seconds as a number, or "500ms", "10s",
 const notDelay = 'must be a delay: milliseconds as a number, or "200ms", "2s"';
 const notBytes = 'must be a size: bytes as a number, or "64KiB", "1MiB"';
 
-/** A value read by one of our parsers, which answer undefined for what they do not understand. */
+/** A schema around one of our parsers; these return undefined for a value that they do not understand. */
 function parsed(parse: (value: unknown) => number | undefined, message: string) {
   return z.unknown().transform((value, context) => {
     const result = parse(value);
@@ -19,7 +19,7 @@ function parsed(parse: (value: unknown) => number | undefined, message: string) 
   });
 }
 
-/** Here a plain number is milliseconds, as the key's name says, also when it comes as text. */
+/** A plain number is milliseconds here (`delay_ms`), also when it is written as text. */
 function parseDelayMs(value: unknown): number | undefined {
   const isPlain = typeof value === 'number' || (typeof value === 'string' && /^\d+$/.test(value));
   return parseDurationMs(isPlain ? `${value}ms` : value);
@@ -35,7 +35,7 @@ const bytes = parsed(parseBytes, notBytes);
 const count = z.int({ error: 'must be a whole number' }).min(1, { error: 'must be at least 1' });
 const text = z.string({ error: 'must be given, as text' }).min(1, { error: 'must not be empty' });
 
-/** First pause short enough to hide a restart, longest one short against it; a minute outlasts a deployment. */
+/** The first delay is short enough to hide a restart; a minute of tries outlasts a deployment. */
 export const defaultRetry: RetryPolicy = {
   forMs: 60_000,
   initialMs: 200,
@@ -64,7 +64,7 @@ const httpUrl = z
 /** What every kind has: how many turns run at once on one node (absent: no limit of its own). */
 const common = { max_concurrent: count.optional() };
 
-/** What every agent behind a network has; `timeout: 0` leaves only `gateway.per_turn_timeout`. */
+/** What every agent outside this process has; with `timeout: 0` only `gateway.per_turn_timeout` limits a turn. */
 const remote = {
   retry: retry.default(defaultRetry),
   timeout: duration.default(5 * 60_000),
@@ -72,8 +72,8 @@ const remote = {
 };
 
 /**
- * Of what a model is sent: half the 128,000 tokens of today's common models in English (4 bytes to a token),
- * nearly all of them in scripts of 2 bytes a token. One that takes less says so, and is sent less.
+ * History that is sent to a model. Common models take 128,000 tokens: this is half of that in English (4 bytes
+ * per token), nearly all of it in scripts of 2 bytes per token. A model that takes less refuses, and gets less.
  */
 const MODEL_HISTORY_BYTES = 256 * 1024;
 
@@ -82,7 +82,7 @@ const echo = z.strictObject({
   ...common,
   delay_ms: delay.default(0),
   stream: z.boolean().default(true),
-  /** Known so that a kind can be changed by one word; an echo looks at no history. */
+  /** Accepted so that `kind` can be changed to `echo` alone; an echo reads no history. */
   history: bytes.optional(),
 });
 
@@ -129,7 +129,7 @@ const command = z.strictObject({
 
 const kinds = { echo, openai, http, module, command };
 
-/** Keys of each kind, for the nearest known one when a key is unknown. */
+/** Keys of each kind; an error about an unknown key suggests the nearest of them. */
 export const agentKeys: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
   Object.entries(kinds).map(([kind, schema]) => [kind, Object.keys(schema.shape)]),
 );
@@ -197,7 +197,7 @@ export const agentSchema = z.preprocess(
   ),
 );
 
-/** Settings of one agent: `...Ms` in milliseconds, `...Bytes` in bytes; a `timeoutMs` of 0: none. */
+/** Settings of one agent: `...Ms` in milliseconds, `...Bytes` in bytes; `timeoutMs` 0: no limit. */
 export type AgentConfig = z.output<typeof agentSchema>;
 export type EchoConfig = Extract<AgentConfig, { kind: 'echo' }>;
 export type OpenAiConfig = Extract<AgentConfig, { kind: 'openai' }>;

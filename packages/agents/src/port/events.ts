@@ -24,7 +24,7 @@ export type Decoded<T> =
   | { readonly kind: 'ok'; readonly value: T }
   | { readonly kind: 'wrong'; readonly why: string };
 
-/** Bytes of one answer or one line: a reply of this size in the longest JSON escapes, and fields. */
+/** Largest answer or line in bytes: a reply of `maxReplyBytes` in the longest JSON escapes, and other fields. */
 export function maxItemBytes(maxReplyBytes: number): number {
   return 6 * maxReplyBytes + 2 ** 16;
 }
@@ -35,7 +35,7 @@ const failureSchema = z.object({
   retry_after_ms: z.number().min(0).optional(),
 });
 
-/** An `error` event: the agent says that the turn failed, and clients read what it says. */
+/** The error of an `error` event, with which an agent reports a failed turn; clients read its message. */
 export function takeFailure(value: unknown, what: string): Error {
   const { message, retryable, retry_after_ms } = take(decoded(checked(failureSchema, value)), what);
   return retryable ? new RetryableError(message, retry_after_ms) : new TerminalError(message);
@@ -48,13 +48,13 @@ export function hasType<T extends string>(
   return typeof value === 'object' && value !== null && 'type' in value && value.type === type;
 }
 
-/** What foreign code made, or the end of the turn. */
+/** Returns what was decoded; else throws TerminalError, which ends the turn. */
 export function take<T>(result: Decoded<T>, what: string): T {
   if (result.kind === 'wrong') throw new TerminalError(`${what} ${result.why}`);
   return result.value;
 }
 
-/** An event as foreign code made it. Nearly all are deltas, which need no schema to be told. */
+/** Decodes an event of foreign code. Nearly all are deltas, which are recognised without a schema. */
 export function decodeEvent(value: unknown): Decoded<AgentEvent> {
   if (hasType(value, 'delta') && typeof value.content === 'string') {
     return { kind: 'ok', value: { type: 'delta', content: value.content } };
@@ -62,7 +62,7 @@ export function decodeEvent(value: unknown): Decoded<AgentEvent> {
   return decoded(checked(eventSchema, value));
 }
 
-/** A reply as foreign code made it; whatever else it carries is left out. */
+/** Decodes a reply of foreign code; other fields are left out. */
 export function decodeReply(value: unknown): Decoded<Reply> {
   const result = decoded(checked(replySchema, value));
   if (result.kind === 'wrong') return result;

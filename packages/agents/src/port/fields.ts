@@ -1,4 +1,4 @@
-/** A field of what foreign code sent; undefined where there is none. */
+/** A field of a value that foreign code sent; undefined when it is absent or the value is no object. */
 export function field(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
 }

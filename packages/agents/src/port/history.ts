@@ -1,6 +1,6 @@
 import type { HistoryMessage } from '@sluice/protocol';
 
-/** The newest messages whose JSON, separators included, fits `bytes`; oldest first. */
+/** The newest messages that fit `bytes` as JSON, separators included; oldest first. */
 export function newestWithin(
   history: readonly HistoryMessage[],
   bytes: number,

@@ -31,8 +31,8 @@ export type RunOptions = {
   /** W3C trace context of the turn; absent or '' when it is not traced. */
   readonly traceparent?: string;
   /**
-   * All attempts before this one died with their process or node. It runs in a process of its own when the
-   * agent `isolates`: whatever ends that process says something about this turn, and harms no other (T4).
+   * All earlier attempts died with their process or node. If the agent `isolates`, this one runs in a process
+   * of its own: if that process dies too, this turn is the cause, and no other turn is harmed (T4).
    */
   readonly isAlone?: boolean;
 };
@@ -41,15 +41,15 @@ export type Reply = { readonly content: string; readonly usage?: Record<string, 
 
 /**
  * The port to the model. `run` streams events and returns the whole reply; it must stop soon after
- * `signal` aborts (whatever it does later is discarded). What it throws decides: `RetryableError` is
- * retried with backoff, `ProcessDied` counts as an attempt that was cut short, anything else is outcome
- * `error`.
+ * `signal` aborts (whatever it does later is discarded). Errors that it throws: `RetryableError` is retried
+ * with backoff, `ProcessDied` counts as an attempt that was cut short, anything else ends the message with
+ * outcome `error`.
  */
 export type Agent = {
   run(turn: Turn, options: RunOptions): AsyncGenerator<AgentEvent, Reply, void>;
-  /** False when `turn.history` is never looked at: it is then not read from Redis. Default true. */
+  /** False if `run` never reads `turn.history`: it is then not read from Redis. Default true. */
   readonly usesHistory?: boolean;
-  /** How much of the history it takes at most, counted from the newest; no more is read. Default: all. */
+  /** Only the newest history up to this size is read from Redis. Default: all. */
   readonly historyBytes?: number;
   readonly retry?: Partial<RetryPolicy>;
   /** A turn that runs alone gets a process of its own. Default false. */
@@ -59,8 +59,8 @@ export type Agent = {
 };
 
 /**
- * Delay before retry n (from 1) is `initial * factor^(n-1)`, at most `max`, less up to half of it by chance;
- * milliseconds. `forMs`: for so long after its first failure a message is tried again.
+ * The delay before retry n (from 1) is `initial * factor^(n-1)`, at most `max`, less a random part of up to
+ * half; milliseconds. `forMs`: a message is tried again until this long after its first failure.
  */
 export type RetryPolicy = {
   readonly forMs: number;
@@ -74,7 +74,7 @@ export class RetryableError extends Error {
   override readonly name: string = 'RetryableError';
   constructor(
     message: string,
-    /** Wait at least so long, in milliseconds (a `Retry-After`). */
+    /** Shortest delay before the next attempt, in milliseconds (a `Retry-After`). */
     readonly retryAfterMs = 0,
   ) {
     super(message);
@@ -91,7 +91,7 @@ export class TerminalError extends Error {
   override readonly name: string = 'TerminalError';
 }
 
-/** Types a module's default export, where this file can be imported; the object alone does as well. */
+/** Gives the default export of a module its type. The plain object works as well. */
 export function defineAgent(agent: Agent): Agent {
   return agent;
 }

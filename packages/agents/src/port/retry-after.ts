@@ -1,4 +1,4 @@
-/** A model may ask for no longer pause than this: what waits behind the message waits as long. */
+/** Longest `Retry-After` that is followed: the later messages of the session wait as long. */
 const RETRY_AFTER_MAX_MS = 5 * 60_000;
 
 /** Statuses of failures that are expected to pass; `also` adds those of one kind of endpoint. */

@@ -1,7 +1,7 @@
 import { defaultRetry } from './config.js';
 import type { RetryPolicy } from './port.js';
 
-/** Milliseconds to wait after failed attempt `attempt` (from 1): between half of the delay and all of it. */
+/** Milliseconds to wait after failed attempt `attempt` (from 1): at random, between half and all of the delay. */
 export function retryDelayMs(
   policy: Partial<RetryPolicy> | undefined,
   attempt: number,

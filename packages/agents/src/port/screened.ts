@@ -2,14 +2,14 @@ import { replyRoom } from './bounded.js';
 import type { Agent, AgentEvent, Reply, RunOptions, Turn } from './port.js';
 import { wholeCharacters } from './well-formed.js';
 
-/** What any agent streams and replies is text of Unicode, and no more than a turn may have. */
+/** Wraps an agent: what it streams and replies becomes valid Unicode and is held to the size limits. */
 export function screened(agent: Agent, { maxReplyBytes }: { maxReplyBytes: number }): Agent {
   return { ...agent, run: (turn, options) => screen(agent, { turn, options, maxReplyBytes }) };
 }
 
 type Run = { readonly turn: Turn; readonly options: RunOptions; readonly maxReplyBytes: number };
 
-/** One generator for all of it: each costs every token several rounds of promises. */
+/** One generator for both checks: each generator costs several promises per token. */
 async function* screen(
   agent: Agent,
   { turn, options, maxReplyBytes }: Run,

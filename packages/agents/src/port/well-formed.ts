@@ -3,14 +3,13 @@ import type { AgentEvent, Reply } from './port.js';
 type Text = Extract<AgentEvent, { content: string }>;
 
 /**
- * Makes the text of one turn, which is UTF-16, into text of Unicode, so that its deltas add up to its reply: the first
- * half of a character waits for the delta that has the second; a half that stays alone is U+FFFD everywhere, which is
- * what UTF-8 makes of it.
+ * Makes the UTF-16 text of one turn valid Unicode, so that its deltas add up to its reply. The first half of a
+ * character waits for the delta with the second half. A half that stays alone becomes U+FFFD, as in UTF-8.
  */
 export function wholeCharacters() {
   const halves = new Map<Text['type'], string>();
   return {
-    /** undefined: nothing but a half, which waits. */
+    /** Returns undefined when nothing is left to send: a half waits, or the text is empty. */
     event(event: AgentEvent): AgentEvent | undefined {
       if (event.type !== 'delta' && event.type !== 'reasoning') return event;
       const { type } = event;
@@ -24,7 +23,7 @@ export function wholeCharacters() {
       if (content === '') return undefined;
       return content === event.content ? event : { type, content };
     },
-    /** Halves that stay alone. */
+    /** At the end of the turn: halves that stayed alone. */
     rest: (): Text[] => [...halves].map(([type, half]) => ({ type, content: half.toWellFormed() })),
     reply(reply: Reply): Reply {
       const content = reply.content.toWellFormed();

@@ -1,11 +1,11 @@
 /** Turns chunks of text into complete items. */
 export type Framer = {
   feed(chunk: string): string[];
-  /** What ends the last item. */
+  /** Fed last, it completes an item that lacks its end. */
   readonly end: string;
 };
 
-/** Items are lines; empty ones mean nothing. */
+/** Items are lines; empty lines are skipped. */
 export function lineFramer(): Framer {
   let rest = '';
   return {

@@ -1,14 +1,14 @@
-/** So much of a line that is too long is kept to find whose it is. */
+/** Kept of a line that is too long, to find the turn that it belongs to. */
 const SAMPLE_CHARS = 1_024;
 
 export type Line =
   | { readonly kind: 'line'; readonly text: string }
-  /** Too long to be kept: how it begins, and how long it is so far. */
+  /** Too long to be kept: its beginning, and its length so far. */
   | { readonly kind: 'too_long'; readonly start: string; readonly chars: number };
 
 /**
- * Cuts the output of a process into lines. One that is longer than `maxChars` is told once and skipped to its
- * end, so that it takes no memory and harms no line behind it. Empty lines mean nothing.
+ * Cuts the output of a process into lines. A line longer than `maxChars` is returned once as `too_long` and
+ * skipped to its end, so that it takes no memory and harms no later line. Empty lines are skipped.
  */
 export function outputLines(maxChars: number): (chunk: string) => Line[] {
   let rest = '';
