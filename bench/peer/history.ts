@@ -7,6 +7,7 @@ export type Line = { readonly id: string; readonly role: string; readonly conten
 
 const keyOf = (session: string) => `history:${session}`;
 
+/** Appends lines, and drops the oldest above `KEPT_LINES`. */
 export async function appendLines(redis: Redis, session: string, lines: Line[]): Promise<void> {
   const key = keyOf(session);
   await redis

@@ -7,6 +7,7 @@ import { SetupError } from './say.mjs';
 /** Processes that the set-up is waiting for: a signal ends them. */
 const running = new Set();
 
+/** Sends SIGTERM to all of them. */
 export function endRunning() {
   for (const child of running) child.kill('SIGTERM');
 }
@@ -51,6 +52,7 @@ export function which(name) {
   return undefined;
 }
 
+/** Whether a process with this number exists, also of another user. */
 export function isLiving(pid) {
   if (!Number.isSafeInteger(pid) || pid <= 0) return false;
   try {

@@ -55,6 +55,7 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   unavailable: 503,
 };
 
+/** 500 for codes that do not occur over HTTP. */
 export function httpStatus(code: ErrorCode): number {
   return statusByCode[code] ?? 500;
 }

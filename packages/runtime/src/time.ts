@@ -3,6 +3,7 @@ export function monotonicMs(): number {
   return performance.now();
 }
 
+/** Resolves after `ms`, or as soon as `signal` aborts; never rejects. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();

@@ -14,13 +14,14 @@ const columns: readonly Column<Frame>[] = [
   { title: 'NODES', cell: (agent) => wordsOf(agent, 'nodes'), whole: true },
 ];
 
+/** Prints the agents; returns the exit status. */
 export async function listAgents(gateway: Gateway, { json }: { json?: boolean }): Promise<number> {
   const pages = pagesOf(gateway, { path: '/v1/agents', field: 'agents' });
   await printListing(pages, { json, columns, none: 'no node has an agent' });
   return exitStatus.ok;
 }
 
-/** Pauses or resumes an agent in the whole cluster; resolves when that holds on every node. */
+/** Pauses or resumes an agent; resolves with the exit status when that holds on every node. */
 export async function turnAgent(
   gateway: Gateway,
   verb: 'pause' | 'resume',

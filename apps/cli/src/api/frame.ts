@@ -5,6 +5,7 @@ export function isFrame(value: unknown): value is Frame {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** undefined if `text` is no JSON object. */
 export function parseFrame(text: string): Frame | undefined {
   try {
     const value: unknown = JSON.parse(text);

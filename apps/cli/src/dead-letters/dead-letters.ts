@@ -23,6 +23,7 @@ export type LettersOptions = {
   readonly json?: boolean;
 };
 
+/** Prints dead letters; returns the exit status, as the functions below do. */
 export async function listLetters(gateway: Gateway, options: LettersOptions): Promise<number> {
   const { principal, limit, json } = options;
   const listing = { path: '/v1/dead-letters', field: 'dead_letters', query: { principal }, limit };

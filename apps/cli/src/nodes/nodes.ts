@@ -17,6 +17,7 @@ const columns: readonly Column<Frame>[] = [
   { title: 'AGENTS', cell: (node) => wordsOf(node, 'agents') },
 ];
 
+/** Prints the nodes; returns the exit status. */
 export async function listNodes(gateway: Gateway, { json }: { json?: boolean }): Promise<number> {
   const pages = pagesOf(gateway, { path: '/v1/nodes', field: 'nodes' });
   await printListing(pages, {
@@ -27,6 +28,7 @@ export async function listNodes(gateway: Gateway, { json }: { json?: boolean }):
   return exitStatus.ok;
 }
 
+/** Starts the drain of a node and does not wait for its end; returns the exit status. */
 export async function drainNode(gateway: Gateway, id: string): Promise<number> {
   await ask(gateway, { method: 'POST', path: `/v1/nodes/${encodeURIComponent(id)}/drain` });
   await writeLines([`${id} was told to drain, as by SIGTERM; sluice nodes shows how far it is`]);

@@ -21,6 +21,7 @@ type Request = {
   readonly message?: string | undefined;
 };
 
+/** Carries out the act and prints the result; returns the exit status, 1 when `message` could not be stopped. */
 export async function actOn(
   gateway: Gateway,
   { act, id, principal, message }: Request,

@@ -28,6 +28,7 @@ function stateOf(session: Frame): string {
   return textOf(session, 'state') + (session.paused === true ? ', paused' : '');
 }
 
+/** Prints sessions; returns the exit status. */
 export async function listSessions(gateway: Gateway, options: ListOptions): Promise<number> {
   const { state, agent, principal, limit, json } = options;
   const query = { state, agent_id: agent, principal };

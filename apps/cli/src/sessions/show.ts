@@ -10,6 +10,7 @@ const MESSAGES = 20;
 
 export type ShowOptions = { readonly principal?: string; readonly json?: boolean };
 
+/** Prints one session; returns the exit status. */
 export async function showSession(
   gateway: Gateway,
   id: string,

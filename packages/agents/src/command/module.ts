@@ -59,6 +59,7 @@ function flags(): string[] {
   return process.execArgv.filter((flag) => !flag.startsWith('--inspect'));
 }
 
+/** Runs a turn in this process; throws TerminalError if the module yields or returns something invalid. */
 export async function* runModule(
   agent: Agent,
   turn: Turn,
@@ -81,6 +82,7 @@ export async function* runModule(
   }
 }
 
+/** Imports a module. Throws StartError (78), which begins with `key`, if it has no agent as default export. */
 export async function loadModule(path: string, key: string): Promise<Agent> {
   let loaded: unknown;
   try {

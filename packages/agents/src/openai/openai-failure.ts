@@ -45,6 +45,7 @@ const TOO_LONG = [
   /token count.{0,80}exceeds|reduce the length/i,
 ];
 
+/** Why the endpoint refused the request; undefined: for another reason, or too late for another request. */
 export function refusalOf(error: unknown): Refusal {
   if (!(error instanceof APIError) && !(error instanceof StreamedError)) return undefined;
   const { status } = error;
