@@ -35,9 +35,7 @@ describe('what sluice doctor says of agents', () => {
       expect(await verdict(entry)).toMatchObject({
         status: 'FAIL',
         what: `agent a: nobody listens at 127.0.0.1:${nobody} (ECONNREFUSED)`,
-        remedy: expect.stringMatching(
-          /^start what is behind it, or put agents\.a\.(base_)?url right/,
-        ),
+        remedy: expect.stringMatching(/^start the server there, or correct agents\.a\.(base_)?url/),
       });
     }
     for (const entry of [

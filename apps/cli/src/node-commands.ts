@@ -28,9 +28,9 @@ export function addNodeCommands(program: Command, line: CommandLine): void {
   exampleOf(doctor, 'sluice doctor --config gateway.yaml');
 
   const token = takesKeys(program.command('token'))
-    .description('sign a token (JWT) with gateway.auth.jwt.secret, for trying out')
-    .requiredOption('--principal <name>', 'who that is')
-    .option('--ttl <duration>', 'until it expires', '1h')
+    .description('sign a token (JWT) with gateway.auth.jwt.secret, to try things out')
+    .requiredOption('--principal <name>', 'the principal that the token names')
+    .option('--ttl <duration>', 'time until it expires', '1h')
     .option('--scopes <list>', 'some of read, write, admin', 'read,write')
     .action(
       async (options: { config?: string; principal: string; ttl: string; scopes: string }) => {

@@ -13,7 +13,7 @@ import { addSessionEnds } from './session-ends/command.js';
 import { addSessions } from './sessions/command.js';
 
 const afterHelp = `
-Statuses: 0 done, 1 the gateway said no, 2 wrong command line, 75 try again later, 78 wrong configuration.
+Statuses: 0 done, 1 refused by the gateway, 2 wrong command line, 75 try again later, 78 wrong configuration.
 docs/reference/cli.md shows each command with its output.`;
 
 /** The tree of commands. The code of a command is loaded when it is called. */

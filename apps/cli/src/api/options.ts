@@ -9,7 +9,7 @@ export type GatewayOptions = { readonly url: string; readonly token?: string };
 
 /** `--url` and `--token`, for every command that talks to a gateway. */
 export function takesGateway(command: Command): Command {
-  const token = 'credentials; in the environment other users of the machine do not see them';
+  const token = 'credentials; other users of the machine cannot see SLUICE_TOKEN';
   return command
     .addOption(new Option('--url <url>', 'the gateway').env('SLUICE_URL').default(defaultUrl))
     .addOption(new Option('--token <token>', token).env('SLUICE_TOKEN'));
@@ -19,14 +19,14 @@ export function takesGateway(command: Command): Command {
 export function takesPrincipal(command: Command): Command {
   return command.option(
     '--principal <name>',
-    "whose session; needs scope admin (default: one's own)",
+    'whose session, with scope admin (default: your own)',
   );
 }
 
 /** `--limit` and `--json`, for listings. */
 export function takesListing(command: Command): Command {
   return command
-    .option('--limit <count>', 'at most so many (default: all)', parseCount)
+    .option('--limit <count>', 'how many at most (default: all)', parseCount)
     .option('--json', 'one JSON document, a list, instead of a table');
 }
 
@@ -44,6 +44,7 @@ export function gatewayOf({ url, token }: GatewayOptions): Gateway {
   return { url: base, token: token?.trim() || undefined };
 }
 
+/** A whole number of at least 1, of up to 15 digits; else throws InvalidArgumentError. */
 export function parseCount(text: string): number {
   if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('Give a whole number of at least 1.');

@@ -18,9 +18,9 @@ export function remedyOf({ status, code, path, hasToken }: Refusal): string {
     case 'origin_not_allowed':
       return 'give --url with an address of loopback, or list the host in gateway.allowed_origins';
     case 'session_not_found':
-      return "sluice sessions list shows them; --principal names somebody else's";
+      return 'sluice sessions list shows your sessions; --principal names another owner';
     case 'agent_not_found':
-      return 'sluice agents list shows those there are';
+      return 'sluice agents list shows all agents';
     case 'wrong_agent':
       return 'name another session, or end this one';
     case 'draining':
@@ -33,7 +33,7 @@ export function remedyOf({ status, code, path, hasToken }: Refusal): string {
     case 'not_found':
       return notFound(path);
     case '':
-      return 'is --url (SLUICE_URL) that of a gateway?';
+      return 'is there a gateway at --url (SLUICE_URL)?';
     default:
       return status >= 500 ? 'try again; the log of the node says more' : 'see sluice --help';
   }
@@ -41,8 +41,8 @@ export function remedyOf({ status, code, path, hasToken }: Refusal): string {
 
 /** For paths with an id: the message of the gateway has said what it did not find. */
 function notFound(path: string): string {
-  if (/^\/v1\/dead-letters\/./.test(path)) return 'sluice dead-letters list shows those there are';
-  if (/^\/v1\/nodes\/./.test(path)) return 'sluice nodes shows those there are';
+  if (/^\/v1\/dead-letters\/./.test(path)) return 'sluice dead-letters list shows all letters';
+  if (/^\/v1\/nodes\/./.test(path)) return 'sluice nodes shows all nodes';
   return 'where gateway.admin_port is set, give --url with that port';
 }
 

@@ -4,30 +4,31 @@ import { type CommandLine, exampleOf } from '../command/command.js';
 import type { BenchOptions } from './bench.js';
 
 const howHelp = `
-Without --rate each connection sends its next message when the reply to the last has come: a slow gateway is asked
-less, and the latencies of what was not sent are not seen (coordinated omission). With --rate messages are due at
-fixed times, and latency counts from when a message was due, not from when it could be sent. Latencies are seen
-by this process: on the machine of the gateway it takes processor time from it. A lost connection is opened
-again, and what was not acknowledged sent again under its id. The sessions stay until they expire.
+Without --rate each connection sends its next message when the reply to the last has come: a slow gateway gets
+fewer messages, and those that were not sent are missing in the latencies (coordinated omission). With --rate
+messages are due at fixed times, and latency counts from when a message was due, not from when it could be sent.
+This process measures the latencies: on the machine of the gateway it takes processor time from the gateway. A
+lost connection is opened again, and messages without acknowledgement are sent again under their ids. The
+sessions stay until they expire.
 
 Ends with 1 when something was lost, doubled, reordered or not answered.`;
 
 /** `sluice bench` */
 export function addBench(program: Command, line: CommandLine): void {
   const bench = takesGateway(program.command('bench'))
-    .description('send messages over many connections, and count what comes back, and when')
-    .option('--connections <count>', 'each with a session of its own', parseCount, 10)
+    .description('send messages over many connections, count the replies and measure their latency')
+    .option('--connections <count>', 'connections, each with its own session', parseCount, 10)
     .option(
       '--messages <count>',
-      'of each connection (default: 100, with --duration all)',
+      'messages of each connection (default: 100, with --duration no limit)',
       parseCount,
     )
-    .option('--duration <duration>', 'send for so long')
+    .option('--duration <duration>', 'how long to send')
     .option('--rate <count>', 'messages per second of all connections together', parseCount)
-    .option('--size <bytes>', 'of the content of a message', parseCount, 32)
-    .option('--agent <id>', 'which agent (default: the first one of the gateway)')
+    .option('--size <bytes>', 'size of the content of a message', parseCount, 32)
+    .option('--agent <id>', 'the agent (default: the first one of the gateway)')
     .option('--stream', 'ask for the deltas of replies too')
-    .option('--wait <duration>', 'for what is still to come after the last message', '30s')
+    .option('--wait <duration>', 'how long to wait for replies after the last message', '30s')
     .option('--json', 'one JSON document')
     .addHelpText('after', howHelp)
     .action(async (options: GatewayOptions & BenchOptions) => {

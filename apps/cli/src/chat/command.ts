@@ -6,7 +6,7 @@ import { type CommandLine, exampleOf } from '../command/command.js';
 export function addChat(program: Command, line: CommandLine): void {
   const chat = takesGateway(program.command('chat'))
     .description('talk to a session in the terminal; lines from a pipe work too')
-    .option('--agent <id>', 'which agent (default: the first one of the gateway)')
+    .option('--agent <id>', 'the agent (default: the first one of the gateway)')
     .option('--session <id>', 'continue this session')
     .addHelpText('after', '\nIn the chat: /stop aborts the running turn, /quit leaves.')
     .action(async (options: GatewayOptions & { agent?: string; session?: string }) => {

@@ -17,7 +17,7 @@ export function addCompletions(program: Command, line: CommandLine): void {
   exampleOf(
     completions,
     'source <(sluice completions bash)      # in ~/.bashrc',
-    'source <(sluice completions zsh)       # in ~/.zshrc, behind compinit',
+    'source <(sluice completions zsh)       # in ~/.zshrc, after compinit',
     'sluice completions fish > ~/.config/fish/completions/sluice.fish',
   );
 }

@@ -20,8 +20,8 @@ export function addDeadLetters(program: Command, line: CommandLine): void {
   exampleOf(list, 'sluice dead-letters list', "sluice dead-letters list --json | jq '.[].reason'");
 
   const retry = takesGateway(letters.command('retry [id]'))
-    .description('send it again, as a new message behind what waits in its session')
-    .option('--agent <name>', 'all of this agent instead of one, the oldest first')
+    .description('send the message again, as a new one after those that wait in its session')
+    .option('--agent <name>', 'all letters of this agent instead of one, the oldest first')
     .option('--principal <name>', 'with --agent: only those of this principal')
     .action(async (id: string | undefined, options: GatewayOptions & RetryOptions) => {
       const { retryLetter, retryLetters } = await import('./dead-letters.js');
@@ -40,7 +40,7 @@ export function addDeadLetters(program: Command, line: CommandLine): void {
   );
 
   const drop = takesGateway(letters.command('drop <id>'))
-    .description('delete it')
+    .description('delete a dead letter')
     .action(async (id: string, options: GatewayOptions) => {
       const { dropLetter } = await import('./dead-letters.js');
       line.end(await dropLetter(gatewayOf(options), id));

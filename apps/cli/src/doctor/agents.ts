@@ -77,10 +77,10 @@ async function faultOfUrl(url: string, key: string): Promise<Fault | undefined> 
   try {
     if (await within(once(socket, 'connect'), CONNECTED_MS)) return undefined;
     const what = `nobody answers at ${host} within ${CONNECTED_MS / 1_000} s`;
-    return { what, remedy: `start what is behind it, or put ${key} right` };
+    return { what, remedy: `start the server there, or correct ${key}` };
   } catch (error) {
     const what = `nobody listens at ${host} (${String(Object(error).code ?? error)})`;
-    return { what, remedy: `start what is behind it, or put ${key} right` };
+    return { what, remedy: `start the server there, or correct ${key}` };
   } finally {
     socket.on('error', () => undefined);
     socket.destroy();

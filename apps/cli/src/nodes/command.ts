@@ -5,7 +5,7 @@ import { type CommandLine, exampleOf, refuseOther } from '../command/command.js'
 /** `sluice nodes` and `sluice nodes drain ID`. */
 export function addNodes(program: Command, line: CommandLine): void {
   const nodes = takesGateway(program.command('nodes'))
-    .description('who is alive, with which load, and who drains')
+    .description('the nodes, with their state and load')
     .option('--json', 'one JSON document, a list, instead of a table')
     .enablePositionalOptions()
     .allowExcessArguments()

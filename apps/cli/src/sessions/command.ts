@@ -20,12 +20,12 @@ export function addSessions(program: Command, line: CommandLine): void {
   addShow(sessions, line);
   const abort = addAct(sessions, line, {
     act: 'abort',
-    description: 'stop the message at the head, begun or not; what waits then runs',
+    description: 'stop the message at the head, begun or not; waiting messages then run',
   });
   abort.option('--message <id>', 'stop this message, begun or waiting, and no other');
   addAct(sessions, line, {
     act: 'end',
-    description: 'end a session: the running turn is aborted, what waits is cancelled',
+    description: 'end a session: the running turn is aborted, waiting messages are cancelled',
   });
   addAct(sessions, line, {
     act: 'pause',
@@ -37,7 +37,7 @@ export function addSessions(program: Command, line: CommandLine): void {
 function addList(sessions: Command, line: CommandLine): void {
   const states = ['executing', 'pending', 'idle'];
   const list = takesListing(takesGateway(sessions.command('list')))
-    .description("sessions, the last used first: everybody's with scope admin, else one's own")
+    .description("sessions, the last used first: with scope admin everybody's, else your own")
     .addOption(new Option('--state <state>', 'only those in this state').choices(states))
     .option('--agent <id>', 'only those of this agent')
     .option('--principal <name>', 'only those of this principal')
