@@ -210,7 +210,10 @@ describe('the command line of npm run bench', () => {
 
   it('says what is wrong, with status 2', async () => {
     const cases: [string, RegExp][] = [
-      ['tunrs', /unknown command tunrs: turns, cold, streaming, idle, storm, drain, takeover$/m],
+      [
+        'tunrs',
+        /unknown command tunrs: turns, cold, streaming, idle, storm, drain, takeover, soak$/m,
+      ],
       ['turns --rounds 0', /turns: --rounds 0: give a whole number, 1 or more$/m],
       ['turns --sessions many', /turns: --sessions many: give a whole number, 1 or more$/m],
       ['turns --modes serial,fast', /--modes serial,fast: give some of serial,pipelined,paced$/m],

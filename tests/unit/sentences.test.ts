@@ -8,7 +8,7 @@ import { faultsOf, load } from './config-loaded.js';
 const OF_THE_LIBRARY = /invalid|expected|received|unrecognized|too (small|big)|undefined|record\b/i;
 const ODD = [{}, [], '', 'x', 1, -1, 1.5, 1e300, true, [{}], { a: { b: 1 } }];
 
-describe('what is said of values that may not be', () => {
+describe('the message about an invalid value', () => {
   it('S5 says it of frames in words of JSON, with the field first', () => {
     const fields = [
       ...['agent_id', 'protocol_min', 'protocol', 'capabilities', 'caps', 'session_id', 'since'],
@@ -62,7 +62,7 @@ describe('what is said of values that may not be', () => {
     const flags = { 'agents.a.model': 'm', 'agents.a.temperature': '1' };
     expect(faultsOf(() => load({ flags }))).toEqual([
       expect.stringMatching(
-        /^unknown key agents\.a\.temperature; an agent of kind openai takes .*model.* \(docs\/agents\.md\)/,
+        /^unknown key agents\.a\.temperature; an agent of kind openai takes .*model.* \(docs\/guide\/agents\.md\)/,
       ),
     ]);
   });
