@@ -106,7 +106,7 @@ function valuesOf(name: string, options: Options, args: readonly string[]) {
 function programsOf(known: readonly ProgramName[]): Option<readonly ProgramName[]> {
   const fitting = programNames.filter((name) => known.includes(name));
   const isThere = (name: ProgramName) => name !== 'other' || otherCheckout() !== undefined;
-  const option = some(fitting.filter(isThere), 'what is measured, one beside the other');
+  const option = some(fitting.filter(isThere), 'programs to measure, one after the other');
   return fitting.every(isThere)
     ? option
     : { ...option, wanted: `${option.wanted}; other needs BIN=<a built checkout>` };

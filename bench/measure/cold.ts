@@ -44,8 +44,8 @@ export const cold = defineCommand({
   what: 'turns of conversations that were quiet for some seconds',
   programs: ['sluice', 'other', 'floor', 'peer'],
   options: {
-    sessions: whole(300, 'that send one message each period'),
-    rounds: whole(6, 'periods, behind one that warms up'),
+    sessions: whole(300, 'sessions that each send one message per period'),
+    rounds: whole(6, 'periods, after one to warm up'),
     period: whole(3_000, 'milliseconds between two messages of a session'),
     linger: duration('', 'lease.linger of Sluice: 1s measures the cold path itself'),
   },

@@ -52,6 +52,6 @@ export const drain = defineCommand({
   name: 'drain',
   what: 'a node that holds idle leases is told to stop: time until it has ended',
   programs: ['sluice', 'other'],
-  options: { leases: whole(10_000, 'of sessions without work that the node holds') },
+  options: { leases: whole(10_000, 'idle leases that the node holds') },
   run: ({ programs, leases }) => eachProgram(programs, (program) => measure(program, leases)),
 });

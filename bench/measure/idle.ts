@@ -71,10 +71,10 @@ export const idle = defineCommand({
   what: 'memory and processor of silent connections, bytes of idle sessions',
   programs: ['sluice', 'other', 'floor', 'peer'],
   options: {
-    connections: whole(10_000, 'that are attached and silent'),
-    calm: whole(10, 'seconds behind the last of them, before memory is read'),
-    seconds: whole(20, 'of silence that are measured'),
-    sessions: whole(500, `of ${MESSAGES} messages, whose bytes in Redis are measured`),
+    connections: whole(10_000, 'connections that are attached and silent'),
+    calm: whole(10, 'seconds after the last of them, before memory is read'),
+    seconds: whole(20, 'seconds of silence that are measured'),
+    sessions: whole(500, `sessions of ${MESSAGES} messages, whose bytes in Redis are measured`),
   },
   run: ({ programs, sessions, ...load }) =>
     eachProgram(programs, async (program) => {

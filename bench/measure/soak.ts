@@ -86,14 +86,14 @@ async function measure(stage: Stage, load: Load): Promise<Row> {
 
 export const soak = defineCommand({
   name: 'soak',
-  what: 'the same load for long: whether memory and keys stay as they are',
+  what: 'the same load for a long time: whether memory and number of keys stay the same',
   programs: ['sluice', 'other'],
   options: {
-    sessions: whole(300, 'at once'),
+    sessions: whole(300, 'sessions at once'),
     life: whole(60, 'seconds for which a session talks; then a new one takes its place'),
     period: whole(1_000, 'milliseconds between two messages of a session'),
-    seconds: whole(1_800, 'in all'),
-    warmup: whole(480, 'seconds before the first look'),
+    seconds: whole(1_800, 'seconds in all'),
+    warmup: whole(480, 'seconds before the first sample'),
   },
   run: ({ programs, ...load }) =>
     eachProgram(programs, (program) =>

@@ -108,13 +108,13 @@ async function measure(stage: Stage, load: Load): Promise<Row> {
 
 export const storm = defineCommand({
   name: 'storm',
-  what: 'everybody reconnects at once, while some sessions go on talking',
+  what: 'all clients reconnect at once, while some sessions go on talking',
   programs: ['sluice', 'other', 'peer'],
   options: {
-    clients: whole(5_000, 'that come back at once'),
-    events: whole(20, 'that each of them has missed', 2),
-    talking: whole(20, 'sessions that talk meanwhile'),
-    before: whole(10, 'seconds that they talk before'),
+    clients: whole(5_000, 'clients that reconnect at once'),
+    events: whole(20, 'events that each of them has missed', 2),
+    talking: whole(20, 'sessions that talk all the time'),
+    before: whole(10, 'seconds that they talk before the storm'),
   },
   run: ({ programs, ...load }) =>
     eachProgram(programs, (program) => onStage(program, {}, (stage) => measure(stage, load))),

@@ -75,10 +75,10 @@ export const streaming = defineCommand({
   what: 'replies that stream: delay of deltas, processor per token',
   programs: ['sluice', 'other', 'floor', 'peer'],
   options: {
-    replies: whole(100, 'at once, each of its own session: 100, 300, 1000'),
-    tokens: whole(300, 'of each reply'),
+    replies: whole(100, 'replies at once, each in its own session: 100, 300, 1000'),
+    tokens: whole(300, 'tokens of each reply'),
     gap: whole(33, 'milliseconds between two tokens'),
-    readers: whole(1, 'attached to each session'),
+    readers: whole(1, 'connections to each session'),
   },
   run: ({ programs, gap, ...load }) => {
     const options = { agent: 'tokens', concurrency: CONCURRENCY } as const;

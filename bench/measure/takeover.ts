@@ -74,7 +74,7 @@ export const takeover = defineCommand({
   name: 'takeover',
   what: 'a node dies with its idle conversations, and each sends a message: time until all are answered',
   programs: ['sluice', 'other'],
-  options: { conversations: whole(10_000, 'that the dead node held') },
+  options: { conversations: whole(10_000, 'conversations that the dead node held') },
   run: ({ programs, conversations }) =>
     eachProgram(programs, (program) => measure(program, conversations)),
 });

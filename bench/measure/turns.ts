@@ -17,11 +17,11 @@ const PIPELINED_WARM_UP = 50;
 const SETTLE_MS = 30_000;
 
 const options = {
-  rounds: whole(5, 'of which the medians are told'),
-  sessions: whole(50, 'that talk at once'),
-  messages: whole(200, 'of each session, serial and pipelined'),
-  rate: whole(500, 'messages per second of all sessions together, paced'),
-  seconds: whole(10, 'for which they are paced'),
+  rounds: whole(5, 'rounds; the results are their medians'),
+  sessions: whole(50, 'sessions that talk at once'),
+  messages: whole(200, 'messages of each session, serial and pipelined'),
+  rate: whole(500, 'messages per second of all sessions together, when paced'),
+  seconds: whole(10, 'seconds of paced messages'),
   modes: some(modes, 'ways to talk'),
 } as const;
 
