@@ -81,7 +81,7 @@ describe.each(['hello', 'join'] as const)('a client of version 1 that says %s', 
     expect(client.entered.at(-1)).toMatchObject({ resumed: true, session_id: client.sessionId });
   });
 
-  it('E6 is told that its work goes on', async () => {
+  it('E6 gets the status that its work goes on', async () => {
     cluster.agent.behave(httpBehaviours.delayMs(400));
     await say(3);
     await comeBack();

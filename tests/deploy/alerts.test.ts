@@ -41,7 +41,7 @@ describe('deploy/prometheus/rules', () => {
     expect(silent.map(({ alert }) => alert).sort()).toEqual(['SluiceAbsent', 'SluiceNodeDown']);
   });
 
-  it('never sums over the nodes what they tell alike', () => {
+  it('never sums cluster metrics over the nodes', () => {
     const found = alerts.flatMap(({ expr }) => aggregationsOfAlike(expr));
     expect(found.length).toBeGreaterThan(6);
     expect(found.filter((by) => by !== 'max')).toEqual([]);

@@ -47,7 +47,7 @@ describe('docker-compose.yml', () => {
     expect(published.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([]);
   });
 
-  it('S1 C4 has a Redis that writes what it is told, and evicts nothing', () => {
+  it('S1 C4 has a Redis that writes everything to disk, and evicts nothing', () => {
     const redis = services.redis?.command.join(' ');
     expect(redis).toContain('--appendonly yes');
     expect(redis).toContain('--maxmemory-policy noeviction');

@@ -66,7 +66,7 @@ describe(dashboardFile, () => {
     }
   });
 
-  it('never sums over the nodes what they tell alike', () => {
+  it('never sums cluster metrics over the nodes', () => {
     const alike = queries.filter(({ expr }) => expr.includes('sluice_cluster_'));
     expect(alike.length).toBeGreaterThan(10);
     for (const { expr } of alike) {

@@ -80,13 +80,13 @@ describe('k8s/components/hpa-prometheus-adapter', () => {
   const file = 'k8s/components/hpa-prometheus-adapter/adapter-rules.yaml';
   const [rule] = adapter.parse(parse(readFileSync(file, 'utf8'))).rules.external;
 
-  it('takes the largest of what the nodes tell alike, never the sum', () => {
+  it('takes the largest of the cluster metrics of all nodes, never the sum', () => {
     expect(rule.seriesQuery).toContain('sluice_cluster_');
     expect(rule.metricsQuery).toBe('max(<<.Series>>{<<.LabelMatchers>>})');
     expect(rule.name.as).toBe(rule.seriesQuery.replace(/\{.*/, ''));
   });
 
-  it('lets the autoscaler ask for the metric that the adapter is told of', () => {
+  it('lets the autoscaler ask for the metric that the adapter provides', () => {
     for (const { found } of having('HorizontalPodAutoscaler', 'sluice_')) {
       const names = external.parse(found).spec.metrics.flatMap((it) => it.external?.metric.name);
       expect(names.filter(Boolean)).toEqual([rule.name.as]);

@@ -52,7 +52,7 @@ describe('docs/reference/metrics.md', () => {
     expect(named.filter((name) => !findMetric(name))).toEqual([]);
   });
 
-  it('tells of the check itself: a metric, a label and a legend that there are not', () => {
+  it('finds, in the check itself, a metric, a label and a legend that do not exist', () => {
     const expr = 'sum by (cal) (rate(sluice_redis_calls_seconds_bucket[1m]))';
     expect(faultsOf({ who: 'x', expr, texts: ['{{call}} {{ $labels.instance }}'] })).toEqual([
       'x: no metric sluice_redis_calls_seconds',

@@ -255,7 +255,7 @@ const TOKEN = 'a-token-of-the-page-0123';
     expect(faults).toEqual([]);
   });
 
-  it('E4 E8 behind a snapshot too, each outcome is shown under its question', async () => {
+  it('E4 E8 after a snapshot too, each outcome is shown under its question', async () => {
     node = await start({}, { max_log_bytes: '4KiB' });
     await open();
     agent.behave(async (_turn, { respond }) => respond.json({ content: 'x'.repeat(6_000) }));

@@ -8,7 +8,7 @@ describe('small frames without end', () => {
     attackLimitMs,
   );
   it(
-    'B1 pings as frames, behind a hello, cost nobody else a turn',
+    'B1 pings as frames, after a hello, cost nobody else a turn',
     () => withstand({ program: 'frames', args: ['json', 'greeting'] }),
     attackLimitMs,
   );

@@ -27,7 +27,7 @@ describe('what a node keeps for others', () => {
     attackLimitMs,
   );
   it(
-    'B1 messages that are never finished, behind a hello, fill no memory',
+    'B1 messages that are never finished, after a hello, fill no memory',
     () =>
       withstand({
         program: 'unfinished',

@@ -42,7 +42,7 @@ describe('reads without end', () => {
     attackLimitMs,
   );
   it(
-    'X5 of the whole log, hello behind hello, cost nobody else a turn',
+    'X5 of the whole log, hello after hello, cost nobody else a turn',
     () => withstand({ program: 'reads', args: ['hello'], prepare: fill }),
     attackLimitMs,
   );

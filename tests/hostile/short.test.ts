@@ -1,7 +1,7 @@
 import { describe, it } from '@jest/globals';
 import { attackLimitMs, withstand } from './withstand.js';
 
-describe('the short cut of all attacks', () => {
+describe('a short run of the attacks', () => {
   it(
     'B1 pings of the WebSocket, a moment long',
     () => withstand({ program: 'frames', args: ['ping', 'greeting'] }),

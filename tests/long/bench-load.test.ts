@@ -24,7 +24,7 @@ describe('Latencies', () => {
     }
   });
 
-  it('takes what is out of its range as its ends, and tells 0 of nothing', () => {
+  it('counts values out of its range as its limits, and returns 0 when empty', () => {
     const latencies = new Latencies();
     expect(latencies.summary()).toEqual({ p50_ms: 0, p99_ms: 0, p999_ms: 0, max_ms: 0 });
     latencies.record(-5);
@@ -113,7 +113,7 @@ describe('a program that stalls once', () => {
     expect(latencies.percentileMs(80)).toBeGreaterThan(50);
   });
 
-  it('is one message of many for a load that waits for it, so that those are told as what they are', async () => {
+  it('delays only one message of a closed loop, so that most of its percentiles do not show the stall', async () => {
     const { server, talker, latencies } = await start();
     setTimeout(() => server.stallFor(300), 20);
     await talker.pipelined(0);

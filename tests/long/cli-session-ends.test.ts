@@ -58,7 +58,7 @@ describe('sluice session-ends', () => {
     return { child, status, seen, stderr, read };
   }
 
-  it('D4 reads all that is kept, acknowledges in a group, and begins behind an entry', async () => {
+  it('D4 reads all that is kept, acknowledges in a group, and begins after an entry', async () => {
     await add(many(250));
     expect(idsOf(await lines())).toEqual(many(250));
     expect(idsOf(await lines('--group', 'ops'))).toEqual(many(250));

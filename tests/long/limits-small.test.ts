@@ -27,7 +27,7 @@ describe('limits of a connection, a turn and a history', () => {
     return { status, retryAfter: headers.get('retry-after'), close: () => stop.abort() };
   };
 
-  it('B1 max_connections: one more is told so and closed with 4008, until there is room', async () => {
+  it('B1 max_connections: one more gets hello_error and is closed with 4008, until there is room', async () => {
     const node = await cluster.start({ gateway: { max_connections: 2 } });
     const first = await cluster.attach(node, { session_id: 's' });
     const stream = await openStream(node, 's');

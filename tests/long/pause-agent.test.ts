@@ -46,7 +46,7 @@ describe('an agent that is paused', () => {
     expect((await post(node, `agents/slow/${verb}`)).status).toBe(200);
   const stateOf = (session: string) => cluster.sessionKeys(session).state;
 
-  it('P1 no turn of it begins behind the answer, on any node; other agents go on', async () => {
+  it('P1 no turn of it begins after the answer, on any node; other agents go on', async () => {
     const nodes = await Promise.all([start(), start()]);
     const [first, second] = nodes;
     if (!first || !second) throw new Error('no nodes');

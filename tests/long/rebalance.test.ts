@@ -26,7 +26,7 @@ describe('connections that are as old as max_connection_age', () => {
   });
   afterEach(() => cluster.stop());
 
-  it('D6 are told so and closed, each at its own time; with 0 they stay', async () => {
+  it('D6 get going_away and are closed, each at its own time; with 0 they stay', async () => {
     const node = await cluster.start(aged);
     const other = await cluster.start({ gateway: { max_connection_age: 0 } });
     const staying = await cluster.attach(other, { session_id: 'staying' });

@@ -68,7 +68,7 @@ describe('under load', () => {
     expect(accepted()).toBeGreaterThan(40);
   }, 60_000);
 
-  it('C3 Redis is out of memory: refused and retryable, and everything goes on behind it', async () => {
+  it('C3 Redis is out of memory: refused and retryable, and everything goes on afterwards', async () => {
     await load(4);
     const client = redis.client();
     await client.config('SET', 'maxmemory', 1);

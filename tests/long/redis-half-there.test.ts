@@ -214,7 +214,7 @@ describe('a Redis that is half there', () => {
     expect(warnings()).toMatchObject([{ why: expect.stringMatching(/^BUSY/) }]);
   }, 60_000);
 
-  it('C3 it has no place for its connections: red, and its words are told', async () => {
+  it('C3 it accepts no more connections: red, and the log has its message', async () => {
     await works('before');
     const admin = redis.client();
     await admin.ping();

@@ -100,7 +100,7 @@ describe('an agent that is a command', () => {
     expect(await written('starts.txt')).toHaveLength(1);
   });
 
-  it('T6 is told of an abort at once, and what it says later is dropped', async () => {
+  it('T6 gets an abort at once, and its later lines are dropped', async () => {
     const agent = await start(`listen((line) => {
       if (line.type === 'turn' && line.turn_id === 't1') return;
       if (line.type === 'abort') return say(line, { type: 'final', content: 'too late' });
@@ -141,7 +141,7 @@ describe('an agent that is a command', () => {
     },
   );
 
-  it('T4 a line that answers no turn is told and skipped, also one without an end, and harms none', async () => {
+  it('T4 a line that names no turn is reported and skipped, also one without an end, and harms no turn', async () => {
     const agent = await start(`listen((turn) => {
       console.log('debug');
       console.log('[1]\\n{"turn_id_of":"nobody"}');

@@ -20,7 +20,7 @@ const pairs = (count: number, length: number): HistoryMessage[] =>
     said('assistant', `a${n} `.padEnd(length, '.')),
   ]).flat();
 
-describe('what a model is sent of a session', () => {
+describe('the history that a model gets', () => {
   it.each<[string, HistoryMessage[], string[]]>([
     ['a failed turn', [said('user', 'bad'), said('assistant', '')], []],
     ['blanks alone', [said('user', 'bad'), said('assistant', ' \n')], []],

@@ -126,7 +126,7 @@ describe('an endpoint that is nearly that of OpenAI', () => {
     expect(await failureOf(await connect(1_000))).toEqual(terminal('reply_too_large'));
   });
 
-  it('X6 a code that is no code is not repeated', async () => {
+  it('X6 a code that looks like text is not repeated', async () => {
     const body = JSON.stringify({ error: { code: 'you said: my secret', type: 'bad' } });
     server.fault({ kind: 'answer', status: 400, body, contentType: 'application/json' });
     const failure = await failureOf(await connect());

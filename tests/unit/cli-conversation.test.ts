@@ -128,7 +128,7 @@ describe('a conversation', () => {
     expect(conversation.hello()).toMatchObject({ since: 1, epoch: 'e2' });
   });
 
-  it('E4: asks again for what is open when its position is replaced by a snapshot', () => {
+  it('E4: sends open messages again when its position is replaced by a snapshot', () => {
     const conversation = attached();
     conversation.say('one');
     conversation.receive(accepted('m1', 1));
@@ -170,7 +170,7 @@ describe('a conversation', () => {
     expect(conversation.receive(refusal('m1', true))).toEqual([{ do: 'retry', tries: 2 }]);
   });
 
-  it('goes on behind a message that is refused for good', () => {
+  it('goes on after a message that is refused for good', () => {
     const conversation = attached();
     conversation.say('one');
     conversation.say('two');
@@ -178,7 +178,7 @@ describe('a conversation', () => {
     expect(conversation.refused).toBe(1);
   });
 
-  it('turns /stop into an abort, behind what was said before it', () => {
+  it('turns /stop into an abort, after the messages before it', () => {
     const conversation = attached();
     conversation.say('one');
     conversation.say('/stop');

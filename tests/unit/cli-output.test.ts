@@ -22,7 +22,7 @@ describe('a table', () => {
     { title: 'REASON', cell: (row: string[]) => row[1] ?? '' },
   ];
 
-  it('aligns what is known, cuts long cells but no id, and begins with its titles once', () => {
+  it('aligns columns page by page, cuts long cells but no ids, and prints its titles once', () => {
     const table = new Table(columns);
     const long = 'i'.repeat(40);
     expect(

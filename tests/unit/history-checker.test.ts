@@ -180,7 +180,7 @@ describe('the history checker excuses', () => {
     expect(kinds(endAt((second?.startMs ?? 0) + 51))).toEqual(['overlap']);
   });
 
-  it('a turn that was cut at once and whose request arrived behind the next one', () => {
+  it('a turn that was cut at once and whose request arrived after the next one', () => {
     const swapped = (lateMs: number, more: Partial<History['turns'][number]>): History => {
       const startMs = (second?.startMs ?? 0) + 1;
       const late = { startMs, endMs: (second?.startMs ?? 0) + lateMs, ...more };

@@ -80,7 +80,7 @@ describe.each([2, 3] as const)('the proxy, RESP%d', (protocol) => {
     expect(await redis.client().get('c')).toBeNull();
   });
 
-  it('counts replies behind nested and empty ones of every kind', async () => {
+  it('counts replies after nested and empty ones of every kind', async () => {
     const client = connect();
     await client.xadd('s', '1-0', 'k', 'v\r\n$-1\r\n');
     await client.rpush('l', '', 'a'.repeat(200_000));
