@@ -1,7 +1,7 @@
 /**
- * `npm run protocol`: writes into docs/reference/protocol.md what the schemas say, between a mark like
- * `<!-- fields server.error -->` and `<!-- end -->`. The last column of a table is written by hand and stays.
- * `--check` writes nothing, and ends with 1 when something is not as the schemas say.
+ * `npm run protocol`: writes tables from the schemas into docs/reference/protocol.md, between a mark like
+ * `<!-- fields server.error -->` and `<!-- end -->`. The last column of a table is written by hand and is kept.
+ * `--check` writes nothing, and exits with 1 when the document is out of date.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import {
@@ -24,7 +24,7 @@ const ofFrames = makeTables(frames, { tellsNull: true });
 const ofClients = makeTables(frames, { tellsNull: false });
 const ofHttp = makeTables(openapi, { tellsNull: true });
 
-/** Errors that come from what a path is, and are told once for all paths. */
+/** Errors that any path can have: the document has them once for all paths. */
 const common = /^(origin_not_allowed|internal|auth_required|auth_unauthorized|insufficient_scope)$/;
 const ofInput = /^(rate_limited|invalid_frame|payload_too_large)$/;
 
@@ -32,7 +32,7 @@ const isAlias = { yes: 'yes', no: 'no', or: 'one of the two' };
 const rowsOf = (tables, schema) =>
   tables.rowsOf(schema).map(([name, type, required]) => [name, type, isAlias[required]]);
 
-/** `server.response final` is that kind of `response` which has this `status`. */
+/** `server.response final` names the schema of `response` whose `status` is `final`. */
 function frameSchema(name, status) {
   const schema = frames.$defs[name];
   if (!schema) throw new Error(`no frame ${name}`);
@@ -71,7 +71,7 @@ function route([method, path], before) {
   return `${line.join('; ')}.${taken}`;
 }
 
-/** What a page is named by has a pattern that is nobody's business. */
+/** The type of a query parameter, with its default. */
 function typeText(schema) {
   const initial =
     schema.default === undefined || schema.default === '' ? '' : `, default ${schema.default}`;
@@ -96,7 +96,7 @@ const errors = (_, before) =>
     before,
   );
 
-/** 500 stands for codes that no path answers with, too. */
+/** `httpStatus` returns 500 also for codes that do not occur over HTTP: for these the table has a dash. */
 const statusOf = (code) =>
   code !== 'internal' && httpStatus(code) === 500 ? '–' : String(httpStatus(code));
 

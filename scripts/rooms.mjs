@@ -1,8 +1,8 @@
 /**
- * `npm run rooms`: writes docs/internals/rooms.md, which rooms import which, as pictures. `--check` writes nothing and
- * exits with 1 when the document is out of date. `--json` prints the rooms with their number of files, and every circle
- * of files or rooms, type-only imports included. A room is a folder below `src`; its root files are the room `.`,
- * which puts the others together.
+ * `npm run rooms`: writes docs/internals/rooms.md, with pictures of which rooms import which. `--check` writes nothing
+ * and exits with 1 when the document is out of date. `--json` prints the rooms with their number of files, and every
+ * circle of files or rooms, including type-only imports. A room is a folder below `src`. The files of `src` itself are
+ * the room `.`, which puts the others together.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
@@ -10,7 +10,7 @@ import { inRoot } from './lib/paths.mjs';
 
 const document = inRoot('docs', 'internals', 'rooms.md');
 
-/** Folders with a `src`. */
+/** The folders that have a `src`. */
 const workspaces = ['packages', 'apps'].flatMap((folder) =>
   readdirSync(inRoot(folder), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
@@ -25,14 +25,14 @@ function sourcesOf(workspace) {
     .sort();
 }
 
-/** Files of the same workspace that this one imports, with `import type` and re-exports. */
+/** Files of the same workspace that this one imports, including `import type` and re-exports. */
 function importsOf(workspace, file) {
   const text = readFileSync(inRoot(workspace, 'src', file), 'utf8');
   const targets = text.matchAll(/(?:from|import\(|^import)\s*['"](\.[^'"]+)['"]/gm);
   return [...targets].map(([, to]) => normalize(join(dirname(file), to.replace(/\.js$/, '.ts'))));
 }
 
-/** Groups of nodes that reach one another; `edges`: node -> nodes. */
+/** Groups of nodes that reach one another; `edges` maps a node to the nodes that it imports. */
 function circlesOf(edges) {
   const reach = (from) => {
     const seen = new Set();
@@ -73,7 +73,7 @@ export function readRooms(workspace) {
 }
 
 const idOf = (room) => (room === '.' ? 'root' : room.replaceAll(/[^a-z]/g, '_'));
-/** A room that is reached through another one as well gets no arrow of its own: pictures stay readable. */
+/** Leaves out an arrow to a room that is also reached through another one: pictures stay readable. */
 function arrowsOf(roomEdges) {
   const reaches = (from, to, seen = new Set()) =>
     [...(roomEdges.get(from) ?? [])].some((next) => {

@@ -2,7 +2,7 @@ import { metricsRoute } from '../../apps/gateway/dist/edge/http/routes/metrics.j
 import { makeProbes } from '../../apps/gateway/dist/edge/probes.js';
 import { makeRoutes } from '../../apps/gateway/dist/edge/routes.js';
 
-/** What `GET /openapi.json` of a node answers, from the built gateway and without a node. */
+/** The document of `GET /openapi.json`, made by the built gateway without a running node. */
 export function openApiDocument() {
   const probes = makeProbes({
     nodeId: 'n',
@@ -12,7 +12,7 @@ export function openApiDocument() {
   });
   probes.stop();
   const own = [...probes.routes, metricsRoute('admin', async () => '')];
-  // Nothing of the context is touched before a request comes.
+  // An empty context will do: routes use it only when a request comes.
   const routes = makeRoutes({}, { own, streams: new Set(), waits: new Set(), info: () => ({}) });
   const document = routes.find(({ path }) => path === '/openapi.json');
   let text = '';

@@ -1,4 +1,4 @@
-/** Tables of docs/reference/protocol.md: the fields of a JSON Schema as rows of Markdown. */
+/** Makes the tables of docs/reference/protocol.md: the fields of a JSON Schema as rows of Markdown. */
 
 const patterns = {
   '^(?!\\.{1,2}$)[A-Za-z0-9._:@-]{1,128}$': '[session id](#ids)',
@@ -6,7 +6,7 @@ const patterns = {
   '^\\d{1,32}$': 'its digits as a string',
   '^\\d{0,32}$': 'digits',
 };
-/** A longer list of values stands in the text. */
+/** Longer lists of values are not in the table: the text around it has them. */
 const VALUES_MAX = 8;
 const NOT_EMPTY = 'non-empty string';
 
@@ -15,7 +15,7 @@ const unique = (values) => [...new Set(values)];
 const isNull = ({ type }) => type === 'null';
 const isList = ({ type }) => type === 'array';
 
-/** Looks up `$ref`s in one document. */
+/** `document`: where `$ref`s are looked up. `tellsNull`: types in the table include null. */
 export function makeTables(document, { tellsNull }) {
   function resolve(schema) {
     if (schema.$ref === undefined) return schema;
@@ -67,7 +67,7 @@ export function makeTables(document, { tellsNull }) {
     return `list of ${typeOf(items)}${maxItems === undefined ? '' : `, at most ${maxItems}`}`;
   }
 
-  /** Fields of all branches of a schema: of a union of objects, what any of them has. */
+  /** Fields of a schema; for a union of objects, the fields of all of them. */
   function fieldsOf(schema) {
     const branches = branchesOf(schema).map(resolve);
     const names = unique(branches.flatMap(({ properties = {} }) => Object.keys(properties)));
@@ -114,14 +114,14 @@ function stringOf({ minLength = 0, maxLength }) {
     : `string, at most ${maxLength} characters`;
 }
 
-/** Bounds that only say that a float is exact are none. */
+/** The bounds of a number; those of JavaScript's exact integers are left out. */
 function rangeOf({ minimum = -Infinity, exclusiveMinimum = -Infinity, maximum = Infinity }) {
   const least = Math.max(minimum, exclusiveMinimum + 1);
   if (maximum < Number.MAX_SAFE_INTEGER) return ` ${least} to ${maximum}`;
   return least > Number.MIN_SAFE_INTEGER ? ` >= ${least}` : '';
 }
 
-/** A table whose last column is kept from `before`, by the first `named` cells of each row. */
+/** A table. Its last column comes from `before`, where the first `named` cells of a row identify the row. */
 export function table(head, rows, before, named = 1) {
   const nameOf = (cells) => cells.slice(0, named).join(' ');
   const meanings = new Map(cellsOf(before).map((cells) => [nameOf(cells), cells.at(-1)]));
