@@ -176,11 +176,11 @@ export class Feed {
         reader.broken(); // a reader that stayed would be deaf
       })
       .finally(() => {
-        this.catchingUp.delete(reader);
+        if (this.catchingUp.get(reader) === caughtUp) this.catchingUp.delete(reader);
         if (this.catchingUp.size > 0) return;
         for (const seq of this.heard.keys()) if (seq <= this.position) this.heard.delete(seq);
       });
-    this.catchingUp.set(reader, caughtUp);
+    if (!this.live.has(reader)) this.catchingUp.set(reader, caughtUp);
     return caughtUp;
   }
 
@@ -214,6 +214,7 @@ export class Feed {
     }
     if (reader.closed || reader.cursor < this.position) return false;
     this.live.add(reader);
+    this.catchingUp.delete(reader); // a doubt in this tick must find it live, and no longer on its way
     return true;
   }
 

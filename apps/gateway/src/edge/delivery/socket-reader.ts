@@ -108,6 +108,7 @@ export class SocketReader implements Reader {
     if (!this.owesAck) return;
     await within(new Promise<void>((resolve) => this.onAllAcked.push(resolve)), limitMs);
     this.unacked.clear();
+    if (!this.closed) this.sendHeld(); // nothing else would, when what comes next is refused
   }
 
   /** Returns whether the message was sent here. */
