@@ -1,6 +1,6 @@
 import { pairs } from '../../packages/store/dist/script/reply.js';
 import type { AppendReply } from '../../packages/store/dist/script/scripts-inbox.js';
-import { keptOf } from '../../packages/store/dist/session/earlier-message.js';
+import { earlierMessageOf } from '../../packages/store/dist/session/earlier-message.js';
 import { decodeHistory } from '../../packages/store/dist/session/history-line.js';
 import type { HistoryLimits, ModelLine } from './history-model.js';
 import type { ModelEvent } from './model-state.js';
@@ -57,7 +57,7 @@ function expectSame(what: string, said: number, found: number): void {
 
 /** What a repeat of a message gets, in the words of the model. */
 export function repeated(reply: AppendReply & { kind: 'duplicate' }, messageId: string): string {
-  const { outcome } = keptOf(reply, messageId);
+  const { outcome } = earlierMessageOf(reply, messageId);
   return typeof outcome === 'string' ? outcome : `${outcome.status} ${outcome.content}`;
 }
 

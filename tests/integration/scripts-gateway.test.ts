@@ -76,7 +76,7 @@ describe('scripts below a running gateway', () => {
     );
 
   /** Sends until the answer is no error, like a client that is asked to try again. */
-  const insist = (client: FrameClient, frame: Record<string, unknown>, done: FrameMatch) =>
+  const repeatWhileAway = (client: FrameClient, frame: Record<string, unknown>, done: FrameMatch) =>
     eventually(async () => {
       const isDone = toPredicate(done);
       client.send(frame);
@@ -85,7 +85,7 @@ describe('scripts below a running gateway', () => {
     }, 10_000);
   const deliver = (client: FrameClient, message_id: string) => {
     const message = { content: `text ${message_id}`, message_id };
-    return insist(client, message, { status: 'accepted', message_id });
+    return repeatWhileAway(client, message, { status: 'accepted', message_id });
   };
   const attach = (hello: Record<string, unknown>) =>
     eventually(() => cluster.attach(node, hello), 5_000);
@@ -114,7 +114,7 @@ describe('scripts below a running gateway', () => {
     await deliver(client, 'm1');
     await deliver(client, 'm2');
     await deliver(client, 'm3');
-    await insist(client, { type: 'cancel', message_id: 'm3' }, { type: 'cancelled' });
+    await repeatWhileAway(client, { type: 'cancel', message_id: 'm3' }, { type: 'cancelled' });
     await client.final('m2');
     expect(await request('GET', `sessions/${session_id}`)).toBe(200);
     const metadata = '{"metadata":{"title":"a life"}}';
@@ -131,7 +131,7 @@ describe('scripts below a running gateway', () => {
     await redis.client().set(keysOf(session_id).lease, 'left behind', 'PX', 300);
     await deliver(client, 'm4');
     await eventually(() => turnsOf(session_id).length === 3, 10_000);
-    await insist(client, { type: 'abort' }, { type: 'aborted' });
+    await repeatWhileAway(client, { type: 'abort' }, { type: 'aborted' });
     await client.final('m4');
     await deliver(client, 'm5');
     await client.final('m5', 20_000);

@@ -1,12 +1,12 @@
 import type { ProcessEvent } from '@sluice/agents';
-import { type Logger, seldom } from '@sluice/runtime';
+import { atMostEvery, type Logger } from '@sluice/runtime';
 
 /** A program may print as many lines as it likes: the log has one line about them in this time. */
 const STRAY_LINE_MS = 10_000;
 
 /** Logs and counts events of an agent's processes that belong to no single turn. `onEnd`: a process ended. */
 export function watchProcesses(agent: string, log: Logger, onEnd: () => void) {
-  const strayLines = seldom(STRAY_LINE_MS);
+  const strayLines = atMostEvery(STRAY_LINE_MS);
   return (event: ProcessEvent): void => {
     if (event.kind === 'ended') {
       const { pid, why, turns, restartMs: restart_ms } = event;

@@ -3,7 +3,7 @@ import { monotonicMs, within } from '@sluice/runtime';
 import { Redis } from 'ioredis';
 import { makeKeys } from './keys/keys.js';
 import { redisOptions } from './redis/address.js';
-import { wayTo } from './redis/durability.js';
+import { copyCommandFor } from './redis/durability.js';
 import { isNearlyFull } from './redis/memory.js';
 import { infoField, type Refusal, serverRefusal } from './redis/server-check.js';
 import { missingRight } from './rights.js';
@@ -82,7 +82,7 @@ async function inspect(
     durabilityFault:
       durability === 'memory'
         ? null
-        : await wayTo(durability, client).then(
+        : await copyCommandFor(durability, client).then(
             () => null,
             (error: unknown) => (error instanceof Error ? error.message : String(error)),
           ),

@@ -1,4 +1,4 @@
-import { type Logger, monotonicMs, seldom } from '@sluice/runtime';
+import { atMostEvery, type Logger, monotonicMs } from '@sluice/runtime';
 import { type RateKind, type Store, sessionKeyId } from '@sluice/store';
 import type { Auth, Config } from '../config/config-types.js';
 import type { Secret } from '../config/secret.js';
@@ -160,7 +160,7 @@ const framesOf = ({ rateLimit }: Config['gateway']) => ({
 /** Logs floods at most every 10 s, with their number. Returns whether this one is closed with a code. */
 function floodsOf({ metrics, log }: EdgeContext): ServerOptions['onFlood'] {
   let answered = 0;
-  const dueTells = seldom(FLOOD_TOLD_MS);
+  const dueTells = atMostEvery(FLOOD_TOLD_MS);
   return (peer) => {
     metrics.rateLimited('frames');
     const tells = dueTells();
@@ -182,7 +182,7 @@ function withinOpenFiles(gateway: Config['gateway']): Config['gateway'] {
 
 /** Logs connections that were given up, and counts those of HTTP. A socket is counted where it is closed. */
 function tellFull({ metrics, log }: EdgeContext): UnsentLimits['onFull'] {
-  const dueTells = seldom(FULL_TOLD_MS);
+  const dueTells = atMostEvery(FULL_TOLD_MS);
   return (kind, principal) => {
     if (kind === 'http') metrics.slowConsumer();
     const tells = dueTells();

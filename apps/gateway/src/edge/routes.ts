@@ -2,7 +2,7 @@ import type { DescribedRoute } from './http/define-route.js';
 import { type Info, infoRoute } from './http/routes/about.js';
 import { deadLetterRoutes } from './http/routes/dead-letters.js';
 import { documentRoute } from './http/routes/document.js';
-import { type Kept, messageRoutes } from './http/routes/messages.js';
+import { messageRoutes, type OpenRequests } from './http/routes/messages.js';
 import { nodeRoutes } from './http/routes/nodes.js';
 import { pauseRoutes } from './http/routes/pauses.js';
 import { sessionEndRoutes } from './http/routes/session-ends.js';
@@ -11,7 +11,7 @@ import { sessionRoutes } from './http/routes/sessions.js';
 import { socketPathRoute } from './http/routes/socket-path.js';
 import type { EdgeContext } from './session/context.js';
 
-type Options = Kept & {
+type Options = OpenRequests & {
   info(): Info;
   /** Probes and metrics: the caller serves them; the document describes them too. */
   readonly own: readonly DescribedRoute[];

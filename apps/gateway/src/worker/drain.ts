@@ -2,7 +2,7 @@ import { sleep, within } from '@sluice/runtime';
 import type { Store } from '@sluice/store';
 import { handOver } from './held/hand-over.js';
 import type { HeldSession } from './held/held-session.js';
-import { insist } from './held/insist.js';
+import { repeatWhileAway } from './held/repeat-while-away.js';
 import type { RunningWorker } from './worker.js';
 
 /** Time for the releases after the deadline; D7 allows 2 s for all that follows it. */
@@ -31,7 +31,7 @@ export async function drainWorker(
   context.slots.dismiss();
   const pausing = consumer.pause().catch(() => undefined);
   // A late answer still counts from then on: a node with a slow Redis does not take itself for the only one for good.
-  const counting = insist(() => nodes.drain(info), deadline)
+  const counting = repeatWhileAway(() => nodes.drain(info), deadline)
     .then((others) => {
       if (others) context.phase = 'hand_over';
     })

@@ -4,9 +4,9 @@ import type { WorkerContext } from './held/context.js';
 import { handOver } from './held/hand-over.js';
 import { HeldHistory } from './held/held-history.js';
 import { type Begun, HeldSession } from './held/held-session.js';
-import { insist, type Patience } from './held/insist.js';
 import { keepLease } from './held/lease-keeper.js';
 import { linger } from './held/linger.js';
+import { type Patience, repeatWhileAway } from './held/repeat-while-away.js';
 import { runTurns } from './turns/turn-loop.js';
 
 /** Delay of a ring that finds the Redlock taken but no live holder. */
@@ -36,7 +36,7 @@ export async function takeSession(
     const taken = await takePermitted(context, ring, { free, until });
     if (taken !== 'refused') return taken;
   }
-  const peeked = await insist(() => leases.peek(id, ring.ring), until);
+  const peeked = await repeatWhileAway(() => leases.peek(id, ring.ring), until);
   if (peeked?.kind === 'waits' && !Number.isNaN(peeked.ms)) await passOn(context, id, peeked.ms);
   if (peeked?.kind !== 'free') return undefined;
   if (!runsAgent(peeked.agent)) return 'not_here';
@@ -62,7 +62,7 @@ async function takePermitted(
   { free, until }: { free: FreeSession; until: Patience },
 ): Promise<HeldSession | 'refused' | undefined> {
   const { permits } = context;
-  const permitted = await insist(() => permits.take(id, free), until);
+  const permitted = await repeatWhileAway(() => permits.take(id, free), until);
   if (!permitted) return undefined;
   if (permitted.kind === 'full') {
     await passOn(context, id, permitted.delayMs);
@@ -125,7 +125,7 @@ async function begin(
   { id, ring, turnId, fence }: { id: string; ring: string; turnId: string; fence: number },
 ): Promise<Begun | undefined> {
   // The turn may have begun although no answer came: the same one is asked for again, until the claim is over.
-  const begun = await insist(
+  const begun = await repeatWhileAway(
     () => leases.begin({ id, token: claim.token, fence }, { turnId, ring }),
     { untilMs: claim.deadlineMs },
   );
@@ -145,7 +145,7 @@ export async function passOn(
   sinceMs?: number,
 ): Promise<void> {
   const { leases, rings, log } = context;
-  const ring = await insist(() => leases.drawRing(id, delayMs), patience(context));
+  const ring = await repeatWhileAway(() => leases.drawRing(id, delayMs), patience(context));
   if (ring === undefined) log.debug({ session: id }, 'ring not passed on');
   else if (ring !== '') await rings.ring(id, ring, { delayMs, lifo: delayMs === 0, sinceMs });
 }

@@ -11,8 +11,8 @@ import {
   type EndReaderOptions,
   entriesOf,
   factsOf,
-  inOneStep,
   type RawEntry,
+  runTransaction,
   waitBehind,
 } from './end-reader.js';
 
@@ -108,7 +108,7 @@ class GroupReader implements EndReader {
   async #readNew(): Promise<EndBatch> {
     const { stream, group, consumer } = this.options;
     const from = ['COUNT', BATCH, 'STREAMS', stream, '>'] as const;
-    const [info, groups, found] = await inOneStep(this.client, (step) =>
+    const [info, groups, found] = await runTransaction(this.client, (step) =>
       step
         .xinfo('STREAM', stream)
         .xinfo('GROUPS', stream)

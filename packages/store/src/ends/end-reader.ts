@@ -74,7 +74,7 @@ export async function openEndReader(
   let last = after;
   return {
     async read() {
-      const [info, found] = await inOneStep(client, (step) =>
+      const [info, found] = await runTransaction(client, (step) =>
         step.xinfo('STREAM', stream).xrange(stream, `(${last}`, '+', 'COUNT', BATCH),
       );
       const entries = entriesOf(found);
@@ -100,7 +100,7 @@ export async function waitBehind(client: Redis, stream: string, id: string): Pro
 type Step = ReturnType<Redis['multi']>;
 
 /** Replies of a transaction; a command that was refused has its error there. */
-export async function inOneStep(client: Redis, queue: (step: Step) => Step): Promise<Value[]> {
+export async function runTransaction(client: Redis, queue: (step: Step) => Step): Promise<Value[]> {
   const replies = await queue(client.multi()).exec();
   if (!replies) throw new Error('the transaction was dropped');
   return replies.map(([error, value]) => (error ?? value) as Value);

@@ -15,7 +15,7 @@ export type Channels = {
   onReconnect(fn: () => void): void;
   readonly connected: boolean;
   /** Why an open connection hears nothing (its resubscription was refused); undefined: it hears everything. */
-  readonly deafBy: unknown;
+  readonly subscribeError: unknown;
   close(): void;
 };
 
@@ -34,7 +34,7 @@ export function makeChannels(subscriber: Redis): Channels {
   const reconnectListeners: (() => void)[] = [];
   let readyBefore = false;
   let round = 0;
-  let deafBy: unknown;
+  let subscribeError: unknown;
   let batch: { readonly channels: Set<string>; readonly sent: Promise<void> } | undefined;
   function heard(channel: Buffer, payload: Buffer): void {
     const onMessage = listeners.get(channel.toString());
@@ -47,7 +47,7 @@ export function makeChannels(subscriber: Redis): Channels {
   });
   subscriber.on('close', () => {
     round += 1;
-    deafBy = undefined; // a closed connection is another fault
+    subscribeError = undefined; // a closed connection is another fault
   });
   // If it is refused (rights were changed), it is tried until all are subscribed or the connection is a new one.
   async function resubscribe(): Promise<void> {
@@ -57,7 +57,7 @@ export function makeChannels(subscriber: Redis): Channels {
         if (await subscribeAll(mine)) return;
       } catch (error) {
         if (mine !== round) return;
-        deafBy = error;
+        subscribeError = error;
         await sleep(AGAIN_MS);
       }
     }
@@ -66,7 +66,7 @@ export function makeChannels(subscriber: Redis): Channels {
   async function subscribeAll(mine: number): Promise<boolean> {
     for (const channels of parts([...listeners.keys()])) await subscriber.subscribe(...channels);
     if (mine !== round) return false;
-    deafBy = undefined;
+    subscribeError = undefined;
     for (const listener of reconnectListeners) listener();
     return true;
   }
@@ -109,8 +109,8 @@ export function makeChannels(subscriber: Redis): Channels {
     get connected() {
       return subscriber.status === 'ready';
     },
-    get deafBy() {
-      return deafBy;
+    get subscribeError() {
+      return subscribeError;
     },
     close() {
       round += 1;

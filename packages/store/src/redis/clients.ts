@@ -25,7 +25,7 @@ const alike = {
 };
 
 /** A client that fails at once while Redis is away, and never sends a call again by itself. */
-export function openImpatient(
+export function openFailFast(
   address: RedisAddress,
   name: string | undefined,
   commandTimeoutMs: number,
@@ -44,7 +44,7 @@ export function openImpatient(
 }
 
 /** For publish/subscribe and BullMQ: waits for Redis instead of failing. */
-export function openPatient(address: RedisAddress, name: string): Redis {
+export function openWaiting(address: RedisAddress, name: string): Redis {
   return new Redis({
     ...connectionOptions(address),
     connectionName: name,
@@ -60,9 +60,9 @@ export function openForRings(
   nodeId: string,
   onBlocking: (client: Redis) => void,
 ): Redis {
-  const client = openPatient(address, connectionName(nodeId, 'ring'));
+  const client = openWaiting(address, connectionName(nodeId, 'ring'));
   client.duplicate = () => {
-    const blocking = openPatient(address, connectionName(nodeId, 'blocking'));
+    const blocking = openWaiting(address, connectionName(nodeId, 'blocking'));
     onBlocking(blocking);
     return blocking;
   };

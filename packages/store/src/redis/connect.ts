@@ -6,7 +6,7 @@ import type { LimitArgs } from '../script/limits.js';
 import { decodeReply, type Script } from '../script/script.js';
 import * as scripts from '../script/scripts.js';
 import type { RedisAddress } from './address.js';
-import { openImpatient } from './clients.js';
+import { openFailFast } from './clients.js';
 import { isReply, refusalOf, StoreUnavailable } from './unavailable.js';
 
 /** Longest wait for one reply: a stopped Redis must turn into an error, not into silence (C3). */
@@ -70,7 +70,7 @@ export const UNNAMED_CALL = 'other';
  * large replies, so that they do not hold up small ones.
  */
 export function connect(address: RedisAddress, events: ConnectionOptions): Connection {
-  const client = openImpatient(address, events.name, COMMAND_TIMEOUT_MS);
+  const client = openFailFast(address, events.name, COMMAND_TIMEOUT_MS);
   let serverId: string | undefined;
   /** What Redis said instead of accepting the connection. */
   let turnedAway: unknown;

@@ -3,7 +3,7 @@ import { type Logger, monotonicMs } from '@sluice/runtime';
 import type { Redis } from 'ioredis';
 import { type Fault, LOOK_MS, Proof, type ProofOptions } from './connection-proof.js';
 
-export type Pulse = {
+export type ConnectionsWatch = {
   /** Looks at this connection from now on. */
   add(client: Redis, options: ProofOptions): Proof;
   /** Whether every connection of this node does its work. */
@@ -12,7 +12,7 @@ export type Pulse = {
 };
 
 /** Looks at all connections of a node. Logs once what keeps Redis from serving it, and once when that ends. */
-export function watchPulse(log: Logger): Pulse {
+export function watchConnections(log: Logger): ConnectionsWatch {
   const proofs: Proof[] = [];
   let reported = '';
   let reportedKind: Fault['kind'] | undefined;

@@ -11,9 +11,9 @@ import type { Keys } from '../keys/keys.js';
 import type { LimitArgs } from '../script/limits.js';
 import type { RedisAddress } from './address.js';
 import { type Channels, makeChannels } from './channels.js';
-import { type ConnectionPart, connectionName, openForRings, openPatient } from './clients.js';
+import { type ConnectionPart, connectionName, openForRings, openWaiting } from './clients.js';
 import { type Connection, connect } from './connect.js';
-import { type Pulse, probeWrite, watchPulse } from './connections-watch.js';
+import { type ConnectionsWatch, probeWrite, watchConnections } from './connections-watch.js';
 import type { MemoryWatch } from './memory.js';
 import { startFault } from './start-fault.js';
 import { isReply } from './unavailable.js';
@@ -48,7 +48,7 @@ export type Connections = {
   /** BullMQ's, which makes its blocking connection as a duplicate of it. */
   readonly rings: Redis;
   readonly channels: Channels;
-  readonly pulse: Pulse;
+  readonly pulse: ConnectionsWatch;
   /** Checks a connection that a node can do without: it is replaced when it fails, but is never a fault. */
   addSpare(client: Redis): void;
   onError(error: unknown): void;
@@ -63,12 +63,12 @@ export async function openConnections(options: ConnectionsOptions): Promise<Conn
     reason = err;
     log.debug({ err }, 'redis connection failed');
   };
-  const pulse = watchPulse(log);
+  const pulse = watchConnections(log);
   const replication = (client: Redis) =>
     // A subscriber of the older protocol may send only PING.
     client.mode === 'subscriber' ? client.ping().then(() => '') : client.info('replication');
   const patient = (part: ConnectionPart) => {
-    const client = openPatient(address, connectionName(nodeId, part));
+    const client = openWaiting(address, connectionName(nodeId, part));
     client.on('error', onError);
     return client;
   };
@@ -102,7 +102,7 @@ export async function openConnections(options: ConnectionsOptions): Promise<Conn
     pulse.add(subscriber, {
       part: 'subscriber',
       ask: async (client) => {
-        if (channels.deafBy) throw channels.deafBy;
+        if (channels.subscribeError) throw channels.subscribeError;
         // Nobody hears it: it only shows whether the user may publish.
         const [info] = await Promise.all([
           replication(client),

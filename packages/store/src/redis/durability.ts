@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import type { Keys } from '../keys/keys.js';
 import type { PlainCall } from '../script/failpoints.js';
 import type { RedisAddress } from './address.js';
-import { openImpatient } from './clients.js';
+import { openFailFast } from './clients.js';
 import { infoField } from './server-check.js';
 
 /** The wait of an acknowledgement for a level above `memory`. */
@@ -48,15 +48,15 @@ export type DurabilityOptions = {
 export async function openDurability(options: DurabilityOptions): Promise<DurabilityWait> {
   const { address, level, keys, onError } = options;
   if (level === 'memory') return nothing;
-  const client = openImpatient(address, options.name, 2 * WAIT_MS);
+  const client = openFailFast(address, options.name, 2 * WAIT_MS);
   client.on('error', onError);
   try {
     await whenReady(client);
     options.onOpen(client);
-    const wait = makeWait(client, await wayTo(level, client), { level, keys });
+    const wait = makeWait(client, await copyCommandFor(level, client), { level, keys });
     // After a reconnect another Redis may answer at the same address, one that can do less.
     client.on('ready', () =>
-      wayTo(level, client).then(wait.use, (error) => {
+      copyCommandFor(level, client).then(wait.use, (error) => {
         wait.use(undefined);
         onError(error);
       }),
@@ -81,7 +81,7 @@ function whenReady(client: Redis): Promise<void> {
 type Way = 'replied' | 'WAITAOF' | 'WAIT';
 
 /** How this Redis reaches a level. Throws StartError (78) when it cannot. */
-export async function wayTo(level: 'aof' | 'replica', client: Redis): Promise<Way> {
+export async function copyCommandFor(level: 'aof' | 'replica', client: Redis): Promise<Way> {
   const info = await client.info();
   const field = (name: string) => infoField(info, name);
   const refusal = (why: string) =>

@@ -8,7 +8,7 @@ import * as scripts from '../script/scripts.js';
 import type { LogEvent } from './event-log.js';
 import type { InboxOptions } from './inbox.js';
 import { decodeEntry } from './inbox-entry.js';
-import { newestPlaces, oldestPlaces } from './listing-pages.js';
+import { newestMembers, oldestMembers } from './listing-pages.js';
 
 /** A page ends when its contents are larger; more letters come with the next one. */
 const PAGE_BYTES_MAX = 4 * 1024 * 1024;
@@ -100,7 +100,7 @@ export function makeDeadLetters(
     /** Newest first, over all partitions; of one principal, or of all. */
     async list(request: ListRequest): Promise<LetterPage> {
       const { principal, after, count } = request;
-      const { places, hasMore } = await newestPlaces(connection, keys, {
+      const { places, hasMore } = await newestMembers(connection, keys, {
         keyIn: (partition) => keys.deadIn(partition, principal),
         after: after && { score: after.number, partition: after.partition },
         count,
@@ -144,9 +144,9 @@ export function makeDeadLetters(
       const keyIn = (partition: number) => keys.deadIn(partition, principal);
       const newest = { keyIn, after: undefined, count: 1 };
       const until =
-        after?.until ?? (await newestPlaces(connection, keys, newest)).places[0]?.score ?? 0;
+        after?.until ?? (await newestMembers(connection, keys, newest)).places[0]?.score ?? 0;
       const listing = { keyIn, after: after && { ...after, score: after.number }, count, until };
-      const { places, hasMore } = await oldestPlaces(connection, keys, listing);
+      const { places, hasMore } = await oldestMembers(connection, keys, listing);
       let [retried, kept] = [0, 0];
       for (const { score, member } of places) {
         const letter = agent === undefined ? undefined : await read(member, score);

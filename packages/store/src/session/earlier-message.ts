@@ -3,7 +3,7 @@ import { decodeRecords, type LogEvent } from './event-log.js';
 import { decodeOutcome } from './history-line.js';
 
 /** What is known of a message that was accepted before. */
-export type Kept = {
+export type EarlierMessage = {
   /** The position that was acknowledged; 0 when it is no longer kept. */
   readonly position: number;
   /** It was accepted while its session or agent was paused; also false when the log no longer has its acceptance. */
@@ -13,7 +13,10 @@ export type Kept = {
 };
 
 /** From the event that the log has of the message, else from what the script found beside the log (S3). */
-export function keptOf(found: AppendReply & { kind: 'duplicate' }, messageId: string): Kept {
+export function earlierMessageOf(
+  found: AppendReply & { kind: 'duplicate' },
+  messageId: string,
+): EarlierMessage {
   const [event] = decodeRecords(found.event);
   if (event) {
     const position = 'position' in event ? event.position : 0;
@@ -26,7 +29,7 @@ export function keptOf(found: AppendReply & { kind: 'duplicate' }, messageId: st
   return { position, isPaused: false, outcome: toFinal(found.reply, messageId, position) };
 }
 
-function toFinal(line: string, messageId: string, position: number): Kept['outcome'] {
+function toFinal(line: string, messageId: string, position: number): EarlierMessage['outcome'] {
   const reply = decodeOutcome(line);
   if (reply.messageId === messageId) return { ...reply, position };
   return {

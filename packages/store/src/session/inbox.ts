@@ -6,7 +6,7 @@ import type { Connection } from '../redis/connect.js';
 import type { MemoryWatch } from '../redis/memory.js';
 import { StoreFull } from '../redis/unavailable.js';
 import * as scripts from '../script/scripts.js';
-import { type Kept, keptOf } from './earlier-message.js';
+import { type EarlierMessage, earlierMessageOf } from './earlier-message.js';
 import type { LogEvent } from './event-log.js';
 import { encodeBody } from './inbox-entry.js';
 import type { PrincipalBytes } from './principal-bytes.js';
@@ -40,7 +40,7 @@ export type Appended =
       /** When it says `isPaused`, the message waits until its session, or its agent, is resumed. */
       readonly event: LogEvent & { kind: 'accepted' };
     }
-  | ({ readonly kind: 'duplicate' } & Kept);
+  | ({ readonly kind: 'duplicate' } & EarlierMessage);
 
 export type InboxOptions = {
   readonly rings: Rings;
@@ -81,7 +81,7 @@ export function makeInbox(
       });
       if (reply.kind === 'duplicate') {
         if (reply.ring !== '') rings.ring(id, reply.ring);
-        return { kind: 'duplicate', ...keptOf(reply, message.messageId) };
+        return { kind: 'duplicate', ...earlierMessageOf(reply, message.messageId) };
       }
       if (reply.kind !== 'accepted') return reply;
       if (reply.ring !== '') {

@@ -21,7 +21,7 @@ type Listing = {
 };
 
 /** The lowest `count` places after `after`, with scores up to `until`; no two of a partition may have one score. */
-export async function oldestPlaces(
+export async function oldestMembers(
   connection: Connection,
   keys: Keys,
   { keyIn, after, count, until }: Listing & { readonly until: number },
@@ -48,7 +48,7 @@ export async function oldestPlaces(
 }
 
 /** The highest `count` places that come after `after`, and whether others follow. Changes nothing (E7). */
-export async function newestPlaces(connection: Connection, keys: Keys, listing: Listing) {
+export async function newestMembers(connection: Connection, keys: Keys, listing: Listing) {
   const { after, count } = listing;
 
   function isBehind({ score, partition, member }: Place): boolean {

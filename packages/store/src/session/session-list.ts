@@ -2,7 +2,7 @@ import { jsonObject } from '../keys/damage.js';
 import type { Keys } from '../keys/keys.js';
 import type { Connection } from '../redis/connect.js';
 import * as scripts from '../script/scripts.js';
-import { newestPlaces, type Place } from './listing-pages.js';
+import { newestMembers, type Place } from './listing-pages.js';
 
 /** Most sessions that one page looks at, and that are read at once: a rare state must not cost all of Redis. */
 const LOOKED_AT_MAX = 200;
@@ -57,7 +57,7 @@ export function makeSessionList(connection: Connection, keys: Keys) {
       (agent === undefined || it.agent === agent) && (state === undefined || it.state === state);
     const isFiltered = agent !== undefined || state !== undefined;
     const sessions: SessionSummary[] = [];
-    const { places, hasMore } = await newestPlaces(connection, keys, {
+    const { places, hasMore } = await newestMembers(connection, keys, {
       keyIn: (partition) => keys.sessionsIn(partition, principal),
       after: request.after && toPlace(request.after),
       count: isFiltered ? LOOKED_AT_MAX : count,

@@ -1,4 +1,4 @@
-import { type Logger, monotonicMs, seldom } from '@sluice/runtime';
+import { atMostEvery, type Logger, monotonicMs } from '@sluice/runtime';
 
 const LOOK_MS = 100;
 /** Memory of a connection that keeps nothing: 10 KiB were measured, most of it outside of the heap. */
@@ -72,7 +72,7 @@ export function makeUnfinished(options: UnfinishedOptions): Unfinished & { look(
   const { holders, maxBytes, maxHeldBytes, countedBytes, log } = options;
   const { memoryBytes = outsideOfHeap, nowMs = monotonicMs } = options;
   const { isExact = process.env.MALLOC_MMAP_THRESHOLD_ !== undefined } = options;
-  const dueTells = seldom(TOLD_MS);
+  const dueTells = atMostEvery(TOLD_MS);
   const tell = (cut: Cut) => {
     const tells = dueTells();
     if (tells === 0) return;

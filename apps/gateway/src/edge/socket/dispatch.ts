@@ -17,7 +17,7 @@ import { abortOnSocket } from './abort.js';
 import { attach, replay } from './attach.js';
 import type { Attached, Connection, ReadFrame } from './connection.js';
 import { detach } from './detach.js';
-import { answer, inOrder, isOwed, mayWait, settled } from './in-order.js';
+import { answer, inOrder, mayWait, owesAnswers, settled } from './in-order.js';
 import { paid } from './paid-calls.js';
 import { sendMessage } from './send-message.js';
 
@@ -90,7 +90,8 @@ function onFrame(context: EdgeContext, connection: Connection, read: ReadFrame):
     line.chars += read.chars;
     return;
   }
-  if (waitingTypes.has(frame.type) && isOwed(connection)) return settle(context, connection, read);
+  if (waitingTypes.has(frame.type) && owesAnswers(connection))
+    return settle(context, connection, read);
   const scope =
     frame.type === 'hello' || frame.type === 'join' || frame.type === 'snapshot' ? 'read' : 'write';
   if (frame.type !== 'leave' && !allows(connection.socket.identity, scope)) {

@@ -78,7 +78,7 @@ export function answer(connection: Connection, work: Promise<unknown>, about: Ab
 }
 
 /** Whether an answer to a frame of this connection is still to come. */
-export function isOwed({ calls, state }: Connection): boolean {
+export function owesAnswers({ calls, state }: Connection): boolean {
   return calls.waiting > 0 || (state.kind === 'attached' && state.reader.owesAck);
 }
 

@@ -3,7 +3,7 @@ import { type PermitScope, type Permits, StoreUnavailable } from '@sluice/store'
 /** Permits that this node holds, for sessions whose agent or principal is limited in the cluster. */
 export type TurnPermits = {
   /** Takes the permits that a turn of this session needs, or none; `full`: try again after the delay. */
-  take(id: string, who: Whose): Promise<{ kind: 'taken' } | { kind: 'full'; delayMs: number }>;
+  take(id: string, who: TurnOwner): Promise<{ kind: 'taken' } | { kind: 'full'; delayMs: number }>;
   /** Gives back the permits that are held for the session. */
   give(id: string): void;
   /** Whether permits are held for the session, so that others may wait for them. */
@@ -12,7 +12,7 @@ export type TurnPermits = {
 };
 
 /** The agent and the principal of a session, by whom turns are limited. */
-export type Whose = { readonly agent: string; readonly principal: string };
+export type TurnOwner = { readonly agent: string; readonly principal: string };
 
 export type TurnPermitsOptions = {
   readonly permits: Permits;
@@ -38,7 +38,7 @@ export function makeTurnPermits(options: TurnPermitsOptions): TurnPermits {
   const { permits, maxConcurrent, maxTurnsPerPrincipal } = options;
   const held = new Map<string, readonly PermitScope[]>();
 
-  function limitsOf({ agent, principal }: Whose): Limit[] {
+  function limitsOf({ agent, principal }: TurnOwner): Limit[] {
     const ofAgent = maxConcurrent.get(agent);
     return [
       ...(ofAgent ? [{ scope: { kind: 'agent', name: agent } as const, most: ofAgent }] : []),

@@ -1,6 +1,6 @@
 import type { Agent } from '@sluice/agents';
 import type { OutcomeStatus } from '@sluice/protocol';
-import type { Logger, seldom } from '@sluice/runtime';
+import type { atMostEvery, Logger } from '@sluice/runtime';
 import type { Damage, Keys, Leases, Rings, SessionEnds } from '@sluice/store';
 import type { CountBy, WorkerMetrics } from '../../metrics/index.js';
 import type { Tracing } from '../../tracing/tracing.js';
@@ -59,7 +59,7 @@ export type WorkerContext = {
   readonly tracing: Tracing;
   readonly damage: Damage;
   /** By agent: bounds how often the log has its failures. */
-  readonly failing: Map<string, ReturnType<typeof seldom>>;
+  readonly failing: Map<string, ReturnType<typeof atMostEvery>>;
   /** Sessions whose lease this node has, by id. */
   readonly held: Map<string, HeldSession>;
   readonly lingering: Lingering;

@@ -1,7 +1,7 @@
 import type { Lease, LeaseReleased, ReleaseReply } from '@sluice/store';
 import type { WorkerContext } from './context.js';
 import type { HeldSession } from './held-session.js';
-import { insist } from './insist.js';
+import { repeatWhileAway } from './repeat-while-away.js';
 
 export const FORCE_CLOSED = 'Force-closed during shutdown after timeout';
 
@@ -26,7 +26,7 @@ export async function handOver(
   const until = how === 'force' ? never : keeper.lost;
   const drains = phase !== 'running';
   const way = how === 'yield' && drains ? 'hand_over' : how;
-  const reply = await insist(() => release(context, lease, way), until);
+  const reply = await repeatWhileAway(() => release(context, lease, way), until);
   if (reply?.kind === 'more') {
     keeper.goOn();
     return 'more';

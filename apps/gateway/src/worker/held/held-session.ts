@@ -1,7 +1,7 @@
 import type { HistoryMessage } from '@sluice/protocol';
 import { monotonicMs } from '@sluice/runtime';
 import { type HeadReply, headOfWake, type Lease, type Wake } from '@sluice/store';
-import type { Whose } from '../gates/permits.js';
+import type { TurnOwner } from '../gates/permits.js';
 import type { HeldHistory } from './held-history.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 
@@ -22,7 +22,7 @@ export type EndLinger = 'wake' | 'drain' | 'unlocked';
 
 type HeldOptions = {
   /** The agent and the principal whose limits its turns count for. */
-  readonly whose: Whose;
+  readonly whose: TurnOwner;
   readonly history: HeldHistory;
   /** After about this time the lease is not kept for another message (lease.max_age). */
   readonly maxAgeMs: number;
@@ -56,7 +56,7 @@ export class HeldSession {
     keeper.lost.addEventListener('abort', () => this.stopTurn({ kind: 'lost' }), { once: true });
   }
 
-  get whose(): Whose {
+  get whose(): TurnOwner {
     return this.options.whose;
   }
 

@@ -2,8 +2,8 @@ import { makeId } from '@sluice/runtime';
 import type { WorkerContext } from './context.js';
 import { handOver } from './hand-over.js';
 import type { HeldSession } from './held-session.js';
-import { insist } from './insist.js';
 import type { WhyEnded } from './lingering.js';
+import { repeatWhileAway } from './repeat-while-away.js';
 
 /** A woken session waits in line for at most this time. Then it is rung, so that scaling by the rings sees it. */
 const WOKEN_LINE_MS = 5_000;
@@ -52,7 +52,7 @@ async function begin(
     return 'begun';
   }
   const turnId = makeId('turn'); // made before the first try, so that a repeat gets the same turn
-  const begun = await insist(() => leases.begin(held.lease, { turnId }), held.keeper.lost);
+  const begun = await repeatWhileAway(() => leases.begin(held.lease, { turnId }), held.keeper.lost);
   if (begun?.kind === 'begun' || begun?.kind === 'exhausted') {
     held.next = begun;
     return 'begun';
@@ -78,7 +78,7 @@ async function mayRun(
     !context.takeRoomElsewhere(held.whose.agent);
   if (!mayTurn() || !(await slots.take({ sinceMs, mayStay }))) return false;
   const permitted = mayTurn()
-    ? await insist(() => permits.take(held.lease.id, held.whose), held.keeper.lost)
+    ? await repeatWhileAway(() => permits.take(held.lease.id, held.whose), held.keeper.lost)
     : undefined;
   if (permitted?.kind === 'taken') return true;
   slots.give();

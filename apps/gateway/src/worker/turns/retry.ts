@@ -1,9 +1,9 @@
 import { defaultRetry, retryDelayMs } from '@sluice/agents';
-import { seldom } from '@sluice/runtime';
+import { atMostEvery } from '@sluice/runtime';
 import type { HeadReply } from '@sluice/store';
 import type { WorkerContext } from '../held/context.js';
 import type { HeldSession } from '../held/held-session.js';
-import { insist } from '../held/insist.js';
+import { repeatWhileAway } from '../held/repeat-while-away.js';
 import { type Tried, without } from './outcome.js';
 import type { TurnResult } from './run-turn.js';
 
@@ -27,7 +27,7 @@ export async function letWait(
   const delayMs = Math.round(Math.max(result.afterMs, retryDelayMs(policy, head.attempt)));
   const again = { turnId: head.turnId, how, delayMs, retryForMs: policy.forMs };
   keeper.rest();
-  const reply = await insist(() => leases.retry(lease, again), keeper.lost);
+  const reply = await repeatWhileAway(() => leases.retry(lease, again), keeper.lost);
   switch (reply?.kind) {
     case 'waiting': {
       keeper.stop();
@@ -53,7 +53,7 @@ export async function letWait(
 
 /** Logs that an agent fails, at most once in 10 s: an outage fails every turn again and again. */
 function tellSeldom({ log, failing }: WorkerContext, agent: string): void {
-  const count = failing.get(agent) ?? seldom(FAILING_TOLD_MS);
+  const count = failing.get(agent) ?? atMostEvery(FAILING_TOLD_MS);
   failing.set(agent, count);
   const attempts = count();
   if (attempts > 0) log.warn({ agent, attempts }, 'agent fails, messages are tried again');

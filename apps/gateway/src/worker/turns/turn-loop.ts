@@ -9,7 +9,7 @@ import {
 } from '@sluice/store';
 import type { WorkerContext } from '../held/context.js';
 import type { Begun, HeldSession } from '../held/held-session.js';
-import { insist } from '../held/insist.js';
+import { repeatWhileAway } from '../held/repeat-while-away.js';
 import { type Ended, type Tried, without } from './outcome.js';
 import { letWait } from './retry.js';
 import { runTurn, type TurnResult } from './run-turn.js';
@@ -94,10 +94,10 @@ async function tryOnce(
   const history =
     agent.usesHistory === false
       ? []
-      : await insist(() => held.history.read(leases, lease.id, wanted), keeper.lost);
+      : await repeatWhileAway(() => held.history.read(leases, lease.id, wanted), keeper.lost);
   if (!history) return { kind: 'left' };
   const append = async (number: number, batch: string[][]) => {
-    const reply = await insist(
+    const reply = await repeatWhileAway(
       () => leases.appendEvents(lease, { turnId: head.turnId, number, batch }),
       keeper.lost,
     );
@@ -155,7 +155,7 @@ function commit(context: WorkerContext, held: HeldSession, head: HeadReply, ende
     fetch: phase === 'sole' || (phase === 'running' && mayGoOn),
   };
   const last = head.entries.at(-1);
-  return insist(async () => {
+  return repeatWhileAway(async () => {
     const reply = await leases.commit(held.lease, end);
     if (reply.kind !== 'fenced' && last !== undefined) {
       held.committed(head, {

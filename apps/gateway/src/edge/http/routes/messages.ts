@@ -11,7 +11,7 @@ import { acceptedShape, finalShape, named, sessionParams } from '../shapes.js';
 import { type OpenStreams, streamEvents } from '../sse.js';
 
 /** What stays open beyond its route's call, for a drain to end. */
-export type Kept = {
+export type OpenRequests = {
   readonly streams: OpenStreams;
   /** Requests that wait for a turn; a drain that ends before it cuts them. */
   readonly waits: Waits;
@@ -26,7 +26,10 @@ const since = z
   .transform((digits) => cursorSchema.parse(digits === '' ? 0 : digits));
 
 /** Messages into a session and its events out of it. */
-export function messageRoutes(context: EdgeContext, { streams, waits }: Kept): DescribedRoute[] {
+export function messageRoutes(
+  context: EdgeContext,
+  { streams, waits }: OpenRequests,
+): DescribedRoute[] {
   return [
     defineRoute({
       method: 'POST',

@@ -4,7 +4,7 @@ import { monotonicMs } from './time.js';
  * For reports of frequent events, at most one in `ms`. Each call counts one event. It returns how many there
  * were since the last report, or 0 while it is too early for the next.
  */
-export function seldom(ms: number): () => number {
+export function atMostEvery(ms: number): () => number {
   let count = 0;
   let nextMs = 0;
   return () => {

@@ -7,7 +7,7 @@ const RETRY_MS = 100;
 export type Patience = AbortSignal | { readonly untilMs: number };
 
 /** Repeats a call while Redis is away; undefined: its patience ended first. Other errors are thrown. */
-export async function insist<T>(
+export async function repeatWhileAway<T>(
   call: () => Promise<T>,
   patience: Patience,
 ): Promise<T | undefined> {
