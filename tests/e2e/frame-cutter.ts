@@ -2,18 +2,18 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { stopLater } from '@sluice/testkit';
 
-/** After how many frames a connection is cut; 0: instead of the answer to the upgrade; absent: never. */
+/** Number of frames after which a connection is cut. 0: instead of the answer to the upgrade; absent: never. */
 export type CutAt = {
-  /** From the client to the gateway: the gateway gets the last of them, and its client no answer. */
+  /** Frames from the client: the gateway gets the last of them, and the client gets no answer to it. */
   readonly up?: number;
-  /** From the gateway to the client. */
+  /** Frames from the gateway. */
   readonly down?: number;
 };
 
 export type FrameCutter = {
   readonly port: number;
   readonly cuts: number;
-  /** Whole frames that the gateway sent, by connection. */
+  /** Number of whole frames from the gateway, by connection. */
   readonly frames: readonly number[];
   close(): void;
 };
@@ -45,7 +45,7 @@ class FrameSplitter {
     return taken;
   }
 
-  /** Of the frame at the beginning, with its header; 2 or more than there is: it is not known yet. */
+  /** Size of the first frame with its header; larger than the bytes at hand if they are too few to know it. */
   #size(): number {
     const rest = this.#rest;
     const [, second = 0] = rest;
@@ -57,7 +57,7 @@ class FrameSplitter {
   }
 }
 
-/** Passes connections on to the gateway at `port`, and cuts each where `cutAt` says, between two frames. */
+/** Passes connections on to the gateway at `port`, and cuts each between two frames, where `cutAt` says. */
 export async function startFrameCutter(
   port: number,
   cutAt: (connection: number) => CutAt,

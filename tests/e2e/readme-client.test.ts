@@ -23,10 +23,10 @@ const readme = readFileSync(join(repository, 'README.md'), 'utf8');
 const [, snippet = ''] = /```js\n((?:(?!```)[\s\S])*new Socket\([\s\S]*?)```/.exec(readme) ?? [];
 
 const replies = ['echo: one', 'echo: two', 'echo: Hello', 'echo: three'];
-/** Clients at once. */
+/** Clients that run at once. */
 const TOGETHER = 10;
 
-/** A client that runs: what it has printed so far. */
+/** A running client; `lines` returns what it has printed so far. */
 type Running = { readonly lines: () => string[]; readonly stop: () => Promise<unknown> };
 type Run = (text: string) => Promise<Running>;
 
@@ -36,7 +36,7 @@ const nodeKinds = [
   { name: 'Node with ws', flags: hasOwnSocket ? ['--no-experimental-websocket'] : [] },
 ];
 
-/** As after `npm install ws` in an empty folder. */
+/** Runs the client in Node, as after `npm install ws` in an empty folder. */
 function inNode(flags: readonly string[]): Run {
   return async (text) => {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-client-'));
@@ -60,7 +60,7 @@ function inNode(flags: readonly string[]): Run {
   };
 }
 
-/** In a page of another server of this machine. */
+/** Runs the client in a page of another server of this machine. */
 function inBrowser(browser: () => Browser, pages: () => string): Run {
   return async (text) => {
     const page = await browser().newPage();
@@ -101,7 +101,7 @@ describe('the client of README.md', () => {
   const begin = (run: Run, session: string, port: number) =>
     run(snippet.replace('8765', String(port)).replace("'demo'", `'${session}'`));
 
-  /** Another client of the session that has its replies to `contents`. */
+  /** Connects another client, which sends `contents` and waits for the replies. */
   async function ask(session: string, contents: readonly string[], gateway = node) {
     const other = await FrameClient.connect(gateway.wsUrl);
     await other.hello({ agent_id: 'echo', session_id: session });
@@ -110,8 +110,8 @@ describe('the client of README.md', () => {
   }
 
   /**
-   * Two replies before the client begins, its own, and one more after that; answers what it printed, and the frames
-   * of its connections.
+   * Two replies come before the client begins, then its own, then one more. Returns what the client printed, and
+   * the numbers of frames on its connections.
    */
   async function converse(run: Run, cutAt: (connection: number) => CutAt, gateway = node) {
     const session = nextSession();
@@ -139,12 +139,12 @@ describe('the client of README.md', () => {
   ];
 
   it.each(kinds)(
-    'E3 S3 prints every reply once, also when it is cut right behind hello_ok or any other frame, in %s',
+    'E3 S3 prints every reply once, also when it is cut right after hello_ok or any other frame, in %s',
     async (_, run) => {
       const whole = await converse(run, () => ({}));
       expect(whole).toMatchObject({ lines: replies.join('\n'), cuts: 0 });
       const [count = 0] = whole.frames;
-      // `hello_ok`, two turns that are replayed, two that are seen live.
+      // `hello_ok`, two replayed turns and two live ones.
       expect(count).toBeGreaterThan(12);
       const firstCut: CutAt[] = [
         ...Array.from({ length: count }, (_, down) => ({ down })),
@@ -177,7 +177,7 @@ describe('the client of README.md', () => {
     const config = { agents: { echo: { kind: 'echo' } }, session: { max_events: 2 } };
     const gateway = await startGateway({ redisUrl: redis.url, config });
     const [[, run] = []] = kinds;
-    // Before the snapshot, after it, and after the reply to `Hello`: the next snapshot has that once more.
+    // Cuts before the snapshot, after it, and after the reply to `Hello`, which the next snapshot has again.
     for (const down of [1, 2, 6]) {
       const at = (nth: number) => (nth === 0 ? { down } : {});
       const { lines, cuts } = await converse(run ?? inNode([]), at, gateway);
@@ -186,7 +186,7 @@ describe('the client of README.md', () => {
     await gateway.kill();
   }, 60_000);
 
-  it('E3 prints the replies of a log that began anew, also when it is cut right behind hello_ok', async () => {
+  it('E3 prints the replies of a log that began anew, also when it is cut right after hello_ok', async () => {
     const session = nextSession();
     (await ask(session, ['one'])).cut();
     let isAnew = false;

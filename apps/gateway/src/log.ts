@@ -22,12 +22,12 @@ export function makeLog({ level, pretty }: LogOptions, base: Record<string, unkn
   return pino({ ...options, transport: { target, options: format } });
 }
 
-/** Lines that cannot be written are kept up to this, for when there is room again; then they are dropped. */
+/** Lines that cannot be written yet are kept up to this size; further lines are dropped. */
 const KEPT_BYTES_MAX = 2 ** 20;
 
 /**
- * A full disk, or a terminal that is gone, must not stop a node: pino's own destination throws on the first
- * such error, and then tries to write what is left for ever, at the exit of the process too.
+ * A full disk or a closed terminal must not stop a node. Pino's own destination throws on the first such error
+ * and then tries for ever to write the rest, also at the exit of the process.
  */
 function stdoutLines() {
   const lines = pino.destination({ dest: 1, sync: false, maxLength: KEPT_BYTES_MAX });
@@ -42,7 +42,7 @@ function stdoutLines() {
 }
 
 /**
- * What of an error may be seen: never its own fields, since errors of Redis clients carry the command
+ * The part of an error that may be logged. Never its own fields: errors of Redis clients carry the command
  * with its arguments, which are contents (X6).
  */
 function errorFields(error: unknown): object {

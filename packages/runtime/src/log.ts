@@ -1,10 +1,10 @@
-/** A line of the log: constant text, and what varies in fields. */
+/** Writes a line of the log: the text is constant, and everything that varies is in fields. */
 type Tell = {
   (fields: object, message: string): void;
   (message: string): void;
 };
 
-/** What is needed of a log by those that write to it; the gateway makes one with pino. */
+/** The part of a log that its writers need; the gateway makes one with pino. */
 export type Logger = {
   readonly debug: Tell;
   readonly info: Tell;

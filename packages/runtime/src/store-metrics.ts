@@ -1,4 +1,4 @@
-/** What the store tells of its calls, by the name of the script or command. */
+/** Callbacks with which the store reports its calls, each by the name of its script or command. */
 export type RedisMetrics = {
   answeredMs(call: string, ms: number): void;
   failed(call: string): void;
@@ -6,14 +6,14 @@ export type RedisMetrics = {
   fenced(call: string): void;
 };
 
-/** How the cluster is, as Redis tells it: the same whichever node is asked. */
+/** State of the cluster, read from Redis: every node reports the same. */
 export type ClusterState = {
   readonly pendingMessages: number;
   readonly pendingSessions: number;
   readonly oldestPendingMs: number;
   readonly nodes: Readonly<Record<'live' | 'draining' | 'silent', number>>;
   readonly liveWorkers: number;
-  /** By the name of the consumer group of SESSION_END; without a lag when Redis cannot tell it. */
+  /** By consumer group of SESSION_END; a group whose lag Redis does not know is absent. */
   readonly groupLag: Readonly<Record<string, number>>;
   readonly groupPending: Readonly<Record<string, number>>;
   readonly deadLetters: number;
