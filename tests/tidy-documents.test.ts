@@ -1,5 +1,5 @@
-/** What holds for the documents as a whole: links that lead somewhere. */
-import { execFileSync } from 'node:child_process';
+/** What holds for the documents as a whole: links that lead somewhere, sentences that are read once. */
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
@@ -40,6 +40,13 @@ describe('documents', () => {
       ),
     );
     expect(dead).toEqual([]);
+  });
+
+  it('and comments have no sentence that is too long to be read once', () => {
+    const { stdout } = spawnSync(process.execPath, ['scripts/long-sentences.mjs'], {
+      encoding: 'utf8',
+    });
+    expect(stdout.split('\n').filter((line) => / words: /.test(line))).toEqual([]);
   });
 
   it('of the architecture list the functions that a frame passes, each called by the one before', () => {
