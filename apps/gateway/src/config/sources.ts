@@ -29,7 +29,7 @@ export function gather(inputs: Inputs, around: Surroundings): Gathered {
     const changed = withValue(tree, path, parseText(text));
     if (!changed) {
       around.faults.push(
-        `${path.join('.')}: something above it is no mapping; give that as a whole (from ${origin})`,
+        `${path.join('.')}: a parent key is not a mapping; set the parent as a whole (from ${origin})`,
       );
       return;
     }

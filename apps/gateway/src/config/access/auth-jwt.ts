@@ -38,7 +38,7 @@ export function jwtOf(given: GivenJwt, checking: Checking): JwtAuth | null {
   if (jwks_url === undefined) return null;
   if (/^http:/.test(jwks_url) && !isLoopback(new URL(jwks_url).hostname)) {
     checking.warnings.push(
-      'gateway.auth.jwt.jwks_url begins with http://: whoever is between can put keys of his own there',
+      'gateway.auth.jwt.jwks_url begins with http://: anyone on the network path can replace the keys; use https://',
     );
   }
   return { keys: { kind: 'jwks', url: jwks_url }, ...claimsOf(given) };

@@ -32,7 +32,7 @@ export const workShape = z.object({
   lease_left_ms: count.meta({ description: '0: nobody holds it' }),
   oldest_message_id: z.string().nullable(),
   oldest_accepted_at: seconds.nullable(),
-  hand_overs: count.meta({ description: 'That aborted the message at the head' }),
+  hand_overs: count.meta({ description: 'Hand-overs that interrupted the message at the head' }),
   abort: z.string().nullable().meta({ description: 'Reason of an abort that is under way' }),
   rung: z.boolean().meta({ description: 'A ring is on its way to a worker' }),
 });

@@ -27,7 +27,7 @@ export type RequestHead = {
   readonly remoteAddress: string;
 };
 
-const TOO_MUCH_WAITS = 'Too much waits for others to be read or sent; come again in a moment.';
+const TOO_MUCH_WAITS = 'This node has too many unsent bytes in memory; try again in a moment.';
 
 type Headers = Readonly<Record<string, string>>;
 type Body = string | 'too_large' | 'aborted';

@@ -7,6 +7,6 @@ export const socketPath: Route = {
   access: 'read',
   run({ reply }) {
     const upgrade = { upgrade: 'websocket', connection: 'upgrade' };
-    reply.error('upgrade_required', 'This address speaks WebSocket only.', upgrade);
+    reply.error('upgrade_required', 'This path accepts only WebSocket upgrades.', upgrade);
   },
 };

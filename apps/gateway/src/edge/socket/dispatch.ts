@@ -84,7 +84,7 @@ function onFrame(context: EdgeContext, connection: Connection, read: ReadFrame):
   const line = state.kind === 'attaching' ? state : connection.settling;
   if (line !== undefined) {
     if (!mayWait(connection, { frames: line.waiting.length, chars: line.chars }, read.chars)) {
-      return refuse('rate_limited', 'wait for hello_ok before sending so much');
+      return refuse('rate_limited', 'too many frames wait; wait for the answers to earlier ones');
     }
     line.waiting.push(read);
     line.chars += read.chars;
@@ -186,7 +186,14 @@ async function cancelMessage(
     const word = await context.inbox.cancel(ref, messageId);
     const about = { session_id: ref.sessionId, message_id: messageId };
     if (word === 'cancelled') outbound.json({ type: 'cancelled', ...about });
-    else outbound.json(errorFrame('not_pending', 'no such message waits', { messageId }));
+    else
+      outbound.json(
+        errorFrame(
+          'not_pending',
+          'this message is not waiting: it has started, ended or never existed',
+          { messageId },
+        ),
+      );
   } finally {
     reader.handOutcome(messageId);
   }

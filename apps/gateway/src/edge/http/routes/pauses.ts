@@ -12,7 +12,9 @@ const said = { pause: 'paused', resume: 'resumed' } as const;
 
 /** Whether turns are paused now, and the durability that this has reached. */
 const standing = {
-  paused: z.boolean().meta({ description: 'After a resume: the agent of the session still is' }),
+  paused: z
+    .boolean()
+    .meta({ description: "After a resume: true if the session's agent is still paused" }),
   durability: z.enum(durabilities),
 };
 
@@ -34,7 +36,7 @@ const ofSession = (context: EdgeContext, verb: Verb) =>
     query: z.object(named),
     answers: {
       200: {
-        description: 'From now on it is so, on every node',
+        description: 'The pause or resume is in force on every node',
         schema: z.object({
           type: z.literal(`session_${said[verb]}`),
           session_id: z.string(),
@@ -70,7 +72,7 @@ const ofAgent = (context: EdgeContext, verb: Verb) =>
     params: z.object({ id: z.string() }),
     answers: {
       200: {
-        description: 'From now on it is so, on every node',
+        description: 'The pause or resume is in force on every node',
         schema: z.object({
           type: z.literal(`agent_${said[verb]}`),
           agent_id: z.string(),
