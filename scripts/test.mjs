@@ -4,20 +4,21 @@
  * chaos run are left out. The last line is `N passed, N failed`: a check that fails counts as a failed test, the
  * chaos run as one test. Uses Node's own modules only: nothing else is there before `npm ci`.
  */
-import { readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { ensureBrowser } from './lib/browser.mjs';
 import { ensureBuilt } from './lib/build.mjs';
 import { ensureCompiler } from './lib/compiler.mjs';
 import { findEngine } from './lib/container-redis.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { ensureHaproxy } from './lib/haproxy.mjs';
-import { inRoot } from './lib/paths.mjs';
+import { inRoot, root } from './lib/paths.mjs';
 import { endRunning, run } from './lib/processes.mjs';
 import { ensurePrometheus } from './lib/prometheus.mjs';
 import { ensureServer, waysToRedis } from './lib/redis-server.mjs';
 import { SetupError, say } from './lib/say.mjs';
+import { countResults, joinRuns, judgeFailedOnce, parseKnown } from './lib/test-results.mjs';
 
 /** Longer than any suite takes: one that hangs is ended then. */
 const jestMs = 15 * 60_000;
@@ -72,26 +73,13 @@ async function runNode(...args) {
   return (await run(process.execPath, args)) === 0;
 }
 
-/** Counts from jest's own results; a file that could not be run is one failed test. */
-function readCounts(file, status) {
-  let counts = { passed: 0, failed: 0, failedFiles: [] };
+function readResults(file) {
   try {
-    const results = JSON.parse(readFileSync(file, 'utf8'));
-    const bad = results.testResults.filter((result) => result.status === 'failed');
-    counts = {
-      passed: results.numPassedTests,
-      failed: results.numFailedTests + results.numRuntimeErrorTestSuites,
-      failedFiles: bad.map(({ name, assertionResults }) => ({
-        name,
-        passed: assertionResults.filter((it) => it.status === 'passed').length,
-      })),
-    };
+    return JSON.parse(readFileSync(file, 'utf8'));
   } catch {
     say('jest wrote no results');
+    return undefined;
   }
-  // Whatever made jest fail counts: no results, no tests, a broken worker.
-  if (status !== 0 && counts.failed === 0) counts.failed = 1;
-  return counts;
 }
 
 async function runJest(args, env = {}) {
@@ -102,28 +90,50 @@ async function runJest(args, env = {}) {
     ['--experimental-vm-modules', '--no-warnings', tool('jest', 'bin', 'jest.js'), ...options],
     { timeoutMs: jestMs, env: { ...process.env, ...env } },
   );
-  const counts = readCounts(file, status);
+  const results = readResults(file);
   rmSync(file, { force: true });
-  return counts;
+  return countResults(results, status);
 }
 
 /** At most this many failed files are run again; with more, the machine is not the cause. */
 const repeatsMax = 2;
 
+/** The files that failed and passed when they were run again, of all suites. */
+const failedOnce = [];
+
 /**
- * The tests use real processes, perhaps on a busy machine. So a file that failed is run once more, alone, and
- * this is printed. A test that fails twice has failed.
+ * The tests use real processes, perhaps on a busy machine. So a file that failed is run once more, alone. A test
+ * that fails twice has failed. A file that passes then is named at the end.
  */
 async function runTests(args, env) {
   const first = await runJest(args, env);
-  const files = first.failedFiles;
-  if (files.length === 0 || files.length > repeatsMax) return first;
-  const names = files.map(({ name }) => name);
+  const names = first.files.filter(({ isFailed }) => isFailed).map(({ name }) => name);
+  if (names.length === 0 || names.length > repeatsMax) return first;
   say(`\n== once more, alone: ${names.join(' ')}`);
-  const second = await runJest(['--runInBand', '--runTestsByPath', ...names], env);
-  const passedBefore = files.reduce((sum, { passed }) => sum + passed, 0);
-  say(`${names.length} file(s) run twice; ${second.failed} test(s) failed both times`);
-  return { passed: first.passed - passedBefore + second.passed, failed: second.failed };
+  const counts = joinRuns(first, await runJest(['--runInBand', '--runTestsByPath', ...names], env));
+  failedOnce.push(...counts.failedOnce.map((name) => relative(root, name)));
+  return counts;
+}
+
+/** The files that may fail once, each with a reason and the last day on which it holds. */
+const knownFile = 'tests/known-flaky.json';
+const isStrict = process.env.CI === 'true';
+
+function readKnown() {
+  const file = inRoot(knownFile);
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : '[]';
+  return parseKnown(text, new Date().toISOString().slice(0, 10));
+}
+
+/** A file that failed by chance and one with a fault look alike: somebody must look at it. */
+function tellFailedOnce(known) {
+  const { lines, failed } = judgeFailedOnce(failedOnce, known, isStrict);
+  if (lines.length === 0) return 0;
+  say('\n== failed once, and passed when run again alone');
+  for (const line of lines) say(line);
+  const when = isStrict ? '' : ', with CI=true';
+  say(`a file that ${knownFile} does not list fails the run${when}`);
+  return failed;
 }
 
 /** The chaos run takes 90 s of load and faults, and a minute or two until everything has settled. */
@@ -144,18 +154,27 @@ async function test(args) {
   let failed = await check('build', ensureBuilt);
   failed += await check('types of the tests', () => runNode(tsc, '-p', inRoot('tests')));
   failed += await check('format and lint', () => runNode(biome, 'check', '.'));
+  const { known, faults } = readKnown();
+  failed += await check('files that may fail once', () => {
+    for (const fault of faults) say(`${knownFile}: ${fault}`);
+    return faults.length === 0;
+  });
   say('\n== tests');
   const counts = await runTests(args.length > 0 ? args : ['--testPathIgnorePatterns', longTests]);
-  if (args.length > 0) return { passed: counts.passed, failed: counts.failed + failed };
-  for (const suite of process.env.CI === 'true' ? longSuites : []) {
-    say(`\n== ${suite.name}`);
-    const { passed, failed } = await runTests([...suite.args, suite.name], suite.env);
-    counts.passed += passed;
-    counts.failed += failed;
+  let passed = counts.passed;
+  failed += counts.failed;
+  if (args.length === 0) {
+    for (const suite of isStrict ? longSuites : []) {
+      say(`\n== ${suite.name}`);
+      const counts = await runTests([...suite.args, suite.name], suite.env);
+      passed += counts.passed;
+      failed += counts.failed;
+    }
+    const chaosFailed = await check('chaos', runChaos);
+    passed += 1 - chaosFailed;
+    failed += chaosFailed;
   }
-  const chaosFailed = await check('chaos', runChaos);
-  const passed = counts.passed + (1 - chaosFailed);
-  return { passed, failed: counts.failed + failed + chaosFailed };
+  return { passed, failed: failed + tellFailedOnce(known) };
 }
 
 let result = { passed: 0, failed: 1 };

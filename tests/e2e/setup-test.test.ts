@@ -1,10 +1,22 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { endAll, makeClone, plainEnv, startScript } from './setup-clone.js';
 
 const jestTest = (title: string, body: string) =>
   `import { expect, it } from '@jest/globals';\n\nit('${title}', () => {\n  ${body}\n});\n`;
+
+/** Fails where `mark` is missing, and leaves it there. */
+const onceTest = `import { existsSync, writeFileSync } from 'node:fs';
+import { expect, it } from '@jest/globals';
+
+it('fails once', () => {
+  const mark = new URL('mark', import.meta.url);
+  const isThere = existsSync(mark);
+  writeFileSync(mark, '');
+  expect(isThere).toBe(true);
+});
+`;
 
 /** Not the repository's own configuration: links that lead out of the clone must not be checked. */
 const biomeConfig = `{
@@ -56,4 +68,20 @@ describe('npm test', () => {
     await script.closed;
     expect(lastLine(script.text())).toBe('1 passed, 0 failed');
   }, 60_000);
+
+  it('fails with CI=true when a file failed once and is not listed', async () => {
+    write('once.test.ts', onceTest);
+    const words = [process.execPath, 'scripts/test.mjs', 'tests/once'];
+    const runOnce = async () => {
+      rmSync(join(clone.dir, 'tests', 'mark'), { force: true });
+      const script = startScript(clone.dir, words, plainEnv({ CI: 'true' }));
+      await script.closed;
+      expect(script.text()).toMatch(/failed once, .*\ntests\/once\.test\.ts/);
+      return lastLine(script.text());
+    };
+    expect(await runOnce()).toBe('1 passed, 1 failed');
+    const known = [{ file: 'tests/once.test.ts', reason: 'it is meant to', until: '9999-12-31' }];
+    write('known-flaky.json', JSON.stringify(known));
+    expect(await runOnce()).toBe('1 passed, 0 failed');
+  }, 120_000);
 });
