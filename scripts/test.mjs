@@ -1,8 +1,9 @@
 /**
- * `npm test`: sets itself up as `npm start` does, then checks types and format, runs the tests and a short
- * chaos run; with `CI=true` the long suites too. Arguments after `--` go to jest; then the long suites and the
- * chaos run are left out. The last line is `N passed, N failed`: a check that fails counts as a failed test, the
- * chaos run as one test. Uses Node's own modules only: nothing else is there before `npm ci`.
+ * `npm test`: sets itself up as `npm start` does, then checks types and format, and runs the unit and the
+ * integration tests; with `CI=true` the long suites and a short chaos run too. Arguments after `--` go to jest;
+ * then the long suites and the chaos run are left out. The last line is `N passed, N failed`: a check that fails
+ * counts as a failed test, the chaos run as one test. Uses Node's own modules only: nothing else is there before
+ * `npm ci`.
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,19 +22,30 @@ import { SetupError, say } from './lib/say.mjs';
 import { countResults, joinRuns, judgeFailedOnce, parseKnown } from './lib/test-results.mjs';
 
 /** Longer than any suite takes: one that hangs is ended then. */
-const jestMs = 15 * 60_000;
+const jestMs = 20 * 60_000;
+const longFolders = ['long', 'failpoints', 'redis-faults', 'hostile'];
+/** The unit tests come first, since they are quick to find a fault. */
+const quickSuites = [
+  { name: 'unit tests', args: ['--passWithNoTests', '/tests/(unit/|tidy)'] },
+  {
+    name: 'integration tests',
+    args: ['--testPathIgnorePatterns', `/tests/(unit/|tidy|(${longFolders.join('|')})/)`],
+  },
+];
 /**
  * Suites that take half a minute and more, too long for `npm test`. With `CI=true` they follow the quick ones;
  * a suite that mostly waits gets more workers.
  */
 const longSuites = [
-  { name: 'tests/long', args: [] },
-  { name: 'tests/failpoints', args: [], env: { SLUICE_WALK: 'all' } },
-  { name: 'tests/redis-faults', args: ['--maxWorkers=4'] },
-  { name: 'tests/hostile', args: ['--runInBand'], env: { SLUICE_HOSTILE_SECONDS: '5' } },
+  { name: 'tests/long', args: ['tests/long'] },
+  { name: 'tests/failpoints', args: ['tests/failpoints'], env: { SLUICE_WALK: 'all' } },
+  { name: 'tests/redis-faults', args: ['--maxWorkers=4', 'tests/redis-faults'] },
+  {
+    name: 'tests/hostile',
+    args: ['--runInBand', 'tests/hostile'],
+    env: { SLUICE_HOSTILE_SECONDS: '5' },
+  },
 ];
-/** `short.test.ts` of a suite is a short version of it, which belongs to the quick ones. */
-const longTests = `/(${longSuites.map(({ name }) => name).join('|')})/(?!short\\.)`;
 const tool = (...path) => inRoot('node_modules', ...path);
 
 /** With one seed a file that is run once more draws the same again: packages/testkit/src/base/seed.ts. */
@@ -147,6 +159,11 @@ async function runChaos() {
   return (await run(process.execPath, [script, ...options], { timeoutMs: chaosMs })) === 0;
 }
 
+function suitesFor(args) {
+  if (args.length > 0) return [{ name: 'tests', args }];
+  return isStrict ? [...quickSuites, ...longSuites] : quickSuites;
+}
+
 async function test(args) {
   await setUp();
   const tsc = tool('typescript', 'bin', 'tsc');
@@ -159,17 +176,14 @@ async function test(args) {
     for (const fault of faults) say(`${knownFile}: ${fault}`);
     return faults.length === 0;
   });
-  say('\n== tests');
-  const counts = await runTests(args.length > 0 ? args : ['--testPathIgnorePatterns', longTests]);
-  let passed = counts.passed;
-  failed += counts.failed;
-  if (args.length === 0) {
-    for (const suite of isStrict ? longSuites : []) {
-      say(`\n== ${suite.name}`);
-      const counts = await runTests([...suite.args, suite.name], suite.env);
-      passed += counts.passed;
-      failed += counts.failed;
-    }
+  let passed = 0;
+  for (const suite of suitesFor(args)) {
+    say(`\n== ${suite.name}`);
+    const counts = await runTests(suite.args, suite.env);
+    passed += counts.passed;
+    failed += counts.failed;
+  }
+  if (isStrict && args.length === 0) {
     const chaosFailed = await check('chaos', runChaos);
     passed += 1 - chaosFailed;
     failed += chaosFailed;

@@ -18,6 +18,11 @@ describe('small frames without end', () => {
     attackLimitMs,
   );
   it(
+    'B1 pings of the WebSocket, after a hello, cost nobody else a turn',
+    () => withstand({ program: 'frames', args: ['ping', 'greeting'] }),
+    attackLimitMs,
+  );
+  it(
     'B1 pings of the WebSocket by a client without credentials cost nobody a turn',
     () => withstand({ program: 'frames', args: ['ping', 'nobody'] }),
     attackLimitMs,

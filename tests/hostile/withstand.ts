@@ -12,7 +12,7 @@ import {
 import { percentile, startConversations } from './bystander.js';
 import { memoryOf, processorOf, watch } from './watch.js';
 
-/** `npm run test:hostile` attacks for 60 s each, `npm test` for 3 s. */
+/** `npm run test:hostile` attacks for 60 s each, `CI=true npm test` for 5 s. */
 export const attackSeconds = Number(process.env.SLUICE_HOSTILE_SECONDS ?? 3);
 /** Time limit of a test with one attack. */
 export const attackLimitMs = (attackSeconds + 90) * 1_000;

@@ -16,15 +16,11 @@ describe('a Redis whose memory is nearly used up', () => {
   let redis: TestRedis;
   let client: Redis;
   let cluster: Cluster;
-  let first: GatewayProcess;
-  let second: GatewayProcess;
   beforeEach(async () => {
     const args = ['--appendfsync', 'no', '--maxmemory', `${MAX_BYTES}`];
     redis = await startRedis({ args: [...args, '--maxmemory-policy', 'noeviction'] });
     client = redis.client();
     cluster = await Cluster.open(redis);
-    first = await cluster.start();
-    second = await cluster.start();
   });
   afterEach(() => cluster.stop());
 
@@ -45,6 +41,8 @@ describe('a Redis whose memory is nearly used up', () => {
   };
 
   it('B1 C3 takes nothing new, and commits, aborts, ends and drains what it has', async () => {
+    const first = await cluster.start();
+    const second = await cluster.start();
     let release = () => {};
     cluster.agent.behave(async (turn, { signal, respond }) => {
       if (turn.message_id === 'hangs') return httpBehaviours.hang()(turn, { signal } as never);
@@ -106,7 +104,6 @@ describe('a Redis whose memory is nearly used up', () => {
   it('B1 D2 D3 hands running and waiting work over in a drain', async () => {
     cluster.agent.behave(httpBehaviours.hang());
     const draining = await cluster.start({ gateway: { drain_timeout: '500ms' } });
-    await Promise.all([first.stop(), second.stop()]);
     const reader = await cluster.attach(draining, { session_id: 's' });
     for (const message_id of ['m1', 'm2']) reader.message('x', { message_id });
     await eventually(() => cluster.agent.turns.length === 1);

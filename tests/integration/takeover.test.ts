@@ -1,18 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { sleep } from '@sluice/runtime';
 import {
   eventually,
-  FrameClient,
   type GatewayProcess,
-  gaps,
   httpBehaviours,
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
 import { Cluster, readSession } from './cluster.js';
+import { fiveSessions, ids } from './five-sessions.js';
 
 const TTL_MS = 2_000;
-const ids = ['m1', 'm2', 'm3'];
 
 describe('a node that is gone', () => {
   let redis: TestRedis;
@@ -28,45 +25,10 @@ describe('a node that is gone', () => {
   });
   afterEach(() => cluster.stop());
 
-  const sessions = Array.from({ length: 5 }, (_, i) => `s${i + 1}`);
-  /** Sends three messages to each session, then closes all connections. */
-  async function fill(): Promise<void> {
-    for (const session_id of sessions) {
-      const client = await cluster.attach(edge, { session_id });
-      for (const message_id of ids) client.message(`to ${session_id}`, { message_id });
-      await client.waitFor({ status: 'accepted', message_id: 'm3' });
-      client.cut();
-    }
-    await eventually(() => cluster.agent.turns.length >= sessions.length);
-  }
-  const begunBehind = (atMs: number, session: string) =>
-    cluster.agent.turns.find(
-      ({ turn, startedAt }) => turn.session_id === session && startedAt.monotonicMs > atMs,
-    );
-  /** L5: pairs of turns of one session that ran at the same time, beyond the error of measuring two ends. */
-  const overlaps = () =>
-    sessions.flatMap((session) => {
-      const turns = cluster.agent.turns.filter(({ turn }) => turn.session_id === session);
-      return turns.flatMap(({ endedAt, turn }, at) =>
-        turns
-          .slice(at + 1)
-          .filter((next) => (endedAt?.monotonicMs ?? Infinity) - 50 > next.startedAt.monotonicMs)
-          .map((next) => [session, turn.message_id, next.turn.message_id]),
-      );
-    });
-  /** Each message has one outcome, in order, and the log is dense. */
-  async function expectWhole(statuses: readonly string[] = ids.map(() => 'ok')): Promise<void> {
-    for (const session_id of sessions) {
-      await eventually(async () => (await cluster.inbox(session_id)).length === 0, 15_000);
-      const client = await cluster.attach(edge, { session_id });
-      await client.final('m3');
-      const finals = client.logged().filter(({ status }) => status === 'final');
-      expect(finals.map(({ message_id }) => message_id)).toEqual(ids);
-      expect(finals.map(({ outcome }) => Object(outcome).status)).toEqual(statuses);
-      expect(gaps(client.logged())).toEqual([]);
-      await client.close();
-    }
-  }
+  const { begunBehind, expectWhole, fill, overlaps, sessions } = fiveSessions(() => ({
+    cluster,
+    edge,
+  }));
 
   it('C1 C2 L5 SIGKILL: another goes on with its sessions within the TTL and 2 s, without any client', async () => {
     const holder = await cluster.start({ gateway: { roles: ['worker'] } });
@@ -84,30 +46,6 @@ describe('a node that is gone', () => {
     }
     await expectWhole();
     expect(overlaps()).toEqual([]);
-  }, 40_000);
-
-  it('L3 L5 SIGSTOP past the TTL: what it writes when it wakes is refused, and it works on', async () => {
-    const holder = await cluster.start({ gateway: { roles: ['worker'] } });
-    // Its own turns are answered while it sleeps; the turns of the node that takes over end later.
-    cluster.agent.behave(httpBehaviours.delayMs(1_500));
-    await fill();
-    holder.signal('SIGSTOP');
-    const stoppedMs = performance.now();
-    const other = await cluster.start({ gateway: { roles: ['worker'] } });
-    cluster.agent.behave(httpBehaviours.delayMs(3_000));
-    await eventually(() => sessions.every((it) => begunBehind(stoppedMs + 1, it)), 10_000);
-    expect(await readSession(edge, 's1')).toMatchObject({ holder: other.nodeId, attempt: 2 });
-    holder.signal('SIGCONT');
-    await eventually(() => holder.logs.filter(({ msg }) => msg === 'lease lost').length > 0);
-    cluster.agent.behave(httpBehaviours.delayMs(20));
-    await expectWhole();
-    // Now the node that slept is the only worker, and it serves.
-    expect(await other.stop()).toMatchObject({ code: 0 });
-    await eventually(async () => (await fetch(`${holder.url}/ready`)).status === 200);
-    const client = await cluster.attach(edge, { session_id: 'new' });
-    await client.final(client.message('are you back?'));
-    expect(holder.logs.filter(({ level }) => level === 'error' || level === 'fatal')).toEqual([]);
-    expect(await holder.stop()).toMatchObject({ code: 0 });
   }, 40_000);
 
   it('D2 D8 L5 all are told to stop at once: the last one drains its own, what the others had waits', async () => {
@@ -154,22 +92,3 @@ describe('a node that is gone', () => {
     expect(overlaps()).toEqual([]);
   }, 60_000);
 });
-
-it('L4 L5 the holder of a lease that cannot be renewed in time gives its turn up before another begins it', async () => {
-  const redis = await startRedis();
-  const cluster = await Cluster.open(redis, { lease: { ttl: `${TTL_MS}ms` } });
-  const client = await FrameClient.connect((await cluster.start()).wsUrl);
-  await client.hello({ agent_id: 'slow', session_id: 's', since: 0 });
-  cluster.agent.behave(httpBehaviours.delayMs(8_000));
-  client.message('long', { message_id: 'm1' });
-  await eventually(() => cluster.agent.turns.length === 1);
-  await redis.pause();
-  await eventually(() => cluster.agent.turns[0]?.closedByPeer === true, TTL_MS + 500);
-  cluster.agent.behave(httpBehaviours.delayMs(0));
-  await sleep(100);
-  await redis.resume();
-  expect(await client.final('m1', 10_000)).toMatchObject({ attempt: 2, outcome: { status: 'ok' } });
-  const [first, second] = cluster.agent.turns;
-  expect(first?.endedAt?.monotonicMs).toBeLessThan(second?.startedAt.monotonicMs ?? 0);
-  await cluster.stop();
-}, 30_000);

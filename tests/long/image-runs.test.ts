@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
-import { environmentOf } from './compose-file.js';
+import { environmentOf } from '../deploy/compose-file.js';
 
 /** A start takes a second, and many seconds on a busy machine. */
 const testMs = 60_000;

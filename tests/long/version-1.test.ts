@@ -8,8 +8,8 @@ import {
   startBalancer,
   startRedis,
 } from '@sluice/testkit';
+import { VersionOneClient } from '../contract/version-1-client.js';
 import { Cluster } from '../integration/cluster.js';
-import { VersionOneClient } from './version-1-client.js';
 
 const token = 'k3Jx9-old-client-7Qw2Zp';
 const heartbeatMs = 500;

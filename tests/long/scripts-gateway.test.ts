@@ -17,9 +17,8 @@ import {
   toPredicate,
 } from '@sluice/testkit';
 import * as scripts from '../../packages/store/dist/script/scripts.js';
-import { Cluster } from './cluster.js';
-import { EventStream } from './event-stream.js';
-import { commitOf, openTestStore } from './scripts-world.js';
+import { Cluster } from '../integration/cluster.js';
+import { EventStream } from '../integration/event-stream.js';
 
 /** Sessions that have expired and are still in the listings. */
 const GONE = 20;
@@ -234,53 +233,4 @@ describe('scripts below a running gateway', () => {
     expect(await node.exited).toMatchObject({ code: 0 });
     expect(last.hits).toBe(1);
   }, 60_000);
-
-  it('L3 an older, a foreign and a future fence are refused beside the turn that runs', async () => {
-    const client = await attach({ session_id: 'fenced' });
-    client.message('text', { message_id: 'm4' });
-    await eventually(() => turnsOf('fenced').length === 1);
-    const direct = redis.client();
-    const { state, inbox, events, messages } = keysOf('fenced');
-    const stored = await direct.hgetall(state);
-    const own = {
-      id: sessionKeyId('local', 'fenced'),
-      token: stored.token ?? '',
-      fence: Number(stored.fence),
-    };
-    const turnId = stored.turn_id ?? '';
-    const store = await openTestStore(redis.url, { prefix: cluster.prefix, partitions: 64 });
-    const contents = async () => {
-      const { lease_until: _renewed, ...rest } = await direct.hgetall(state);
-      return [
-        rest,
-        await direct.lrange(inbox, 0, -1),
-        await direct.xrange(events, '-', '+'),
-        await direct.lrange(messages, 0, -1),
-      ];
-    };
-    const before = await contents();
-    for (const stale of [
-      { ...own, fence: own.fence - 1 },
-      { ...own, fence: own.fence + 1 },
-      { ...own, token: 'foreign' },
-    ]) {
-      const batch = [['t', 'd', 'm', 'm4', 'd', '{"content":"late"}']];
-      const answers = [
-        await store.leases.appendEvents(stale, { turnId, number: 99, batch }),
-        await store.leases.commit(stale, commitOf(turnId)),
-        await store.leases.release(stale, 'yield'),
-        await store.leases.release(stale, 'force', 'late'),
-      ];
-      expect(answers.map(({ kind }) => kind)).toEqual(answers.map(() => 'fenced'));
-      const begun = await store.leases.begin(stale, { turnId: 'another' });
-      expect(begun.kind).toBe('refused');
-    }
-    expect(await contents()).toEqual(before);
-    client.send({ type: 'abort' });
-    expect(await client.final('m4')).toMatchObject({
-      outcome: { status: 'aborted' },
-      turn_id: turnId,
-    });
-    expect(turnsOf('fenced')).toEqual([['m4', 1]]);
-  });
 });

@@ -14,10 +14,10 @@ import {
   startRedis,
 } from '@sluice/testkit';
 import { z } from 'zod';
-import { alerts, rulesFile } from './alert-rules.js';
-import { filled, queries } from './dashboard.js';
-import { prometheusFile } from './prometheus-file.js';
-import { programs } from './prometheus-programs.js';
+import { alerts, rulesFile } from '../deploy/alert-rules.js';
+import { filled, queries } from '../deploy/dashboard.js';
+import { prometheusFile } from '../deploy/prometheus-file.js';
+import { programs } from '../deploy/prometheus-programs.js';
 
 const targets = z.object({
   activeTargets: z.array(

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { within } from '@sluice/runtime';
 import { expectFaultyFrames, type GatewayProcess } from '@sluice/testkit';
-import { contractCases } from './cases/index.js';
-import { startFaulty } from './faulty-gateway.js';
-import { mutations } from './mutations.js';
-import { openTarget } from './own-target.js';
-import type { Target } from './target.js';
+import { contractCases } from '../contract/protocol/cases/index.js';
+import { startFaulty } from '../contract/protocol/faulty-gateway.js';
+import { mutations } from '../contract/protocol/mutations.js';
+import { openTarget } from '../contract/protocol/own-target.js';
+import type { Target } from '../contract/protocol/target.js';
 
 expectFaultyFrames();
 
-/** `npm test` has time for every fourth fault; `npm run mutations` tries them all. */
+/** `CI=true npm test` has time for every fourth fault; `npm run mutations` tries them all. */
 const isAll = process.env.SLUICE_MUTATIONS === 'all';
 const seeded = mutations.filter((_, at) => isAll || at % 4 === 0);
 

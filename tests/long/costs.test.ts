@@ -11,8 +11,8 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { SESSION_BYTES_MAX } from './costs-allowed.js';
-import { between, CostMeter, tooDear } from './costs-counted.js';
+import { SESSION_BYTES_MAX } from '../integration/costs-allowed.js';
+import { between, CostMeter, tooDear } from '../integration/costs-counted.js';
 
 const TRIES = 3;
 /** Repetitions of each in one try. */
