@@ -52,7 +52,7 @@ const TOKEN = 'a-token-of-the-page-0123';
       config: {
         gateway,
         session,
-        lease: { ttl: '1s' },
+        lease: { ttl: '3s' },
         agents: { demo: { kind: 'http', url: agent.url } },
       },
     });
