@@ -51,14 +51,20 @@ type AnyScript = Script<string, string, unknown>;
 type Given = {
   readonly keys: Readonly<Record<string, string>>;
   readonly args: Readonly<Record<string, string | number>>;
+  readonly limits: Readonly<Record<string, number>>;
   readonly server: string;
 };
 
 /** Sha, number of keys, keys and arguments, in the order of the script's header. */
-function parametersOf(script: AnyScript, { keys, args, server }: Given): (string | number)[] {
+function parametersOf(
+  script: AnyScript,
+  { keys, args, limits, server }: Given,
+): (string | number)[] {
   const parameters: (string | number)[] = [script.sha, script.keys.length];
   for (const key of script.keys) parameters.push(keys[key] ?? '');
-  for (const arg of script.args) parameters.push(arg === 'server' ? server : (args[arg] ?? ''));
+  for (const arg of script.args) {
+    parameters.push(arg === 'server' ? server : (args[arg] ?? limits[arg] ?? ''));
+  }
   return parameters;
 }
 
@@ -147,8 +153,10 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
           return fail(script.name, unreachable());
         }
         const parameters = parametersOf(script, {
-          ...{ keys, server: serverId ?? '' },
-          args: { ...events.limits, ...args },
+          keys,
+          args,
+          limits: events.limits,
+          server: serverId ?? '',
         });
         const sentMs = monotonicMs();
         let reply: unknown;
