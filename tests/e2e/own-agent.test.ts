@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { FrameClient, startRedis, stopLater } from '@sluice/testkit';
-import { plainEnv, startScript } from './setup-clone.js';
+import { plainEnv, startScript } from '../support/setup/setup-clone.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 const agents = readFileSync(join(repository, 'docs/guide/agents.md'), 'utf8');

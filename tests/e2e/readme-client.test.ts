@@ -15,8 +15,8 @@ import {
   stopLater,
 } from '@sluice/testkit';
 import type { Browser } from 'playwright-core';
-import { browserPath, openBrowser } from './browser.js';
-import { type CutAt, startFrameCutter } from './frame-cutter.js';
+import { type CutAt, startFrameCutter } from '../support/cluster/frame-cutter.js';
+import { browserPath, openBrowser } from '../support/setup/browser.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 const readme = readFileSync(join(repository, 'README.md'), 'utf8');

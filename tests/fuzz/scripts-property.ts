@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { makeKeys } from '../../packages/store/dist/keys/keys.js';
 import { connect } from '../../packages/store/dist/redis/connect.js';
 import { limitArgs } from '../../packages/store/dist/script/limits.js';
-import { limits } from '../integration/scripts-world.js';
+import { limits } from '../support/scripts/scripts-world.js';
 import { BothSessions } from './both-sessions.js';
 import type { RealOptions, Scripts } from './real-session.js';
 import { HEARING_NODE } from './session-model.js';

@@ -13,7 +13,7 @@ import {
   type TestRedis,
 } from '@sluice/testkit';
 import { exportJWK, SignJWT } from 'jose';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 const secret = '9b1f6c3e5a7d4e20b8c4d1f7a2e6093c';
 const audience = 'sluice';

@@ -11,7 +11,7 @@ import {
   startRedis,
 } from '@sluice/testkit';
 import { SignJWT } from 'jose';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 const token = { old: 'old-d41f7a09c3b85e62', next: 'new-73c0e5b1f92a4d88' };
 const secret = {

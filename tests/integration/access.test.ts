@@ -8,7 +8,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 const tokens = [
   { token: 'alice-0123456789abcdef', principal: 'alice', scopes: ['read', 'write'] },

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { FrameClient, type GatewayProcess, startRedis, UpgradeRefused } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 const ops = 'ops-d41f7a09c3b85e62';
 const user = 'user-73c0e5b1f92a4d88';

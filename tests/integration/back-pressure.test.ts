@@ -7,7 +7,7 @@ import {
   gaps,
   startRedis,
 } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 const KiB = 1_024;
 const FRAME_BYTES = 16 * KiB;

@@ -2,7 +2,7 @@ import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { SessionRef, Store } from '@sluice/store';
 import { startRedis, type TestRedis } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
-import { idOf, openTestStore, sessionWith } from './scripts-world.js';
+import { idOf, openTestStore, sessionWith } from '../support/scripts/scripts-world.js';
 
 const MiB = 2 ** 20;
 const LINES = 16;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { sluice } from './sluice.js';
+import { sluice } from '../support/cluster/sluice.js';
 
 // Each command is a process of its own, and a busy machine starts it slowly.
 jest.setTimeout(90_000);

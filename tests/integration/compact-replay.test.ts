@@ -7,7 +7,7 @@ import {
   httpBehaviours,
   startRedis,
 } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 const deltas = Array.from({ length: 20 }, (_, i) => `${i} `);
 const isDelta = ({ type }: Frame) => type === 'token_stream';

@@ -10,7 +10,7 @@ import {
   type TcpProxy,
 } from '@sluice/testkit';
 import { letterDrop, letterRetry } from '../../packages/store/dist/script/scripts.js';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 const alice = 'alice-0123456789abcdef';
 const bob = 'bob-0123456789abcdef00';

@@ -10,7 +10,7 @@ import {
   startTcpProxy,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster, readSession } from './cluster.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
 
 type Answer = { readonly status: number; readonly complete: boolean; readonly text: string };
 

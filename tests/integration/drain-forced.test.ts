@@ -8,7 +8,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster, readSession } from './cluster.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
 
 const FORCED = 'Force-closed during shutdown after timeout';
 /** architecture.md: every entry has every field, in this order. */
@@ -135,7 +135,7 @@ describe('a turn that outlasts the drain', () => {
   });
 
   it('D3 does not wait for an agent that ignores its signal', async () => {
-    const path = fileURLToPath(new URL('./deaf-agent.mjs', import.meta.url));
+    const path = fileURLToPath(new URL('../support/agents/deaf-agent.mjs', import.meta.url));
     const node = await cluster.start({
       gateway: { drain_timeout: '1s' },
       agents: { deaf: { kind: 'module', path } },

@@ -6,7 +6,7 @@ import {
   startTcpProxy,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 describe('a node that drains its only session', () => {
   let redis: TestRedis;

@@ -10,7 +10,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 const bin = resolve('bin/sluice');
 

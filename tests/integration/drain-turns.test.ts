@@ -8,7 +8,7 @@ import {
   type TestRedis,
   UpgradeRefused,
 } from '@sluice/testkit';
-import { Cluster, readSession } from './cluster.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
 
 describe('turns while a node drains', () => {
   let redis: TestRedis;

@@ -9,7 +9,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 const ack = (client: FrameClient, message_id: string) =>
   client.waitFor({ status: 'accepted', message_id });

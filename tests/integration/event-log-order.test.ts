@@ -13,7 +13,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 const streaming = httpBehaviours.stream({ format: 'sse', deltas: ['a', 'b', 'c'], everyMs: 35 });
 

@@ -13,7 +13,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster, readSession } from './cluster.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
 
 /** More events than the log keeps. */
 const chatty: Behaviour = ({ content }, { respond }) => {

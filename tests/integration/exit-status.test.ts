@@ -9,7 +9,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { startSluice } from './sluice.js';
+import { startSluice } from '../support/cluster/sluice.js';
 
 /** Starts a node that cannot start; returns its exit status and its output. */
 async function refused(options: GatewayOptions) {

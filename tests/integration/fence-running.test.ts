@@ -1,8 +1,8 @@
 import { expect, it } from '@jest/globals';
 import { sessionKeyId } from '@sluice/store';
 import { eventually, httpBehaviours, startRedis, stopLater } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
-import { commitOf, openTestStore } from './scripts-world.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { commitOf, openTestStore } from '../support/scripts/scripts-world.js';
 
 it('L3 an older, a foreign and a future fence are refused beside the turn that runs', async () => {
   const redis = await startRedis();

@@ -7,8 +7,8 @@ import {
   startTcpProxy,
   type TcpProxy,
 } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
-import { EventStream } from './event-stream.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { EventStream } from '../support/cluster/event-stream.js';
 
 const nameIs = (wanted: string, name = '') => name.toUpperCase() === wanted;
 

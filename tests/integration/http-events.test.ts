@@ -9,8 +9,8 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster, readSession } from './cluster.js';
-import { EventStream, type ServerSentEvent } from './event-stream.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
+import { EventStream, type ServerSentEvent } from '../support/cluster/event-stream.js';
 
 describe('Server-Sent Events of a session', () => {
   let redis: TestRedis;

@@ -8,8 +8,8 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster, readSession } from './cluster.js';
-import { dump } from './scripts-world.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
+import { dump } from '../support/scripts/scripts-world.js';
 
 describe('a session over HTTP', () => {
   let redis: TestRedis;

@@ -6,7 +6,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 const alice = 'alice-0123456789abcdef';
 const bob = 'bob-0123456789abcdef00';

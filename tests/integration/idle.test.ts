@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sleep } from '@sluice/runtime';
 import { type GatewayProcess, startRedis } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
-import { scrape } from './metric-samples.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { scrape } from '../support/cluster/metric-samples.js';
 
 const PARTITIONS = 64;
 const SECONDS = 4;

@@ -9,7 +9,7 @@ import {
   type TcpProxy,
 } from '@sluice/testkit';
 import { leaseRenew } from '../../packages/store/dist/script/scripts.js';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 const isRenewal = matchScript(leaseRenew.source);
 

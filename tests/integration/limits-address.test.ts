@@ -3,8 +3,8 @@ import type { Store } from '@sluice/store';
 import { startRedis, startTcpProxy, type TcpProxy, type TestRedis } from '@sluice/testkit';
 import { makeClientAddress } from '../../apps/gateway/src/edge/access/client-address.js';
 import { addressSubject, makeEdgeRates } from '../../apps/gateway/src/edge/limits/rates.js';
-import { client, started } from '../unit/edge-started.js';
-import { openTestStore } from './scripts-world.js';
+import { client, started } from '../support/edge/edge-started.js';
+import { openTestStore } from '../support/scripts/scripts-world.js';
 
 const none = {
   messagesPerSecond: 0,

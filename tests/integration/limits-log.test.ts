@@ -8,7 +8,7 @@ import {
   type TestRedis,
 } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
-import { Cluster, readSession } from './cluster.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
 import {
   append,
   commitOf,
@@ -17,7 +17,7 @@ import {
   refOf,
   sessionWith,
   take,
-} from './scripts-world.js';
+} from '../support/scripts/scripts-world.js';
 
 const LIMIT = 20_000;
 const ref = refOf('s');

@@ -8,7 +8,7 @@ import {
   type TestRedis,
 } from '@sluice/testkit';
 import { SignJWT } from 'jose';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 const tokens = ['alice', 'bob'].map((principal) => ({ token: `${principal}-secret`, principal }));
 const as = (principal: string) => ({ token: `${principal}-secret` });

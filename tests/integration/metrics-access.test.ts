@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { eventually, FrameClient, httpBehaviours, startRedis } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
-import { decodeMetrics, scrape } from './metric-samples.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { decodeMetrics, scrape } from '../support/cluster/metric-samples.js';
 
 const ops = 'ops-91c4e7d2a6b05f38';
 const user = 'user-5d20f8b3c19a6e74';

@@ -6,8 +6,8 @@ import {
   httpBehaviours,
   startRedis,
 } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
-import { risesOf, scrape } from './metric-samples.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { risesOf, scrape } from '../support/cluster/metric-samples.js';
 
 const isFinal = ({ status }: { status?: unknown }) => status === 'final';
 

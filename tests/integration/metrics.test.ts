@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { failpointCalls, UNNAMED_CALL } from '@sluice/store';
 import { eventually, type GatewayProcess, startRedis } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
-import { type Sample, scrape } from './metric-samples.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { type Sample, scrape } from '../support/cluster/metric-samples.js';
 
 type Row = { readonly name: string; readonly type: string; readonly labels: string };
 

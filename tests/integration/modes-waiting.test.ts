@@ -6,7 +6,7 @@ import {
   gaps,
   startRedis,
 } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 describe('modes of a message while a turn runs', () => {
   let cluster: Cluster;

@@ -5,8 +5,8 @@ import { metricsRoute } from '../../apps/gateway/src/edge/http/routes/metrics.js
 import { socketPathRoute } from '../../apps/gateway/src/edge/http/routes/socket-path.js';
 import { makeProbes } from '../../apps/gateway/src/edge/probes.js';
 import { makeRoutes } from '../../apps/gateway/src/edge/routes.js';
-import { Cluster } from './cluster.js';
-import { type Answer, Described, type Document } from './openapi-document.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { type Answer, Described, type Document } from '../support/documents/openapi-document.js';
 
 const alice = 'alice-0123456789abcdef';
 const reader = 'reader-0123456789abcd';

@@ -8,8 +8,8 @@ import {
   type TestRedis,
 } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
-import { Cluster, readSession } from './cluster.js';
-import { isLeftBySweep, post, standsWith } from './pausing.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
+import { isLeftBySweep, post, standsWith } from '../support/cluster/pausing.js';
 
 describe('a session that is paused', () => {
   let redis: TestRedis;

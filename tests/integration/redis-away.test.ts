@@ -9,7 +9,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 describe('while Redis is away', () => {
   let redis: TestRedis;

@@ -8,7 +8,7 @@ import {
   type TestRedis,
 } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 const MAX_BYTES = 24 * 1_024 * 1_024;
 

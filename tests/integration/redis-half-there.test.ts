@@ -8,7 +8,7 @@ import {
   type TcpProxy,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 /** All connections and all refusals: tests/long/redis-half-there.test.ts. */
 describe('a Redis that is half there', () => {

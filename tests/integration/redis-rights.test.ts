@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
 import { eventually, httpBehaviours, startRedis } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 /** The line of docs/operate/security.md by which an operator gives Sluice its rights in Redis. */
 function documented(): string[] {

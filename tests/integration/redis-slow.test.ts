@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startRedis, startTcpProxy, type TcpProxy, type TestRedis } from '@sluice/testkit';
 import * as scripts from '../../packages/store/dist/script/scripts.js';
-import { Cluster } from './cluster.js';
-import { ringsOf, waitingRing } from './rings.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { ringsOf, waitingRing } from '../support/cluster/rings.js';
 
 describe('a Redis that is slow for a moment', () => {
   let redis: TestRedis;

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { GatewayFailed, startGateway, startRedis, type TestRedis } from '@sluice/testkit';
-import { sluice } from './sluice.js';
+import { sluice } from '../support/cluster/sluice.js';
 
 let redis: TestRedis;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually, type GatewayProcess, gaps, httpBehaviours, startRedis } from '@sluice/testkit';
-import { Cluster, readSession } from './cluster.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
 
 const resuming = (pending: unknown) => ({
   type: 'status',

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { FrameClient, type GatewayProcess, gaps, startRedis } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 const KiB = 1_024;
 /** Together more than the buffers of the system take for one connection, and still one page of the log. */

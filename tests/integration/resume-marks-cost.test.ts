@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type GatewayProcess, startRedis, type TestRedis } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 /** As many as `npm test` has time for; the suite tests/hostile has 2,000. */
 const CONNECTIONS = 200;

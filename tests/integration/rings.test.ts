@@ -9,11 +9,11 @@ import {
 } from '@sluice/testkit';
 import type { Queue } from 'bullmq';
 import * as scripts from '../../packages/store/dist/script/scripts.js';
-import { Cluster } from './cluster.js';
-import { countCalls } from './count-calls.js';
-import { scrape } from './metric-samples.js';
-import { post } from './pausing.js';
-import { ringsOf, waitingRing } from './rings.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { countCalls } from '../support/cluster/count-calls.js';
+import { scrape } from '../support/cluster/metric-samples.js';
+import { post } from '../support/cluster/pausing.js';
+import { ringsOf, waitingRing } from '../support/cluster/rings.js';
 
 const free = { fence: 0, agent: 'slow', principal: 'local' };
 

@@ -12,11 +12,18 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { idOf, openTestStore, refOf, retryOf, sessionWith, take } from './scripts-world.js';
+import {
+  idOf,
+  openTestStore,
+  refOf,
+  retryOf,
+  sessionWith,
+  take,
+} from '../support/scripts/scripts-world.js';
 
 const TTL_MS = 1_000;
 const HOUR_MS = 3_600_000;
-const preload = new URL('./wrong-clock.mjs', import.meta.url).href;
+const preload = new URL('../support/scripts/wrong-clock.mjs', import.meta.url).href;
 
 describe('nodes whose clocks are an hour wrong', () => {
   let redis: TestRedis;

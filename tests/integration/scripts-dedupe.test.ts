@@ -12,7 +12,7 @@ import {
   refOf,
   sessionWith,
   take,
-} from './scripts-world.js';
+} from '../support/scripts/scripts-world.js';
 
 const { maxSeen } = limits;
 

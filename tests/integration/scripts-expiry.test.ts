@@ -14,7 +14,7 @@ import {
   sessionWith,
   take,
   UNUSED_WINDOW_MS,
-} from './scripts-world.js';
+} from '../support/scripts/scripts-world.js';
 
 describe('how long a session is kept', () => {
   let redis: TestRedis;

@@ -15,7 +15,7 @@ import {
   openTestStore,
   sessionWith,
   take,
-} from './scripts-world.js';
+} from '../support/scripts/scripts-world.js';
 
 const noop = () => undefined;
 

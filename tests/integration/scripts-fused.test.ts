@@ -10,7 +10,7 @@ import {
   refOf,
   sessionWith,
   take,
-} from './scripts-world.js';
+} from '../support/scripts/scripts-world.js';
 
 describe('a message for a holder that lingers', () => {
   const ref = refOf('s');

@@ -8,7 +8,7 @@ import {
 } from '@sluice/store';
 import { startRedis } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
-import { writeOldSession } from './old-session.js';
+import { writeOldSession } from '../support/scripts/old-session.js';
 import {
   append,
   attach,
@@ -19,7 +19,7 @@ import {
   sessionWith,
   take,
   type WorldOptions,
-} from './scripts-world.js';
+} from '../support/scripts/scripts-world.js';
 
 const ref = refOf('s');
 const id = idOf(ref);

@@ -17,7 +17,7 @@ import {
 } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
 import { leaseRenew, turnCommit } from '../../packages/store/dist/script/scripts.js';
-import { dump } from './scripts-world.js';
+import { dump } from '../support/scripts/scripts-world.js';
 
 const TTL_MS = 1_000;
 

@@ -3,7 +3,7 @@ import { exitStatus, StartError } from '@sluice/runtime';
 import { LAYOUT_VERSION } from '@sluice/store';
 import { GatewayFailed, startGateway, startRedis, type TestRedis } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
-import { openTestStore } from './scripts-world.js';
+import { openTestStore } from '../support/scripts/scripts-world.js';
 
 describe('the layout of the data in Redis', () => {
   let redis: TestRedis;

@@ -14,7 +14,7 @@ import {
   refOf,
   sessionWith,
   take,
-} from './scripts-world.js';
+} from '../support/scripts/scripts-world.js';
 
 const NAMES = ['a', 'b', 'c'];
 

@@ -13,7 +13,7 @@ import {
   refOf,
   sessionWith,
   take,
-} from './scripts-world.js';
+} from '../support/scripts/scripts-world.js';
 
 const MONTH_MS = 30 * 24 * 3_600_000;
 

@@ -19,7 +19,7 @@ import {
   refOf,
   sessionWith,
   take,
-} from './scripts-world.js';
+} from '../support/scripts/scripts-world.js';
 
 describe('the event log', () => {
   let redis: TestRedis;

@@ -4,7 +4,7 @@ import { type Store, StoreUnavailable } from '@sluice/store';
 import { eventually, startRedis, startTcpProxy, type TcpProxy } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
 import * as scripts from '../../packages/store/dist/script/scripts.js';
-import { type ScriptCall, scriptCalls } from './scripts-calls.js';
+import { type ScriptCall, scriptCalls } from '../support/scripts/scripts-calls.js';
 import {
   append,
   attach,
@@ -12,7 +12,7 @@ import {
   openTestStore,
   sessionWith,
   withoutTimes,
-} from './scripts-world.js';
+} from '../support/scripts/scripts-world.js';
 
 const byName = new Map(Object.values(scripts).map((script) => [script.name, script] as const));
 

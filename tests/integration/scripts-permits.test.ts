@@ -2,7 +2,7 @@ import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Store } from '@sluice/store';
 import { startRedis } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
-import { openTestStore } from './scripts-world.js';
+import { openTestStore } from '../support/scripts/scripts-world.js';
 
 const agent = { kind: 'agent', name: 'slow' } as const;
 

@@ -11,7 +11,7 @@ import {
   openTestStore,
   sessionWith,
   take,
-} from './scripts-world.js';
+} from '../support/scripts/scripts-world.js';
 
 describe('how work is announced', () => {
   let redis: TestRedis;

@@ -4,8 +4,8 @@ import { startRedis, stopLater } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
 import { crc16 } from '../../packages/store/dist/keys/keys.js';
 import * as scripts from '../../packages/store/dist/script/scripts.js';
-import { scriptCalls } from './scripts-calls.js';
-import { openTestStore } from './scripts-world.js';
+import { scriptCalls } from '../support/scripts/scripts-calls.js';
+import { openTestStore } from '../support/scripts/scripts-world.js';
 
 const bySha = new Map(Object.values(scripts).map((script) => [script.sha, script] as const));
 const DAY_MS = 86_400_000;

@@ -3,8 +3,16 @@ import type { Store } from '@sluice/store';
 import { startRedis } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
 import * as scripts from '../../packages/store/dist/script/scripts.js';
-import { scriptCalls } from './scripts-calls.js';
-import { append, attach, dump, idOf, openTestStore, refOf, take } from './scripts-world.js';
+import { scriptCalls } from '../support/scripts/scripts-calls.js';
+import {
+  append,
+  attach,
+  dump,
+  idOf,
+  openTestStore,
+  refOf,
+  take,
+} from '../support/scripts/scripts-world.js';
 
 const byName = new Map(Object.values(scripts).map((script) => [script.name, script] as const));
 const ref = refOf('s');

@@ -10,7 +10,7 @@ import {
   type TestRedis,
 } from '@sluice/testkit';
 import { pino } from 'pino';
-import { Cluster, readSession } from './cluster.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
 
 describe('ending a session', () => {
   let redis: TestRedis;
@@ -19,7 +19,7 @@ describe('ending a session', () => {
   beforeAll(async () => {
     redis = await startRedis();
     cluster = await Cluster.open(redis, { lease: { ttl: '15s' } });
-    const path = fileURLToPath(new URL('./deaf-agent.mjs', import.meta.url));
+    const path = fileURLToPath(new URL('../support/agents/deaf-agent.mjs', import.meta.url));
     node = await cluster.start({ agents: { deaf: { kind: 'module', path } } });
   });
   afterAll(() => cluster.stop());

@@ -7,7 +7,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 /** In the order of the stream; how the value of each reads, and its type in `payload`. */
 const fields: readonly [name: string, text: RegExp, type: string][] = [

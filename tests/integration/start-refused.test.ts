@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { GatewayFailed, httpBehaviours, startRedis, type TestRedis } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 describe('a node that cannot bind its port', () => {
   let redis: TestRedis;

@@ -8,8 +8,8 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster, readSession } from './cluster.js';
-import { isStopAnswer, stopInSession, wrongWith } from './stopping.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
+import { isStopAnswer, stopInSession, wrongWith } from '../support/cluster/stopping.js';
 
 const stopped = { outcome: { status: 'aborted', reason: 'user' } };
 

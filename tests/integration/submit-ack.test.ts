@@ -12,7 +12,7 @@ import {
   type TestRedis,
 } from '@sluice/testkit';
 import { inboxAppend, messageCancel } from '../../packages/store/src/script/scripts.js';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 const isAppend = matchScript(inboxAppend.source);
 const isCancel = matchScript(messageCancel.source);

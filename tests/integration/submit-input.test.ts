@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type FrameClient, type GatewayProcess, startRedis } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 /** In the order of the frame: it goes out as it was stored. */
 const SENT = [

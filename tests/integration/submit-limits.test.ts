@@ -6,7 +6,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster, readSession } from './cluster.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
 
 const MAX_INBOX = 3;
 const MAX_INBOX_BYTES = 4_096;

@@ -10,7 +10,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster, readSession } from './cluster.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
 
 /** Fills the log: streams are trimmed by whole nodes of 100 entries. */
 function chatter(respond: Parameters<Behaviour>[1]['respond']) {

@@ -6,8 +6,8 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster, readSession } from './cluster.js';
-import { fiveSessions, ids } from './five-sessions.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
+import { fiveSessions, ids } from '../support/cluster/five-sessions.js';
 
 const TTL_MS = 2_000;
 

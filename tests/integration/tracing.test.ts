@@ -7,8 +7,8 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
-import { attributesOf, type Span, startOtlpReceiver } from './otlp-receiver.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { attributesOf, type Span, startOtlpReceiver } from '../support/cluster/otlp-receiver.js';
 
 const traceId = 'abcdef0123456789abcdef0123456789';
 const parentOf = (n: number) => `00000000000000${n.toString(16).padStart(2, '0')}`;

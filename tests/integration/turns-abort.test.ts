@@ -12,7 +12,7 @@ import {
   type TcpProxy,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster, readSession } from './cluster.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
 
 /** Streams a beginning for m1 and then hangs; answers everything else. */
 const hangOnFirst: Behaviour = async (turn, context) => {
@@ -26,7 +26,7 @@ describe('abort', () => {
   let proxy: TcpProxy;
   let cluster: Cluster;
   let node: GatewayProcess;
-  const path = fileURLToPath(new URL('./deaf-agent.mjs', import.meta.url));
+  const path = fileURLToPath(new URL('../support/agents/deaf-agent.mjs', import.meta.url));
   const deaf = { agents: { deaf: { kind: 'module', path } } };
   beforeAll(async () => {
     redis = await startRedis();

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type GatewayProcess, startRedis, type TestRedis } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
-import { post } from './pausing.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { post } from '../support/cluster/pausing.js';
 
 describe('a turn that fails', () => {
   let redis: TestRedis;
@@ -11,7 +11,7 @@ describe('a turn that fails', () => {
   beforeAll(async () => {
     redis = await startRedis();
     cluster = await Cluster.open(redis);
-    const path = fileURLToPath(new URL('failing-agent.mjs', import.meta.url));
+    const path = fileURLToPath(new URL('../support/agents/failing-agent.mjs', import.meta.url));
     node = await cluster.start({ agents: { failing: { kind: 'module', path } } });
   });
   afterAll(() => cluster.stop());

@@ -9,8 +9,8 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
-import { ringsOf, waitingRing } from './rings.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { ringsOf, waitingRing } from '../support/cluster/rings.js';
 
 const MAX_TURNS = 3;
 

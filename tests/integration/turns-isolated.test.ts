@@ -1,12 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type GatewayProcess, httpBehaviours, startRedis } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
-import { scrape } from './metric-samples.js';
-import { startQuiet } from './quiet-neighbours.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { scrape } from '../support/cluster/metric-samples.js';
+import { startQuiet } from '../support/cluster/quiet-neighbours.js';
 
-const program = fileURLToPath(new URL('deadly-command.mjs', import.meta.url));
-const deadlyModule = fileURLToPath(new URL('deadly-module.mjs', import.meta.url));
+const program = fileURLToPath(new URL('../support/agents/deadly-command.mjs', import.meta.url));
+const deadlyModule = fileURLToPath(new URL('../support/agents/deadly-module.mjs', import.meta.url));
 
 describe('a message that kills what runs it', () => {
   let cluster: Cluster;

@@ -6,7 +6,7 @@ import {
   startOpenAiServer,
   startRedis,
 } from '@sluice/testkit';
-import { Cluster, readSession } from './cluster.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
 
 describe('an agent of kind openai behind the gateway', () => {
   let cluster: Cluster;

@@ -8,7 +8,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster, readSession } from './cluster.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
 
 describe('turns of one session', () => {
   let redis: TestRedis;
@@ -17,7 +17,7 @@ describe('turns of one session', () => {
   beforeAll(async () => {
     redis = await startRedis();
     cluster = await Cluster.open(redis);
-    const path = fileURLToPath(new URL('./deaf-agent.mjs', import.meta.url));
+    const path = fileURLToPath(new URL('../support/agents/deaf-agent.mjs', import.meta.url));
     node = await cluster.start({ agents: { deaf: { kind: 'module', path } } });
   });
   afterAll(() => cluster.stop());

@@ -8,7 +8,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster, readSession } from './cluster.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
 
 const outcomes = (frames: readonly Frame[]) =>
   frames.flatMap(({ status, message_id, outcome }) =>

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { httpBehaviours, startRedis } from '@sluice/testkit';
-import { Cluster } from './cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 describe('gateway.per_turn_timeout', () => {
   let cluster: Cluster;

@@ -6,7 +6,7 @@ import { eventually, startRedis } from '@sluice/testkit';
 import { makeFanOut } from '../../apps/gateway/src/edge/delivery/fan-out.js';
 import { LogReader } from '../../apps/gateway/src/edge/delivery/log-reader.js';
 import { waitForFinal } from '../../apps/gateway/src/edge/http/wait-for-final.js';
-import { commitOf, openTestStore, sessionWith, take } from './scripts-world.js';
+import { commitOf, openTestStore, sessionWith, take } from '../support/scripts/scripts-world.js';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage: unknown = runInNewContext('gc');

@@ -11,7 +11,7 @@ import {
   type TestRedis,
 } from '@sluice/testkit';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { browserPath, openBrowser, transcript } from '../e2e/browser.js';
+import { browserPath, openBrowser, transcript } from '../support/setup/browser.js';
 
 const words = ['one ', 'two ', 'three ', 'four ', 'five'];
 const streaming = httpBehaviours.stream({ format: 'ndjson', deltas: words, everyMs: 400 });

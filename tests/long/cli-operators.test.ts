@@ -6,8 +6,8 @@ import {
   httpBehaviours,
   startRedis,
 } from '@sluice/testkit';
-import { Cluster } from '../integration/cluster.js';
-import { sluice } from '../integration/sluice.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { sluice } from '../support/cluster/sluice.js';
 
 // Each command is a new process, which starts slowly on a busy machine.
 jest.setTimeout(90_000);

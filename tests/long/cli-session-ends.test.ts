@@ -4,8 +4,8 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { eventually, freePort, startRedis, type TestRedis } from '@sluice/testkit';
-import { Cluster } from '../integration/cluster.js';
-import { sluice, startSluice } from '../integration/sluice.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { sluice, startSluice } from '../support/cluster/sluice.js';
 
 // Each command is a new process, which starts slowly on a busy machine.
 jest.setTimeout(90_000);

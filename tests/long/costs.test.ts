@@ -11,8 +11,8 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { SESSION_BYTES_MAX } from '../integration/costs-allowed.js';
-import { between, CostMeter, tooDear } from '../integration/costs-counted.js';
+import { SESSION_BYTES_MAX } from '../support/costs/costs-allowed.js';
+import { between, CostMeter, tooDear } from '../support/costs/costs-counted.js';
 
 const TRIES = 3;
 /** Repetitions of each in one try. */
@@ -44,7 +44,7 @@ describe('the cost of', () => {
         worker: { sweep_interval: '10s' },
         agents: {
           echo: { kind: 'echo', stream: false },
-          tokens: { kind: 'module', path: resolve('tests/integration/tokens-agent.mjs') },
+          tokens: { kind: 'module', path: resolve('tests/support/agents/tokens-agent.mjs') },
         },
       },
     });

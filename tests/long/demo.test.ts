@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually } from '@sluice/testkit';
-import { plainEnv, startScript } from '../e2e/setup-clone.js';
+import { plainEnv, startScript } from '../support/setup/setup-clone.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const limitMs = 60_000;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { FrameClient, type GatewayProcess, startRedis, type TestRedis } from '@sluice/testkit';
-import { Cluster } from '../integration/cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 const CONNECTIONS = 4_000;
 const SPREAD_MS = 2_000;

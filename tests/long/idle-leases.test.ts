@@ -7,7 +7,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster } from '../integration/cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 /** A hundredth of the sessions that a node may hold. */
 const SESSIONS = 300;

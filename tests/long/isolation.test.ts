@@ -7,7 +7,7 @@ import {
   httpBehaviours,
   startRedis,
 } from '@sluice/testkit';
-import { Cluster, readSession } from '../integration/cluster.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
 
 /** Calls of each sort: for sessions of another principal, and for ids that never existed. */
 const CALLS = 200;

@@ -7,8 +7,8 @@ import {
   type TestRedis,
 } from '@sluice/testkit';
 import * as scripts from '../../packages/store/dist/script/scripts.js';
-import { Cluster } from '../integration/cluster.js';
-import { countCalls } from '../integration/count-calls.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { countCalls } from '../support/cluster/count-calls.js';
 
 const MOST = 2;
 const LEASE_TTL_MS = 2_000;

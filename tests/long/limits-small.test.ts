@@ -7,7 +7,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster, readSession } from '../integration/cluster.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
 
 describe('limits of a connection, a turn and a history', () => {
   let redis: TestRedis;

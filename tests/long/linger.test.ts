@@ -16,7 +16,7 @@ import {
   leasesRelease,
   leasesRenew,
 } from '../../packages/store/dist/script/scripts.js';
-import { Cluster } from '../integration/cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 /** Longer than every wait in these tests, so that a test fails if it needs an expired lease or the sweep. */
 const LONG = '60s';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually, httpBehaviours, startRedis } from '@sluice/testkit';
-import { Cluster } from '../integration/cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 const TURNS = 30;
 

@@ -6,8 +6,8 @@ import {
   startRedis,
   startTcpProxy,
 } from '@sluice/testkit';
-import { Cluster } from '../integration/cluster.js';
-import { risesOf, scrape } from '../integration/metric-samples.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { risesOf, scrape } from '../support/cluster/metric-samples.js';
 
 describe('what nodes of a cluster count', () => {
   let cluster: Cluster;

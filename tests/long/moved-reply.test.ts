@@ -7,8 +7,8 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster, readSession } from '../integration/cluster.js';
-import { Follower, type Transport } from '../integration/follower.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
+import { Follower, type Transport } from '../support/cluster/follower.js';
 
 const transports: readonly Transport[] = ['WebSocket', 'Server-Sent Events'];
 const words = 25;

@@ -9,9 +9,9 @@ import {
 } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
 import * as scripts from '../../packages/store/dist/script/scripts.js';
-import { Cluster, readSession } from '../integration/cluster.js';
-import { countCalls } from '../integration/count-calls.js';
-import { isLeftBySweep, post } from '../integration/pausing.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
+import { countCalls } from '../support/cluster/count-calls.js';
+import { isLeftBySweep, post } from '../support/cluster/pausing.js';
 
 const SESSIONS = 12;
 

@@ -7,8 +7,8 @@ import {
   type TestRedis,
 } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
-import { Cluster, readSession } from '../integration/cluster.js';
-import { isLeftBySweep, post, standsWith } from '../integration/pausing.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
+import { isLeftBySweep, post, standsWith } from '../support/cluster/pausing.js';
 
 const ops = 'ops-0123456789abcdef00';
 const alice = 'alice-0123456789abcdef';

@@ -11,7 +11,7 @@ import {
   type TcpProxy,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster, readSession } from '../integration/cluster.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
 
 /** m0 streams a beginning and then hangs; everything else is answered. */
 const hangOnFirst: Behaviour = async (turn, context) => {

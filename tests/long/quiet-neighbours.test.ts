@@ -8,13 +8,14 @@ import {
   startHttpAgent,
   startRedis,
 } from '@sluice/testkit';
-import { Cluster } from '../integration/cluster.js';
-import { startQuiet } from '../integration/quiet-neighbours.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { startQuiet } from '../support/cluster/quiet-neighbours.js';
 
 const SESSIONS = 64;
 const TURN_MS = 500;
 const AWAY_MS = 30_000;
-const fixture = (name: string) => fileURLToPath(new URL(`../integration/${name}`, import.meta.url));
+const fixture = (name: string) =>
+  fileURLToPath(new URL(`../support/agents/${name}`, import.meta.url));
 const command = [process.execPath, fixture('deadly-command.mjs')];
 const agents = {
   process: { mine: { kind: 'command', command } },

@@ -7,9 +7,9 @@ import {
   startTcpProxy,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster } from '../integration/cluster.js';
-import { EventStream } from '../integration/event-stream.js';
-import { Follower, type Transport } from '../integration/follower.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { EventStream } from '../support/cluster/event-stream.js';
+import { Follower, type Transport } from '../support/cluster/follower.js';
 
 const ageMs = 2_000;
 const aged = { gateway: { max_connection_age: `${ageMs}ms` } };

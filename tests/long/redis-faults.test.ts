@@ -9,8 +9,8 @@ import {
   type TcpProxy,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster } from '../integration/cluster.js';
-import { Sender } from '../integration/steady-load.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { Sender } from '../support/cluster/steady-load.js';
 
 const SWEEP_MS = 500;
 const names = (count: number) => Array.from({ length: count }, (_, i) => `s${i + 1}`);

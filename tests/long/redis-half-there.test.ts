@@ -10,7 +10,7 @@ import {
   type TcpProxy,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster } from '../integration/cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 /** `/ready` must be red by then (C3), with tolerance for two busy cores. */
 const RED_MS = 2_700;

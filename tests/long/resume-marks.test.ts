@@ -9,7 +9,7 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster } from '../integration/cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 /** Fields of a client that does not know cursors. */
 const unaware = { since: undefined };

@@ -17,8 +17,8 @@ import {
   toPredicate,
 } from '@sluice/testkit';
 import * as scripts from '../../packages/store/dist/script/scripts.js';
-import { Cluster } from '../integration/cluster.js';
-import { EventStream } from '../integration/event-stream.js';
+import { Cluster } from '../support/cluster/cluster.js';
+import { EventStream } from '../support/cluster/event-stream.js';
 
 /** Sessions that have expired and are still in the listings. */
 const GONE = 20;

@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { endAll, makeClone, plainEnv, startNode } from '../e2e/setup-clone.js';
+import { endAll, makeClone, plainEnv, startNode } from '../support/setup/setup-clone.js';
 
 const find = 'command -v redis-server || command -v valkey-server';
 const server = execFileSync('sh', ['-c', find], { encoding: 'utf8' }).trim();

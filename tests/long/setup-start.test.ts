@@ -11,7 +11,7 @@ import {
   redisPid,
   startNode,
   startReady,
-} from '../e2e/setup-clone.js';
+} from '../support/setup/setup-clone.js';
 
 /** Sends a message and waits for the reply; returns the number of the last event. */
 async function converse(url: string, sessionId: string): Promise<number> {

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { endAll, makeClone, plainEnv, startScript } from '../e2e/setup-clone.js';
+import { endAll, makeClone, plainEnv, startScript } from '../support/setup/setup-clone.js';
 
 const jestTest = (title: string, body: string) =>
   `import { expect, it } from '@jest/globals';\n\nit('${title}', () => {\n  ${body}\n});\n`;

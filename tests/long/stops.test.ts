@@ -7,8 +7,8 @@ import {
   startRedis,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster, readSession } from '../integration/cluster.js';
-import { stopInSession, wrongWith } from '../integration/stopping.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
+import { stopInSession, wrongWith } from '../support/cluster/stopping.js';
 
 const SESSIONS = 20;
 const ROUNDS = 50;

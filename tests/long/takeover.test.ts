@@ -7,8 +7,8 @@ import {
   httpBehaviours,
   startRedis,
 } from '@sluice/testkit';
-import { Cluster, readSession } from '../integration/cluster.js';
-import { fiveSessions } from '../integration/five-sessions.js';
+import { Cluster, readSession } from '../support/cluster/cluster.js';
+import { fiveSessions } from '../support/cluster/five-sessions.js';
 
 const TTL_MS = 2_000;
 

@@ -9,7 +9,7 @@ import {
   startRedis,
 } from '@sluice/testkit';
 import { VersionOneClient } from '../contract/version-1-client.js';
-import { Cluster } from '../integration/cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 const token = 'k3Jx9-old-client-7Qw2Zp';
 const heartbeatMs = 500;

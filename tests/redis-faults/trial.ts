@@ -1,6 +1,6 @@
 import { sleep, within } from '@sluice/runtime';
 import { eventually, type FrameClient, type GatewayProcess } from '@sluice/testkit';
-import { Sender } from '../integration/steady-load.js';
+import { Sender } from '../support/cluster/steady-load.js';
 import type { Fault, Red } from './faults.js';
 import type { World } from './world.js';
 

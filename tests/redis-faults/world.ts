@@ -10,7 +10,7 @@ import {
   type TcpProxy,
   type TestRedis,
 } from '@sluice/testkit';
-import { Cluster } from '../integration/cluster.js';
+import { Cluster } from '../support/cluster/cluster.js';
 
 /** A turn whose content is this and a number takes that many milliseconds. */
 const TAKES = 'takes ';

@@ -5,7 +5,15 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { type Agent, agentSchema, makeAgent } from '@sluice/agents';
 import { exitStatus, StartError, sleep } from '@sluice/runtime';
 import { eventually } from '@sluice/testkit';
-import { abortWhen, failureOf, makeTurn, retryable, run, said, terminal } from './agents-turn.js';
+import {
+  abortWhen,
+  failureOf,
+  makeTurn,
+  retryable,
+  run,
+  said,
+  terminal,
+} from '../support/agents/agents-turn.js';
 
 /** The beginning of every script: `say` writes a line, `on` gets each line; all lines go to a file. */
 const PRELUDE = `

@@ -1,6 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Agent, agentSchema, makeAgent } from '@sluice/agents';
-import { abortWhen, failureOf, makeTurn, run, terminal, textOf } from './agents-turn.js';
+import {
+  abortWhen,
+  failureOf,
+  makeTurn,
+  run,
+  terminal,
+  textOf,
+} from '../support/agents/agents-turn.js';
 
 function makeEcho(given: Record<string, unknown> = {}, maxReplyBytes = 1_000): Promise<Agent> {
   const config = agentSchema.parse({ kind: 'echo', ...given });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Agent, agentSchema, makeAgent } from '@sluice/agents';
 import { sleep } from '@sluice/runtime';
 import { type Behaviour, type HttpAgent, httpBehaviours, startHttpAgent } from '@sluice/testkit';
-import { failureOf, retryable, run, terminal, until } from './agents-turn.js';
+import { failureOf, retryable, run, terminal, until } from '../support/agents/agents-turn.js';
 
 let server: HttpAgent;
 const agents: Agent[] = [];

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Agent, agentSchema, makeAgent } from '@sluice/agents';
 import { exitStatus, type SecretFault, StartError, sleep } from '@sluice/runtime';
 import { type HttpAgent, httpBehaviours, startHttpAgent } from '@sluice/testkit';
-import { abortWhen, makeTurn, run, said, textOf, until } from './agents-turn.js';
+import { abortWhen, makeTurn, run, said, textOf, until } from '../support/agents/agents-turn.js';
 
 let server: HttpAgent;
 let agent: Agent;

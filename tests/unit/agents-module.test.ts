@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Agent, agentSchema, makeAgent } from '@sluice/agents';
 import { exitStatus, StartError, sleep } from '@sluice/runtime';
-import { abortWhen, failureOf, makeTurn, retryable, run, said } from './agents-turn.js';
+import {
+  abortWhen,
+  failureOf,
+  makeTurn,
+  retryable,
+  run,
+  said,
+} from '../support/agents/agents-turn.js';
 
 let dir: string;
 let files = 0;

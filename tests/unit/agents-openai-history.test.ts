@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { type Agent, agentSchema, makeAgent } from '@sluice/agents';
 import type { HistoryMessage } from '@sluice/protocol';
 import { type OpenAiServer, type OpenAiServerOptions, startOpenAiServer } from '@sluice/testkit';
-import { failureOf, makeTurn, run, said, terminal } from './agents-turn.js';
+import { failureOf, makeTurn, run, said, terminal } from '../support/agents/agents-turn.js';
 
 let server: OpenAiServer;
 

@@ -1,7 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Agent, agentSchema, makeAgent } from '@sluice/agents';
 import { type OpenAiServer, startOpenAiServer } from '@sluice/testkit';
-import { type Failure, failureOf, retryable, run, terminal, textOf } from './agents-turn.js';
+import {
+  type Failure,
+  failureOf,
+  retryable,
+  run,
+  terminal,
+  textOf,
+} from '../support/agents/agents-turn.js';
 
 let server: OpenAiServer;
 

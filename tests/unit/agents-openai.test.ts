@@ -15,7 +15,7 @@ import {
   terminal,
   textOf,
   until,
-} from './agents-turn.js';
+} from '../support/agents/agents-turn.js';
 
 let server: OpenAiServer;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Agent, AgentEvent } from '@sluice/agents';
 import { screened } from '../../packages/agents/dist/port/screened.js';
-import { failureOf, makeTurn, run, terminal, textOf } from './agents-turn.js';
+import { failureOf, makeTurn, run, terminal, textOf } from '../support/agents/agents-turn.js';
 
 const KIB = 1024;
 const limit = { maxReplyBytes: 64 * KIB };

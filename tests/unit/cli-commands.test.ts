@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { judge, lineOf, printable, socketUrl, splitKeys } from '@sluice/cli';
 import { serverRefusal } from '@sluice/store';
-import { directory } from './config-loaded.js';
+import { directory } from '../support/edge/config-loaded.js';
 
 const cwd = directory();
 const publicKey = generateKeyPairSync('ed25519')

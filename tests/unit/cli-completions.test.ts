@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { directory } from './config-loaded.js';
+import { directory } from '../support/edge/config-loaded.js';
 
 const dir = directory();
 

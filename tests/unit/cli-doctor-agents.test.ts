@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort } from '@sluice/testkit';
 import { checkAgents } from '../../apps/cli/src/doctor/agents.js';
-import { directory, load } from './config-loaded.js';
+import { directory, load } from '../support/edge/config-loaded.js';
 
 /** What doctor says about one agent. */
 async function verdict(entry: Record<string, unknown>) {

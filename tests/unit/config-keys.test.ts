@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { configSchema, keyPaths, nearestKey } from '@sluice/gateway';
 import { parseBytes, parseDurationMs } from '@sluice/runtime';
 import fc from 'fast-check';
-import { faultsOf, load, loadYaml } from './config-loaded.js';
+import { faultsOf, load, loadYaml } from '../support/edge/config-loaded.js';
 
 const known = keyPaths(configSchema);
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { faultsOf, load, loadYaml } from './config-loaded.js';
+import { faultsOf, load, loadYaml } from '../support/edge/config-loaded.js';
 
 const MiB = 2 ** 20;
 const warningsOf = (yaml: string) => loadYaml(yaml).warnings.join('\n');

@@ -5,7 +5,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { loadConfig } from '@sluice/gateway';
-import { directory, faultsOf, fileOf, load, loadYaml, REDIS_URL } from './config-loaded.js';
+import {
+  directory,
+  faultsOf,
+  fileOf,
+  load,
+  loadYaml,
+  REDIS_URL,
+} from '../support/edge/config-loaded.js';
 
 describe('sources of the configuration', () => {
   it('are flag, environment, file, default, in this order', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ConfigError } from '@sluice/gateway';
-import { faultsOf, load, loadYaml } from './config-loaded.js';
+import { faultsOf, load, loadYaml } from '../support/edge/config-loaded.js';
 
 describe('values of the configuration', () => {
   it.each([

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { weakness } from '../../apps/gateway/src/config/access/weak.js';
-import { faultsOf, fileOf, loadYaml } from './config-loaded.js';
+import { faultsOf, fileOf, loadYaml } from '../support/edge/config-loaded.js';
 
 const origins = 'allowed_origins: ["https://app.example.com"]';
 const outside = (auth: string, rest = origins) =>

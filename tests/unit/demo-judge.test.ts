@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { FindingKind, History } from '@sluice/testkit';
 import { judge, type Seen } from '../demo/judge.js';
-import { madeHistory, type Step } from './history-made.js';
-import { spoils } from './history-spoiled.js';
+import { madeHistory, type Step } from '../support/history/history-made.js';
+import { spoils } from '../support/history/history-spoiled.js';
 
 const enqueued = Array.from({ length: 12 }, (): Step => 'enqueue');
 

@@ -5,7 +5,7 @@ import {
   offersSubprotocol,
   presentedCredential,
 } from '../../apps/gateway/src/edge/access/authenticate.js';
-import { credentialsOf } from './auth-made.js';
+import { credentialsOf } from '../support/edge/auth-made.js';
 
 const { authenticate } = credentialsOf([
   { token: 'alice-secret', principal: 'alice', scopes: ['read', 'write'] },

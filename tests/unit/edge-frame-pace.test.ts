@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket as TcpSocket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { FramePace, FramePaces } from '../../apps/gateway/src/edge/limits/frame-pace.js';
-import { connected, started, until } from './edge-started.js';
+import { connected, started, until } from '../support/edge/edge-started.js';
 
 /** An open WebSocket to write anything to, and the code of the close frame that it gets in the end. */
 async function rawSocket(port: number): Promise<{ tcp: TcpSocket; code: Promise<number> }> {

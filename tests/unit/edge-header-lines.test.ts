@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
-import { started } from './edge-started.js';
+import { started } from '../support/edge/edge-started.js';
 
 /** All that the server answers to these lines, until it ends the connection. */
 function answerTo(port: number, lines: readonly string[], body = ''): Promise<string> {

@@ -6,8 +6,8 @@ import { pino } from 'pino';
 import type { JwtAuth } from '../../apps/gateway/src/config/config-types.js';
 import { makeCredentials } from '../../apps/gateway/src/edge/access/authenticate.js';
 import { followSecrets } from '../../apps/gateway/src/edge/access/live-secrets.js';
-import { credentialsOf, jwtOf, secretOf, silent } from './auth-made.js';
-import { startJwks } from './jwks-server.js';
+import { credentialsOf, jwtOf, secretOf, silent } from '../support/edge/auth-made.js';
+import { startJwks } from '../support/edge/jwks-server.js';
 
 const secret = 'c7d1b1a0f5ce4a1f9a7c2f0f6d3e8b45';
 const shared = createSecretKey(Buffer.from(secret));

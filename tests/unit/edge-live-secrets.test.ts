@@ -5,8 +5,8 @@ import { describe, expect, it } from '@jest/globals';
 import { eventually } from '@sluice/testkit';
 import { pino } from 'pino';
 import { followSecrets } from '../../apps/gateway/src/edge/access/live-secrets.js';
-import { secretOf } from './auth-made.js';
-import { fileOf } from './config-loaded.js';
+import { secretOf } from '../support/edge/auth-made.js';
+import { fileOf } from '../support/edge/config-loaded.js';
 
 describe('a secret that is followed', () => {
   it('X3 is never replaced by a weak one where other machines can connect', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Outbound } from '../../apps/gateway/src/edge/delivery/outbound.js';
 import type { Socket } from '../../apps/gateway/src/edge/network/transport.js';
-import { connected, started, until } from './edge-started.js';
+import { connected, started, until } from '../support/edge/edge-started.js';
 
 const FRAME = 'x'.repeat(64 * 1024);
 const limits = { maxBufferedBytes: 64 * 2 ** 20, maxQueuedFrames: 100 };

@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import type { Exchange, HttpStream, Route } from '../../apps/gateway/src/edge/network/transport.js';
-import { started, until } from './edge-started.js';
+import { started, until } from '../support/edge/edge-started.js';
 
 const page = new URL('../../apps/gateway/public/index.html', import.meta.url).pathname;
 

@@ -2,8 +2,8 @@ import { EventEmitter, once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import type { ServerOptions, Socket } from '../../apps/gateway/src/edge/network/transport.js';
-import { credentialsOf } from './auth-made.js';
-import { client, connected, started, until } from './edge-started.js';
+import { credentialsOf } from '../support/edge/auth-made.js';
+import { client, connected, started, until } from '../support/edge/edge-started.js';
 
 function first(sockets: readonly Socket[]): Socket {
   const [socket] = sockets;

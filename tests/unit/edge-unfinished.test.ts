@@ -3,7 +3,7 @@ import { eventually } from '@sluice/testkit';
 import { pino } from 'pino';
 import { type Holder, makeUnfinished } from '../../apps/gateway/src/edge/limits/unfinished.js';
 import { Unsent } from '../../apps/gateway/src/edge/limits/unsent.js';
-import { connected, started, until } from './edge-started.js';
+import { connected, started, until } from '../support/edge/edge-started.js';
 
 const MiB = 2 ** 20;
 const LIMIT = 256 * MiB;

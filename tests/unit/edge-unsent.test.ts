@@ -2,7 +2,7 @@ import { connect, type Socket as TcpSocket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { Unsent, type UnsentKind } from '../../apps/gateway/src/edge/limits/unsent.js';
 import type { Route } from '../../apps/gateway/src/edge/network/transport.js';
-import { client, connected, started, until } from './edge-started.js';
+import { client, connected, started, until } from '../support/edge/edge-started.js';
 
 const MiB = 2 ** 20;
 const LONG = Array.from({ length: MiB }, (_, at) => (at % 10_000).toString().padStart(8, '.')).join(

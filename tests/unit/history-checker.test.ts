@@ -8,8 +8,13 @@ import {
   type View,
 } from '@sluice/testkit';
 import fc from 'fast-check';
-import { LEASE_TTL_MS, madeHistory, type Plan, type Step } from './history-made.js';
-import { spoils } from './history-spoiled.js';
+import {
+  LEASE_TTL_MS,
+  madeHistory,
+  type Plan,
+  type Step,
+} from '../support/history/history-made.js';
+import { spoils } from '../support/history/history-spoiled.js';
 
 const busy: Plan[] = [
   {

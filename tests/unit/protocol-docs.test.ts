@@ -14,8 +14,13 @@ import {
 } from '@sluice/protocol';
 import { framesJsonSchema } from '@sluice/protocol/json-schema';
 import { faultOf, frameSchema } from '@sluice/testkit';
-import { Described, type Document } from '../integration/openapi-document.js';
-import { exchangesOf, requestsOf, sectionsOf, streamedOf } from './protocol-examples.js';
+import { Described, type Document } from '../support/documents/openapi-document.js';
+import {
+  exchangesOf,
+  requestsOf,
+  sectionsOf,
+  streamedOf,
+} from '../support/documents/protocol-examples.js';
 
 const root = new URL('../../', import.meta.url);
 const text = readFileSync(new URL('docs/reference/protocol.md', root), 'utf8');

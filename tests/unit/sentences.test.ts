@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { agentKeys } from '@sluice/agents';
 import { configSchema, keyPaths } from '@sluice/gateway';
 import { clientFrameTypes, decode } from '@sluice/protocol';
-import { faultsOf, load } from './config-loaded.js';
+import { faultsOf, load } from '../support/edge/config-loaded.js';
 
 /** Words of the library, which mean nothing to a person who wrote JSON or YAML. */
 const OF_THE_LIBRARY = /invalid|expected|received|unrecognized|too (small|big)|undefined|record\b/i;

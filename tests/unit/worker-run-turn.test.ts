@@ -3,7 +3,7 @@ import type { Agent } from '@sluice/agents';
 import { sleep } from '@sluice/runtime';
 import { makeDeltaPace } from '../../apps/gateway/dist/worker/gates/delta-pace.js';
 import { runTurn } from '../../apps/gateway/dist/worker/turns/run-turn.js';
-import { makeTurn } from './agents-turn.js';
+import { makeTurn } from '../support/agents/agents-turn.js';
 
 const KIB = 1024;
 

@@ -1,12 +1,12 @@
 import { pino } from 'pino';
-import type { Auth, JwtAuth, Scope } from '../../apps/gateway/src/config/config-types.js';
-import type { Secret } from '../../apps/gateway/src/config/secret.js';
+import type { Auth, JwtAuth, Scope } from '../../../apps/gateway/src/config/config-types.js';
+import type { Secret } from '../../../apps/gateway/src/config/secret.js';
 import {
   type Credentials,
   everybody,
   makeCredentials,
-} from '../../apps/gateway/src/edge/access/authenticate.js';
-import { followSecrets } from '../../apps/gateway/src/edge/access/live-secrets.js';
+} from '../../../apps/gateway/src/edge/access/authenticate.js';
+import { followSecrets } from '../../../apps/gateway/src/edge/access/live-secrets.js';
 
 export const silent = pino({ level: 'silent' });
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Frame, FrameClient, GatewayProcess } from '@sluice/testkit';
-import { Random } from '../chaos/random.js';
+import { Random } from '../../chaos/random.js';
 import type { Cluster } from './cluster.js';
 
 /** Stops come within so many ms of the message that they are meant for. */

@@ -8,7 +8,7 @@ import {
 } from '@sluice/store';
 import { stopLater, type TestRedis } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
-import { makeLog } from '../../apps/gateway/dist/log.js';
+import { makeLog } from '../../../apps/gateway/dist/log.js';
 
 const MINUTE_MS = 60_000;
 export const RESUME_WINDOW_MS = 60 * MINUTE_MS;

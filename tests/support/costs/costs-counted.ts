@@ -30,7 +30,7 @@ export class CostMeter {
 
   constructor(redis: TestRedis) {
     this.#client = redis.client();
-    const preload = pathToFileURL(resolve('tests/integration/json-counter.mjs')).href;
+    const preload = pathToFileURL(resolve('tests/support/costs/json-counter.mjs')).href;
     this.env = { NODE_OPTIONS: `--import=${preload}`, JSON_COUNTER: this.#socket };
   }
 

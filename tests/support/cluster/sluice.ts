@@ -2,7 +2,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { startChild, stopLater } from '@sluice/testkit';
 
-const bin = fileURLToPath(new URL('../../bin/sluice', import.meta.url));
+const bin = fileURLToPath(new URL('../../../bin/sluice', import.meta.url));
 
 export type SluiceOptions = {
   readonly env?: Readonly<Record<string, string>>;

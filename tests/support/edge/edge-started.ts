@@ -3,16 +3,16 @@ import { Writable } from 'node:stream';
 import { afterEach } from '@jest/globals';
 import { pino } from 'pino';
 import WebSocket from 'ws';
-import { makeCheckOrigin } from '../../apps/gateway/src/edge/access/origin.js';
-import { FramePaces } from '../../apps/gateway/src/edge/limits/frame-pace.js';
-import { Unsent } from '../../apps/gateway/src/edge/limits/unsent.js';
-import { startServer } from '../../apps/gateway/src/edge/network/server.js';
+import { makeCheckOrigin } from '../../../apps/gateway/src/edge/access/origin.js';
+import { FramePaces } from '../../../apps/gateway/src/edge/limits/frame-pace.js';
+import { Unsent } from '../../../apps/gateway/src/edge/limits/unsent.js';
+import { startServer } from '../../../apps/gateway/src/edge/network/server.js';
 import type {
   Server,
   ServerOptions,
   Socket,
   SocketEvents,
-} from '../../apps/gateway/src/edge/network/transport.js';
+} from '../../../apps/gateway/src/edge/network/transport.js';
 import { credentialsOf } from './auth-made.js';
 
 /** What the server told its listener, in order. */
