@@ -71,10 +71,12 @@ describe('under load', () => {
   it('C3 Redis is out of memory: refused and retryable, and everything goes on afterwards', async () => {
     await load(4);
     const client = redis.client();
+    // The senders may all wait for replies, which no worker can write now: they send nothing then.
+    const asking = await cluster.attach(nodes[0] as GatewayProcess, { session_id: 'asking' });
     await client.config('SET', 'maxmemory', 1);
-    await eventually(() =>
-      senders.some((it) => it.errors.some(({ code }) => code === 'unavailable')),
-    );
+    asking.message('is there room?', { message_id: 'room' });
+    await asking.waitFor({ type: 'error', code: 'unavailable' });
+    await asking.close();
     await sleep(1_000);
     const refused = senders.flatMap((it) => it.errors);
     expect(refused.every(({ retryable }) => retryable === true)).toBe(true);
