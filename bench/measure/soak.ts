@@ -29,7 +29,13 @@ async function occupy(stage: Stage, load: Load, latencies: Latencies, endMs: num
   let turns = 0;
   await sleep(Math.random() * load.life * 1_000); // places do not change together
   while (monotonicMs() < endMs) {
-    const talker = await Talker.attach(running.attach, faults);
+    const talker = await Talker.attach(running.attach, faults).catch((error) => {
+      faults.add(`not attached: ${error.message}`);
+    });
+    if (!talker) {
+      await sleep(load.period);
+      continue;
+    }
     talker.latencies = latencies;
     const count = Math.ceil((load.life * 1_000) / load.period);
     for (let said = 0; said < count && monotonicMs() < endMs; said += 1) {
