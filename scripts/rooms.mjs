@@ -62,8 +62,7 @@ export function readRooms(workspace) {
   const roomEdges = new Map();
   for (const [file, targets] of fileEdges) {
     const room = roomOf(file);
-    const isDoor = file.endsWith('index.ts') && room !== '.';
-    rooms.set(room, (rooms.get(room) ?? 0) + (isDoor ? 0 : 1));
+    rooms.set(room, (rooms.get(room) ?? 0) + 1);
     const others = roomEdges.get(room) ?? new Set();
     for (const target of targets) if (roomOf(target) !== room) others.add(roomOf(target));
     roomEdges.set(room, others);
@@ -103,7 +102,7 @@ function documentOf(all) {
     .map((one) => `## ${one.workspace}\n\n${pictureOf(one)}`);
   return `${[
     '# Rooms',
-    'Each box is a folder below `src`, with the number of its files besides `index.ts`, which says what lives there. An arrow says that files of one import files of the other, types\nincluded; an arrow that follows from two others is left out. There is no circle: `tests/tidy-rooms.test.ts`.',
+    'Each box is a folder below `src`, with the number of its files. An arrow says that files of one import files of the other, types\nincluded; an arrow that follows from two others is left out. There is no circle: `tests/tidy-rooms.test.ts`.',
     'Written by `npm run rooms`.',
     ...parts,
   ].join('\n\n')}\n`;

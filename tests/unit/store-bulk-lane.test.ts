@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { sleep } from '@sluice/runtime';
-import { Lane } from '../../packages/store/src/redis/lane.js';
+import { Lane } from '../../packages/store/src/reads/lane.js';
 import { CallerGone, StoreBusy } from '../../packages/store/src/redis/unavailable.js';
 
 /** A read that is answered when the test says so. */

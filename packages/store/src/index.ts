@@ -1,7 +1,7 @@
 /**
  * Everything that Sluice keeps in Redis, behind functions that say what they do.
  *
- * Rooms, each importing only from those before it: script and keys, redis, leases, session, cluster, ends;
+ * Rooms, each importing only from those before it: script and keys, redis, reads, leases, session, cluster, ends;
  * `open-store.ts` builds them.
  * One state change is one script, and each write under a lease passes its fence.
  * Not here: when to do something; edge and worker decide.
@@ -49,14 +49,14 @@ export {
 export type { Sweep } from './leases/sweep.js';
 export { decodeWake, headOfWake, type Wake } from './leases/wake.js';
 export { openStore, type Store } from './open-store.js';
+export type { Reading } from './reads/bulk-reads.js';
 export { type RedisAddress, withoutSecrets } from './redis/address.js';
-export type { Reading } from './redis/bulk-reads.js';
 export type { Channels } from './redis/channels.js';
 export { UNNAMED_CALL } from './redis/connect.js';
 export { RING_BLOCK_MS } from './redis/connections.js';
 export type { DurabilityWait } from './redis/durability.js';
 export { type Refusal, serverRefusal } from './redis/server-check.js';
-export { RIGHTS_TODO, redisRemedy } from './redis/start-fault.js';
+export { RIGHTS_REMEDY, redisRemedy } from './redis/start-fault.js';
 export {
   CallerGone,
   StoreBusy,

@@ -4,7 +4,7 @@ import {
   LAYOUT_BEFORE,
   LAYOUT_VERSION,
   type RedisReport,
-  RIGHTS_TODO,
+  RIGHTS_REMEDY,
   redisRemedy,
 } from '@sluice/store';
 import type { Finding } from './report.js';
@@ -34,7 +34,7 @@ export function judge(report: RedisReport, redis: Config['redis']): Finding[] {
     report.refusal
       ? finding('FAIL', report.refusal.what, report.refusal.todo)
       : finding('ok', `version ${report.version}`),
-    ...(report.missingRight ? [finding('FAIL', report.missingRight, RIGHTS_TODO)] : []),
+    ...(report.missingRight ? [finding('FAIL', report.missingRight, RIGHTS_REMEDY)] : []),
     report.maxmemoryPolicy === 'noeviction'
       ? finding('ok', 'maxmemory-policy noeviction')
       : finding(

@@ -7,10 +7,14 @@ export type SeenNode = {
   readonly status: string;
   readonly agents: readonly string[];
   readonly process: string;
-  /** Slots of `worker.concurrency` that were not taken. */
-  readonly free: number;
   /** When its beat changed last, by the monotonic clock of this process. */
   readonly changedMs: number;
+};
+
+type Seen = SeenNode & {
+  readonly beatAtMs: number;
+  /** Slots of `worker.concurrency` that were free when it beat, less those that were counted on since. */
+  free: number;
 };
 
 /**
@@ -18,7 +22,7 @@ export type SeenNode = {
  * process sees its beat change. Only for a node that is seen for the first time the date has to do.
  */
 export class Beats {
-  private seen = new Map<string, SeenNode & { readonly beatAtMs: number }>();
+  private seen = new Map<string, Seen>();
   /** When the last answer came: while Redis is away no node changes its state. */
   private heardMs = 0;
 
@@ -30,14 +34,35 @@ export class Beats {
         const before = this.seen.get(beat.node);
         const isSame = before?.beatAtMs === beatAtMs;
         const changedMs = isSame ? before.changedMs : this.heardMs - agoMs(beat, !before);
-        return [beat.node, { ...beat, ...aboutOf(beat), beatAtMs, changedMs }];
+        const about = aboutOf(beat);
+        const free = isSame ? before.free : about.free;
+        return [beat.node, { ...beat, ...about, beatAtMs, changedMs, free }];
       }),
     );
   }
 
   /** Nodes whose beat is no older than `ms`. */
   within(ms: number): SeenNode[] {
-    return [...this.seen.values()].filter(({ changedMs }) => this.heardMs - changedMs < ms);
+    return [...this.seen.values()].filter((seen) => this.isWithin(seen, ms));
+  }
+
+  /**
+   * Takes one of the slots that a worker with this agent, other than `self`, had free at its last beat. False: none is
+   * left. So no more sessions go to a node on one beat than it told of free slots.
+   */
+  takeRoom(agent: string, self: string): boolean {
+    for (const seen of this.seen.values()) {
+      const isOther = seen.node !== self && seen.status === 'worker';
+      if (!isOther || seen.free <= 0 || !seen.agents.includes(agent)) continue;
+      if (!this.isWithin(seen, LIVE_MS)) continue;
+      seen.free -= 1;
+      return true;
+    }
+    return false;
+  }
+
+  private isWithin({ changedMs }: SeenNode, ms: number): boolean {
+    return this.heardMs - changedMs < ms;
   }
 }
 
@@ -47,7 +72,7 @@ function agoMs({ ageMs }: NodeBeat, isFirst: boolean): number {
   return ageMs < -BEAT_MS ? LIVE_MS : Math.max(ageMs, 0);
 }
 
-function aboutOf({ node, info }: NodeBeat): Pick<SeenNode, 'agents' | 'process' | 'free'> {
+function aboutOf({ node, info }: NodeBeat): Pick<Seen, 'agents' | 'process' | 'free'> {
   const { agents, process, load } = jsonObject(info) ?? {};
   const { executing, concurrency } = Object(load);
   return {

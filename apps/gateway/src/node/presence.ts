@@ -44,18 +44,12 @@ export async function startPresence(options: PresenceOptions) {
   const about = { version: VERSION, roles, agents, pid: process.pid, process: processId };
   const info = () => ({ ...about, load: options.load() });
   const beats = new Beats();
-  const live = () => beats.within(LIVE_MS);
   let draining = false;
-  /** Free slots of other workers by their last beats, less those that sessions were sent to since. */
-  let room: { readonly agents: readonly string[]; free: number }[] = [];
 
   async function beat() {
     const status = draining ? 'draining' : roles.includes('worker') ? 'worker' : 'edge';
     const [beat, dataId] = await Promise.all([nodes.beat(status, info()), nodes.dataId()]);
     beats.heard(beat.beats, beat.nowMs);
-    room = live()
-      .filter(({ node, status }) => node !== nodeId && status === 'worker')
-      .map(({ agents, free }) => ({ agents, free }));
     await options.onDataSet(dataId);
   }
   if (await nodes.isTaken()) {
@@ -80,6 +74,7 @@ export async function startPresence(options: PresenceOptions) {
   };
   const timer = setInterval(() => void beat().catch(onFailure), BEAT_MS);
 
+  const live = () => beats.within(LIVE_MS);
   const namesOf = (those: readonly SeenNode[]) => those.map(({ node }) => node);
   return {
     info,
@@ -91,12 +86,7 @@ export async function startPresence(options: PresenceOptions) {
       if (agents.includes(agent)) return true;
       return live().some((it) => it.agents.includes(agent));
     },
-    takeRoomElsewhere(agent: string): boolean {
-      const other = room.find(({ agents, free }) => free > 0 && agents.includes(agent));
-      if (!other) return false;
-      other.free -= 1;
-      return true;
-    },
+    takeRoomElsewhere: (agent: string) => beats.takeRoom(agent, nodeId),
     /** Sets the function that gets what is published to this node: wakes and aborts. */
     onNodeMessage(heard: (message: string) => void) {
       listener = heard;

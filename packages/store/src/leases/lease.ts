@@ -1,7 +1,7 @@
 import { betweenFailpoints, makeId, monotonicMs } from '@sluice/runtime';
 import { Lock, Redlock } from 'redlock';
 import type { Keys } from '../keys/keys.js';
-import type { BulkReads } from '../redis/bulk-reads.js';
+import type { BulkReads } from '../reads/bulk-reads.js';
 import type { Connection } from '../redis/connect.js';
 import type { PlainCall } from '../script/failpoints.js';
 import * as scripts from '../script/scripts.js';

@@ -6,7 +6,7 @@ type Remedy = { readonly reason: RegExp; readonly status: number; readonly todo:
 
 const { tempFail, config } = exitStatus;
 /** What to do about a right that is missing. */
-export const RIGHTS_TODO = 'give this user the rights that docs/operate/security.md lists';
+export const RIGHTS_REMEDY = 'give this user the rights that docs/operate/security.md lists';
 
 /** By the words of Redis, of Node's sockets and of OpenSSL; the first that fits. */
 const remedies: readonly Remedy[] = [
@@ -16,7 +16,7 @@ const remedies: readonly Remedy[] = [
     status: tempFail,
     todo: 'correct the user and the password of redis.url (REDIS_URL, redis.url_file)',
   },
-  { reason: /^NOPERM/, status: config, todo: RIGHTS_TODO },
+  { reason: /^NOPERM/, status: config, todo: RIGHTS_REMEDY },
   { reason: /^READONLY|^MASTERDOWN/, status: tempFail, todo: 'set redis.url to the primary' },
   {
     reason: /max number of clients/,
@@ -46,7 +46,11 @@ const remedies: readonly Remedy[] = [
     status: config,
     todo: 'another program has it: set another redis.prefix',
   },
-  { reason: /unknown command/, status: config, todo: `use Redis 7.0 or newer, or ${RIGHTS_TODO}` },
+  {
+    reason: /unknown command/,
+    status: config,
+    todo: `use Redis 7.0 or newer, or ${RIGHTS_REMEDY}`,
+  },
   {
     reason: /self-signed|unable to verify|unable to get|certificate|altnames/,
     status: config,

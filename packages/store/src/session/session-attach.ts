@@ -1,6 +1,6 @@
 import { type Keys, sessionKeyId } from '../keys/keys.js';
+import { Lane } from '../reads/lane.js';
 import type { Connection } from '../redis/connect.js';
-import { Lane } from '../redis/lane.js';
 import { CallerGone, StoreFull } from '../redis/unavailable.js';
 import * as scripts from '../script/scripts-session.js';
 import { decodeRecords, type LogPage } from './event-log.js';

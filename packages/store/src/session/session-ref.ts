@@ -1,4 +1,4 @@
-import type { BulkReads } from '../redis/bulk-reads.js';
+import type { BulkReads } from '../reads/bulk-reads.js';
 import type { MemoryWatch } from '../redis/memory.js';
 
 /** Names a session: its id is unique only among the sessions of its principal. */

@@ -1,7 +1,7 @@
 import type { Content, SessionState } from '@sluice/protocol';
 import { jsonObject, readable } from '../keys/damage.js';
 import { type Keys, sessionKeyId } from '../keys/keys.js';
-import type { Reading } from '../redis/bulk-reads.js';
+import type { Reading } from '../reads/bulk-reads.js';
 import type { Connection } from '../redis/connect.js';
 import { pairs } from '../script/reply.js';
 import * as scripts from '../script/scripts.js';

@@ -1,10 +1,10 @@
 import type { Auth, StaticToken } from '../config-types.js';
 import type { Surroundings } from '../interpolate.js';
-import { isLoopback } from '../loopback.js';
 import type { Given } from '../schema.js';
 import { type Tree, valueAt } from '../tree.js';
 import { jwtOf } from './auth-jwt.js';
 import { type Checking, secretOf } from './auth-secret.js';
+import { isLoopback } from './loopback.js';
 
 export type Access = { readonly auth: Auth | null; readonly warnings: readonly string[] };
 

@@ -1,8 +1,8 @@
 import type { JwtAuth } from '../config-types.js';
-import { isLoopback } from '../loopback.js';
 import type { Given } from '../schema.js';
 import { valueAt } from '../tree.js';
 import { type Checking, secretOf } from './auth-secret.js';
+import { isLoopback } from './loopback.js';
 
 type GivenJwt = NonNullable<NonNullable<NonNullable<Given['gateway']>['auth']>['jwt']>;
 

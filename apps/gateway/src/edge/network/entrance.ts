@@ -1,7 +1,7 @@
 import { closes } from '@sluice/protocol';
 import { monotonicMs } from '@sluice/runtime';
+import { admit, noRoom, type Refusal, type UpgradeRequest } from '../access/admit.js';
 import type { Holder } from '../limits/unfinished.js';
-import { admit, noRoom, type Refusal, type UpgradeRequest } from './admit.js';
 import { closeReason, LiveSocket, type RawSocket } from './socket.js';
 import type { ServerOptions } from './transport.js';
 

@@ -1,11 +1,11 @@
 import './header-room.js';
 import uWS from 'uWebSockets.js';
 import { exitStatus, StartError } from '@sluice/runtime';
+import type { UpgradeRequest } from '../access/admit.js';
 import { offersSubprotocol, SUBPROTOCOL, withoutAdmin } from '../access/authenticate.js';
 import { Descriptors } from '../limits/descriptors.js';
 import { makeKeepRoom } from '../limits/keep-room.js';
 import { startUnfinished, type Unfinished } from '../limits/unfinished.js';
-import type { UpgradeRequest } from './admit.js';
 import { Entrance, type Undecided } from './entrance.js';
 import { type HeaderLines, readHeaderLines } from './header-lines.js';
 import { Reply } from './http-exchange.js';

@@ -1,4 +1,4 @@
-import { makeId } from '@sluice/runtime';
+import { makeId, monotonicMs } from '@sluice/runtime';
 import type { WorkerContext } from './context.js';
 import { handOver } from './hand-over.js';
 import type { HeldSession } from './held-session.js';
@@ -72,10 +72,9 @@ async function mayRun(
 ): Promise<boolean> {
   const { slots, permits } = context;
   const mayTurn = () => context.phase !== 'hand_over' && !held.keeper.lost.aborted;
+  const untilMs = monotonicMs() + WOKEN_LINE_MS;
   const mayStay = () =>
-    mayTurn() &&
-    Date.now() - sinceMs < WOKEN_LINE_MS &&
-    !context.takeRoomElsewhere(held.whose.agent);
+    mayTurn() && monotonicMs() < untilMs && !context.takeRoomElsewhere(held.whose.agent);
   if (!mayTurn() || !(await slots.take({ sinceMs, mayStay }))) return false;
   const permitted = mayTurn()
     ? await repeatWhileAway(() => permits.take(held.lease.id, held.whose), held.keeper.lost)

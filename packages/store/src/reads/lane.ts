@@ -1,5 +1,5 @@
 import { monotonicMs } from '@sluice/runtime';
-import { StoreBusy } from './unavailable.js';
+import { StoreBusy } from '../redis/unavailable.js';
 
 const BUSY_RETRY_MS = 1_000;
 

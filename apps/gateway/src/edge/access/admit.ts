@@ -1,8 +1,8 @@
 import { closes, type HelloErrorFrame, type NextStep, REFUSED_CODE } from '@sluice/protocol';
-import { presentedCredential } from '../access/authenticate.js';
-import type { Authenticate, CheckOrigin, Identity } from '../access/identity.js';
 import type { Admittance } from '../limits/rate-limit.js';
 import { type EdgeRates, unlessAway } from '../limits/rates.js';
+import { presentedCredential } from './authenticate.js';
+import type { Authenticate, CheckOrigin, Identity } from './identity.js';
 
 /** The parts of an upgrade request that decide on it; copied, since the request is gone after the first await. */
 export type UpgradeRequest = {

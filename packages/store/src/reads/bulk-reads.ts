@@ -1,6 +1,6 @@
-import type { Connection } from './connect.js';
+import type { Connection } from '../redis/connect.js';
+import { CallerGone, type StoreUnavailable } from '../redis/unavailable.js';
 import { Lane } from './lane.js';
-import { CallerGone, type StoreUnavailable } from './unavailable.js';
 
 /** One reply is on its way while another one is read here: more at once would only wait in buffers. */
 const AT_ONCE = 2;
