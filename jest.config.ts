@@ -11,6 +11,7 @@ process.env.SLUICE_TEST_SEED ??= String(Date.now() % 1_000_000_000);
 
 const config: Config = {
   testEnvironment: 'node',
+  globalSetup: '<rootDir>/scripts/program.mjs',
   roots: ['<rootDir>/tests'],
   testMatch: ['**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],

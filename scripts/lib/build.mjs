@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join, relative } from 'node:path';
 import { cacheDir, inRoot, root } from './paths.mjs';
 import { run } from './processes.mjs';
+import { ensureProgram } from './program.mjs';
 import { say } from './say.mjs';
 
 const stampFile = join(cacheDir, 'built');
@@ -51,10 +52,14 @@ function isBuilt(now) {
 export async function ensureBuilt() {
   // Taken before the build: files that change while tsc reads are built next time.
   const now = fingerprint();
-  if (isBuilt(now)) return true;
+  if (isBuilt(now)) {
+    await ensureProgram();
+    return true;
+  }
   say('building: tsc --build');
   const tsc = inRoot('node_modules', 'typescript', 'bin', 'tsc');
   if ((await run(process.execPath, [tsc, '--build'])) !== 0) return false;
+  await ensureProgram();
   mkdirSync(cacheDir, { recursive: true });
   writeFileSync(stampFile, now);
   return true;

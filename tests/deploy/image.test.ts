@@ -60,7 +60,7 @@ describe('what the image runs with', () => {
           'package.json',
           'LICENSE',
           'THIRD_PARTY_NOTICES',
-          'apps/cli/dist/main.js',
+          'apps/cli/dist/program/main.js',
           'apps/gateway/data/weak-secrets.txt',
           'apps/gateway/public/index.html',
           'packages/store/scripts/turn-commit.lua',

@@ -50,7 +50,7 @@ describe('signals', () => {
   it('D7 SIGUSR1 opens no inspector either while the modules of the node are loaded', () => {
     // The thread that loads the modules sends the signal, when the first of them is asked for.
     const load = `export async function load(url, context, next) {
-      if (url.endsWith('/cli/dist/main.js')) {
+      if (url.endsWith('/cli/dist/program/main.js')) {
         process.kill(process.pid, 'SIGUSR1');
         await new Promise((over) => setTimeout(over, 300));
       }
