@@ -52,6 +52,25 @@ const ownPlaces = {
   },
 };
 
+/**
+ * uWebSockets.js is a native library, which is checked where it lies: the program requires it, in the order of the
+ * imports. An external import would come before all modules, also before the one that sets the library's environment.
+ */
+const nativeLibrary = {
+  name: 'native library',
+  setup(build) {
+    const library = 'uWebSockets.js';
+    build.onResolve({ filter: /^uWebSockets\.js$/ }, ({ kind }) =>
+      kind === 'require-call'
+        ? { path: library, external: true }
+        : { path: library, namespace: 'native' },
+    );
+    build.onLoad({ filter: /.*/, namespace: 'native' }, () => ({
+      contents: `module.exports = require('${library}');`,
+    }));
+  },
+};
+
 /** What packages in CommonJS find in a module of their own. */
 const banner = `import { createRequire as makeRequire } from 'node:module';
 import { fileURLToPath as toPath } from 'node:url';
@@ -78,9 +97,8 @@ export async function ensureProgram() {
     target: 'node20',
     chunkNames: '[hash]',
     legalComments: 'none', // THIRD_PARTY_NOTICES has them
-    external: ['uWebSockets.js'], // a native library, which is checked where it lies
     banner: { js: banner },
-    plugins: [ownPlaces],
+    plugins: [ownPlaces, nativeLibrary],
     logLevel: 'warning',
   });
   rmSync(programDir, { recursive: true, force: true });

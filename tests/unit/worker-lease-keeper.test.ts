@@ -8,7 +8,8 @@ import { keepLease } from '../../apps/gateway/dist/worker/held/lease-keeper.js';
 import { makeReleases } from '../../apps/gateway/dist/worker/held/releases.js';
 import { makeRenewals, type Renewals } from '../../apps/gateway/dist/worker/held/renewals.js';
 
-const TTL_MS = 300;
+/** So long that a busy machine answers in time. */
+const TTL_MS = 900;
 const lease = { id: 'p.s', token: 't', fence: 1 };
 const log = makeLog({ level: 'silent', pretty: false });
 
