@@ -6,8 +6,9 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { inRoot } from './paths.mjs';
 
 const entry = inRoot('apps', 'cli', 'dist', 'main.js');
@@ -85,11 +86,10 @@ const __filename = toPath(import.meta.url), __dirname = toPath(new URL('.', impo
 export async function ensureProgram() {
   if (isFresh()) return;
   const { build } = await import('esbuild');
-  const nextDir = `${programDir}-${process.pid}`;
-  mkdirSync(dirname(programDir), { recursive: true });
-  await build({
+  const { outputFiles } = await build({
     entryPoints: [entry],
-    outdir: nextDir,
+    outdir: programDir,
+    write: false,
     bundle: true,
     splitting: true,
     platform: 'node',
@@ -101,6 +101,19 @@ export async function ensureProgram() {
     plugins: [ownPlaces, nativeLibrary],
     logLevel: 'warning',
   });
-  rmSync(programDir, { recursive: true, force: true });
-  renameSync(nextDir, programDir);
+  replace(outputFiles);
+}
+
+/** The names of the parts are hashes of what they hold: `main.js` changes in one step from the old ones to the new. */
+function replace(files) {
+  mkdirSync(programDir, { recursive: true });
+  for (const { path, contents } of files) {
+    const next = path === program ? `${path}.next` : path;
+    writeFileSync(next, contents);
+  }
+  renameSync(`${program}.next`, program);
+  const kept = files.map(({ path }) => path);
+  for (const name of readdirSync(programDir)) {
+    if (!kept.includes(join(programDir, name))) rmSync(join(programDir, name), { force: true });
+  }
 }
