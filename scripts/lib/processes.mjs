@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, resolve } from 'node:path';
 import { root } from './paths.mjs';
 import { SetupError } from './say.mjs';
 
@@ -38,13 +38,14 @@ export function output(command, args, timeoutMs = 5_000) {
   return status === 0 ? stdout.trim() : undefined;
 }
 
-/** The full path of a command, undefined when it is not on the PATH. */
+/** The full path of a command, undefined when it is not on the PATH; a path stands for itself. */
 export function which(name) {
-  for (const dir of (process.env.PATH ?? '').split(delimiter)) {
+  const dirs = name.includes('/') ? [root] : (process.env.PATH ?? '').split(delimiter);
+  for (const dir of dirs) {
     if (dir === '') continue;
     try {
-      accessSync(join(dir, name), constants.X_OK);
-      return join(dir, name);
+      accessSync(resolve(dir, name), constants.X_OK);
+      return resolve(dir, name);
     } catch {
       // Not here.
     }

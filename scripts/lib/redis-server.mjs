@@ -17,10 +17,12 @@ const packages = {
 const majorOf = (server) =>
   Number(/ v=(\d+)\./.exec(output(server, ['--version']) ?? '')?.[1] ?? Number.NaN);
 
-/** Path of a redis-server or valkey-server of this machine that is new enough. */
+/** Path of a redis-server or valkey-server that is new enough: the one of SLUICE_REDIS_SERVER, else of this machine. */
 export function installedServer() {
-  for (const name of ['redis-server', 'valkey-server']) {
+  const { SLUICE_REDIS_SERVER: named } = process.env;
+  for (const name of named ? [named] : ['redis-server', 'valkey-server']) {
     const path = which(name);
+    if (!path && named) say(`SLUICE_REDIS_SERVER: ${named} is no program of this machine`);
     if (!path) continue;
     const major = majorOf(path);
     if (major >= minMajor) return path;

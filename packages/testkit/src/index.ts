@@ -19,3 +19,4 @@ export type { ConnectionChoice, ConnectionPart } from './proxy/proxy-chosen.js';
 export * from './proxy/tcp-proxy.js';
 export { canMoveClocks } from './redis/movable-clock.js';
 export * from './redis/redis.js';
+export { serverName } from './redis/redis-engine.js';

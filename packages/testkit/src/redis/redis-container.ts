@@ -2,7 +2,7 @@ import { freePort, onDeath } from '../base/children.js';
 import { type RedisBackend, redisArguments } from './redis-backend.js';
 
 /** The same major version as the packages of current distributions. */
-const image = process.env.SLUICE_TEST_REDIS_IMAGE ?? 'redis:7.4';
+export const image = process.env.SLUICE_TEST_REDIS_IMAGE ?? 'redis:7.4';
 
 /**
  * A Redis in a container, on a fixed port of the host: a port that the engine chooses would be another one

@@ -41,15 +41,6 @@ export type TestRedis = {
   stop(): Promise<void>;
 };
 
-let told = false;
-
-function tell(engine: RedisEngine): void {
-  if (told) return;
-  told = true;
-  const where = engine.kind === 'machine' ? `the machine's own ${engine.server}` : 'a container';
-  process.stderr.write(`redis for this file: ${where}\n`);
-}
-
 /** Every connection has an error listener: many tests cut connections, which must not end the process. */
 function connect(port: number, options: RedisOptions): Redis {
   const client = new Redis({
@@ -78,7 +69,6 @@ async function answering(backend: RedisBackend): Promise<void> {
 export async function startRedis(options: StartRedisOptions = {}): Promise<TestRedis> {
   const server = options.server ?? (options.movableClock ? installedServer() : undefined);
   const engine: RedisEngine = server ? { kind: 'machine', server } : await chooseEngine();
-  if (!server) tell(engine);
   const backend =
     engine.kind === 'machine'
       ? await startOnMachine(engine.server, options)
