@@ -48,7 +48,7 @@ function operationOf(method, path) {
 
 function route([method, path], before) {
   const { security, parameters = [], requestBody, responses } = operationOf(method, path);
-  const scope = security[0]?.bearer[0];
+  const scopes = security.map(({ bearer }) => `\`${bearer[0]}\``).join(' or ');
   const queries = parameters.filter(({ in: place }) => place === 'query');
   const named = queries.some(({ name }) => name === 'principal');
   const good = Object.keys(responses).filter((status) => status < '300');
@@ -56,7 +56,7 @@ function route([method, path], before) {
     .flatMap(({ description }) => [...description.matchAll(/`([a-z_]+)`/g)].map(([, it]) => it))
     .filter((it) => errorCodes.includes(it) && !common.test(it) && !ofInput.test(it));
   const line = [
-    scope ? `Scope \`${scope}\`` : 'No credentials',
+    scopes ? `Scope ${scopes}` : 'No credentials',
     ...(named ? ['takes `?principal=`'] : []),
     `answers ${good.join(' or ')}`,
     ...(codes.length > 0 ? [`own errors ${codes.map((it) => `\`${it}\``).join(', ')}`] : []),

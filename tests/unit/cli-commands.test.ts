@@ -69,7 +69,7 @@ describe('sluice', () => {
       [
         [...who, '--scopes', 'read,all'],
         secret,
-        /--scopes all: give some of read, write, admin/,
+        /--scopes all: give some of read, write, operate, admin/,
         2,
       ],
     ];

@@ -52,7 +52,7 @@ describe('why a session stands still', () => {
   };
   const session = {
     ...{ session_id: 's', agent_id: 'a', is_executing: false, holder: null, fence: 7, attempt: 0 },
-    ...{ pending_inbox: ['x'], messages: [], event_cursor: 1, epoch: 'e', work },
+    ...{ pending_message_ids: ['x'], messages: [], event_cursor: 1, epoch: 'e', work },
   };
   const stateOf = (more: object, workers: number | undefined = 1) =>
     linesOf(factsOf({ ...session, ...more }), { workers, nowMs })
@@ -66,8 +66,8 @@ describe('why a session stands still', () => {
       1,
       'executing, and told to stop (user)',
     ],
-    [{ pending_inbox: [] }, 1, 'idle'],
-    [{ pending_inbox: [], holder: 'n' }, 1, 'idle, its holder waits for the next message'],
+    [{ pending_message_ids: [] }, 1, 'idle'],
+    [{ pending_message_ids: [], holder: 'n' }, 1, 'idle, its holder waits for the next message'],
     [{}, 0, 'pending: no live worker has the agent a'],
     [{}, 1, 'pending: for 60s no worker has taken it; see sluice nodes'],
     [

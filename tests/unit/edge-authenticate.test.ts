@@ -1,10 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
+import type { Scope } from '../../apps/gateway/src/config/config-types.js';
 import {
   allows,
   everybody,
   offersSubprotocol,
   presentedCredential,
+  withoutOperators,
 } from '../../apps/gateway/src/edge/access/authenticate.js';
+import { standingOf } from '../../apps/gateway/src/edge/access/standing.js';
 import { credentialsOf } from '../support/edge/auth-made.js';
 
 const { authenticate } = credentialsOf([
@@ -41,6 +44,30 @@ describe('authenticate', () => {
     expect(allows({ scopes: ['admin'] }, 'write')).toBe(true);
     expect(allows({ scopes: ['read'] }, 'write')).toBe(false);
     expect(allows({ scopes: ['read', 'write'] }, 'admin')).toBe(false);
+  });
+
+  it('X2 takes `operate` for itself alone, and only where a path lets it in', () => {
+    const operate = { scopes: ['operate'] } as const;
+    for (const scope of ['read', 'write', 'admin'] as const) {
+      expect(allows(operate, scope)).toBe(false);
+      expect(standingOf(operate, { access: scope })).toBeUndefined();
+      expect(standingOf(operate, { access: scope, operate: true })).toBe('operate');
+    }
+    expect(standingOf({ scopes: ['read', 'operate'] }, { access: 'read', operate: true })).toBe(
+      'caller',
+    );
+    expect(standingOf({ scopes: ['admin'] }, { access: 'read', operate: true })).toBe('admin');
+  });
+
+  it('X2 counts for nothing on the main port of a node with an admin port', async () => {
+    const scopesOf = async (scopes: Scope[]) => {
+      const { authenticate: all } = credentialsOf([{ token: 'a-secret', principal: 'a', scopes }]);
+      const who = await withoutOperators(all)('a-secret');
+      return who.kind === 'ok' ? who.identity.scopes : who;
+    };
+    expect(await scopesOf(['operate'])).toEqual([]);
+    expect(await scopesOf(['read', 'operate'])).toEqual(['read']);
+    expect(await scopesOf(['admin', 'operate'])).toEqual(['read', 'write']);
   });
 });
 

@@ -173,6 +173,7 @@ describe('signed tokens', () => {
       [{ email: 'alice' }, ['read', 'write']],
       [{ email: 'alice', perms: 'openid read profile' }, ['read']],
       [{ email: 'alice', perms: ['admin', 'write'] }, ['write', 'admin']],
+      [{ email: 'alice', perms: 'operate' }, ['operate']],
       [{ email: 'alice', perms: '' }, []],
       [{ email: 'alice', perms: 7 }, []],
     ];

@@ -31,7 +31,7 @@ export function addNodeCommands(program: Command, line: CommandLine): void {
     .description('sign a token (JWT) with gateway.auth.jwt.secret, to try things out')
     .requiredOption('--principal <name>', 'the principal that the token names')
     .option('--ttl <duration>', 'time until it expires', '1h')
-    .option('--scopes <list>', 'some of read, write, admin', 'read,write')
+    .option('--scopes <list>', 'some of read, write, operate, admin', 'read,write')
     .action(
       async (options: { config?: string; principal: string; ttl: string; scopes: string }) => {
         const { token } = await import('./token.js');

@@ -9,7 +9,7 @@ export type TokenOptions = {
   readonly flags: Readonly<Record<string, string>>;
 };
 
-const known = ['read', 'write', 'admin'] as const;
+const known = ['read', 'write', 'operate', 'admin'] as const;
 
 /** Prints a signed token for trying out; nothing else goes to stdout. */
 export async function token({ config: file, flags, ...options }: TokenOptions): Promise<number> {

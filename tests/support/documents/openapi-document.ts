@@ -43,9 +43,9 @@ export class Described {
     );
   }
 
-  /** The scope that an operation needs; undefined: none, and no credentials. */
-  scopeOf({ security }: Operation): string | undefined {
-    return security?.[0]?.bearer[0];
+  /** The scopes of which an operation needs one; none: it needs no credentials. */
+  scopesOf({ security = [] }: Operation): string[] {
+    return security.flatMap(({ bearer }) => bearer);
   }
 
   takesParameter({ schema }: Parameter, value: string): boolean {

@@ -19,7 +19,7 @@ export function takesGateway(command: Command): Command {
 export function takesPrincipal(command: Command): Command {
   return command.option(
     '--principal <name>',
-    'whose session, with scope admin (default: your own)',
+    'whose session, with scope admin or operate (default: your own)',
   );
 }
 

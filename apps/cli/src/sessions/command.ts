@@ -37,7 +37,9 @@ export function addSessions(program: Command, line: CommandLine): void {
 function addList(sessions: Command, line: CommandLine): void {
   const states = ['executing', 'pending', 'idle'];
   const list = takesListing(takesGateway(sessions.command('list')))
-    .description("sessions, the last used first: with scope admin everybody's, else your own")
+    .description(
+      "sessions, the last used first: with scopes admin and operate everybody's, else your own",
+    )
     .addOption(new Option('--state <state>', 'only those in this state').choices(states))
     .option('--agent <id>', 'only those of this agent')
     .option('--principal <name>', 'only those of this principal')

@@ -16,8 +16,8 @@ export type Facts = {
   readonly epoch: string;
   readonly createdAt: number;
   readonly lastActivity: number;
-  /** '' until a turn has ended. */
-  readonly lastOutcome: string;
+  /** '' until a turn has ended; undefined: not shown to this credential. */
+  readonly lastOutcome: string | undefined;
   readonly lastTurnAt: number;
   /** Only operators get it. */
   readonly work: Work | undefined;
@@ -46,12 +46,12 @@ export function factsOf(session: Frame): Facts {
     holder: textOf(session, 'holder'),
     fence: numberOf(session, 'fence'),
     attempt: numberOf(session, 'attempt'),
-    pending: Array.isArray(session.pending_inbox) ? session.pending_inbox.length : 0,
+    pending: Array.isArray(session.pending_message_ids) ? session.pending_message_ids.length : 0,
     cursor: numberOf(session, 'event_cursor'),
     epoch: textOf(session, 'epoch'),
     createdAt: numberOf(session, 'created_at'),
     lastActivity: numberOf(session, 'last_activity'),
-    lastOutcome: outcomeOf(last),
+    lastOutcome: Array.isArray(session.messages) ? outcomeOf(last) : undefined,
     lastTurnAt: numberOf(last, 'timestamp'),
     work: isFrame(session.work) ? workOf(session.work) : undefined,
   };
@@ -96,11 +96,16 @@ export function linesOf(facts: Facts, around: Around): string[] {
     ['fence', String(facts.fence)],
     ['attempt', facts.attempt ? `${facts.attempt}${handOvers}` : '-'],
     ['waiting', `${facts.pending}${oldest}`],
-    ['last turn', facts.lastOutcome ? `${facts.lastOutcome}, ${ago(facts.lastTurnAt)}` : '-'],
+    ['last turn', lastTurnOf(facts, ago)],
     ['last used', `${ago(facts.lastActivity)}, created ${ago(facts.createdAt)}`],
     ['log', `cursor ${facts.cursor}, epoch ${facts.epoch}`],
   ];
   return rows.map(([name, text]) => `${name.padEnd(10)} ${text}`);
+}
+
+function lastTurnOf({ lastOutcome, lastTurnAt }: Facts, ago: (at: number) => string): string {
+  if (lastOutcome === undefined) return 'not shown to scope operate';
+  return lastOutcome === '' ? '-' : `${lastOutcome}, ${ago(lastTurnAt)}`;
 }
 
 /** Follows the state: the running turn finishes, and no other begins. */

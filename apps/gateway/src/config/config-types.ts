@@ -3,7 +3,7 @@ import type { Durability, Mode } from '@sluice/protocol';
 import type { Secret } from './secret.js';
 
 export type Role = 'edge' | 'worker';
-export type Scope = 'read' | 'write' | 'admin';
+export type Scope = 'read' | 'write' | 'operate' | 'admin';
 export type StaticToken = {
   readonly secret: Secret;
   readonly principal: string;

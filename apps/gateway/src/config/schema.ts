@@ -35,7 +35,7 @@ const origin = text(
 );
 const nodes = list(line);
 
-const scopes = ['read', 'write', 'admin'] as const;
+const scopes = ['read', 'write', 'operate', 'admin'] as const;
 const token = section({
   token: secret.optional(),
   token_file: path.optional(),

@@ -47,6 +47,7 @@ export function makeProbes(sources: ProbeSources): Probes {
       method: 'GET',
       path: '/health',
       access: 'public',
+      operate: 'whole',
       summary: 'How the node is; 200 as long as it answers',
       answers: { 200: { description: 'What fails, if anything', schema: healthShape } },
       run({ reply }) {
@@ -59,6 +60,7 @@ export function makeProbes(sources: ProbeSources): Probes {
       method: 'GET',
       path: '/ready',
       access: 'public',
+      operate: 'whole',
       summary: 'Whether the node takes new connections',
       answers: {
         200: { description: 'It does', schema: readyShape },
@@ -74,6 +76,7 @@ export function makeProbes(sources: ProbeSources): Probes {
       method: 'GET',
       path: '/live',
       access: 'public',
+      operate: 'whole',
       summary: 'Whether the node makes progress',
       answers: {
         200: { description: 'It does', schema: liveShape },

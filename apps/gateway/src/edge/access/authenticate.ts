@@ -18,7 +18,7 @@ const local: Identity = {
 /** The identity of a request for a public path without a credential: it may do nothing else. */
 export const nobody: Identity = { principal: '', scopes: [], credential: always };
 
-/** `admin` includes the other two. */
+/** `admin` includes the others. */
 export function allows({ scopes }: Pick<Identity, 'scopes'>, scope: Scope): boolean {
   return scopes.includes(scope) || scopes.includes('admin');
 }
@@ -86,11 +86,17 @@ function tokensInForce({ tokens }: Auth, live: LiveSecrets) {
   return { entries, inForce: new Set(entries.map(({ identity }) => nameOf(identity))) };
 }
 
-/** For the main port of a node with an admin port: scope `admin` counts there as `read` and `write` only. */
-export function withoutAdmin(authenticate: Authenticate): Authenticate {
+/**
+ * For the main port of a node with an admin port: scope `admin` counts there as `read` and `write` only, and scope
+ * `operate` not at all.
+ */
+export function withoutOperators(authenticate: Authenticate): Authenticate {
   const reduced = (who: AuthenticateOutcome): AuthenticateOutcome => {
-    if (who.kind !== 'ok' || !who.identity.scopes.includes('admin')) return who;
-    return { kind: 'ok', identity: { ...who.identity, scopes: ['read', 'write'] } };
+    if (who.kind !== 'ok') return who;
+    const { scopes } = who.identity;
+    if (!scopes.includes('admin') && !scopes.includes('operate')) return who;
+    const left = (['read', 'write'] as const).filter((scope) => allows({ scopes }, scope));
+    return { kind: 'ok', identity: { ...who.identity, scopes: left } };
   };
   return (credential) => {
     const who = authenticate(credential);

@@ -146,7 +146,7 @@ function scopesOf(claim: unknown): Scope[] {
   if (claim === undefined) return ['read', 'write'];
   const named: unknown[] = typeof claim === 'string' ? claim.split(' ') : [];
   const listed = Array.isArray(claim) ? claim : named;
-  return (['read', 'write', 'admin'] as const).filter((scope) => listed.includes(scope));
+  return (['read', 'write', 'operate', 'admin'] as const).filter((scope) => listed.includes(scope));
 }
 
 function unavailable(): AuthenticateOutcome {

@@ -1,16 +1,10 @@
 import { checked, type ErrorCode, firstIssue, parseExactJson } from '@sluice/protocol';
 import { StoreBusy, StoreUnavailable, whyUnavailable } from '@sluice/store';
 import { z } from 'zod';
-import { allows } from '../access/authenticate.js';
+import { neededScopes } from '../access/standing.js';
 import { retryAfter } from '../limits/retry-after.js';
 import type { Exchange, Route } from '../network/transport.js';
-
-/** One answer of a route. Without `schema` it is text of `contentType`, or has no body. */
-export type Answer = {
-  readonly description: string;
-  readonly schema?: z.ZodType;
-  readonly contentType?: string;
-};
+import { type Answer, type Operate, shownReply, standingFor } from './shown.js';
 
 /** What the OpenAPI document has of a route, besides its method and path. */
 export type RouteDoc = {
@@ -21,6 +15,7 @@ export type RouteDoc = {
   /** A request without a body counts as `{}`. */
   readonly isBodyOptional: boolean;
   readonly answers: Readonly<Record<number, Answer>>;
+  readonly operate: Operate;
   /** Codes of all errors that it may answer with. */
   readonly errors: readonly ErrorCode[];
 };
@@ -46,6 +41,8 @@ type Definition<Q extends z.ZodObject, B extends z.ZodType> = Pick<
   /** In place of `body`: `run` reads the body itself, as a frame of this schema. */
   readonly frame?: z.ZodType;
   readonly answers: Readonly<Record<number, Answer>>;
+  /** Of a public path: 'whole'. docs/operate/security.md has a row for each path. */
+  readonly operate: Operate;
   readonly errors?: readonly ErrorCode[];
   run(exchange: Exchange, input: Input<Q, B>): void | Promise<void>;
 };
@@ -60,13 +57,15 @@ const guarded: readonly ErrorCode[] = [
 
 /**
  * A route whose query and body are checked by the same schemas that describe them. `?principal=` needs the scope
- * `admin`. While Redis is away the route answers `unavailable`, which is no failure of the gateway (C3).
+ * `admin` or, where the route says so, `operate`; that scope gets the fields that it may see. While Redis is away the
+ * route answers `unavailable`, which is no failure of the gateway (C3).
  */
 export function defineRoute<
   Q extends z.ZodObject = z.ZodObject<Record<never, never>>,
   B extends z.ZodType = z.ZodUndefined,
 >(definition: Definition<Q, B>): DescribedRoute {
-  const { method, path, access, cost, summary, params, query, body, frame, answers } = definition;
+  const { method, path, access, cost, summary, params, query, body, frame } = definition;
+  const { answers, operate } = definition;
   const { isBodyOptional = false } = definition;
   const errors = new Set<ErrorCode>([
     ...always,
@@ -76,15 +75,17 @@ export function defineRoute<
     ...(definition.errors ?? []),
   ]);
   const sent = { body: body ?? frame, isBodyOptional };
-  const doc = { summary, params, query, ...sent, answers, errors: [...errors] };
+  const doc = { summary, params, query, ...sent, answers, operate, errors: [...errors] };
+
+  const reached = { access: 'admin', operate: operate !== 'refused' } as const;
 
   async function run(exchange: Exchange): Promise<void> {
-    const { request, reply, identity } = exchange;
+    const { request, reply } = exchange;
     const names = Object.keys(query?.shape ?? {});
     const given = names.filter((name) => request.query.has(name));
-    if (given.includes('principal') && !allows(identity, 'admin')) {
-      const text =
-        '?principal= needs the scope "admin"; where gateway.admin_port is set, ask at that port';
+    const standing = standingFor(exchange, { operate, names: given.includes('principal') });
+    if (standing === undefined) {
+      const text = `?principal= needs the scope ${neededScopes(reached)}; where gateway.admin_port is set, ask at that port`;
       return reply.error('insufficient_scope', text);
     }
     const asked = checked(
@@ -98,7 +99,8 @@ export function defineRoute<
     if (body && !sent) return;
     try {
       const input = { query: asked.data, body: sent?.data } as Input<Q, B>;
-      await definition.run(exchange, input);
+      const seen = standing === 'operate' ? shownReply(reply, operate, answers) : reply;
+      await definition.run({ ...exchange, reply: seen, standing }, input);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
       if (error instanceof StoreBusy) {
@@ -107,7 +109,8 @@ export function defineRoute<
       reply.error('unavailable', `${whyUnavailable(error)}; try again`);
     }
   }
-  return { method, path, access, ...(cost === undefined ? {} : { cost }), doc, run };
+  const paid = cost === undefined ? {} : { cost };
+  return { method, path, access, operate: reached.operate, ...paid, doc, run };
 }
 
 const nothing = z.object({});

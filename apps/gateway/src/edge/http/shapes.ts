@@ -43,20 +43,51 @@ export const sessionShape = sessionStateSchema
     older: z.string().nullable().meta({
       description: '`?before=` of the page before this one; null: this one begins the history',
     }),
-    work: workShape.optional().meta({ description: 'For scope `admin`: why it stands still' }),
+    work: workShape
+      .optional()
+      .meta({ description: 'For scopes `admin` and `operate`: why it stands still' }),
   })
   .meta({ id: 'Session' });
 
+/** The fields `names` of an object, for scope `operate`; whatever else a value has is cut. */
+export function only<S extends z.ZodRawShape, N extends keyof S & string>(
+  schema: z.ZodObject<S>,
+  ...names: readonly N[]
+) {
+  const picked = names.map((name): [N, S[N]] => [name, schema.shape[name]]);
+  return z.object(Object.fromEntries(picked) as Pick<S, N>);
+}
+
+/** What scope `operate` sees of a session: no history, no metadata, no text of anybody. */
+export const shownSession = only(
+  sessionShape,
+  ...(['session_id', 'agent_id', 'created_at', 'last_activity', 'epoch', 'event_cursor'] as const),
+  ...(['pending_message_ids', 'is_executing', 'paused', 'holder', 'fence', 'attempt'] as const),
+).extend({
+  work: only(
+    workShape,
+    ...(['principal', 'lease_left_ms', 'oldest_message_id', 'oldest_accepted_at'] as const),
+    ...(['hand_overs', 'rung'] as const),
+  ),
+});
+
+/** What scope `operate` sees of an acknowledgement: not what was sent. */
+export const shownAccepted = only(
+  acceptedShape,
+  ...(['type', 'status', 'session_id', 'message_id'] as const),
+  ...(['position', 'durability', 'cursor', 'seq'] as const),
+);
+
 export const sessionParams = z.object({ id: sessionIdSchema });
 
-/** For scope `admin`: the principal whose session is meant, or whose sessions are listed. */
+/** For operators: the principal whose session is meant, or whose sessions are listed. */
 export const named = {
   principal: z
     .string()
     .min(1)
     .max(256)
     .optional()
-    .meta({ description: 'Whose it is; needs the scope `admin`' }),
+    .meta({ description: 'Whose it is; needs a scope of operators' }),
 };
 
 const PAGE_DEFAULT = 20;

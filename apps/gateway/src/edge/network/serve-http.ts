@@ -1,5 +1,6 @@
-import { allows, nobody } from '../access/authenticate.js';
+import { nobody } from '../access/authenticate.js';
 import type { Identity } from '../access/identity.js';
+import { neededScopes, type Standing, standingOf } from '../access/standing.js';
 import { costs } from '../limits/costs.js';
 import { TOO_MANY_REQUESTS, unlessAway } from '../limits/rates.js';
 import { makeRequestBurst } from '../limits/request-burst.js';
@@ -68,8 +69,9 @@ export function makeServeHttp(options: HttpOptions): ServeHttp {
       return reply.error('method_not_allowed', `This path answers ${allow}.`, { allow });
     }
     const { route, params } = found;
-    if (route.access !== 'public' && !allows(identity, route.access)) {
-      return reply.error('insufficient_scope', `This needs the scope "${route.access}".`);
+    const standing = standingOf(identity, route);
+    if (standing === undefined) {
+      return reply.error('insufficient_scope', `This needs the scope ${neededScopes(route)}.`);
     }
     if (!isPublic && options.unsent.isFull(identity.principal)) {
       return reply.error(
@@ -77,7 +79,7 @@ export function makeServeHttp(options: HttpOptions): ServeHttp {
         'Too many answers wait to be read; come again in a moment.',
       );
     }
-    const go = () => run(route, { request: asked.request(), reply, identity, params });
+    const go = () => run(route, { request: asked.request(), reply, identity, standing, params });
     const cost = costOf(route, head);
     if (cost === 0) return go();
     const drawn = options.rates.request(identity.principal, cost);
@@ -173,6 +175,7 @@ type RunExchange = {
   readonly request: HttpRequest;
   readonly reply: Reply;
   readonly identity: Identity;
+  readonly standing: Standing;
   readonly params: Record<string, string>;
 };
 

@@ -2,7 +2,7 @@ import './header-room.js';
 import uWS from 'uWebSockets.js';
 import { exitStatus, StartError } from '@sluice/runtime';
 import type { UpgradeRequest } from '../access/admit.js';
-import { offersSubprotocol, SUBPROTOCOL, withoutAdmin } from '../access/authenticate.js';
+import { offersSubprotocol, SUBPROTOCOL, withoutOperators } from '../access/authenticate.js';
 import { Descriptors } from '../limits/descriptors.js';
 import { makeKeepRoom } from '../limits/keep-room.js';
 import { startUnfinished, type Unfinished } from '../limits/unfinished.js';
@@ -37,7 +37,7 @@ const ownRoutes: readonly Route[] = [
 
 /** Binds the ports. Rejects with StartError when another process has one of them. */
 export async function startServer(all: ServerOptions): Promise<Server> {
-  const authenticate = all.admin === null ? all.authenticate : withoutAdmin(all.authenticate);
+  const authenticate = all.admin === null ? all.authenticate : withoutOperators(all.authenticate);
   const options = { ...all, authenticate };
   const app = uWS.App();
   const sockets = new Set<LiveSocket>();

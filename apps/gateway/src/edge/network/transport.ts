@@ -3,6 +3,7 @@ import type { Logger } from '@sluice/runtime';
 import type { Scope } from '../../config/config-types.js';
 import type { ClientAddress } from '../access/client-address.js';
 import type { Authenticate, CheckOrigin, Identity } from '../access/identity.js';
+import type { Standing } from '../access/standing.js';
 import type { Descriptors } from '../limits/descriptors.js';
 import type { FramePaces } from '../limits/frame-pace.js';
 import type { EdgeRates } from '../limits/rates.js';
@@ -59,6 +60,7 @@ export type Exchange = {
   readonly request: HttpRequest;
   readonly reply: HttpReply;
   readonly identity: Identity;
+  readonly standing: Standing;
   /** Decoded values of the `:names` in the route's path. */
   readonly params: Record<string, string>;
 };
@@ -69,6 +71,8 @@ export type Route = {
   readonly path: string;
   /** For a public route the identity is that of a valid credential, else `nobody`. */
   readonly access: 'public' | Scope;
+  /** Whether scope `operate` reaches it too; what it is then shown is said in http/shown.ts. */
+  readonly operate?: boolean;
   /** Tokens that the principal pays before it runs (costs.ts); default: `costs.call`. */
   readonly cost?: number | ((query: URLSearchParams) => number);
   run(exchange: Exchange): void | Promise<void>;

@@ -19,6 +19,7 @@ export function infoRoute(info: () => Info): DescribedRoute {
     method: 'GET',
     path: '/info',
     access: 'read',
+    operate: 'whole',
     summary: 'What this node is and has',
     answers: { 200: { description: 'The node', schema: infoShape } },
     run: ({ reply }) => reply.json(200, info()),

@@ -8,7 +8,7 @@ import { refusalOf } from '../../session/submit-message.js';
 import { encodeLetterCursor, encodeRetryCursor, letterCursor, retryCursor } from '../cursors.js';
 import { type DescribedRoute, defineRoute } from '../define-route.js';
 import { logAct, refusesToBegin } from '../guards.js';
-import { acceptedShape, named, nextShape, pageSize } from '../shapes.js';
+import { acceptedShape, named, nextShape, only, pageSize, shownAccepted } from '../shapes.js';
 
 const letterShape = z
   .object({
@@ -26,6 +26,13 @@ const letterShape = z
   })
   .meta({ id: 'DeadLetter' });
 
+/** For scope `operate`. The reason is not among it: it is what the agent said when it failed. */
+const shownLetter = only(
+  letterShape,
+  ...(['id', 'principal', 'session_id', 'agent_id', 'message_id'] as const),
+  ...(['attempts', 'timestamp', 'accepted_at'] as const),
+);
+
 const letterParams = z.object({ id: z.string() });
 
 /** The paths where operators look at dead letters, retry or delete them (T4). */
@@ -38,6 +45,7 @@ const listing = (context: EdgeContext) =>
     method: 'GET',
     path: '/v1/dead-letters',
     access: 'admin',
+    operate: { shown: { 200: z.object({ dead_letters: z.array(shownLetter), next: nextShape }) } },
     summary: 'Messages that used up their attempts, newest first',
     query: z.object({ ...named, after: letterCursor.optional(), limit: pageSize() }),
     answers: {
@@ -70,6 +78,7 @@ const retryingAll = (context: EdgeContext) =>
     method: 'POST',
     path: '/v1/dead-letters/retry',
     access: 'admin',
+    operate: 'whole',
     summary:
       'Retry the dead letters of an agent, or of all, oldest first, among the next `limit` letters',
     query: z.object({
@@ -99,6 +108,7 @@ const retrying = (context: EdgeContext) =>
     method: 'POST',
     path: '/v1/dead-letters/:id/retry',
     access: 'admin',
+    operate: { shown: { 202: shownAccepted } },
     summary: 'Send the message again, as a new one behind what waits in its session',
     params: letterParams,
     query: z.object(named),
@@ -139,6 +149,7 @@ const deleting = (context: EdgeContext) =>
     method: 'DELETE',
     path: '/v1/dead-letters/:id',
     access: 'admin',
+    operate: 'refused',
     summary: 'Delete a dead letter',
     params: letterParams,
     query: z.object(named),

@@ -7,8 +7,9 @@ import {
   type ZodOpenApiResponsesObject,
 } from 'zod-openapi';
 import { VERSION } from '../../../node/version.js';
-import { type Answer, type DescribedRoute, defineRoute, type RouteDoc } from '../define-route.js';
+import { type DescribedRoute, defineRoute, type RouteDoc } from '../define-route.js';
 import { errorShape } from '../shapes.js';
+import { describedSchema } from '../shown.js';
 
 /** `GET /openapi.json`: describes `routes` and itself, with the same schemas that check requests. */
 export function documentRoute(routes: readonly DescribedRoute[]): DescribedRoute {
@@ -17,6 +18,7 @@ export function documentRoute(routes: readonly DescribedRoute[]): DescribedRoute
     method: 'GET',
     path: '/openapi.json',
     access: 'public',
+    operate: 'whole',
     summary: 'This document',
     answers: {
       200: { description: 'OpenAPI 3.1', schema: z.looseObject({ openapi: z.literal('3.1.0') }) },
@@ -43,7 +45,8 @@ function describe(routes: readonly DescribedRoute[]) {
         version: VERSION,
         description:
           'Sessions with AI agents. Frames of the WebSocket at /ws: docs/reference/protocol.md. What a path ' +
-          'needs is the scope that its security requirement names; `admin` includes the others.',
+          'needs is one of the scopes that its security requirements name; `admin` includes the others. The answers to ' +
+          '`operate` have ids, states and codes only.',
       },
       security: [{ bearer: [] }],
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
@@ -60,21 +63,28 @@ function describe(routes: readonly DescribedRoute[]) {
   );
 }
 
-function operation({ access, doc }: DescribedRoute): ZodOpenApiOperationObject {
+function operation({ access, operate, doc }: DescribedRoute): ZodOpenApiOperationObject {
   const { summary, params, query, body, isBodyOptional } = doc;
   const content = { 'application/json': { schema: body ?? z.unknown() } };
   return {
     summary,
-    security: access === 'public' ? [] : [{ bearer: [access] }],
+    security: scopesOf({ access, operate }).map((scope) => ({ bearer: [scope] })),
     requestParams: { ...(params ? { path: params } : {}), ...(query ? { query } : {}) },
     ...(body ? { requestBody: { required: !isBodyOptional, content } } : {}),
-    responses: { ...refusals(doc), ...answers(doc.answers) },
+    responses: { ...refusals(doc), ...answers(doc) },
   };
 }
 
-function answers(answers: Readonly<Record<number, Answer>>): ZodOpenApiResponsesObject {
+/** Any of them is enough. */
+function scopesOf({ access, operate }: Pick<DescribedRoute, 'access' | 'operate'>) {
+  if (access === 'public') return [];
+  return operate ? [access, 'operate'] : [access];
+}
+
+function answers({ answers, operate }: RouteDoc): ZodOpenApiResponsesObject {
   return Object.fromEntries(
-    Object.entries(answers).map(([status, { description, schema, contentType }]) => {
+    Object.entries(answers).map(([status, { description, contentType }]) => {
+      const schema = describedSchema(operate, answers, Number(status));
       const type = contentType ?? (schema ? 'application/json' : undefined);
       if (type === undefined) return [status, { description }];
       return [status, { description, content: { [type]: { schema: schema ?? z.string() } } }];

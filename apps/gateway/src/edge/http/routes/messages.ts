@@ -36,6 +36,7 @@ export function messageRoutes(
       path: '/v1/sessions/:id/messages',
       access: 'write',
       cost: 0, // it draws from the limit of messages instead
+      operate: 'refused',
       summary: 'Send a message; with agent_id it starts the session when there is none',
       params: sessionParams,
       query: z.object({
@@ -75,6 +76,7 @@ export function messageRoutes(
       path: '/v1/sessions/:id/events',
       access: 'read',
       cost: costs.attach,
+      operate: 'refused',
       summary: 'The event log as Server-Sent Events, `id:` = `epoch:seq`; honours Last-Event-ID',
       params: sessionParams,
       query: z.object({

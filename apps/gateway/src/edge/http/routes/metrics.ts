@@ -8,6 +8,7 @@ export function metricsRoute(access: Route['access'], text: () => Promise<string
     method: 'GET',
     path: '/metrics',
     access,
+    operate: 'whole',
     summary: 'What this node counts and measures, for Prometheus (docs/reference/metrics.md)',
     answers: { 200: { description: 'The metrics', contentType: 'text/plain' } },
     async run({ reply }) {

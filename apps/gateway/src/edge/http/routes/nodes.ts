@@ -51,6 +51,7 @@ const nodeListing = (context: EdgeContext) =>
     method: 'GET',
     path: '/v1/nodes',
     access: 'admin',
+    operate: 'whole',
     summary: 'Who is alive, with which roles, agents and load, and who drains',
     answers: {
       200: { description: 'By node id', schema: z.object({ nodes: z.array(nodeShape) }) },
@@ -67,6 +68,7 @@ const draining = (context: EdgeContext) =>
     method: 'POST',
     path: '/v1/nodes/:id/drain',
     access: 'admin',
+    operate: 'whole',
     summary: 'Drain a node, as SIGTERM does; its process then ends',
     params: z.object({ id: z.string() }),
     answers: {
@@ -96,6 +98,7 @@ const agentListing = (context: EdgeContext) =>
     method: 'GET',
     path: '/v1/agents',
     access: 'admin',
+    operate: 'whole',
     summary: 'The agents of the cluster, which live workers have them, and which are paused',
     answers: {
       200: { description: 'By agent id', schema: z.object({ agents: z.array(agentShape) }) },

@@ -28,6 +28,7 @@ const ofSession = (context: EdgeContext, verb: Verb) =>
     method: 'POST',
     path: `/v1/sessions/:id/${verb}`,
     access: 'admin',
+    operate: 'whole',
     summary:
       verb === 'pause'
         ? 'Let no further turn of a session begin; messages are accepted and wait'
@@ -65,6 +66,7 @@ const ofAgent = (context: EdgeContext, verb: Verb) =>
     method: 'POST',
     path: `/v1/agents/:id/${verb}`,
     access: 'admin',
+    operate: 'whole',
     summary:
       verb === 'pause'
         ? 'Let no further turn of an agent begin; messages are accepted and wait'

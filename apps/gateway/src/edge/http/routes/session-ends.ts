@@ -5,7 +5,7 @@ import type { EdgeContext } from '../../session/context.js';
 import { type DescribedRoute, defineRoute } from '../define-route.js';
 import { endedAnswer, endSession } from '../end-session.js';
 import { logAct, sessionOf } from '../guards.js';
-import { named, nextShape, pageSize, sessionParams } from '../shapes.js';
+import { named, nextShape, only, pageSize, sessionParams } from '../shapes.js';
 
 const endShape = z
   .object({
@@ -28,6 +28,14 @@ const endShape = z
   })
   .meta({ id: 'SessionEnd' });
 
+/** For scope `operate`: the code says why, in one word. */
+const shownEnd = only(
+  endShape,
+  ...(['id', 'event_id', 'session_id', 'agent_id', 'principal', 'reason_code'] as const),
+  ...(['had_pending_work', 'was_executing', 'pending_count', 'continues'] as const),
+  ...(['node_id', 'fence', 'cursor', 'epoch', 'ts'] as const),
+);
+
 const entryId = z
   .string()
   .regex(/^\d{1,16}-\d{1,16}$/, { error: 'must be the "id" of a SESSION_END, or "next"' });
@@ -42,6 +50,7 @@ const listing = (context: EdgeContext) =>
     method: 'GET',
     path: '/v1/session-ends',
     access: 'admin',
+    operate: { shown: { 200: z.object({ session_ends: z.array(shownEnd), next: nextShape }) } },
     summary: 'What SESSION_END says, oldest first, as far as the stream is kept',
     query: z.object({ ...named, after: entryId.optional(), limit: pageSize() }),
     answers: {
@@ -67,6 +76,7 @@ const ending = (context: EdgeContext) =>
     method: 'POST',
     path: '/v1/sessions/:id/end',
     access: 'admin',
+    operate: 'refused',
     summary: 'End a session as its operator',
     params: sessionParams,
     query: z.object(named),

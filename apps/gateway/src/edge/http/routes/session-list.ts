@@ -1,14 +1,13 @@
 import { count, jsonObject, seconds } from '@sluice/protocol';
 import type { SessionSummary } from '@sluice/store';
 import { z } from 'zod';
-import { allows } from '../../access/authenticate.js';
 import { costs } from '../../limits/costs.js';
 import type { Exchange } from '../../network/transport.js';
 import type { EdgeContext } from '../../session/context.js';
 import { encodeSessionCursor, sessionCursor } from '../cursors.js';
 import { type DescribedRoute, defineRoute } from '../define-route.js';
 import { logAct } from '../guards.js';
-import { named, nextShape, pageSize } from '../shapes.js';
+import { named, nextShape, only, pageSize } from '../shapes.js';
 
 const state = z.enum(['executing', 'pending', 'idle']).meta({
   description: '`pending`: messages wait, and no turn runs',
@@ -29,14 +28,25 @@ const listedShape = z
   })
   .meta({ id: 'ListedSession' });
 
-/** `GET /v1/sessions`: the sessions of the caller; for scope `admin` all, or those of `?principal=`. */
+const shownListed = only(
+  listedShape,
+  ...(['session_id', 'agent_id', 'principal', 'state', 'pending', 'paused'] as const),
+  ...(['holder', 'created_at', 'last_activity'] as const),
+);
+
+/** `GET /v1/sessions`: the sessions of the caller; for scopes `admin` and `operate` all, or those of `?principal=`. */
 export function sessionListRoute(context: EdgeContext): DescribedRoute {
   return defineRoute({
     method: 'GET',
     path: '/v1/sessions',
     access: 'read',
     cost: (query) => (query.has('state') || query.has('agent_id') ? costs.search : costs.list),
-    summary: "The caller's own sessions, the last used first; for scope admin everybody's",
+    operate: {
+      shown: { 200: z.object({ sessions: z.array(shownListed), next: nextShape }) },
+      everybodys: true,
+    },
+    summary:
+      "The caller's own sessions, the last used first; for scopes admin and operate everybody's",
     query: z.object({
       ...named,
       state: state.optional(),
@@ -66,8 +76,7 @@ export function sessionListRoute(context: EdgeContext): DescribedRoute {
 
 /** The principal whose sessions are listed; undefined: of all principals. */
 function ownerOf(context: EdgeContext, exchange: Exchange, of: string | undefined) {
-  const { identity } = exchange;
-  if (!allows(identity, 'admin')) return identity.principal;
+  if (exchange.standing === 'caller') return exchange.identity.principal;
   logAct(context, exchange, { action: 'sessions_list', target: of ?? '*' });
   return of;
 }

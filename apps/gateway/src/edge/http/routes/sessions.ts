@@ -1,7 +1,6 @@
 import { jsonObject, schemas } from '@sluice/protocol';
 import type { SessionWork } from '@sluice/store';
 import { z } from 'zod';
-import { allows } from '../../access/authenticate.js';
 import { costs } from '../../limits/costs.js';
 import type { EdgeContext } from '../../session/context.js';
 import { abortedShape, abortSession } from '../abort-session.js';
@@ -9,7 +8,14 @@ import { encodeHistoryPlace, historyPlace } from '../cursors.js';
 import { type DescribedRoute, defineRoute } from '../define-route.js';
 import { endedAnswer, endSession } from '../end-session.js';
 import { noSuchSession, sessionOf } from '../guards.js';
-import { named, pageSize, sessionParams, sessionShape, type workShape } from '../shapes.js';
+import {
+  named,
+  pageSize,
+  sessionParams,
+  sessionShape,
+  shownSession,
+  type workShape,
+} from '../shapes.js';
 
 /**
  * Limits of one page of the history, which has at least one message. While a page is made nobody else is served: 20 ms
@@ -28,6 +34,7 @@ const reading = (context: EdgeContext) =>
     method: 'GET',
     path: '/v1/sessions/:id',
     access: 'read',
+    operate: { shown: { 200: shownSession } },
     summary: 'The persisted shape of a session, with its newest messages or older ones',
     cost: costs.read,
     params: sessionParams,
@@ -48,7 +55,7 @@ const reading = (context: EdgeContext) =>
       const view = await context.reads.read(ref, page, { by, isGone: () => reply.aborted });
       if (!view) return noSuchSession(reply);
       const older = view.older ? encodeHistoryPlace(view.older) : null;
-      const work = allows(exchange.identity, 'admin') ? { work: workJson(view.work) } : {};
+      const work = exchange.standing === 'caller' ? {} : { work: workJson(view.work) };
       reply.json(200, { ...view.state, older, ...work });
     },
   });
@@ -68,6 +75,7 @@ const patching = (context: EdgeContext) =>
     method: 'PATCH',
     path: '/v1/sessions/:id',
     access: 'write',
+    operate: 'refused',
     summary: 'Merge metadata into that of a session (RFC 7396: null removes a field)',
     params: sessionParams,
     query: z.object(named),
@@ -107,6 +115,7 @@ const aborting = (context: EdgeContext) =>
     method: 'POST',
     path: '/v1/sessions/:id/abort',
     access: 'write',
+    operate: 'refused',
     summary: 'Stop the message that the body names, else the head: begun or waiting',
     params: sessionParams,
     query: z.object(named),
@@ -129,6 +138,7 @@ const ending = (context: EdgeContext) =>
     method: 'DELETE',
     path: '/v1/sessions/:id',
     access: 'write',
+    operate: 'refused',
     summary: 'End the session',
     params: sessionParams,
     query: z.object(named),
