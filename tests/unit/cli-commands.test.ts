@@ -126,20 +126,31 @@ describe('sluice', () => {
 });
 
 describe('the judgement of a Redis', () => {
+  const info = {
+    aof_enabled: '1',
+    maxmemory: '1073741824',
+    maxmemory_policy: 'noeviction',
+    role: 'master',
+  };
+  const text = (fields: Record<string, string>) =>
+    Object.entries(fields)
+      .map(([name, value]) => `${name}:${value}\r\n`)
+      .join('');
   const good = {
-    version: '7.2.4',
+    server: 'Redis 7.2.4',
+    info: text(info),
+    settings: { save: '', appendfsync: 'everysec', 'min-replicas-to-write': '0' },
     refusal: undefined,
     missingRight: undefined,
     durabilityFault: null,
     isFull: false,
-    maxmemoryPolicy: 'noeviction',
-    aof: true,
     latencyMs: 0.3,
     clockSkewMs: 2,
     layout: { version: 2, partitions: 64, durability: 'memory' },
   };
+  const withInfo = (more: Record<string, string>) => ({ info: text({ ...info, ...more }) });
   const redis = {
-    url: 'redis://h',
+    url: 'rediss://h',
     prefix: 'sluice',
     partitions: 64,
     durability: 'memory' as const,
@@ -148,18 +159,34 @@ describe('the judgement of a Redis', () => {
 
   it('finds nothing wrong with a good one, used or not', () => {
     for (const report of [good, { ...good, layout: null }]) {
-      expect(judge(report, redis).map(({ status }) => status)).not.toContain('FAIL');
+      expect(judge(report, redis).filter(({ status }) => status !== 'ok')).toEqual([]);
     }
   });
 
   it.each([
-    [{ refusal: serverRefusal('redis_version:6.2.14\r\n') }, 'FAIL', /6\.2\.14.* - take 7\.0/],
+    [
+      { refusal: serverRefusal('redis_version:6.2.14\r\n') },
+      'FAIL',
+      /Redis 6\.2\.14.* - use Redis 7\.0 or newer, or Valkey/,
+    ],
     [{ refusal: serverRefusal('redis_mode:cluster\r\n') }, 'FAIL', /cluster mode/],
+    [{ refusal: serverRefusal('server_mode:cluster\r\n') }, 'FAIL', /cluster mode/],
     [{ refusal: serverRefusal('role:slave\r\n') }, 'FAIL', /replica.* - set redis\.url/],
     [{ durabilityFault: 'redis.durability is aof, but no: set it' }, 'FAIL', /but no - set it/],
-    [{ maxmemoryPolicy: 'allkeys-lru' }, 'FAIL', /noeviction/],
+    [withInfo({ maxmemory_policy: 'allkeys-lru' }), 'FAIL', /noeviction/],
+    [withInfo({ maxmemory: '0' }), 'warn', /no maxmemory/],
     [{ isFull: true }, 'FAIL', /maxmemory.* - raise it/],
-    [{ aof: false }, 'warn', /append-only/],
+    [withInfo({ aof_enabled: '0' }), 'warn', /off and no snapshots.*everything/],
+    [{ ...withInfo({ aof_enabled: '0' }), settings: {} }, 'warn', /after its last snapshot/],
+    [withInfo({ aof_last_write_status: 'err' }), 'FAIL', /cannot write it/],
+    [{ settings: { appendfsync: 'no' } }, 'warn', /appendfsync no/],
+    [{ settings: { 'min-replicas-to-write': '1' } }, 'FAIL', /every write is refused/],
+    [withInfo({ slave0: 'ip=h,state=online' }), 'warn', /min-replicas-to-write 0/],
+    [
+      { ...withInfo({ slave0: 'ip=h,state=wait_bgsave' }), settings: {} },
+      'warn',
+      /0 of 1 replicas in step/,
+    ],
     [{ latencyMs: 40 }, 'warn', /latency/],
     [{ clockSkewMs: -5_000 }, 'warn', /clock/],
     [{ layout: { version: 3, partitions: 64 } }, 'FAIL', /layout 3/],
@@ -167,8 +194,18 @@ describe('the judgement of a Redis', () => {
     [{ layout: { version: 2, partitions: 16 } }, 'FAIL', /redis\.partitions to 16/],
   ])('finds %j, with a remedy', (wrong, status, line) => {
     const bad = judge({ ...good, ...wrong }, redis).filter((finding) => finding.status !== 'ok');
-    expect(bad).toMatchObject([{ status, remedy: expect.any(String) }]);
+    expect(bad).toMatchObject([{ status, name: expect.any(String), remedy: expect.any(String) }]);
     expect(bad.map(lineOf).join()).toMatch(line);
+  });
+
+  it('finds a Redis without TLS, unless it is on this machine', () => {
+    const statusAt = (url: string) =>
+      judge(good, { ...redis, url })
+        .filter(({ name }) => name === 'tls')
+        .map(({ status }) => status);
+    expect(statusAt('redis://redis.internal:6379')).toEqual(['warn']);
+    expect(['redis://127.0.0.1', 'redis://[::1]', 'unix:///s'].flatMap(statusAt)).toEqual([]);
+    expect(statusAt('rediss://redis.internal:6379')).toEqual(['ok']);
   });
 });
 

@@ -1,8 +1,8 @@
 /**
  * Everything that Sluice keeps in Redis, behind functions that say what they do.
  *
- * Rooms, each importing only from those before it: script and keys, redis, reads, leases, session, cluster, ends;
- * `open-store.ts` builds them.
+ * Rooms, each importing only from those before it: script, keys and server, redis, reads, leases, session, cluster,
+ * ends; `open-store.ts` builds them.
  * One state change is one script, and each write under a lease passes its fence.
  * Not here: when to do something; edge and worker decide.
  */
@@ -81,6 +81,7 @@ export type {
   ReleaseReply,
   SweepReply,
 } from './script/scripts.js';
+export { infoField, serverTitle } from './server/server-info.js';
 export type {
   DeadLetter,
   DeadLetters,

@@ -5,25 +5,31 @@ import { makeKeys } from './keys/keys.js';
 import { redisOptions } from './redis/address.js';
 import { copyCommandFor } from './redis/durability.js';
 import { isNearlyFull } from './redis/memory.js';
-import { infoField, type Refusal, serverRefusal } from './redis/server-check.js';
+import { type Refusal, serverRefusal } from './redis/server-check.js';
 import { missingRight } from './rights.js';
+import { serverTitle } from './server/server-info.js';
 
 const LIMIT_MS = 3_000;
 const PINGS = 20;
+/** What INFO does not say, and the checks of `sluice doctor` ask for. */
+const SETTINGS = ['save', 'appendfsync', 'min-replicas-to-write', 'min-replicas-max-lag'] as const;
 
 /** What `sluice doctor` judges a Redis by. */
 export type RedisReport = {
-  readonly version: string;
+  /** `Redis 7.0.15`, `Valkey 8.1.1`. */
+  readonly server: string;
+  /** All of its INFO. */
+  readonly info: string;
+  /** What CONFIG GET says of `SETTINGS`; empty where it is forbidden, as on managed services. */
+  readonly settings: Readonly<Record<string, string>>;
   /** Why a node would not start on it; undefined: it would. */
   readonly refusal: Refusal | undefined;
   /** Why it cannot reach the level that is asked for; null: it can. */
   readonly durabilityFault: string | null;
-  readonly maxmemoryPolicy: string;
   /** The first right that a node needs and its user lacks, in words; undefined: it has all. */
   readonly missingRight: string | undefined;
   /** A node would accept no new message. */
   readonly isFull: boolean;
-  readonly aof: boolean;
   /** Median of 20 round trips. */
   readonly latencyMs: number;
   /** Clock of Redis minus clock of this machine; half a round trip is the error. */
@@ -70,12 +76,13 @@ async function inspect(
 ): Promise<RedisReport> {
   await client.connect();
   const info = await client.info();
-  const field = (name: string) => infoField(info, name);
   const latencyMs = await medianPingMs(client);
   const layout = await client.hgetall(`${prefix}:layout`);
   const refusal = serverRefusal(info);
   return {
-    version: field('redis_version'),
+    server: serverTitle(info),
+    info,
+    settings: await settingsOf(client),
     refusal,
     // A replica takes no writes, whatever its users may do.
     missingRight: refusal ? undefined : await missingRight(client, makeKeys(prefix, 1)),
@@ -86,15 +93,25 @@ async function inspect(
             () => null,
             (error: unknown) => (error instanceof Error ? error.message : String(error)),
           ),
-    maxmemoryPolicy: field('maxmemory_policy'),
     isFull: isNearlyFull(info),
-    aof: field('aof_enabled') === '1',
     latencyMs,
     clockSkewMs: await measureSkewMs(client),
     layout: layout.version
       ? { version: Number(layout.version), partitions: Number(layout.partitions) }
       : null,
   };
+}
+
+/** Asks for one at a time: a release that lacks one of them still says the others. */
+async function settingsOf(client: Redis): Promise<Record<string, string>> {
+  const pairs = await Promise.all(
+    SETTINGS.map(async (name): Promise<[string, string][]> => {
+      const answer: unknown = await client.call('CONFIG', 'GET', name).catch(() => []);
+      const value: unknown = Array.isArray(answer) ? answer[1] : undefined;
+      return typeof value === 'string' ? [[name, value]] : [];
+    }),
+  );
+  return Object.fromEntries(pairs.flat());
 }
 
 async function medianPingMs(client: Redis): Promise<number> {

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
+import { infoField } from '../server/server-info.js';
 import type { ConnectionPart } from './clients.js';
 import { makeGreeting } from './greeting.js';
-import { infoField } from './server-check.js';
 import { isReply, refusalOf, StoreFull } from './unavailable.js';
 
 /** How often each connection is looked at. Times are counted in looks, since a stalled event loop makes none. */

@@ -3,9 +3,9 @@ import { betweenFailpoints, exitStatus, StartError } from '@sluice/runtime';
 import type { Redis } from 'ioredis';
 import type { Keys } from '../keys/keys.js';
 import type { PlainCall } from '../script/failpoints.js';
+import { infoField, isAtLeast, serverTitle } from '../server/server-info.js';
 import type { RedisAddress } from './address.js';
 import { openFailFast } from './clients.js';
-import { infoField } from './server-check.js';
 
 /** The wait of an acknowledgement for a level above `memory`. */
 export type DurabilityWait = {
@@ -22,7 +22,7 @@ const waitCall: PlainCall = 'durability-wait';
 
 /** Longest wait of an acknowledgement for a copy; then it names the level that was reached. */
 const WAIT_MS = 1_000;
-/** First release with WAITAOF. */
+/** First release of Redis with WAITAOF. Every Valkey has it, and reports 7.2.4 or newer. */
 const WAITAOF_SINCE = [7, 2] as const;
 
 const nothing: DurabilityWait = {
@@ -93,20 +93,14 @@ export async function copyCommandFor(level: 'aof' | 'replica', client: Redis): P
   if (field('aof_enabled') !== '1') {
     throw refusal('this Redis keeps no append-only file: set appendonly yes in its configuration');
   }
-  const version = field('redis_version');
-  if (isAtLeast(version, WAITAOF_SINCE)) return 'WAITAOF';
+  if (isAtLeast(field('redis_version'), WAITAOF_SINCE)) return 'WAITAOF';
   // A managed Redis may forbid CONFIG: what cannot be known is not promised.
   const answer: unknown = await client.call('CONFIG', 'GET', 'appendfsync').catch(() => []);
   if (Array.isArray(answer) && answer[1] === 'always') return 'replied';
   throw refusal(
-    `this Redis is ${version}: use ${WAITAOF_SINCE.join('.')} or newer, ` +
+    `this is ${serverTitle(info)}: use Redis ${WAITAOF_SINCE.join('.')} or newer or Valkey, ` +
       'or set appendfsync always in its configuration',
   );
-}
-
-function isAtLeast(version: string, [major, minor]: readonly [number, number]): boolean {
-  const [a = 0, b = 0] = version.split('.').map(Number);
-  return a > major || (a === major && b >= minor);
 }
 
 function makeWait(

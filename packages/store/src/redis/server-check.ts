@@ -1,23 +1,25 @@
 import { exitStatus, type Logger, StartError } from '@sluice/runtime';
+import { infoField, isAtLeast, serverMode, serverTitle } from '../server/server-info.js';
 import type { Connection } from './connect.js';
 
-/** First release that has every command Sluice uses (EVALSHA_RO). */
-const OLDEST = 7;
-
-/** A field of `INFO`; '' when it is not there. */
-export const infoField = (info: string, name: string) =>
-  new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
+/**
+ * First releases that have every command Sluice uses (EVALSHA_RO). A Valkey of any version has: it began as Redis 7.2.
+ * What reports another name is judged by the version of Redis that it says it behaves like.
+ */
+const OLDEST = [7, 0] as const;
+/** What to do about an older one. */
+export const OLDEST_TEXT = `use Redis ${OLDEST.join('.')} or newer, or Valkey`;
 
 export type Refusal = { readonly what: string; readonly todo: string; readonly status: number };
 
 /** Why no node can use this Redis; undefined: one can. What INFO does not say is taken to fit. */
 export function serverRefusal(info: string): Refusal | undefined {
-  const version = infoField(info, 'redis_version');
-  if (Number.parseInt(version, 10) < OLDEST) {
-    const what = `Redis is ${version}, which lacks commands that Sluice uses`;
-    return { what, todo: `take ${OLDEST}.0 or newer`, status: exitStatus.config };
+  const alike = infoField(info, 'redis_version');
+  if (alike !== '' && !isAtLeast(alike, OLDEST)) {
+    const what = `this server is ${serverTitle(info)}, which lacks commands that Sluice uses`;
+    return { what, todo: OLDEST_TEXT, status: exitStatus.config };
   }
-  if (infoField(info, 'redis_mode') === 'cluster') {
+  if (serverMode(info) === 'cluster') {
     const what = 'this Redis runs in cluster mode, which Sluice does not support';
     const todo = 'set redis.url to a Redis without cluster mode';
     return { what, todo, status: exitStatus.config };

@@ -1,5 +1,6 @@
 import { exitStatus, StartError } from '@sluice/runtime';
 import { type RedisAddress, withoutSecrets } from './address.js';
+import { OLDEST_TEXT } from './server-check.js';
 import { StoreUnavailable } from './unavailable.js';
 
 type Remedy = { readonly reason: RegExp; readonly status: number; readonly todo: string };
@@ -49,7 +50,7 @@ const remedies: readonly Remedy[] = [
   {
     reason: /unknown command/,
     status: config,
-    todo: `use Redis 7.0 or newer, or ${RIGHTS_REMEDY}`,
+    todo: `${OLDEST_TEXT}, or ${RIGHTS_REMEDY}`,
   },
   {
     reason: /self-signed|unable to verify|unable to get|certificate|altnames/,
