@@ -36,7 +36,7 @@ describe('a write under a lease', () => {
       },
     );
     stopLater(() => connection.close());
-    await eventually(() => connection.serverId() !== undefined);
+    await eventually(() => connection.isReady());
   });
   beforeEach(async () => {
     await client.flushall();

@@ -155,6 +155,7 @@ describe('the judgement of a Redis', () => {
     partitions: 64,
     durability: 'memory' as const,
     urlFile: null,
+    clusterNodes: null,
   };
 
   it('finds nothing wrong with a good one, used or not', () => {

@@ -94,7 +94,7 @@ const values: Readonly<Record<string, string>> = {
 
 const notBuilt: Readonly<Record<string, string>> = {
   'redis.sentinel': '{"name":"m","nodes":["a:1"]}',
-  'redis.cluster': '{"nodes":["a:1"]}',
+  'redis.cluster': '{"nodes":["redis://a:1"]}',
   'lease.quorum': 'redis://a,redis://b,redis://c',
 };
 

@@ -5,9 +5,10 @@ import { isRedisUrl } from './config/redis-url.js';
 
 /** Where Redis is. With `redis.url_file` each new connection reads the user and password again. */
 export function redisAddress(
-  { url, urlFile }: Config['redis'],
+  { url, urlFile, clusterNodes }: Config['redis'],
   onFault: OnSecretFault,
 ): RedisAddress {
+  if (clusterNodes) return { url, nodes: clusterNodes };
   if (urlFile === null) return { url };
   const urlNow = secretFromFile({
     file: urlFile,

@@ -44,6 +44,7 @@ export {
   RING_QUEUE,
   type RingJob,
   type RingOptions,
+  type RingQueues,
   type Rings,
 } from './leases/ring.js';
 export type { Sweep } from './leases/sweep.js';

@@ -14,12 +14,13 @@ import { makeLeases } from './leases/lease.js';
 import { makeManyLeases } from './leases/many-leases.js';
 import { makePermits } from './leases/permits.js';
 import { makeRings } from './leases/ring.js';
+import { makeRingQueues } from './leases/ring-queues.js';
 import { makeSweep } from './leases/sweep.js';
 import { makeBulkReads } from './reads/bulk-reads.js';
 import type { RedisAddress } from './redis/address.js';
-import { connectionName } from './redis/clients.js';
+import { openClusterConnections } from './redis/cluster/open-cluster.js';
 import { openConnections } from './redis/connections.js';
-import { type DurabilityWait, openDurability } from './redis/durability.js';
+import type { DurabilityWait } from './redis/durability.js';
 import { makeMemoryWatch } from './redis/memory.js';
 import { checkServer } from './redis/server-check.js';
 import { startFault } from './redis/start-fault.js';
@@ -51,6 +52,9 @@ export type StoreOptions = {
   readonly log: Logger;
 };
 
+/** Queues on a cluster: enough that each of a few masters has some. */
+const RING_QUEUES = 8;
+
 export type Store = Awaited<ReturnType<typeof openStore>>;
 
 /**
@@ -70,11 +74,12 @@ export async function openStore(options: StoreOptions) {
       : log.info({ used_bytes, max_bytes }, 'redis has room again'),
   );
   const { calls, stop } = options;
-  const connections = await openConnections({
+  const open = address.nodes ? openClusterConnections : openConnections;
+  const connections = await open({
     ...{ address, nodeId, keys, memory, calls, stop, log },
     limits: limitArgs(limits),
   });
-  const { commands: connection, channels, pulse, onError } = connections;
+  const { commands: connection, channels, onError } = connections;
   const bulk = makeBulkReads(connections.bulk);
   const sessionEnds = makeSessionEnds(connection, keys, options.sessionEnd);
   const prepare = async () => {
@@ -86,21 +91,18 @@ export async function openStore(options: StoreOptions) {
   let durability: DurabilityWait;
   try {
     await checkServer(connection, log);
-    await checkRights(connection, keys);
+    await checkRights(connections, keys);
     dataSet = makeDataSet(await prepare(), prepare);
-    durability = await openDurability({
-      address,
-      name: connectionName(nodeId, 'durability'),
-      level: options.durability ?? 'memory',
-      keys,
-      onError,
-      onOpen: connections.addSpare,
-    });
+    durability = await connections.openDurability(options.durability ?? 'memory');
   } catch (error) {
     await connections.close();
     throw startFault(address, error);
   }
-  const rings = makeRings(connections.rings, keys.ringPrefix, {
+  const ringQueues = {
+    connection: connections.rings,
+    ...makeRingQueues(connections, keys, address.nodes ? RING_QUEUES : 1),
+  };
+  const rings = makeRings(ringQueues, {
     onFailed: (err) => log.warn({ err }, 'ring failed'),
     onError,
   });
@@ -123,7 +125,7 @@ export async function openStore(options: StoreOptions) {
     keys,
     channels,
     rings,
-    bullConnection: connections.rings,
+    ringQueues,
     durability,
     sessionEnds,
     sessions: makeSessions(connection, keys, {
@@ -156,7 +158,7 @@ export async function openStore(options: StoreOptions) {
       pauses,
     }),
     /** False as soon as the connection for commands is closed: a call would be refused now. */
-    isReachable: () => connection.serverId() !== undefined && pulse.isBeating(),
+    isReachable: () => connection.isReady() && connections.isBeating(),
     /** Makes an error of this Redis during a start into a StartError that says what to do; others stay. */
     startFault: (error: unknown) => startFault(address, error),
     async close(): Promise<void> {

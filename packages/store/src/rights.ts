@@ -1,17 +1,17 @@
 import type { Redis } from 'ioredis';
-import type { Keys } from './keys/keys.js';
-import type { Connection } from './redis/connect.js';
+import type { Keys, ServerKeys } from './keys/keys.js';
+import type { Connections } from './redis/connections.js';
 import { probeWrite } from './redis/connections-watch.js';
 
 /** What a node must be allowed to do, and a call that shows whether it is and changes nothing. */
 type Right = { readonly what: string; try(client: Redis): Promise<unknown> };
 
 /** Rights by command, key and channel: the same for a start and for `sluice doctor` (docs/operate/security.md). */
-function rightsFor(keys: Keys): readonly Right[] {
-  const channel = keys.nodeChannelPrefix(0);
+function rightsFor({ prefix, ringPrefix }: Keys, keys: ServerKeys): readonly Right[] {
+  const { channel } = keys;
   return [
     {
-      what: `run scripts that write the keys of ${keys.prefix}:*`,
+      what: `run scripts that write the keys of ${prefix}:*`,
       try: (client) => probeWrite(client, keys.pulse),
     },
     {
@@ -19,11 +19,11 @@ function rightsFor(keys: Keys): readonly Right[] {
       try: (client) => client.call('EVAL_RO', 'return 1', '0'),
     },
     {
-      what: `use the keys of the rings, ${keys.ringPrefix}:*`,
+      what: `use the keys of the rings, ${ringPrefix}:*`,
       try: (client) => probeWrite(client, keys.ringPulse),
     },
     {
-      what: `wait for rings (BZPOPMIN) at ${keys.ringPrefix}:*`,
+      what: `wait for rings (BZPOPMIN) at ${ringPrefix}:*`,
       try: (client) => client.bzpopmin(keys.ringPulse, 0.001),
     },
     {
@@ -31,11 +31,11 @@ function rightsFor(keys: Keys): readonly Right[] {
       try: (client) => client.multi().del(keys.pulse).exec(),
     },
     {
-      what: `publish to the channels of ${keys.prefix}:*`,
+      what: `publish to the channels of ${prefix}:*`,
       try: (client) => client.publish(channel, ''),
     },
     {
-      what: `subscribe to the channels of ${keys.prefix}:*`,
+      what: `subscribe to the channels of ${prefix}:*`,
       try: async (client) => {
         await client.subscribe(channel);
         await client.unsubscribe(channel);
@@ -45,9 +45,13 @@ function rightsFor(keys: Keys): readonly Right[] {
   ];
 }
 
-/** The first right that is missing, in words; undefined: all are there. */
-export async function missingRight(client: Redis, keys: Keys): Promise<string | undefined> {
-  for (const right of rightsFor(keys)) {
+/** The first right that is missing on a server, in words; undefined: all are there. */
+export async function missingRight(
+  client: Redis,
+  keys: Keys,
+  serverKeys = keys.server(),
+): Promise<string | undefined> {
+  for (const right of rightsFor(keys, serverKeys)) {
     try {
       await right.try(client);
     } catch (error) {
@@ -64,8 +68,10 @@ export async function missingRight(client: Redis, keys: Keys): Promise<string | 
 }
 
 /** Ends a start whose user in Redis lacks a right: no turn would ever run. */
-export async function checkRights(connection: Connection, keys: Keys): Promise<void> {
-  const missing = await connection.ask((client) => missingRight(client, keys));
-  // start-fault.ts says where, and what to do.
-  if (missing) throw new Error(`NOPERM: ${missing}`);
+export async function checkRights({ servers }: Connections, keys: Keys): Promise<void> {
+  for (const { client, keys: serverKeys } of servers()) {
+    const missing = await missingRight(client, keys, serverKeys());
+    // start-fault.ts says where, and what to do.
+    if (missing) throw new Error(`NOPERM: ${missing}`);
+  }
 }

@@ -17,6 +17,8 @@ export { HAPROXY_NODES, startHaproxy } from './gateway/haproxy.js';
 export * from './history/index.js';
 export type { ConnectionChoice, ConnectionPart } from './proxy/proxy-chosen.js';
 export * from './proxy/tcp-proxy.js';
+export { slotOf } from './redis/cluster-slots.js';
 export { canMoveClocks } from './redis/movable-clock.js';
 export * from './redis/redis.js';
+export * from './redis/redis-cluster.js';
 export { serverName } from './redis/redis-engine.js';

@@ -74,7 +74,10 @@ export type Config = {
     readonly console: boolean;
   };
   readonly redis: {
+    /** On a cluster: the first of `clusterNodes`. */
     readonly url: string;
+    /** `redis.cluster.nodes`; null: one Redis. */
+    readonly clusterNodes: readonly string[] | null;
     /** Absolute path; each new connection reads its user and password there. */
     readonly urlFile: string | null;
     readonly prefix: string;

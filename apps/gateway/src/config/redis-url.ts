@@ -20,6 +20,39 @@ export function isRedisUrl(value: string): boolean {
   return hostname !== '' && /^\/?$|^\/([0-9]|1[0-5])$/.test(pathname);
 }
 
+const allowedNode = 'redis://[user:password@]host[:port] or rediss://..., without a database';
+
+/** A node of a Redis Cluster, which has one database. */
+export const clusterNodeUrl = leaf(
+  allowedNode,
+  (value) =>
+    typeof value === 'string' && isRedisUrl(value) && /^rediss?:\/\/[^/]+\/?0?$/.test(value)
+      ? value
+      : undefined,
+  true,
+);
+
+/** Faults of `redis.cluster.nodes` beside `redis.url`. */
+export function clusterFaults(nodes: readonly string[] | undefined, url: unknown): string[] {
+  const faults: string[] = [];
+  if (nodes === undefined || nodes.length === 0) {
+    faults.push('redis.cluster.nodes: is empty; give the URL of at least one node');
+  }
+  if (url !== undefined) {
+    faults.push('redis.url: leave it out beside redis.cluster.nodes; a node uses one or the other');
+  }
+  const whoOf = (node: string) => {
+    const { protocol, username, password } = new URL(node);
+    return `${protocol} ${username} ${password}`;
+  };
+  if (new Set((nodes ?? []).map(whoOf)).size > 1) {
+    faults.push(
+      'redis.cluster.nodes: the URLs differ in user, password or TLS; give the same for all nodes',
+    );
+  }
+  return faults;
+}
+
 export type FoundRedis = { readonly url: string } | { readonly fault: string };
 
 /** For a configuration without `redis.url`: REDIS_URL, else the private Redis that runs in the working directory. */

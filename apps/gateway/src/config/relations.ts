@@ -1,9 +1,10 @@
 import { PORT } from './defaults.js';
+import { clusterFaults } from './redis-url.js';
 import type { Given } from './schema.js';
 
 /** Checks relations between given values; defaults adapt to given values instead (defaults.ts). */
-export function relationFaults({ gateway = {} }: Given): string[] {
-  const faults: string[] = [];
+export function relationFaults({ gateway = {}, redis = {} }: Given): string[] {
+  const faults = redis.cluster ? clusterFaults(redis.cluster.nodes, redis.url) : [];
   const { close_spread, drain_timeout, max_buffered_bytes, max_payload, max_reply } = gateway;
   if (close_spread !== undefined && drain_timeout !== undefined && close_spread > drain_timeout) {
     faults.push(

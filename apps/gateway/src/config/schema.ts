@@ -1,6 +1,6 @@
 import { modes } from '@sluice/protocol';
 import { z } from 'zod';
-import { redisUrl } from './redis-url.js';
+import { clusterNodeUrl, redisUrl } from './redis-url.js';
 import {
   choice,
   cidr,
@@ -97,7 +97,7 @@ const redis = section({
   url: redisUrl.optional(),
   url_file: path.optional(),
   sentinel: section({ name: line.optional(), nodes: nodes.optional() }).optional(),
-  cluster: section({ nodes: nodes.optional() }).optional(),
+  cluster: section({ nodes: list(clusterNodeUrl).optional() }).optional(),
   // Without braces: keys and channels have our hash tags in braces.
   prefix: text('1 to 64 characters of A-Z a-z 0-9 . _ : -', /^[A-Za-z0-9._:-]{1,64}$/).optional(),
   // 16384 is the number of slots of Redis Cluster.

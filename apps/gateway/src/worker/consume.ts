@@ -1,5 +1,11 @@
 import { failpoint, sleep } from '@sluice/runtime';
-import { type PlainCall, RING_BLOCK_MS, RING_QUEUE, type RingJob } from '@sluice/store';
+import {
+  type PlainCall,
+  RING_BLOCK_MS,
+  RING_QUEUE,
+  type RingJob,
+  type RingQueues,
+} from '@sluice/store';
 import { type ConnectionOptions, type Job, RedisConnection, Worker } from 'bullmq';
 
 const doneCall: PlainCall = 'ring-done';
@@ -11,8 +17,7 @@ export type Consumer = {
 };
 
 type ConsumerOptions = {
-  readonly connection: ConnectionOptions;
-  readonly prefix: string;
+  readonly queues: Pick<RingQueues, 'connection' | 'prefixes'>;
   readonly concurrency: number;
   readonly leaseTtlMs: number;
   onError(error: unknown): void;
@@ -51,11 +56,28 @@ class RingWorker extends Worker<RingJob> {
   }
 }
 
-/** Takes rings from BullMQ: each job names a session that has work (docs/internals/adr). */
+/** Takes rings from all queues of BullMQ: each job names a session that has work (docs/internals/adr). */
 export function consume(
   onRing: (ring: RingJob) => Promise<void>,
-  { connection, prefix, concurrency, leaseTtlMs, onError }: ConsumerOptions,
+  options: ConsumerOptions,
 ): Consumer {
+  const workers = options.queues.prefixes.map((prefix) => openWorker(onRing, prefix, options));
+  const each = async (act: (worker: RingWorker) => Promise<void>) => {
+    await Promise.all(workers.map(act));
+  };
+  return {
+    // Not pause(true): that goes on waiting at Redis, and may take the ring of a session that this node hands over. A
+    // drain that ends meanwhile would take that ring along.
+    pause: () => each((worker) => worker.pause(false)),
+    close: () => each((worker) => worker.close(true)),
+  };
+}
+
+function openWorker(
+  onRing: (ring: RingJob) => Promise<void>,
+  prefix: string,
+  { queues, concurrency, leaseTtlMs, onError }: ConsumerOptions,
+): RingWorker {
   const worker = new RingWorker(
     RING_QUEUE,
     async ({ data, timestamp, opts }) => {
@@ -64,8 +86,9 @@ export function consume(
       failpoint(doneCall, 'before');
     },
     {
-      connection,
+      connection: queues.connection as ConnectionOptions,
       prefix,
+      // All of it for each queue: the sessions of one may have all the work, and the slots are shared by all.
       // Never changed later: while BullMQ's loop waits for a running job, it does not see a higher number.
       concurrency,
       lockDuration: leaseTtlMs,
@@ -80,10 +103,5 @@ export function consume(
   );
   worker.on('error', onError);
   worker.on('completed', () => failpoint(doneCall, 'after'));
-  return {
-    // Not pause(true): that goes on waiting at Redis, and may take the ring of a session that this node hands over. A
-    // drain that ends meanwhile would take that ring along.
-    pause: () => worker.pause(false),
-    close: () => worker.close(true),
-  };
+  return worker;
 }

@@ -90,8 +90,7 @@ export async function startWorker(options: WorkerOptions) {
   const serving = new Set<Promise<void>>();
   options.onNodeMessage((message) => hear(context, message));
   const consumer = consume(ringListener(context, serving, options), {
-    connection: store.bullConnection as never,
-    prefix: store.keys.ringPrefix,
+    queues: store.ringQueues,
     concurrency: options.concurrency,
     leaseTtlMs: limits.leaseTtlMs,
     onError: (err) => log.debug({ err }, 'ring consumer failed'),

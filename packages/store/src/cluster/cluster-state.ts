@@ -46,11 +46,26 @@ export function makeClusterState(
   const partitions = Array.from({ length: keys.partitions }, (_, partition) => partition);
   let kept: { readonly atMs: number; readonly state: Promise<ClusterState> } | undefined;
 
-  const lettersIn = (partition: number) =>
-    connection.ask((client) => client.zcard(keys.deadIn(partition)), 'cluster-read');
+  const lettersIn = (partition: number) => {
+    const dead = keys.deadIn(partition);
+    return connection.ask(dead, (client) => client.zcard(dead), 'cluster-read');
+  };
+
+  /** Of the fullest server: when that one is full, its sessions take nothing new. */
+  async function memory(): Promise<{ usedBytes: number; maxBytes: number }> {
+    const infos = await connection.askEach((client) => client.info('memory'), 'cluster-read');
+    const found = infos.map((info) => ({
+      usedBytes: memoryNumber(info, 'used_memory'),
+      maxBytes: memoryNumber(info, 'maxmemory'),
+    }));
+    const shareOf = (it: (typeof found)[number]) => it.usedBytes / (it.maxBytes || 2 ** 53);
+    found.sort((a, b) => shareOf(b) - shareOf(a));
+    return found[0] ?? { usedBytes: 0, maxBytes: 0 };
+  }
 
   async function groups(): Promise<Group[]> {
     const [newest, listed] = await connection.ask(
+      stream,
       (client) =>
         Promise.all([
           client.xrevrange(stream, '+', '-', 'COUNT', 1),
@@ -68,12 +83,12 @@ export function makeClusterState(
   }
 
   async function ask(): Promise<ClusterState> {
-    const [waiting, letters, beats, ends, memory, paused] = await Promise.all([
+    const [waiting, letters, beats, ends, fullest, paused] = await Promise.all([
       Promise.all(partitions.map(measure)),
       Promise.all(partitions.map(lettersIn)),
       nodes.list(),
       groups(),
-      connection.ask((client) => client.info('memory'), 'cluster-read'),
+      memory(),
       pauses.agents(),
     ]);
     const lives = beats.map(nodeLife);
@@ -95,8 +110,8 @@ export function makeClusterState(
       groupPending: Object.fromEntries(ends.map(({ name, pending }) => [name, pending])),
       deadLetters: sum(letters),
       pausedAgents: paused.length,
-      memoryBytes: memoryNumber(memory, 'used_memory'),
-      maxMemoryBytes: memoryNumber(memory, 'maxmemory'),
+      memoryBytes: fullest.usedBytes,
+      maxMemoryBytes: fullest.maxBytes,
     };
   }
 

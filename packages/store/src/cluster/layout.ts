@@ -14,7 +14,7 @@ export const LAYOUT_BEFORE = 1;
  * data was deleted under a running node.
  */
 export async function checkLayout(connection: Connection, keys: Keys): Promise<string> {
-  const [version, partitions, id] = await connection.ask(async (client) => {
+  const [version, partitions, id] = await connection.ask(keys.layout, async (client) => {
     await client.hsetnx(keys.layout, 'version', LAYOUT_VERSION);
     await client.hsetnx(keys.layout, 'partitions', keys.partitions);
     await client.hsetnx(keys.layout, 'id', makeId('data'));
@@ -49,5 +49,7 @@ async function moveOn(connection: Connection, keys: Keys): Promise<void> {
       exitStatus.config,
     );
   }
-  await connection.ask((client) => client.hset(keys.layout, 'version', LAYOUT_VERSION));
+  await connection.ask(keys.layout, (client) =>
+    client.hset(keys.layout, 'version', LAYOUT_VERSION),
+  );
 }

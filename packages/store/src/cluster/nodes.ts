@@ -30,7 +30,8 @@ export function makeNodes(connection: Connection, keys: Keys, nodeId: string) {
       connection.run(scripts.nodeBeat, nodes, { node: nodeId, status, info: JSON.stringify(info) }),
 
     /** Id of the data set; '' when it was deleted. */
-    dataId: async () => (await connection.ask((client) => client.hget(keys.layout, 'id'))) ?? '',
+    dataId: async () =>
+      (await connection.ask(keys.layout, (client) => client.hget(keys.layout, 'id'))) ?? '',
 
     /** Marks this node draining and returns the number of other live workers, in one step (D2). */
     drain: (info: object) =>
@@ -38,7 +39,8 @@ export function makeNodes(connection: Connection, keys: Keys, nodeId: string) {
 
     /** Every node that beat within the last minute; changes nothing. */
     async list(): Promise<scripts.NodeBeat[]> {
-      const [[seconds, micros], beats] = await connection.ask((client) =>
+      // The clock that dates the beats is that of the server which has them.
+      const [[seconds, micros], beats] = await connection.ask(keys.nodes, (client) =>
         Promise.all([client.time(), client.hgetall(keys.nodes)]),
       );
       const nowMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
@@ -53,20 +55,29 @@ export function makeNodes(connection: Connection, keys: Keys, nodeId: string) {
     /** Whether a live process listens under this node's id already; `sluice:nodes` would have one beat for both. */
     async isTaken(): Promise<boolean> {
       const channel = keys.nodeChannelPrefix(0) + nodeId;
-      const [, hearers] = await connection.ask((client) => client.pubsub('NUMSUB', channel));
+      const [, hearers = 0] = await connection.ask(channel, (client) =>
+        connection.isSharded
+          ? client.pubsub('SHARDNUMSUB', channel)
+          : client.pubsub('NUMSUB', channel),
+      );
       return Number(hearers) > 0;
     },
 
     /** Asks a node to drain as SIGTERM does; false: it does not listen. Asking again changes nothing. */
     async askToDrain(node: string): Promise<boolean> {
       const channel = keys.nodeChannelPrefix(0) + node;
-      const heard = await connection.ask(
-        (client) => client.publish(channel, DRAIN_ASKED),
+      const heard = await connection.ask<unknown>(
+        channel,
+        (client) =>
+          connection.isSharded
+            ? client.spublish(channel, DRAIN_ASKED)
+            : client.publish(channel, DRAIN_ASKED),
         'drain-ask',
       );
-      return heard > 0;
+      return Number(heard) > 0;
     },
 
-    leave: () => connection.ask((client) => client.hdel(keys.nodes, nodeId), 'node-leave'),
+    leave: () =>
+      connection.ask(keys.nodes, (client) => client.hdel(keys.nodes, nodeId), 'node-leave'),
   };
 }

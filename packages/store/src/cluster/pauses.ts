@@ -32,17 +32,17 @@ export function makePauses(
   const partitions = Array.from({ length: keys.partitions }, (_, partition) => partition);
   const pausedIn = (partition: number) => keys.partition(partition).paused_agents;
   const numbersAt = (key: string): Promise<PauseNumbers> =>
-    connection.ask((client) => client.hgetall(key));
+    connection.ask(key, (client) => client.hgetall(key));
   const copy = (partition: number, agent: string, number: number) =>
     connection.run(scripts.pauseCopy, { paused_agents: pausedIn(partition) }, { agent, number });
 
   /** Rings for sessions that wait for this agent; if it is cut short, the sweep finds the rest. */
   async function ringFor(agent: string, partition: number): Promise<void> {
     const { pending } = keys.partition(partition);
-    const ids = await connection.ask((client) => client.zrange(pending, 0, '-1'));
+    const ids = await connection.ask(pending, (client) => client.zrange(pending, 0, '-1'));
     for (let from = 0; from < ids.length; from += BATCH) {
       const some = ids.slice(from, from + BATCH);
-      const agents = await connection.ask((client) =>
+      const agents = await connection.ask(pending, (client) =>
         Promise.all(some.map((id) => client.hget(keys.session(id).state, 'agent'))),
       );
       const waiting = some.filter((_, at) => agents[at] === agent);
@@ -60,7 +60,7 @@ export function makePauses(
     async session(ref: SessionRef, pause: boolean): Promise<SessionPaused> {
       const id = sessionKeyId(ref.principal, ref.sessionId);
       const session = keys.session(id);
-      const [known, createdAt] = await connection.ask((client) =>
+      const [known, createdAt] = await connection.ask(session.state, (client) =>
         client.hmget(session.state, 'paused', 'created_at'),
       );
       const reply = await connection.run(scripts.sessionPause, session, {
@@ -80,7 +80,9 @@ export function makePauses(
      * may have been cut short.
      */
     async agent(agent: string, pause: boolean): Promise<void> {
-      const known = await connection.ask((client) => client.hget(keys.pausedAgents, agent));
+      const known = await connection.ask(keys.pausedAgents, (client) =>
+        client.hget(keys.pausedAgents, agent),
+      );
       const truth = { paused_agents: keys.pausedAgents };
       const wanted = { agent, pause: pause ? 1 : 0, known: known ?? '0' };
       const number = await connection.run(scripts.agentPause, truth, wanted);

@@ -49,7 +49,7 @@ export function makeSessionEnds(
       if (groups.length > 0) return;
       // Redis has no other way to make a stream without an entry.
       await makeGroup(connection, stream, PASSING_GROUP);
-      await connection.ask((client) => client.xgroup('DESTROY', stream, PASSING_GROUP));
+      await connection.ask(stream, (client) => client.xgroup('DESTROY', stream, PASSING_GROUP));
     },
 
     /**
@@ -65,7 +65,7 @@ export function makeSessionEnds(
       let last = after;
       for (let reads = 0; reads < READS_MAX; reads++) {
         const from = last === undefined ? '-' : `(${last}`;
-        const read = await connection.ask((client) =>
+        const read = await connection.ask(options.stream, (client) =>
           client.xrange(options.stream, from, '+', 'COUNT', READ_BATCH),
         );
         for (const [at, [entryId, flat]] of read.entries()) {
@@ -87,6 +87,7 @@ export function makeSessionEnds(
       const fields = fieldNames.flatMap((name) => [name, String(data[name] ?? '')]);
       fields.push('payload', record);
       await connection.ask(
+        options.stream,
         (client) => client.xadd(options.stream, 'MAXLEN', '~', options.maxLength, '*', ...fields),
         'session-end-copy',
       );
@@ -102,7 +103,7 @@ export function makeSessionEnds(
 const PASSING_GROUP = 'sluice-start';
 
 function makeGroup(connection: Connection, stream: string, group: string): Promise<unknown> {
-  return connection.ask((client) =>
+  return connection.ask(stream, (client) =>
     client.xgroup('CREATE', stream, group, '0', 'MKSTREAM').catch((error: Error) => {
       if (error.message.startsWith('WRONGTYPE')) throw noStream(stream);
       if (!error.message.startsWith('BUSYGROUP')) throw error;

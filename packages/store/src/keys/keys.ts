@@ -18,6 +18,38 @@ export function crc16(text: string): number {
   return crc;
 }
 
+/** Number of slots of every Redis Cluster. */
+export const SLOTS = 16_384;
+
+const slotOfTag = remembered((tag) => crc16(tag) % SLOTS);
+
+/** The slot of a key, by its hash tag if it has one. */
+export function slotOf(key: string): number {
+  const open = key.indexOf('{');
+  const close = open < 0 ? -1 : key.indexOf('}', open + 1);
+  return slotOfTag(close > open + 1 ? key.slice(open + 1, close) : key);
+}
+
+/**
+ * A key in the slot of `key` that nobody ever writes. While a slot moves to another master, a call that names it
+ * beside keys that exist is refused before it begins (TRYAGAIN).
+ */
+export function neverBeside(key: string): string {
+  const open = key.indexOf('{');
+  if (open < 0) return `${key.slice(0, key.lastIndexOf(':') + 1)}{${key}}:never`;
+  return `${key.slice(0, key.indexOf('}', open) + 1)}:never`;
+}
+
+/** The first name that falls into each of `parts` equal shares of the slots. */
+function spread(parts: number, name: (n: number) => string): string[] {
+  return Array.from({ length: parts }, (_, part) => {
+    for (let n = 0; ; n++) {
+      const candidate = name(n);
+      if (Math.floor((slotOf(candidate) * parts) / SLOTS) === part) return candidate;
+    }
+  });
+}
+
 const HASH_CHARS = 12;
 
 /** First 12 characters of base64url(sha256(principal)): the namespace of a principal (X2). */
@@ -66,6 +98,14 @@ export function keyNamesFor(body: string): string {
 }
 
 export type Keys = ReturnType<typeof makeKeys>;
+
+/** Keys and a channel with which a node tries what it may do on one server. None is ever there for long. */
+export type ServerKeys = ReturnType<Keys['server']>;
+
+/** The first name that fits; on a cluster each master has some of them. */
+function first(fits: (name: string) => boolean, name: (n: number) => string): string {
+  for (let n = 0; ; n++) if (fits(name(n))) return name(n);
+}
 
 /** The only maker of the names of keys and channels. */
 export function makeKeys(prefix: string, partitions: number) {
@@ -142,12 +182,18 @@ export function makeKeys(prefix: string, partitions: number) {
       const base = `${prefix}:${kind}:{${subject}}`;
       return { permits: `${base}:turns`, waiting: `${base}:waiting` };
     },
-    /** Written before each wait for a copy. */
-    durable: `${prefix}:durable`,
-    /** Keys that never exist: connections prove that they may write by deleting them. */
-    pulse: `${prefix}:pulse`,
-    ringPulse: `{${prefix}-ring-0}:ring:pulse`,
+    /** Those of the server that has the keys for which `isHere` is true. */
+    server: (isHere: (key: string) => boolean = () => true) => ({
+      /** Keys that never exist: connections prove that they may write by deleting them. */
+      pulse: first(isHere, (n) => (n === 0 ? `${prefix}:pulse` : `${prefix}:pulse:{${n}}`)),
+      ringPulse: first(isHere, (n) => `{${prefix}-ring-${n}}:ring:pulse`),
+      /** Written before each wait for a copy. */
+      durable: first(isHere, (n) => (n === 0 ? `${prefix}:durable` : `${prefix}:durable:{${n}}`)),
+      channel: first(isHere, (n) => `${tag(n)}:node:`),
+    }),
     /** BullMQ's prefix: one queue, in one slot. */
     ringPrefix: `{${prefix}-ring-0}`,
+    /** BullMQ's prefixes on a cluster: as many queues, in slots that are spread evenly. */
+    ringPrefixes: (queues: number) => spread(queues, (n) => `{${prefix}-ring-${n}}`),
   };
 }

@@ -1,8 +1,10 @@
 import { betweenFailpoints, makeId, monotonicMs } from '@sluice/runtime';
+import type { Redis } from 'ioredis';
 import { Lock, Redlock } from 'redlock';
 import type { Keys } from '../keys/keys.js';
 import type { BulkReads } from '../reads/bulk-reads.js';
 import type { Connection } from '../redis/connect.js';
+import { StoreUnavailable } from '../redis/unavailable.js';
 import type { PlainCall } from '../script/failpoints.js';
 import * as scripts from '../script/scripts.js';
 
@@ -53,12 +55,25 @@ export function makeLeases(
   keys: Keys,
   { bulk, nodeId, ttlMs }: LeaseOptions,
 ) {
-  const redlock = new Redlock([connection.client], { retryCount: 0, db: connection.db });
-  redlock.on('error', () => {}); // every failure also reaches the caller
+  const redlocks = new WeakMap<Redis, Redlock>();
+  /** The Redlock of the server that has this lease. Throws when there is none now. */
+  function redlockOf(resource: string): Redlock {
+    const client = connection.clientOf(resource);
+    if (!client) throw new StoreUnavailable('Redis is not reachable');
+    const known = redlocks.get(client);
+    if (known) return known;
+    const redlock = new Redlock([client], { retryCount: 0, db: connection.db });
+    redlock.on('error', () => {}); // every failure also reaches the caller
+    redlocks.set(client, redlock);
+    return redlock;
+  }
   const between = <T>(call: PlainCall, run: () => Promise<T>) => betweenFailpoints(call, run);
   /** A lock as Redlock needs it: with its end by the wall clock. */
-  const lockOf = (id: string, { token, deadlineMs }: Claim) =>
-    new Lock(redlock, [keys.session(id).lease], token, [], Date.now() + deadlineMs - monotonicMs());
+  function lockOf(id: string, { token, deadlineMs }: Claim): Lock {
+    const resource = keys.session(id).lease;
+    const endMs = Date.now() + deadlineMs - monotonicMs();
+    return new Lock(redlockOf(resource), [resource], token, [], endMs);
+  }
 
   return {
     peek: (id: string, ring: string) =>
@@ -73,7 +88,9 @@ export function makeLeases(
       const sentMs = monotonicMs();
       try {
         const resource = keys.session(id).lease;
-        const lock = await between('lease-acquire', () => redlock.acquire([resource], ttlMs));
+        const lock = await between('lease-acquire', () =>
+          redlockOf(resource).acquire([resource], ttlMs),
+        );
         return { token: lock.value, deadlineMs: sentMs + ttlMs };
       } catch {
         return undefined;
@@ -82,7 +99,7 @@ export function makeLeases(
 
     /** Gives back a Redlock that did not become a lease. */
     async abandon(id: string, claim: Claim): Promise<void> {
-      await between('lease-release', () => redlock.release(lockOf(id, claim))).catch(
+      await between('lease-release', async () => lockOf(id, claim).release()).catch(
         () => undefined, // already lost: nothing to give back
       );
     },
@@ -108,10 +125,9 @@ export function makeLeases(
     /** Extends the lease. Returns until when it holds (monotonic ms), and a reply that may bring an abort. */
     async renew(lease: Lease, deadlineMs: number) {
       const sentMs = monotonicMs();
-      const lock = lockOf(lease.id, { token: lease.token, deadlineMs });
-      const extended = await between('lease-extend', () => redlock.extend(lock, ttlMs)).catch(
-        () => undefined,
-      );
+      const extended = await between('lease-extend', async () =>
+        lockOf(lease.id, { token: lease.token, deadlineMs }).extend(ttlMs),
+      ).catch(() => undefined);
       // Without the Redlock the lease is not extended, but the end of the session must still be heard (D9).
       const leftMs = Math.max(1, Math.floor(deadlineMs - monotonicMs()));
       const reply = await connection.run(scripts.leaseRenew, keys.session(lease.id), {

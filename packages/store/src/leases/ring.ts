@@ -1,6 +1,6 @@
 import { betweenFailpoints } from '@sluice/runtime';
 import { type ConnectionOptions, Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import type { PlainCall } from '../script/failpoints.js';
 
 const addCall: PlainCall = 'ring-add';
@@ -50,26 +50,36 @@ type RingEvents = {
   onError(error: unknown): void;
 };
 
-/** Adds rings to the queue of BullMQ. `prefix` is that of its keys. */
+/** BullMQ's queues, by their prefixes; every worker serves all of them. */
+export type RingQueues = {
+  readonly connection: Redis | Cluster;
+  readonly prefixes: readonly string[];
+  /** Which of them gets a ring of this session. */
+  pick(id: string): number;
+};
+
+/** Adds rings to the queues of BullMQ. */
 export function makeRings(
-  connection: Redis,
-  prefix: string,
+  { connection, prefixes, pick }: RingQueues,
   { onFailed, onError }: RingEvents,
 ): Rings {
-  const queue = new Queue<RingJob>(RING_QUEUE, {
-    connection: connection as ConnectionOptions,
-    prefix,
-    skipVersionCheck: true,
-    streams: { events: { maxLen: 100 } },
-    defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 1 },
+  const queues = prefixes.map((prefix) => {
+    const queue = new Queue<RingJob>(RING_QUEUE, {
+      connection: connection as ConnectionOptions,
+      prefix,
+      skipVersionCheck: true,
+      streams: { events: { maxLen: 100 } },
+      defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 1 },
+    });
+    queue.on('error', onError);
+    return queue;
   });
-  queue.on('error', onError);
   const adding = new Set<Promise<void>>();
   return {
     ring(id, ring, { lifo = false, delayMs = 0, ...carried } = {}) {
       const options = { jobId: jobId(id, ring), lifo, delay: delayMs };
-      const added = betweenFailpoints(addCall, () =>
-        queue.add(RING_QUEUE, { id, ring, ...carried }, options),
+      const added = betweenFailpoints(addCall, async () =>
+        queues[pick(id)]?.add(RING_QUEUE, { id, ring, ...carried }, options),
       ).then(() => undefined, onFailed);
       adding.add(added);
       return added.finally(() => adding.delete(added));
@@ -78,7 +88,7 @@ export function makeRings(
       await Promise.all(adding);
     },
     async close() {
-      await queue.close();
+      await Promise.all(queues.map((queue) => queue.close()));
     },
   };
 }

@@ -5,6 +5,10 @@ export type RedisAddress = {
   readonly url: string;
   /** The URL as it is now: a new connection takes its user and password (rotation). */
   urlNow?(): string;
+  /** A cluster: URLs of some of its nodes, `url` the first of them. User, password and TLS are the same for all. */
+  readonly nodes?: readonly string[];
+  /** `host:port` of one member of it, in place of those of `url`. */
+  readonly master?: string;
 };
 
 /** `redis://`, `rediss://` or `unix:///path` -> options of ioredis. */
@@ -25,9 +29,10 @@ export function redisOptions(url: string): RedisOptions {
 }
 
 /** Options of a connection that reconnects: after 40 ms, then twice as late each time, up to 1 s. */
-export function connectionOptions({ url, urlNow }: RedisAddress): RedisOptions {
+export function connectionOptions({ url, urlNow, master }: RedisAddress): RedisOptions {
   return {
     ...redisOptions(url),
+    ...(master === undefined ? {} : placeOf(master)),
     // ioredis calls it as a method of the options that it then connects with: `this` is right for the
     // connections that BullMQ makes too.
     retryStrategy(this: RedisOptions, tries: number) {
@@ -38,6 +43,11 @@ export function connectionOptions({ url, urlNow }: RedisAddress): RedisOptions {
       return Math.min(20 * 2 ** Math.min(tries, 6), 1_000);
     },
   };
+}
+
+function placeOf(member: string): RedisOptions {
+  const colon = member.lastIndexOf(':');
+  return { host: member.slice(0, colon), port: Number(member.slice(colon + 1)) };
 }
 
 /** A URL that can be shown: without password and query (X6). */

@@ -1,5 +1,6 @@
 import { betweenFailpoints, sleep } from '@sluice/runtime';
 import type { Redis } from 'ioredis';
+import { slotOf } from '../keys/keys.js';
 import type { PlainCall } from '../script/failpoints.js';
 
 const subscribeCall: PlainCall = 'channel-subscribe';
@@ -11,12 +12,24 @@ export type Channels = {
   /** Resolves when Redis has confirmed the subscription. */
   subscribe(channels: readonly string[], onMessage: OnMessage): Promise<void>;
   unsubscribe(channel: string): void;
-  /** `fn` is called after each reconnect: what was published meanwhile is lost and must be read. */
-  onReconnect(fn: () => void): void;
-  readonly connected: boolean;
+  /**
+   * `fn` is called when channels are subscribed again after the connection was lost: what was published on them
+   * meanwhile is lost and must be read.
+   */
+  onMissed(fn: (channels: readonly string[]) => void): void;
+  /** Whether `subscribe` would send its command now. */
+  isConnected(channel: string): boolean;
+  close(): void;
+};
+
+/** Of one connection. */
+export type LinkChannels = Channels & {
   /** Why an open connection hears nothing (its resubscription was refused); undefined: it hears everything. */
   readonly subscribeError: unknown;
-  close(): void;
+  /** `fn` is called when a cluster takes subscriptions away, because their slot has another master. */
+  onDropped(fn: () => void): void;
+  /** Subscribes anew what was taken away and is still wanted here; its listeners then read what they missed. */
+  recheck(): void;
 };
 
 /** Time until a refused resubscription is tried again. */
@@ -27,22 +40,33 @@ const CHANNELS_MAX = 1_000;
 
 /**
  * Publish/subscribe of one node over one connection. The subscriptions of one tick go out in one command, and its
- * unsubscriptions in another: thousands of clients may come back at once.
+ * unsubscriptions in another: thousands of clients may come back at once. `isSharded`: channels belong to the slots
+ * of a cluster, and one command names channels of one slot.
  */
-export function makeChannels(subscriber: Redis): Channels {
+export function makeChannels(
+  subscriber: Redis,
+  { isSharded }: { readonly isSharded: boolean },
+): LinkChannels {
   const listeners = new Map<string, OnMessage>();
-  const reconnectListeners: (() => void)[] = [];
+  const missedListeners: ((channels: readonly string[]) => void)[] = [];
   let readyBefore = false;
   let round = 0;
   let subscribeError: unknown;
+  /** ioredis tells that the cluster has taken subscriptions away, and not which ones. */
+  let isDropped = false;
   let batch: { readonly channels: Set<string>; readonly sent: Promise<void> } | undefined;
   function heard(channel: Buffer, payload: Buffer): void {
     const onMessage = listeners.get(channel.toString());
     onMessage?.(payload);
   }
-  subscriber.on('messageBuffer', heard);
+  subscriber.on(isSharded ? 'smessageBuffer' : 'messageBuffer', heard);
+  const split = isSharded ? partsBySlot : parts;
+  const add = (some: string[]) =>
+    isSharded ? subscriber.ssubscribe(...some) : subscriber.subscribe(...some);
+  const remove = (some: string[]) =>
+    isSharded ? subscriber.sunsubscribe(...some) : subscriber.unsubscribe(...some);
   subscriber.on('ready', () => {
-    if (readyBefore) void resubscribe();
+    if (readyBefore) void resubscribe(() => [...listeners.keys()]);
     readyBefore = true;
   });
   subscriber.on('close', () => {
@@ -50,11 +74,11 @@ export function makeChannels(subscriber: Redis): Channels {
     subscribeError = undefined; // a closed connection is another fault
   });
   // If it is refused (rights were changed), it is tried until all are subscribed or the connection is a new one.
-  async function resubscribe(): Promise<void> {
+  async function resubscribe(which: () => readonly string[]): Promise<void> {
     const mine = round;
     while (mine === round) {
       try {
-        if (await subscribeAll(mine)) return;
+        if (await subscribeAll(mine, which())) return;
       } catch (error) {
         if (mine !== round) return;
         subscribeError = error;
@@ -63,12 +87,24 @@ export function makeChannels(subscriber: Redis): Channels {
     }
   }
   // Listeners then read what they missed; they must not read before the subscription is confirmed.
-  async function subscribeAll(mine: number): Promise<boolean> {
-    for (const channels of parts([...listeners.keys()])) await subscriber.subscribe(...channels);
+  async function subscribeAll(mine: number, all: readonly string[]): Promise<boolean> {
+    for (const channels of split(all)) await add(channels);
     if (mine !== round) return false;
     subscribeError = undefined;
-    for (const listener of reconnectListeners) listener();
+    for (const listener of missedListeners) listener(all);
     return true;
+  }
+  function dropped(): () => readonly string[] {
+    const heardNow = () =>
+      new Set(
+        subscriber.condition?.subscriber
+          ? subscriber.condition.subscriber.channels('ssubscribe')
+          : [],
+      );
+    return () => {
+      const here = heardNow();
+      return [...listeners.keys()].filter((channel) => !here.has(channel));
+    };
   }
   /** The channels of this tick. Whether one is subscribed or unsubscribed is decided at its end. */
   function thisTick(): NonNullable<typeof batch> {
@@ -82,13 +118,11 @@ export function makeChannels(subscriber: Redis): Channels {
     return batch;
   }
   async function send(channels: readonly string[]): Promise<void> {
-    for (const left of parts(channels.filter((channel) => !listeners.has(channel)))) {
-      subscriber.unsubscribe(...left).catch(() => {}); // Redis is away: nothing is subscribed
+    for (const left of split(channels.filter((channel) => !listeners.has(channel)))) {
+      remove(left).catch(() => {}); // Redis is away: nothing is subscribed
     }
-    const wanted = parts(channels.filter((channel) => listeners.has(channel)));
-    await Promise.all(
-      wanted.map((some) => betweenFailpoints(subscribeCall, () => subscriber.subscribe(...some))),
-    );
+    const wanted = split(channels.filter((channel) => listeners.has(channel)));
+    await Promise.all(wanted.map((some) => betweenFailpoints(subscribeCall, () => add(some))));
   }
   return {
     subscribe(channels, onMessage) {
@@ -105,9 +139,18 @@ export function makeChannels(subscriber: Redis): Channels {
       channels.add(channel);
       sent.catch(() => {}); // those who subscribe in this tick get the error
     },
-    onReconnect: (fn) => reconnectListeners.push(fn),
-    get connected() {
-      return subscriber.status === 'ready';
+    onMissed: (fn) => missedListeners.push(fn),
+    isConnected: () => subscriber.status === 'ready',
+    onDropped(fn) {
+      subscriber.on('moved', () => {
+        isDropped = true;
+        fn();
+      });
+    },
+    recheck() {
+      if (!isDropped || subscriber.status !== 'ready') return;
+      isDropped = false;
+      void resubscribe(dropped());
     },
     get subscribeError() {
       return subscribeError;
@@ -126,4 +169,15 @@ function parts(channels: readonly string[]): string[][] {
     all.push(channels.slice(at, at + CHANNELS_MAX));
   }
   return all;
+}
+
+function partsBySlot(channels: readonly string[]): string[][] {
+  const bySlot = new Map<number, string[]>();
+  for (const channel of channels) {
+    const slot = slotOf(channel);
+    const some = bySlot.get(slot) ?? [];
+    some.push(channel);
+    bySlot.set(slot, some);
+  }
+  return [...bySlot.values()].flatMap(parts);
 }

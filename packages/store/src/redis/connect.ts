@@ -1,13 +1,14 @@
 import { betweenFailpoints, monotonicMs, type RedisMetrics, sleep } from '@sluice/runtime';
 import type { Redis } from 'ioredis';
+import { neverBeside } from '../keys/keys.js';
 import { nameDamage } from '../script/damaged-key.js';
 import type { PlainCall } from '../script/failpoints.js';
 import type { LimitArgs } from '../script/limits.js';
-import { decodeReply, type Script } from '../script/script.js';
+import { decodeReply, type Script, shardedScript } from '../script/script.js';
 import * as scripts from '../script/scripts.js';
 import type { RedisAddress } from './address.js';
 import { openFailFast } from './clients.js';
-import { isReply, refusalOf, StoreUnavailable } from './unavailable.js';
+import { isReply, Redirected, refusalOf, StoreUnavailable } from './unavailable.js';
 
 /** Longest wait for one reply: a stopped Redis must turn into an error, not into silence (C3). */
 const COMMAND_TIMEOUT_MS = 2_000;
@@ -16,13 +17,18 @@ const TRIES = 3;
 /** How long a repeat waits for a new connection. */
 const READY_WAIT_MS = 400;
 
-const allScripts = Object.values(scripts);
+const allScripts: readonly AnyScript[] = Object.values(scripts) as never;
 
+/** The way to all keys: one Redis, or the masters of a cluster. */
 export type Connection = {
-  readonly client: Redis;
+  /** The database that `redis.url` names. */
   readonly db: number;
-  /** `run_id` of the Redis process behind the connection; undefined while there is none (E2). */
-  serverId(): string | undefined;
+  /** Channels belong to slots, as keys do: SPUBLISH, SSUBSCRIBE. */
+  readonly isSharded: boolean;
+  /** The client that takes commands about a key; undefined: no server is known for it. */
+  clientOf(key: string): Redis | undefined;
+  /** Whether calls are sent; false: they would fail at once. On a cluster: whether they are for some keys. */
+  isReady(): boolean;
   /** Runs a script; repeats it up to twice when its reply was lost. Throws StoreUnavailable or DamagedKey. */
   run<K extends string, A extends string, R>(
     script: Script<K, A, R>,
@@ -30,9 +36,21 @@ export type Connection = {
     args: Readonly<Record<Exclude<A, 'server' | keyof LimitArgs>, string | number>> &
       Readonly<Partial<Record<A & keyof LimitArgs, number>>>,
   ): Promise<R>;
-  /** Runs plain commands under the same error rules, without repeats. `name`: of their failpoint and metrics. */
-  ask<T>(command: (client: Redis) => Promise<T>, name?: PlainCall): Promise<T>;
+  /**
+   * Runs plain commands under the same error rules, without repeats. All are about keys of one slot; `key` is one of
+   * them. `name`: of their failpoint and metrics.
+   */
+  ask<T>(key: string, command: (client: Redis) => Promise<T>, name?: PlainCall): Promise<T>;
+  /** Runs plain commands without keys on each server. */
+  askEach<T>(command: (client: Redis) => Promise<T>, name?: PlainCall): Promise<T[]>;
   close(): Promise<void>;
+};
+
+/** The connection to one Redis process. */
+export type Link = Connection & {
+  readonly client: Redis;
+  /** `run_id` of the Redis process behind the connection; undefined while there is none (E2). */
+  serverId(): string | undefined;
 };
 
 export type ConnectionOptions = {
@@ -42,6 +60,8 @@ export type ConnectionOptions = {
   readonly calls?: RedisMetrics | undefined;
   /** Each script gets those that it asks for, unless its call names others. */
   readonly limits: LimitArgs;
+  /** The server is part of a cluster. */
+  readonly isSharded?: boolean;
   onError(error: Error): void;
   onReady(): void;
 };
@@ -53,15 +73,18 @@ type Given = {
   readonly args: Readonly<Record<string, string | number>>;
   readonly limits: Readonly<Record<string, number>>;
   readonly server: string;
+  readonly isSharded: boolean;
 };
 
 /** Sha, number of keys, keys and arguments, in the order of the script's header. */
 function parametersOf(
   script: AnyScript,
-  { keys, args, limits, server }: Given,
+  { keys, args, limits, server, isSharded }: Given,
 ): (string | number)[] {
-  const parameters: (string | number)[] = [script.sha, script.keys.length];
-  for (const key of script.keys) parameters.push(keys[key] ?? '');
+  const named = script.keys.map((key) => keys[key] ?? '');
+  // A script that runs while its slot moves could be stopped in the middle, at the first key that is not here.
+  if (isSharded) named.push(neverBeside(named[0] ?? ''));
+  const parameters: (string | number)[] = [script.sha, named.length, ...named];
   for (const arg of script.args) {
     parameters.push(arg === 'server' ? server : (args[arg] ?? limits[arg] ?? ''));
   }
@@ -75,8 +98,10 @@ export const UNNAMED_CALL = 'other';
  * Connection for commands: never queues while Redis is away, never resends by itself. A node has a second one for
  * large replies, so that they do not hold up small ones.
  */
-export function connect(address: RedisAddress, events: ConnectionOptions): Connection {
+export function connect(address: RedisAddress, events: ConnectionOptions): Link {
+  const { calls = noMetrics, isSharded = false } = events;
   const client = openFailFast(address, events.name, COMMAND_TIMEOUT_MS);
+  const scriptsHere = isSharded ? allScripts.map((script) => shardedScript(script)) : allScripts;
   let serverId: string | undefined;
   /** What Redis said instead of accepting the connection. */
   let turnedAway: unknown;
@@ -91,7 +116,7 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
   client.on('ready', () => {
     // Redis gets the scripts before the first call: else a call could be refused for lack of its script, and be
     // overtaken by later ones. (dispatch.ts keeps the order of one connection even when Redis forgets scripts.)
-    for (const { source } of allScripts) client.call('SCRIPT', 'LOAD', source).catch(() => {});
+    for (const { source } of scriptsHere) client.call('SCRIPT', 'LOAD', source).catch(() => {});
     client.info('server').then(
       (info) => {
         serverId = /^run_id:(\w+)/m.exec(info)?.[1];
@@ -104,13 +129,12 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
     );
   });
 
-  const { calls = noMetrics } = events;
   const fail = (call: string, error: unknown): never => {
     calls.failed(call);
     throw error;
   };
 
-  async function isReady(): Promise<boolean> {
+  async function becomesReady(): Promise<boolean> {
     for (let waited = 0; serverId === undefined && waited < READY_WAIT_MS; waited += 20)
       await sleep(20);
     return serverId !== undefined;
@@ -143,13 +167,38 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
     }
   }
 
+  async function ask<T>(command: (client: Redis) => Promise<T>, name?: PlainCall): Promise<T> {
+    const call = name ?? UNNAMED_CALL;
+    if (serverId === undefined) {
+      return fail(call, unreachable());
+    }
+    const sentMs = monotonicMs();
+    try {
+      const reply = await betweenFailpoints(call, () => {
+        cork();
+        return command(client);
+      });
+      calls.answeredMs(call, monotonicMs() - sentMs);
+      return reply;
+    } catch (error) {
+      const refusal = refusalOf(error);
+      if (refusal instanceof Redirected) throw refusal;
+      if (refusal || !isLostReply(error)) return fail(call, refusal ?? error);
+      return fail(call, new StoreUnavailable('Redis does not answer', { cause: error }));
+    }
+  }
+
   return {
     client,
     db: client.options.db ?? 0,
+    isSharded,
+    clientOf: () => client,
+    isReady: () => serverId !== undefined,
     serverId: () => serverId,
-    async run(script, keys, args) {
+    async run(given, keys, args) {
+      const script = isSharded ? shardedScript(given) : given;
       for (let tried = 1; ; tried++) {
-        if (serverId === undefined && (tried === 1 || !(await isReady()))) {
+        if (serverId === undefined && (tried === 1 || !(await becomesReady()))) {
           return fail(script.name, unreachable());
         }
         const parameters = parametersOf(script, {
@@ -157,6 +206,7 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
           args,
           limits: events.limits,
           server: serverId ?? '',
+          isSharded,
         });
         const sentMs = monotonicMs();
         let reply: unknown;
@@ -164,6 +214,7 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
           reply = await betweenFailpoints(script.name, () => evaluate(script, parameters));
         } catch (error) {
           const refusal = refusalOf(error);
+          if (refusal instanceof Redirected) throw refusal;
           if (refusal) return fail(script.name, refusal);
           if (!isLostReply(error)) {
             return fail(script.name, await nameDamage(error, script, { client, keys }));
@@ -178,25 +229,8 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Conne
         return decodeReply(script, reply);
       }
     },
-    async ask(command, name) {
-      const call = name ?? UNNAMED_CALL;
-      if (serverId === undefined) {
-        return fail(call, unreachable());
-      }
-      const sentMs = monotonicMs();
-      try {
-        const reply = await betweenFailpoints(call, () => {
-          cork();
-          return command(client);
-        });
-        calls.answeredMs(call, monotonicMs() - sentMs);
-        return reply;
-      } catch (error) {
-        const refusal = refusalOf(error);
-        if (refusal || !isLostReply(error)) return fail(call, refusal ?? error);
-        return fail(call, new StoreUnavailable('Redis does not answer', { cause: error }));
-      }
-    },
+    ask: (_key, command, name) => ask(command, name),
+    askEach: async (command, name) => [await ask(command, name)],
     async close() {
       client.disconnect();
     },

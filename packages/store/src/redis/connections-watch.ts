@@ -11,8 +11,27 @@ export type ConnectionsWatch = {
   stop(): void;
 };
 
-/** Looks at all connections of a node. Logs once what keeps Redis from serving it, and once when that ends. */
-export function watchConnections(log: Logger): ConnectionsWatch {
+/** What the log says of a server. */
+export type WatchedServer = {
+  readonly refuses: string;
+  readonly isSilent: string;
+  readonly serves: string;
+  readonly answers: string;
+  /** Of each line. */
+  readonly fields: object;
+};
+
+const THE_REDIS: WatchedServer = {
+  refuses: 'redis refuses to serve: nothing is taken in and no turn begins until it does',
+  isSilent: 'redis does not answer: nothing is taken in and no turn begins until it does',
+  serves: 'redis serves again',
+  answers: 'redis answers again',
+  fields: {},
+};
+
+/** Looks at all connections to a server. Logs once what keeps it from serving this node, and once when that ends. */
+export function watchConnections(log: Logger, server = THE_REDIS): ConnectionsWatch {
+  const { fields } = server;
   const proofs: Proof[] = [];
   let reported = '';
   let reportedKind: Fault['kind'] | undefined;
@@ -32,14 +51,14 @@ export function watchConnections(log: Logger): ConnectionsWatch {
     if (now === reported) return;
     if (!fault) {
       const ms = Math.round(monotonicMs() - sinceMs);
-      log.info({ ms }, reportedKind === 'refused' ? 'redis serves again' : 'redis answers again');
+      log.info({ ...fields, ms }, reportedKind === 'refused' ? server.serves : server.answers);
     } else {
       if (reported === '') sinceMs = monotonicMs();
       const { connection, why } = fault;
-      const refuses =
-        'redis refuses to serve: nothing is taken in and no turn begins until it does';
-      const silent = 'redis does not answer: nothing is taken in and no turn begins until it does';
-      log.warn({ connection, why }, fault.kind === 'refused' ? refuses : silent);
+      log.warn(
+        { ...fields, connection, why },
+        fault.kind === 'refused' ? server.refuses : server.isSilent,
+      );
     }
     reported = now;
     reportedKind = fault?.kind;

@@ -1,3 +1,4 @@
+import type { Durability } from '@sluice/protocol';
 import {
   exitStatus,
   type Logger,
@@ -6,27 +7,25 @@ import {
   StartError,
   sleep,
 } from '@sluice/runtime';
-import type { Redis } from 'ioredis';
-import type { Keys } from '../keys/keys.js';
+import type { Cluster, Redis } from 'ioredis';
+import type { Keys, ServerKeys } from '../keys/keys.js';
 import type { LimitArgs } from '../script/limits.js';
 import type { RedisAddress } from './address.js';
-import { type Channels, makeChannels } from './channels.js';
-import { type ConnectionPart, connectionName, openForRings, openWaiting } from './clients.js';
-import { type Connection, connect } from './connect.js';
-import { type ConnectionsWatch, probeWrite, watchConnections } from './connections-watch.js';
+import type { Channels } from './channels.js';
+import { openForRings } from './clients.js';
+import type { Connection } from './connect.js';
+import { probeWrite, watchConnections } from './connections-watch.js';
+import type { DurabilityWait } from './durability.js';
 import type { MemoryWatch } from './memory.js';
+import { openServer, replication } from './server.js';
 import { startFault } from './start-fault.js';
 import { isReply } from './unavailable.js';
 
 /** How long a start waits for Redis before it leaves the retry to the supervisor (75). */
-const START_WAIT_MS = 5_000;
+export const START_WAIT_MS = 5_000;
 
 /** Longest blocking wait of BullMQ for a ring: short, so that a silent Redis is noticed (C3). */
 export const RING_BLOCK_MS = 2_000;
-/** How late an answer for `bulk` may be: large replies that were asked for before come first. */
-const BULK_MS = 2_000;
-/** The same for `durability`: a wait holds back what is sent after it. */
-const COPY_WAIT_MS = 1_000;
 
 export type ConnectionsOptions = {
   readonly limits: LimitArgs;
@@ -45,91 +44,58 @@ export type Connections = {
   readonly commands: Connection;
   /** For large reads, which would hold up everything on the other one. */
   readonly bulk: Connection;
-  /** BullMQ's, which makes its blocking connection as a duplicate of it. */
-  readonly rings: Redis;
+  /** BullMQ's, which makes its blocking connections as duplicates of it. */
+  readonly rings: Redis | Cluster;
   readonly channels: Channels;
-  readonly pulse: ConnectionsWatch;
-  /** Checks a connection that a node can do without: it is replaced when it fails, but is never a fault. */
-  addSpare(client: Redis): void;
+  /** Whether this node can be used: every connection to the one Redis, or to some master, does its work. */
+  isBeating(): boolean;
+  /** Each server, with the client for commands to it. */
+  servers(): readonly { readonly client: Redis; keys(): ServerKeys }[];
+  /** Throws StartError: 78 when a server cannot reach the level, 75 when it is not reachable. */
+  openDurability(level: Durability): Promise<DurabilityWait>;
+  /** Whether calls about this key would be sent now. */
+  isReadyFor(key: string): boolean;
+  /** Names the server that has this key. */
+  serverOf(key: string): string;
   onError(error: unknown): void;
   close(): Promise<void>;
 };
 
 /** Opens them all. Throws StartError: 75 when Redis cannot be reached, 78 when it needs another configuration. */
 export async function openConnections(options: ConnectionsOptions): Promise<Connections> {
-  const { address, nodeId, keys, memory, log } = options;
+  const { address, nodeId, keys, memory, limits, calls, log } = options;
   let reason: unknown = new Error('no answer');
   const onError = (err: unknown) => {
     reason = err;
     log.debug({ err }, 'redis connection failed');
   };
   const pulse = watchConnections(log);
-  const replication = (client: Redis) =>
-    // A subscriber of the older protocol may send only PING.
-    client.mode === 'subscriber' ? client.ping().then(() => '') : client.info('replication');
-  const patient = (part: ConnectionPart) => {
-    const client = openWaiting(address, connectionName(nodeId, part));
-    client.on('error', onError);
-    return client;
-  };
-
-  const forCalls = (part: ConnectionPart, onReady: () => void) =>
-    connect(address, {
-      name: connectionName(nodeId, part),
-      onError,
-      onReady,
-      calls: options.calls,
-      limits: options.limits,
-    });
-  const commands = forCalls('commands', () => log.debug('redis connected'));
-  const bulk = forCalls('bulk', () => {});
-  const askCommands = async (client: Redis) => {
-    const asked = client.info('memory', 'replication');
-    asked.then(memory.look, () => undefined);
-    const [info] = await Promise.all([asked, probeWrite(client, keys.pulse)]);
-    return info;
-  };
-  const subscriber = patient('subscriber');
-  const channels = makeChannels(subscriber);
+  const serverKeys = keys.server();
+  const server = openServer(address, {
+    ...{ nodeId, limits, calls, pulse, onError, log },
+    keys: () => serverKeys,
+    onMemory: memory.look,
+  });
   const rings = openForRings(address, nodeId, (blocking) => {
     blocking.on('error', onError);
     pulse.add(blocking, { part: 'blocking', heldMs: RING_BLOCK_MS, ask: replication });
   });
   rings.on('error', onError);
-  const proofs = [
-    pulse.add(commands.client, { part: 'commands', ask: askCommands }),
-    pulse.add(bulk.client, { part: 'bulk', heldMs: BULK_MS, ask: replication }),
-    pulse.add(subscriber, {
-      part: 'subscriber',
-      ask: async (client) => {
-        if (channels.subscribeError) throw channels.subscribeError;
-        // Nobody hears it: it only shows whether the user may publish.
-        const [info] = await Promise.all([
-          replication(client),
-          client.mode === 'subscriber' ? 0 : client.publish(keys.pulse, ''),
-        ]);
-        return info;
-      },
-    }),
-    pulse.add(rings, {
-      part: 'ring',
-      ask: async (client) => {
-        const [info] = await Promise.all([replication(client), probeWrite(client, keys.ringPulse)]);
-        return info;
-      },
-    }),
-  ];
+  const askRings = async (client: Redis) => {
+    const probed = probeWrite(client, serverKeys.ringPulse);
+    const [info] = await Promise.all([replication(client), probed]);
+    return info;
+  };
+  const proofs = [...server.proofs, pulse.add(rings, { part: 'ring', ask: askRings })];
   const close = async () => {
     pulse.stop();
-    channels.close();
+    server.close();
     rings.disconnect();
-    await Promise.all([commands.close(), bulk.close()]);
   };
 
   const untilMs = monotonicMs() + START_WAIT_MS;
   const late = () => proofs.map((proof) => proof.state()).find(({ isReady }) => !isReady);
-  const isKnown = () => commands.serverId() !== undefined && bulk.serverId() !== undefined;
-  while (!isKnown() || late()) {
+  while (!server.isReady() || late()) {
     const isStopped = options.stop?.aborted === true;
     if (monotonicMs() >= untilMs || isStopped || isFinal(reason)) {
       await close();
@@ -139,25 +105,16 @@ export async function openConnections(options: ConnectionsOptions): Promise<Conn
     }
     await sleep(10);
   }
+  const { commands, bulk, channels, openDurability } = server;
   return {
-    commands,
-    bulk,
-    rings,
-    channels,
-    pulse,
-    addSpare: (client) => {
-      pulse.add(client, {
-        part: 'durability',
-        heldMs: COPY_WAIT_MS,
-        isSpare: true,
-        ask: replication,
-      });
-    },
-    onError,
-    close,
+    ...{ commands, bulk, rings, channels, openDurability, onError, close },
+    isBeating: pulse.isBeating,
+    isReadyFor: () => commands.isReady(),
+    serverOf: () => '',
+    servers: () => [{ client: commands.client, keys: server.keys }],
   };
 }
 
 /** A reply such as "wrong password" needs no further try; loading, a busy script or too many clients may pass. */
-const isFinal = (error: unknown) =>
+export const isFinal = (error: unknown): boolean =>
   isReply(error) && !/^(LOADING|BUSY\b|ERR max number of clients)/.test(error.message);

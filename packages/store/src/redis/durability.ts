@@ -1,7 +1,6 @@
 import type { Durability } from '@sluice/protocol';
 import { betweenFailpoints, exitStatus, StartError } from '@sluice/runtime';
 import type { Redis } from 'ioredis';
-import type { Keys } from '../keys/keys.js';
 import type { PlainCall } from '../script/failpoints.js';
 import { infoField, isAtLeast, serverTitle } from '../server/server-info.js';
 import type { RedisAddress } from './address.js';
@@ -11,10 +10,10 @@ import { openFailFast } from './clients.js';
 export type DurabilityWait = {
   readonly level: Durability;
   /**
-   * Resolves when all earlier writes have reached the level, or after 1 s; returns the level that was
-   * reached. Never rejects.
+   * Resolves when all earlier writes of this session have reached the level, or after 1 s; returns the level that was
+   * reached. Left out: the writes of all sessions. Never rejects.
    */
-  reached(): Promise<Durability>;
+  reached(of?: { readonly principal: string; readonly sessionId: string }): Promise<Durability>;
   close(): void;
 };
 
@@ -35,7 +34,8 @@ export type DurabilityOptions = {
   readonly address: RedisAddress;
   readonly name: string;
   readonly level: Durability;
-  readonly keys: Keys;
+  /** A key of this server, which is written before each wait. */
+  key(): string;
   onError(error: unknown): void;
   /** Called with its connection, which must be checked like the others. */
   onOpen(client: Redis): void;
@@ -46,14 +46,14 @@ export type DurabilityOptions = {
  * 78 when this Redis cannot reach the level, 75 when it is not reachable.
  */
 export async function openDurability(options: DurabilityOptions): Promise<DurabilityWait> {
-  const { address, level, keys, onError } = options;
+  const { address, level, key, onError } = options;
   if (level === 'memory') return nothing;
   const client = openFailFast(address, options.name, 2 * WAIT_MS);
   client.on('error', onError);
   try {
     await whenReady(client);
     options.onOpen(client);
-    const wait = makeWait(client, await copyCommandFor(level, client), { level, keys });
+    const wait = makeWait(client, await copyCommandFor(level, client), { level, key });
     // After a reconnect another Redis may answer at the same address, one that can do less.
     client.on('ready', () =>
       copyCommandFor(level, client).then(wait.use, (error) => {
@@ -106,7 +106,7 @@ export async function copyCommandFor(level: 'aof' | 'replica', client: Redis): P
 function makeWait(
   client: Redis,
   first: Way,
-  { level, keys }: Pick<DurabilityOptions, 'level' | 'keys'>,
+  { level, key }: Pick<DurabilityOptions, 'level' | 'key'>,
 ): DurabilityWait & { use(way: Way | undefined): void } {
   let way: Way | undefined = first;
   let waiting: ((level: Durability) => void)[] = [];
@@ -119,7 +119,7 @@ function makeWait(
       const [, copies] = await betweenFailpoints(waitCall, () =>
         Promise.all([
           // WAIT is about the last write of its own connection, so this one writes after all the others.
-          client.set(keys.durable, 1),
+          client.set(key(), 1),
           way === 'WAIT' ? client.wait(1, WAIT_MS) : client.call('WAITAOF', 1, 0, WAIT_MS),
         ]),
       );

@@ -6,8 +6,9 @@ const ROOM_SHARE = 0.85;
 export type MemoryWatch = {
   /** True: no message and no session may be added. Commits, aborts and a drain need what is left. */
   isFull(): boolean;
-  /** Judges by the text of `INFO memory`. */
-  look(info: string): void;
+  /** Judges by the text of `INFO memory` of a server; '': the one. A server that is gone is forgotten. */
+  look(info: string, server?: string): void;
+  forget(server: string): void;
 };
 
 /** A number of `INFO memory`, in bytes; 0 when it is not there. */
@@ -20,20 +21,24 @@ export function isNearlyFull(info: string): boolean {
   return maxBytes > 0 && memoryNumber(info, 'used_memory') >= maxBytes * FULL_SHARE;
 }
 
-/** Judges how full Redis is; without `maxmemory` it is never full. */
+/** Judges how full the fullest server is; without `maxmemory` it is never full. */
 export function makeMemoryWatch(
   onChange: (isFull: boolean, memory: { usedBytes: number; maxBytes: number }) => void,
 ): MemoryWatch {
-  let full = false;
+  const full = new Set<string>();
   return {
-    isFull: () => full,
-    look(info) {
+    isFull: () => full.size > 0,
+    look(info, server = '') {
       const usedBytes = memoryNumber(info, 'used_memory');
       const maxBytes = memoryNumber(info, 'maxmemory');
-      const next = maxBytes > 0 && usedBytes >= maxBytes * (full ? ROOM_SHARE : FULL_SHARE);
-      if (next === full) return;
-      full = next;
-      onChange(full, { usedBytes, maxBytes });
+      const share = full.has(server) ? ROOM_SHARE : FULL_SHARE;
+      const isFull = maxBytes > 0 && usedBytes >= maxBytes * share;
+      if (isFull === full.has(server)) return;
+      if (isFull) full.add(server);
+      else full.delete(server);
+      // Told when the first one fills up, and when the last one has room again.
+      if (full.size === (isFull ? 1 : 0)) onChange(isFull, { usedBytes, maxBytes });
     },
+    forget: (server) => void full.delete(server),
   };
 }

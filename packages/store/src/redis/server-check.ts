@@ -13,15 +13,21 @@ export const OLDEST_TEXT = `use Redis ${OLDEST.join('.')} or newer, or Valkey`;
 export type Refusal = { readonly what: string; readonly todo: string; readonly status: number };
 
 /** Why no node can use this Redis; undefined: one can. What INFO does not say is taken to fit. */
-export function serverRefusal(info: string): Refusal | undefined {
+export function serverRefusal(info: string, isCluster = false): Refusal | undefined {
   const alike = infoField(info, 'redis_version');
   if (alike !== '' && !isAtLeast(alike, OLDEST)) {
     const what = `this server is ${serverTitle(info)}, which lacks commands that Sluice uses`;
     return { what, todo: OLDEST_TEXT, status: exitStatus.config };
   }
-  if (serverMode(info) === 'cluster') {
-    const what = 'this Redis runs in cluster mode, which Sluice does not support';
-    const todo = 'set redis.url to a Redis without cluster mode';
+  const mode = serverMode(info);
+  if (mode === 'cluster' && !isCluster) {
+    const what = 'this Redis runs in cluster mode';
+    const todo = 'set redis.cluster.nodes in place of redis.url';
+    return { what, todo, status: exitStatus.config };
+  }
+  if (mode !== '' && mode !== 'cluster' && isCluster) {
+    const what = 'this Redis does not run in cluster mode';
+    const todo = 'set redis.url in place of redis.cluster.nodes';
     return { what, todo, status: exitStatus.config };
   }
   if (infoField(info, 'role') === 'slave') {
@@ -34,8 +40,12 @@ export function serverRefusal(info: string): Refusal | undefined {
 
 /** Throws StartError on a Redis that cannot serve; logs a warning when it may evict acknowledged data. */
 export async function checkServer(connection: Connection, log: Logger): Promise<void> {
-  const info = await connection.ask((client) => client.info());
-  const refusal = serverRefusal(info);
+  for (const info of await connection.askEach((client) => client.info()))
+    checkInfo(info, connection.isSharded, log);
+}
+
+function checkInfo(info: string, isCluster: boolean, log: Logger): void {
+  const refusal = serverRefusal(info, isCluster);
   if (refusal) throw new StartError(`${refusal.what}; ${refusal.todo}`, refusal.status);
   const policy = infoField(info, 'maxmemory_policy');
   if (policy !== '' && policy !== 'noeviction') {

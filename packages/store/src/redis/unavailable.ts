@@ -6,6 +6,9 @@ export class StoreUnavailable extends Error {
 /** Redis answers that it cannot do it in its present state; `message` has its own words. */
 export class StoreRefused extends StoreUnavailable {}
 
+/** A server of a cluster sends the call elsewhere, or cannot take it yet: nothing ran there. */
+export class Redirected extends StoreRefused {}
+
 /** Redis answers, but its memory is used up, or nearly: work that was accepted already goes on. */
 export class StoreFull extends StoreUnavailable {
   constructor(options?: ErrorOptions) {
@@ -45,6 +48,8 @@ export function whyUnavailable(error: StoreUnavailable): string {
 const SERVER_STATE =
   /^(OOM|LOADING|READONLY|MASTERDOWN|MISCONF|NOREPLICAS|BUSY|NOPERM|NOAUTH|WRONGPASS|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|UNBLOCKED|NOSCRIPT)\b|^ERR (max number of clients|The user executing the script can't)/;
 
+const REDIRECTED = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/;
+
 /** Whether an error is a reply of Redis, whatever it says. */
 export const isReply = (error: unknown): error is Error =>
   error instanceof Error && error.name === 'ReplyError';
@@ -57,5 +62,7 @@ export function refusalOf(error: unknown): StoreUnavailable | undefined {
     (it): it is Error => it instanceof Error && SERVER_STATE.test(it.message),
   );
   if (cause?.message.startsWith('OOM')) return new StoreFull({ cause });
-  return cause && new StoreRefused(cause.message, { cause });
+  if (!cause) return undefined;
+  const Kind = REDIRECTED.test(cause.message) ? Redirected : StoreRefused;
+  return new Kind(cause.message, { cause });
 }

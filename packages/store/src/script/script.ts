@@ -79,7 +79,7 @@ export function defineScript<K extends string, A extends string, R>(
   return {
     name,
     source,
-    sha: createHash('sha1').update(source).digest('hex'),
+    sha: shaOf(source),
     keys: declaration.keys,
     args: declaration.args,
     readOnly: declaration.readOnly ?? false,
@@ -114,6 +114,22 @@ function expand(text: string): string {
 function include(file: string): string {
   return readFileSync(new URL(`include/${file}.lua`, scriptsUrl), 'utf8').trimEnd();
 }
+
+const shardedScripts = new WeakMap<Script<string, string, never>, Script<string, string, never>>();
+
+/** The same script for a cluster: it publishes to a channel of its slot, which only the master of that slot knows. */
+export function shardedScript<K extends string, A extends string, R>(
+  script: Script<K, A, R>,
+): Script<K, A, R> {
+  const known = shardedScripts.get(script as never);
+  if (known) return known as never;
+  const source = script.source.replaceAll("'PUBLISH'", "'SPUBLISH'");
+  const sharded = { ...script, source, sha: shaOf(source) };
+  shardedScripts.set(script as never, sharded as never);
+  return sharded;
+}
+
+const shaOf = (source: string) => createHash('sha1').update(source).digest('hex');
 
 /** Throws InvariantError when the reply is not what the script promises. */
 export function decodeReply<R>(script: Script<string, string, R>, reply: unknown): R {

@@ -92,7 +92,9 @@ export function makeDeadLetters(
     const parts = parse(letterId, undefined);
     if (!parts) return undefined;
     const { letters } = keys.session(parts.id);
-    const [text] = await connection.ask((client) => client.zrangebyscore(letters, number, number));
+    const [text] = await connection.ask(letters, (client) =>
+      client.zrangebyscore(letters, number, number),
+    );
     return text === undefined ? undefined : readable((it) => toLetter(letterId, it))(text)[0];
   }
 

@@ -32,9 +32,8 @@ export async function oldestMembers(
     (score === after.score && partition > after.partition);
   const inPartition = async (partition: number): Promise<Place[]> => {
     const limits = [after?.score ?? '-inf', until, 'WITHSCORES', 'LIMIT', 0, count + 2] as const;
-    const flat = await connection.ask((client) =>
-      client.zrangebyscore(keyIn(partition), ...limits),
-    );
+    const key = keyIn(partition);
+    const flat = await connection.ask(key, (client) => client.zrangebyscore(key, ...limits));
     const places: Place[] = [];
     for (let at = 0; at + 1 < flat.length; at += 2) {
       places.push({ score: Number(flat[at + 1]), partition, member: flat[at] ?? '' });
@@ -60,13 +59,12 @@ export async function newestMembers(connection: Connection, keys: Keys, listing:
   /** Reads one more than is shown, to know whether others follow. */
   async function inPartition(partition: number): Promise<Place[]> {
     const places: Place[] = [];
+    const key = listing.keyIn(partition);
     const size = count + 1;
     // Some of those with the score of `after` were on the page before: read on until there are enough.
     for (let from = 0; places.length < size; from += size) {
       const limits = [after?.score ?? '+inf', '-inf', 'WITHSCORES', 'LIMIT', from, size] as const;
-      const flat = await connection.ask((client) =>
-        client.zrevrangebyscore(listing.keyIn(partition), ...limits),
-      );
+      const flat = await connection.ask(key, (client) => client.zrevrangebyscore(key, ...limits));
       for (let at = 0; at + 1 < flat.length; at += 2) {
         const place = { score: Number(flat[at + 1]), partition, member: flat[at] ?? '' };
         if (isBehind(place)) places.push(place);

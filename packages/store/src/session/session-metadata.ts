@@ -40,7 +40,9 @@ export async function patchMetadata(
   { ref, patch, maxBytes }: { ref: SessionRef; patch: Json; maxBytes: number },
 ): Promise<Patched> {
   const session = keys.session(sessionKeyId(ref.principal, ref.sessionId));
-  let known = await connection.ask((client) => client.hget(session.state, 'metadata'));
+  let known = await connection.ask(session.state, (client) =>
+    client.hget(session.state, 'metadata'),
+  );
   for (let tried = 0; tried < TRIES; tried++) {
     if (known === null) return { kind: 'not_found' };
     const metadata = mergePatch(jsonObject(known) ?? {}, patch) as Json;

@@ -99,7 +99,7 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
     async place(ref: SessionRef): Promise<LogPlace | undefined> {
       const { state } = keys.session(sessionKeyId(ref.principal, ref.sessionId));
       const fields = ['ended', 'epoch', 'cursor', 'agent'] as const;
-      const [ended, epoch, head, agent] = await connection.ask((client) =>
+      const [ended, epoch, head, agent] = await connection.ask(state, (client) =>
         client.hmget(state, ...fields),
       );
       if (!epoch || ended) return undefined;
@@ -119,7 +119,7 @@ export function makeSessions(connection: Connection, keys: Keys, options: Sessio
       const all = Array.from({ length: keys.partitions }, (_, partition) => partition);
       const listed = all.map((partition) => {
         const owned = keys.sessionsIn(partition, principal);
-        return connection.ask((client) => client.zcard(owned));
+        return connection.ask(owned, (client) => client.zcard(owned));
       });
       const counts = await Promise.all(listed);
       const count = counts.reduce((sum, it) => sum + it, 0);

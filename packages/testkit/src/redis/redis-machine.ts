@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { within } from '@sluice/runtime';
@@ -39,14 +39,15 @@ async function launch({ server, dir, env }: Program, args: readonly string[]): P
   throw new Error(`${server} not ready after ${startMs} ms: ${output.slice(-500)}`);
 }
 
-async function launchOnFreePort(program: Program, extra: readonly string[]) {
+async function launchOnPort(program: Program, extra: readonly string[], given?: number) {
   for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort();
+    const port = given ?? (await freePort());
     const args = ['--port', String(port), ...redisArguments(extra)];
     try {
       return { port, args, child: await launch(program, args) };
     } catch (error) {
-      if (attempt === 5 || !/bind|in use/i.test(String(error))) throw error;
+      const isTaken = given === undefined && /bind|in use/i.test(String(error));
+      if (attempt === 5 || !isTaken) throw error;
     }
   }
 }
@@ -54,17 +55,22 @@ async function launchOnFreePort(program: Program, extra: readonly string[]) {
 export type OnMachineOptions = {
   readonly args?: readonly string[] | undefined;
   readonly movableClock?: boolean | undefined;
+  /** Left out: a free one. */
+  readonly port?: number;
+  /** Files that are in its directory when it starts. */
+  readonly files?: Readonly<Record<string, string>>;
 };
 
 /** A Redis that runs on this machine, in a directory of its own. */
 export async function startOnMachine(
   server: string,
-  { args: extra = [], movableClock = false }: OnMachineOptions = {},
+  { args: extra = [], movableClock = false, port: given, files = {} }: OnMachineOptions = {},
 ): Promise<RedisBackend & { readonly clock: MovableClock | undefined }> {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-redis-'));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text);
   const clock = movableClock ? await makeMovableClock(join(dir, 'clock')) : undefined;
   const program = { server, dir, env: clock?.env };
-  const { port, args, child: first } = await launchOnFreePort(program, extra);
+  const { port, args, child: first } = await launchOnPort(program, extra, given);
   let child = first;
 
   const stop = async (signal: 'SIGTERM' | 'SIGKILL') => {

@@ -34,7 +34,12 @@ export function makeFanOut({ channels, keys, sessions, reads, damage }: FanOutOp
   const repairAll = () => {
     for (const { feed } of entries.values()) feed.doubt();
   };
-  channels.onReconnect(repairAll);
+  channels.onMissed((missed) => {
+    const channelsMissed = new Set(missed);
+    for (const [id, { feed }] of entries) {
+      if (channelsMissed.has(keys.channel(id))) feed.doubt();
+    }
+  });
   const idOf = (ref: SessionRef) => sessionKeyId(ref.principal, ref.sessionId);
 
   function release(ref: SessionRef): void {
@@ -53,7 +58,8 @@ export function makeFanOut({ channels, keys, sessions, reads, damage }: FanOutOp
       let entry = entries.get(id);
       if (!entry) {
         // That connection would wait for Redis instead of failing, and the caller with it (C3).
-        if (!channels.connected) throw new StoreUnavailable('cannot subscribe now');
+        if (!channels.isConnected(keys.channel(id)))
+          throw new StoreUnavailable('cannot subscribe now');
         const feed = new Feed(ref, { sessionId: ref.sessionId, agentId }, deps);
         const onMessage = (payload: Buffer) => {
           const events = decodePublished(payload, (place) => feed.has(place));

@@ -115,7 +115,7 @@ async function send(
   }
   const final = await wait?.result(waitMs);
   if (final) return reply.json(200, final, outcomeHeader(final));
-  const durability = await context.durability.reached();
+  const durability = await context.durability.reached(ref);
   if (waitMs === 0) context.metrics.ackMs(monotonicMs() - readMs);
   reply.json(202, acknowledgement(ref, messageId, { appended, durability }));
 }

@@ -47,7 +47,7 @@ export async function sendMessage(
     if (appended.event.isPaused) reader.tell(PAUSED);
     if (durability.level === 'memory') return metrics.ackMs(monotonicMs() - readMs);
     // Not awaited: the next message of this connection may be stored meanwhile.
-    void durability.reached().then((level) => {
+    void durability.reached(ref).then((level) => {
       reader.settle(messageId, level);
       metrics.ackMs(monotonicMs() - readMs);
     });
@@ -56,7 +56,7 @@ export async function sendMessage(
   if (isFirst) reader.settle(messageId, undefined);
   if (appended.kind === 'duplicate') {
     metrics.message('duplicate');
-    const names = { sessionId: ref.sessionId, durability: await durability.reached() };
+    const names = { sessionId: ref.sessionId, durability: await durability.reached(ref) };
     metrics.ackMs(monotonicMs() - readMs);
     outbound.json(duplicateAccepted(messageId, appended, names));
     const outcome = duplicateOutcome(appended, messageId, ref.sessionId);

@@ -56,7 +56,7 @@ const ofSession = (context: EdgeContext, verb: Verb) =>
         type: `session_${said[verb]}`,
         session_id: ref.sessionId,
         paused: set.isPaused,
-        durability: await context.durability.reached(),
+        durability: await context.durability.reached(ref),
       });
     },
   });

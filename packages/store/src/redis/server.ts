@@ -1,0 +1,113 @@
+import type { Durability } from '@sluice/protocol';
+import type { Logger, RedisMetrics } from '@sluice/runtime';
+import type { Redis } from 'ioredis';
+import type { ServerKeys } from '../keys/keys.js';
+import type { LimitArgs } from '../script/limits.js';
+import type { RedisAddress } from './address.js';
+import { type LinkChannels, makeChannels } from './channels.js';
+import { type ConnectionPart, connectionName, openWaiting } from './clients.js';
+import { connect, type Link } from './connect.js';
+import type { Proof } from './connection-proof.js';
+import { type ConnectionsWatch, probeWrite } from './connections-watch.js';
+import { type DurabilityWait, openDurability } from './durability.js';
+
+/** How late an answer for `bulk` may be: large replies that were asked for before come first. */
+const BULK_MS = 2_000;
+/** The same for `durability`: a wait holds back what is sent after it. */
+const COPY_WAIT_MS = 1_000;
+
+export type ServerOptions = {
+  readonly limits: LimitArgs;
+  readonly nodeId: string;
+  readonly calls?: RedisMetrics | undefined;
+  /** Of this server. On a cluster they change when slots move. */
+  keys(): ServerKeys;
+  readonly isSharded?: boolean;
+  readonly pulse: ConnectionsWatch;
+  /** Called with each `INFO memory`. */
+  onMemory(info: string): void;
+  onError(error: unknown): void;
+  readonly log: Logger;
+};
+
+/** The connections of a node to one Redis server, without BullMQ's. Each has a name and is checked while it is open. */
+export type Server = {
+  readonly commands: Link;
+  /** For large reads, which would hold up everything on the other one. */
+  readonly bulk: Link;
+  readonly channels: LinkChannels;
+  readonly pulse: ConnectionsWatch;
+  readonly proofs: readonly Proof[];
+  keys(): ServerKeys;
+  /** Calls would be sent now, and each connection has been accepted. */
+  isReady(): boolean;
+  openDurability(level: Durability): Promise<DurabilityWait>;
+  close(): void;
+};
+
+/** `INFO replication`, for the proof of a connection. */
+export const replication = (client: Redis): Promise<string> =>
+  // A subscriber of the older protocol may send only PING.
+  client.mode === 'subscriber' ? client.ping().then(() => '') : client.info('replication');
+
+/** Opens all but BullMQ's connections to one server. They connect by themselves, again and again. */
+export function openServer(address: RedisAddress, options: ServerOptions): Server {
+  const { nodeId, keys, pulse, onError, log, isSharded = false } = options;
+  const forCalls = (part: ConnectionPart, onReady: () => void) =>
+    connect(address, {
+      name: connectionName(nodeId, part),
+      onError,
+      onReady,
+      calls: options.calls,
+      limits: options.limits,
+      isSharded,
+    });
+  const commands = forCalls('commands', () => log.debug('redis connected'));
+  const bulk = forCalls('bulk', () => {});
+  const subscriber = openWaiting(address, connectionName(nodeId, 'subscriber'));
+  subscriber.on('error', onError);
+  const channels = makeChannels(subscriber, { isSharded });
+  const askCommands = async (client: Redis) => {
+    const asked = client.info('memory', 'replication');
+    asked.then(options.onMemory, () => undefined);
+    const [info] = await Promise.all([asked, probeWrite(client, keys().pulse)]);
+    return info;
+  };
+  const askSubscriber = async (client: Redis) => {
+    if (channels.subscribeError) throw channels.subscribeError;
+    const { pulse: channel } = keys();
+    // Nobody hears it: it only shows whether the user may publish.
+    const publish = () => (isSharded ? client.spublish(channel, '') : client.publish(channel, ''));
+    const isSubscriber = client.mode === 'subscriber';
+    const [info] = await Promise.all([replication(client), isSubscriber ? 0 : publish()]);
+    return info;
+  };
+  const proofs = [
+    pulse.add(commands.client, { part: 'commands', ask: askCommands }),
+    pulse.add(bulk.client, { part: 'bulk', heldMs: BULK_MS, ask: replication }),
+    pulse.add(subscriber, { part: 'subscriber', ask: askSubscriber }),
+  ];
+  return {
+    ...{ commands, bulk, channels, pulse, proofs, keys },
+    isReady: () =>
+      commands.isReady() && bulk.isReady() && proofs.every((proof) => proof.state().isReady),
+    openDurability: (level) =>
+      openDurability({
+        address,
+        name: connectionName(nodeId, 'durability'),
+        level,
+        key: () => keys().durable,
+        onError,
+        // A node can do without it: it is replaced when it fails, but is never a fault.
+        onOpen: (client) => {
+          const held = { heldMs: COPY_WAIT_MS, isSpare: true };
+          pulse.add(client, { part: 'durability', ...held, ask: replication });
+        },
+      }),
+    close() {
+      channels.close();
+      void commands.close();
+      void bulk.close();
+    },
+  };
+}
