@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { ensureBrowser } from './lib/browser.mjs';
 import { ensureBuilt } from './lib/build.mjs';
+import { ensureChartRenderer } from './lib/chart-renderer.mjs';
 import { ensureCompiler } from './lib/compiler.mjs';
 import { findEngine } from './lib/container-redis.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
@@ -72,6 +73,8 @@ async function setUp() {
   if (prometheus) process.env.SLUICE_PROMETHEUS = prometheus;
   else
     say('no Prometheus was found, and none could be installed: rules and scraping are not tested');
+  if (!(await ensureChartRenderer()))
+    say('neither helm nor Go with Sprig was found: the Helm chart is not rendered');
 }
 
 async function check(name, command) {

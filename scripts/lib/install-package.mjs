@@ -40,14 +40,15 @@ async function runAsRoot(prefix, words) {
 }
 
 /**
- * Installs the first of the packages that works; `names` has those of each package manager. Installs at once
+ * Installs the first of the packages that works; `names` has those of each package manager, and a list among them is
+ * installed together. Installs at once
  * as root or if sudo needs no password. Otherwise it asks on a terminal; the question begins with `why`, and
  * without `why` it does not ask. Never installs with SLUICE_INSTALL=0. Returns whether it succeeded.
  */
 export async function installPackage(names, why) {
   if (process.env.SLUICE_INSTALL === '0') return false;
   const manager = packageManagers.find(({ name }) => which(name));
-  const installs = (names[manager?.name] ?? []).map((name) => [...manager.install, name]);
+  const installs = (names[manager?.name] ?? []).map((name) => [...manager.install, name].flat());
   if (installs.length === 0) return false;
   let prefix = rootPrefix(manager);
   if (!prefix) {

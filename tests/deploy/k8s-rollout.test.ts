@@ -99,8 +99,9 @@ describe.each(rendered)('k8s/: $name', ({ manifests }) => {
     };
     const isMonitored = manifests.some(({ kind }) => kind === 'PodMonitor');
     expect(from).toEqual([{ podSelector: {} }, ...(isMonitored ? [prometheus] : [])]);
-    const through = JSON.stringify(find(manifests, 'Ingress', 'sluice'));
-    expect(through).not.toContain('admin');
+    const ways = manifests.filter(({ kind }) => kind === 'Ingress' || kind === 'HTTPRoute');
+    expect(ways.map(({ metadata }) => metadata.name)).toEqual(['sluice']);
+    expect(JSON.stringify(ways)).not.toContain('admin');
   });
 
   it('each Deployment owns its pods alone, and has one autoscaler and one disruption budget', () => {

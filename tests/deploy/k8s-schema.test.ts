@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { type Manifest, parseManifests, renderAll } from './manifests.js';
 import { modelFaults } from './model-faults.js';
@@ -36,5 +37,16 @@ describe('the check itself', () => {
     ['"template":', '"templates":', 'spec: must have required property template'],
   ])('finds %s written as %s', (word, other, fault) => {
     expect(spoilt(word, other).join('\n')).toContain(fault);
+  });
+
+  it.each([
+    ['timeouts:', 'timeout:', 'spec.rules.0.timeout: no such field'],
+    ['request: 0s', 'request: never', 'spec.rules.0.timeouts.request: must match pattern'],
+    ['parentRefs:', 'parents:', 'spec.parents: no such field'],
+  ])('finds %s of a route written as %s', (word, other, fault) => {
+    const text = readFileSync('k8s/components/gateway-api/http-route.yaml', 'utf8');
+    expect(parseManifests(text).flatMap(modelFaults)).toEqual([]);
+    const faults = parseManifests(text.replace(word, other)).flatMap(modelFaults);
+    expect(faults.join('\n')).toContain(fault);
   });
 });

@@ -16,7 +16,9 @@ export type Manifest = z.output<typeof manifest>;
 /** An overlay, with components added as docs/operate/kubernetes.md says. */
 export type Variant = { readonly overlay: string; readonly components: readonly string[] };
 
-const optional = ['split-roles', 'hpa-keda', 'hpa-prometheus-adapter', 'pod-monitor'];
+const optional = [
+  ...['split-roles', 'hpa-keda', 'hpa-prometheus-adapter', 'pod-monitor', 'gateway-api'],
+];
 const together = (hpa: string) => ['split-roles', hpa, 'pod-monitor'];
 const variants: readonly Variant[] = [
   { overlay: 'local', components: [] },
@@ -24,6 +26,7 @@ const variants: readonly Variant[] = [
   ...optional.map((name) => ({ overlay: 'production', components: [name] })),
   { overlay: 'production', components: together('hpa-keda') },
   { overlay: 'production', components: together('hpa-prometheus-adapter') },
+  { overlay: 'production', components: [...together('hpa-keda'), 'gateway-api'] },
 ];
 
 /** Some builds of kubectl first ask a cluster for its version: this keeps them from finding one. */
@@ -45,9 +48,10 @@ function findKustomize(): boolean {
 }
 
 export function parseManifests(text: string): Manifest[] {
-  return parseAllDocuments(text).map((document) => {
+  return parseAllDocuments(text).flatMap((document) => {
     if (document.errors[0]) throw document.errors[0];
-    return manifest.parse(document.toJS());
+    const object: unknown = document.toJS();
+    return object === null ? [] : [manifest.parse(object)];
   });
 }
 
@@ -82,13 +86,19 @@ function readBase(): Manifest[] {
   return [...own.flatMap((file) => parseManifests(read(file))), config];
 }
 
-export type Rendered = { readonly name: string; readonly manifests: readonly Manifest[] };
+export type Rendered = {
+  readonly name: string;
+  /** Undefined: only the base could be read. */
+  readonly variant?: Variant;
+  readonly manifests: readonly Manifest[];
+};
 
 /** Renders every variant. Without a kubectl with kustomize 5: only the base, and it prints a line about it. */
 export function renderAll(): Rendered[] {
   if (findKustomize()) {
     return variants.map((variant) => ({
       name: [variant.overlay, ...variant.components].join(' + '),
+      variant,
       manifests: render(variant),
     }));
   }

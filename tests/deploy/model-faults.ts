@@ -7,6 +7,7 @@ const require = createRequire(import.meta.url);
 
 /** The package with the models of each API group; those of Kubernetes itself are in one package. */
 const packages: Readonly<Record<string, string>> = {
+  'gateway.networking.k8s.io': '@kubernetes-models/gateway-api',
   'keda.sh': '@kubernetes-models/keda',
   'monitoring.coreos.com': '@kubernetes-models/prometheus-operator',
 };
@@ -16,14 +17,15 @@ type Validate = (this: unknown) => void;
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null;
 
-function validateOf({ apiVersion, kind }: Manifest): Validate {
+function modelOf({ apiVersion, kind }: Manifest): { validate: Validate; prototype: object } {
   const from = packages[apiVersion.split('/')[0] ?? ''] ?? 'kubernetes-models';
   const loaded: unknown = require(`${from}/${apiVersion}/${kind}`);
   const model = isObject(loaded) ? loaded[kind] : undefined;
   const isValidate = (value: unknown): value is Validate => typeof value === 'function';
-  const validate = typeof model === 'function' ? model.prototype.validate : undefined;
+  const prototype = typeof model === 'function' ? model.prototype : {};
+  const { validate } = prototype;
   if (!isValidate(validate)) throw new Error(`${from} has no model of ${apiVersion} ${kind}`);
-  return validate;
+  return { validate, prototype };
 }
 
 /**
@@ -59,10 +61,13 @@ const problems = z.object({
 export function modelFaults(manifest: Manifest): string[] {
   const name = `${manifest.kind} ${manifest.metadata.name}`;
   const unasked: (() => string[])[] = [];
-  const watched = watch(manifest, name, unasked);
+  const watched = Object(watch(manifest, name, unasked));
   const faults: string[] = [];
+  const { validate, prototype } = modelOf(manifest);
+  // Some models find their schema there.
+  Object.setPrototypeOf(watched, prototype);
   try {
-    validateOf(manifest).call(watched);
+    validate.call(watched);
   } catch (error) {
     const known = problems.safeParse(error);
     if (!known.success) throw error;

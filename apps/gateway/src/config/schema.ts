@@ -167,3 +167,10 @@ export const schema = section({
 
 /** The given values, with durations in milliseconds and sizes in bytes. */
 export type Given = z.output<typeof schema>;
+
+/** The keys as JSON Schema (draft 7), for programs that check a file before a node reads it. Values may be anything. */
+export function configJsonSchema() {
+  const options = { io: 'input', unrepresentable: 'any', target: 'draft-7' } as const;
+  const { $schema: _, ...keys } = z.toJSONSchema(schema, options);
+  return keys;
+}
