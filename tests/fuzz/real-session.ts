@@ -154,7 +154,7 @@ export class RealSession {
     const reply = await this.#run(scripts.turnBegin, this.#keys, {
       ...this.#channels,
       ...lease,
-      ...{ turn_id: turnId, node, ring, ttl: TTL_MS, lease_here: 1 },
+      ...{ turn_id: turnId, node, ring, ttl: TTL_MS, redlock: 'here' },
       ...attempts,
     });
     if (reply.kind !== 'begun' && reply.kind !== 'exhausted') {
@@ -193,7 +193,7 @@ export class RealSession {
     const reply = await this.#run(scripts.turnRelease, this.#keys, {
       ...this.#channels,
       ...lease,
-      ...{ node, how, lease_here: 1, reason: 'drain', resume_window: TTL_MS },
+      ...{ node, how, reason: 'drain', resume_window: TTL_MS },
     });
     return reply.kind === 'handed' ? { word: 'handed', ring: reply.ring } : { word: reply.kind };
   }
@@ -204,7 +204,7 @@ export class RealSession {
   ): Promise<Answer> {
     const reply = await this.#run(this.options.scripts.turnRetry, this.#keys, {
       ...lease,
-      ...{ id: this.id, turn_id: turnId, lease_here: 1, how },
+      ...{ id: this.id, turn_id: turnId, how },
       ...{ delay: TTL_MS, retry_for: isLate ? 0 : TTL_MS },
     });
     const { kind: word, ...rest } = reply;

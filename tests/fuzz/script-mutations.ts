@@ -373,8 +373,8 @@ export const mutations: readonly ScriptMutation[] = [
   {
     name: 'a batch renewal prolongs what has no Redlock any more',
     script: 'leasesRenew',
-    from: "if redis.call('GET', lease_of(id)) ~= token then return { 'unlocked' } end",
-    to: '',
+    from: "local is_locked = extended == '1' or not extended and redis.call('GET', lease_of(id)) == token",
+    to: 'local is_locked = true',
   },
   {
     name: 'a batch release gives up what still has work',

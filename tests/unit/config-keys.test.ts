@@ -63,7 +63,7 @@ const values: Readonly<Record<string, string>> = {
   'lease.max_lingering': '1',
   'lease.max_age': '1',
   'lease.max_held_history': '1MiB',
-  'lease.quorum': '[]',
+  'lease.quorum': 'redis://a,redis://b:6380/,rediss://user:secret@c',
   'worker.concurrency': '1',
   'worker.max_attempts': '1',
   'worker.max_hand_overs': '1',
@@ -95,7 +95,6 @@ const values: Readonly<Record<string, string>> = {
 const notBuilt: Readonly<Record<string, string>> = {
   'redis.sentinel': '{"name":"m","nodes":["a:1"]}',
   'redis.cluster': '{"nodes":["redis://a:1"]}',
-  'lease.quorum': 'redis://a,redis://b,redis://c',
 };
 
 const variable = (key: string) => `SLUICE_${key.replaceAll('.', '__').toUpperCase()}`;

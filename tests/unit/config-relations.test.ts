@@ -16,6 +16,19 @@ describe('relations of the configuration', () => {
     expect(faults).toEqual([expect.stringMatching(fault)]);
   });
 
+  it.each([
+    ['redis://a', /^lease\.quorum: 1 members; name three or five/],
+    ['redis://a,redis://b,redis://c,redis://d', /^lease\.quorum: 4 members; name three or five/],
+    [
+      'redis://a,redis://b,redis://u:p@a:6379/',
+      /^lease\.quorum\[2\]: a:6379 is lease\.quorum\[0\] too/,
+    ],
+    ['redis://a/1,redis://b/1,redis://c', /^lease\.quorum: the members name databases 1 and 0/],
+  ])('a quorum of %s is refused', (quorum, fault) => {
+    const faults = faultsOf(() => loadYaml(`lease: {quorum: "${quorum}"}`));
+    expect(faults).toEqual([expect.stringMatching(fault)]);
+  });
+
   it('hold for every default beside one given value', () => {
     expect(loadYaml('gateway: {drain_timeout: 2s}').gateway.closeSpreadMs).toBe(1_000);
     expect(loadYaml('gateway: {drain_timeout: 1h}').gateway.closeSpreadMs).toBe(5_000);

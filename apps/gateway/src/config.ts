@@ -39,7 +39,7 @@ export function loadConfig(inputs: ConfigInputs): Config {
   if (!gathered.isRead) throw new ConfigError(faults);
   const tree = readSecretFiles(gathered.tree, around);
   const given = check({ ...gathered, tree }, faults);
-  faults.push(...relationFaults(given), ...notBuiltFaults(tree, given));
+  faults.push(...relationFaults(given), ...notBuiltFaults(tree));
   if (given.gateway?.roles?.length === 0) {
     faults.push('gateway.roles: is empty; give edge, worker or both');
   }

@@ -73,6 +73,10 @@ export async function startGateway(
       lingering: worker?.context.lingering.size ?? 0,
       drainingSinceMs,
       isRedisUp: store.isReachable(),
+      quorum: store.quorum && {
+        answering: store.quorum.answering(),
+        members: store.quorum.clients.length,
+      },
     };
   const cluster = () => store.clusterState();
   const metrics = makeMetrics(config.agents, { cluster, state });
@@ -88,6 +92,8 @@ export async function startGateway(
     limits: storeLimits(config),
     maxBytesPerPrincipal: config.session.maxBytesPerPrincipal,
     sweepIntervalMs: config.worker.sweepIntervalMs,
+    // Only workers take leases.
+    quorum: gateway.roles.includes('worker') ? config.lease.quorum : [],
     sessionEnd: config.sessionEnd,
     liveProcesses: () => presence?.liveProcesses() ?? [],
     calls: metrics.redis,
@@ -129,6 +135,7 @@ export async function startGateway(
     isStarting: () => lifecycle.phase === 'starting',
     isDraining,
     isRedisReachable: () => store.isReachable(),
+    hasMajority: () => !store.quorum || store.quorum.answering() >= store.quorum.majority,
   });
   const { hasAgent, liveWorkers, takeRoomElsewhere, onNodeMessage } = presence;
   const { stop: withdraw } = presence;

@@ -1,6 +1,7 @@
 -- Starts the turn of the message at the head: takes the lease (new fence), or goes on under the one that is held.
+-- `redlock`: `here` if its key is in this Redis; with a `quorum` the key proves nothing here, and is not looked at.
 -- KEYS: state inbox events messages lease pending held paused_agents
--- ARGV: server channel id token fence turn_id node ring ttl lease_here max_attempts max_hand_overs
+-- ARGV: server channel id token fence turn_id node ring ttl redlock max_attempts max_hand_overs
 --       max_events max_log_bytes
 -- REPLY: refused <why> | empty | exhausted <head> <entries> | begun <head> <entries>
 --        | alone <head> <entries>: the last attempt, in a process of its own
@@ -20,7 +21,7 @@ local holding = s.token == token
 if holding and s.turn_id == turn_id then return head_reply(s.turn_word) end -- its reply was lost
 if (s.fence or '0') ~= fence or s.ended then return { 'refused', 'fence' } end
 if not holding and lease_lives(s) then return { 'refused', 'held' } end
-if lease_here == '1' and redis.call('GET', lease) ~= token then return { 'refused', 'lease' } end
+if redlock == 'here' and redis.call('GET', lease) ~= token then return { 'refused', 'lease' } end
 if holding and s.batch then return head_reply(s.turn_word) end -- `inbox-append` has begun it
 local first = redis.call('LINDEX', inbox, 0)
 if not first then return { 'empty' } end

@@ -1,7 +1,7 @@
 -- Ends an attempt without an outcome: the agent says that its failure will pass (`failed`), or its process died
 -- (`cut`). The lease is given up, and the head waits until `retry_at` without a holder.
 -- KEYS: state lease pending
--- ARGV: token fence id turn_id lease_here how delay retry_for
+-- ARGV: token fence id turn_id how delay retry_for
 -- REPLY: fenced | spent | aborted <reason> | waiting <ring>
 -- RULES: L3 T3 T4 T5 T6 T7
 --@include fence
@@ -17,7 +17,7 @@ local cuts, since = tonumber(s.cuts or s.attempt - 1), math.min(now, s.failing_s
 if how == 'cut' then cuts = cuts + 1
 elseif now - since >= tonumber(retry_for) then return { 'spent' }
 else put('failing_since', since) end
-local is_here = lease_here == '1' and redis.call('GET', lease) == token
+local is_here = redis.call('GET', lease) == token
 put('ring', tonumber(s.ring or 0) + 1)
 put('ring_mark', s.ring)
 put('cuts', cuts)

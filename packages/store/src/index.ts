@@ -1,8 +1,8 @@
 /**
  * Everything that Sluice keeps in Redis, behind functions that say what they do.
  *
- * Rooms, each importing only from those before it: script, keys and server, redis, reads, leases, session, cluster,
- * ends; `open-store.ts` builds them.
+ * Rooms, each importing only from those before it: script, keys and server, redis, reads, locks, leases, session,
+ * cluster, ends; `open-store.ts` builds them.
  * One state change is one script, and each write under a lease passes its fence.
  * Not here: when to do something; edge and worker decide.
  */
@@ -36,8 +36,8 @@ export {
   type RateKind,
   sessionKeyId,
 } from './keys/keys.js';
-export type { Claim, Lease, Leases, Retry, TurnEnd } from './leases/lease.js';
-export { LEASES_MAX, type ManyLeases } from './leases/many-leases.js';
+export type { Lease, Leases, Retry, TurnEnd } from './leases/lease.js';
+export { LEASES_MAX, type ManyLeases, type ManyRenewed } from './leases/many-leases.js';
 export type { Permits } from './leases/permits.js';
 export {
   type FreeSession,
@@ -49,6 +49,8 @@ export {
 } from './leases/ring.js';
 export type { Sweep } from './leases/sweep.js';
 export { decodeWake, headOfWake, type Wake } from './leases/wake.js';
+export { type Claim, NoMajority } from './locks/locks.js';
+export type { Members } from './locks/members.js';
 export { openStore, type Store } from './open-store.js';
 export type { Reading } from './reads/bulk-reads.js';
 export { type RedisAddress, withoutSecrets } from './redis/address.js';

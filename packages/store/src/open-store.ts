@@ -16,6 +16,9 @@ import { makePermits } from './leases/permits.js';
 import { makeRings } from './leases/ring.js';
 import { makeRingQueues } from './leases/ring-queues.js';
 import { makeSweep } from './leases/sweep.js';
+import { type Members, openMembers } from './locks/members.js';
+import { makeOwnLocks } from './locks/own-locks.js';
+import { makeQuorumLocks } from './locks/quorum-locks.js';
 import { makeBulkReads } from './reads/bulk-reads.js';
 import type { RedisAddress } from './redis/address.js';
 import { openClusterConnections } from './redis/cluster/open-cluster.js';
@@ -42,6 +45,8 @@ export type StoreOptions = {
   /** Of all sessions of one principal; 0, the default: no limit. */
   readonly maxBytesPerPrincipal?: number;
   readonly sweepIntervalMs: number;
+  /** URLs of the independent masters that have the Redlocks; none: the data Redis has them. */
+  readonly quorum?: readonly string[];
   readonly sessionEnd: { stream: string; maxLength: number; groups: readonly string[] };
   /** Processes that beat, this one included (`Store.processId`). */
   liveProcesses?(): readonly string[];
@@ -89,12 +94,18 @@ export async function openStore(options: StoreOptions) {
   };
   let dataSet: DataSet;
   let durability: DurabilityWait;
+  let quorum: Members | undefined;
   try {
     await checkServer(connection, log);
     await checkRights(connections, keys);
     dataSet = makeDataSet(await prepare(), prepare);
+    const { quorum: urls = [] } = options;
+    if (urls.length > 0) {
+      quorum = await openMembers({ urls, nodeId, keys, ttlMs: limits.ttlMs, stop, log });
+    }
     durability = await connections.openDurability(options.durability ?? 'memory');
   } catch (error) {
+    quorum?.close();
     await connections.close();
     throw startFault(address, error);
   }
@@ -113,7 +124,11 @@ export async function openStore(options: StoreOptions) {
     maxBytes: options.maxBytesPerPrincipal ?? 0,
     liveNodes: () => options.liveProcesses?.().length ?? 1,
   });
-  const leases = makeLeases(connection, keys, { bulk, nodeId, ttlMs: limits.ttlMs });
+  const { ttlMs } = limits;
+  const locks = quorum
+    ? makeQuorumLocks(quorum, keys, { ttlMs })
+    : makeOwnLocks(connection, keys, { ttlMs });
+  const leases = makeLeases(connection, keys, { bulk, nodeId, ttlMs, locks });
   const measure = makeMeasure(connection, keys);
   const pauses = makePauses(connection, keys, { rings, leases });
   const nodes = makeNodes(connection, keys, nodeId);
@@ -139,16 +154,17 @@ export async function openStore(options: StoreOptions) {
     inbox: makeInbox(connection, keys, { rings, memory, bytes }),
     deadLetters: makeDeadLetters(connection, keys, { rings, memory }),
     leases,
-    manyLeases: makeManyLeases(connection, keys, limits),
+    manyLeases: makeManyLeases(connection, keys, { ttlMs, locks }),
+    quorum,
     pauses,
     nodes,
     sweep: makeSweep(connection, keys, {
       intervalMs: options.sweepIntervalMs,
-      leaseTtlMs: limits.ttlMs,
+      leaseTtlMs: ttlMs,
       damage,
     }),
     bytes,
-    permits: makePermits(connection, keys, { nodeId, ttlMs: limits.ttlMs }),
+    permits: makePermits(connection, keys, { nodeId, ttlMs }),
     rates: makeRates(connection, keys),
     measure,
     clusterState: makeClusterState(connection, keys, {
@@ -163,6 +179,7 @@ export async function openStore(options: StoreOptions) {
     startFault: (error: unknown) => startFault(address, error),
     async close(): Promise<void> {
       durability.close();
+      quorum?.close();
       await rings.close();
       await connections.close();
     },

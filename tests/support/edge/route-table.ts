@@ -13,6 +13,7 @@ export function routeTable(): DescribedRoute[] {
     isStarting: () => false,
     isDraining: () => false,
     isRedisReachable: () => true,
+    hasMajority: () => true,
   });
   probes.stop();
   const own = [...probes.routes, metricsRoute('admin', async () => '')];

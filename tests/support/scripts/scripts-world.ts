@@ -31,18 +31,21 @@ export const limits: StoreOptions['limits'] = {
   resumeWindowMs: RESUME_WINDOW_MS,
 };
 
-export type WorldOptions = Partial<Pick<StoreOptions, 'nodeId' | 'prefix' | 'partitions'>> & {
+export type WorldOptions = Partial<
+  Pick<StoreOptions, 'nodeId' | 'prefix' | 'partitions' | 'quorum'>
+> & {
   readonly limits?: Partial<StoreOptions['limits']>;
 };
 
 /** A store of its own connections, closed when the file ends. */
 export async function openTestStore(url: string, options: WorldOptions = {}): Promise<Store> {
-  const { nodeId = 'n1', prefix = 'sluice', partitions = 4 } = options;
+  const { nodeId = 'n1', prefix = 'sluice', partitions = 4, quorum = [] } = options;
   const store = await openStore({
     address: { url },
     prefix,
     partitions,
     nodeId,
+    quorum,
     limits: { ...limits, ...options.limits },
     sweepIntervalMs: 1,
     sessionEnd: { stream: `${prefix}:session-end`, maxLength: 1_000, groups: [] },

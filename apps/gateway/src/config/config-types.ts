@@ -91,6 +91,8 @@ export type Config = {
     readonly maxLingering: number;
     readonly maxAgeMs: number;
     readonly maxHeldHistoryBytes: number;
+    /** URLs of independent masters for Redlock; none: the data Redis has the Redlocks. */
+    readonly quorum: readonly string[];
   };
   readonly worker: {
     readonly concurrency: number;

@@ -131,6 +131,8 @@ export function leaseOf({ lease = {} }: Given): Section<'lease'> {
     maxAgeMs: lease.max_age ?? 10 * MINUTE,
     // 64 MiB: 6 KiB for each of 10,000 leases. A history beyond it is read again when it is needed.
     maxHeldHistoryBytes: lease.max_held_history ?? 64 * MiB,
+    // None: the data Redis has the Redlocks. More masters are more to run, and the fence protects without them.
+    quorum: lease.quorum ?? [],
   };
 }
 

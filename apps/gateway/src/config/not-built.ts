@@ -1,4 +1,3 @@
-import type { Given } from './schema.js';
 import { type Tree, valueAt } from './tree.js';
 
 const notBuilt = ['redis.sentinel', 'redis.cluster'];
@@ -6,8 +5,7 @@ const notBuilt = ['redis.sentinel', 'redis.cluster'];
 const isSet = (tree: Tree, key: string) => valueAt(tree, key.split('.')) !== undefined;
 
 /** Faults for features that this release lacks: running without them is not what was asked for. */
-export function notBuiltFaults(tree: Tree, given: Given): string[] {
+export function notBuiltFaults(tree: Tree): string[] {
   const keys = notBuilt.filter((key) => isSet(tree, key));
-  if (given.lease?.quorum?.length) keys.push('lease.quorum');
   return keys.map((key) => `${key}: not built yet; leave it out`);
 }

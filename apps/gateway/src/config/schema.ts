@@ -112,7 +112,7 @@ const lease = section({
   max_lingering: whole(1).optional(),
   max_age: duration(0).optional(),
   max_held_history: size().optional(),
-  quorum: list(url(['redis:', 'rediss:'], true)).optional(),
+  quorum: list(redisUrl).optional(),
 });
 
 const worker = section({

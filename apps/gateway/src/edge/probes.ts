@@ -18,6 +18,8 @@ export type ProbeSources = {
   isStarting(): boolean;
   isDraining(): boolean;
   isRedisReachable(): boolean;
+  /** Whether a majority of lease.quorum answers; true without one. */
+  hasMajority(): boolean;
 };
 
 /** `/health`, `/ready`, `/live`. A node is alive only while its event loop makes progress. */
@@ -37,6 +39,7 @@ export function makeProbes(sources: ProbeSources): Probes {
       ...(sources.isStarting() ? ['starting'] : []),
       ...(sources.isDraining() ? ['draining'] : []),
       ...(sources.isRedisReachable() ? [] : ['redis']),
+      ...(sources.hasMajority() ? [] : ['quorum']),
       ...(behindMs() > LAG_MS ? ['event-loop'] : []),
     ];
   }
@@ -91,7 +94,7 @@ export function makeProbes(sources: ProbeSources): Probes {
   return { routes, stop: () => clearInterval(ticker) };
 }
 
-const failingShape = z.array(z.enum(['starting', 'draining', 'redis', 'event-loop']));
+const failingShape = z.array(z.enum(['starting', 'draining', 'redis', 'quorum', 'event-loop']));
 const node = { node_id: z.string() };
 const healthShape = z.object({
   status: z.enum(['ok', 'degraded']),

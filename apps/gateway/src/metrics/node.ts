@@ -1,6 +1,6 @@
 import type { RedisMetrics } from '@sluice/runtime';
 import { Gauge, type Registry } from 'prom-client';
-import { counterBy, gauge, gaugeBy, histogramMsBy } from './instruments.js';
+import { counterBy, gauge, gaugeBy, gaugeIfKnown, histogramMsBy } from './instruments.js';
 
 /** Redis answers a small script in a tenth of a millisecond; the store gives up after 2 s. */
 const CALL_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1, 2.5];
@@ -16,6 +16,8 @@ export type NodeState = {
   /** 0: the node does not drain. */
   readonly drainingSinceMs: number;
   readonly isRedisUp: boolean;
+  /** Members of lease.quorum; undefined: this node has none. */
+  readonly quorum?: { readonly answering: number; readonly members: number } | undefined;
 };
 
 export function nodeMetrics(
@@ -72,6 +74,16 @@ export function nodeMetrics(
     name: 'sluice_redis_up',
     help: '1 when Redis answered this node within the last 0.7 s, else 0.',
     read: () => (state().isRedisUp ? 1 : 0),
+  });
+  gaugeIfKnown(registry, {
+    name: 'sluice_quorum_members',
+    help: 'Members of lease.quorum; no line without a quorum.',
+    read: () => state().quorum?.members,
+  });
+  gaugeIfKnown(registry, {
+    name: 'sluice_quorum_members_answering',
+    help: 'Members of lease.quorum that answer this node; leases are taken while they are a majority.',
+    read: () => state().quorum?.answering,
   });
 }
 

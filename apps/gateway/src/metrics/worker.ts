@@ -62,6 +62,10 @@ export function workerMetrics<Outcome extends string>(
       name: 'sluice_leases_lost_total',
       help: 'Leases that were renewed too late, or whose renewal was refused (L4).',
     }),
+    noMajority: counter(registry, {
+      name: 'sluice_rings_without_majority_total',
+      help: 'Rings that came back later since no majority of lease.quorum answered this node.',
+    }),
     takeover: counter(registry, {
       name: 'sluice_takeovers_total',
       help: 'Sessions that this node took from a holder that had not released them.',

@@ -12,6 +12,11 @@ import { runTurns } from './turns/turn-loop.js';
 /** Delay of a ring that finds the Redlock taken but no live holder. */
 const TAKEN_DELAY_MS = 250;
 /**
+ * With a quorum it is longer, by up to this share of the TTL at random. The Redlock of a holder that died idle ends
+ * only with its TTL. And nodes that have split the members between them must not meet again.
+ */
+const TAKEN_SHARE = 0.2;
+/**
  * How long a call for a ring is repeated, so that a Redis that is slow for a moment costs only that moment. If the call
  * is given up, the session waits for the sweep, or for the TTL of a lease without a holder. A draining node asks once.
  */
@@ -21,7 +26,7 @@ const LAST_DELAY_MS = 500;
 
 /**
  * Takes the session of a ring: peek, unless the ring says what that would find, then permits, Redlock, `turn-begin`.
- * undefined: this node has nothing to do. `not_here`: it does not have the agent.
+ * undefined: this node has nothing to do. `not_here`: it does not have the agent. Throws NoMajority.
  */
 export async function takeSession(
   context: WorkerContext,
@@ -48,11 +53,16 @@ export async function takeSession(
   try {
     const found = await takePermitted(context, ring, { free: peeked, until });
     if (found !== 'refused') taken = found;
-    else await passOn(context, id, TAKEN_DELAY_MS); // or its mark would hold back other rings until the sweep
+    else await passOn(context, id, takenDelayMs(context)); // or its mark would hold back other rings until the sweep
   } finally {
     if (!taken) lastAttempts.give(id);
   }
   return taken;
+}
+
+function takenDelayMs({ leases, limits }: WorkerContext): number {
+  const moreMs = leases.hasQuorum ? Math.random() * limits.leaseTtlMs * TAKEN_SHARE : 0;
+  return Math.round(TAKEN_DELAY_MS + moreMs);
 }
 
 /** Takes permits, then the lease. undefined: the ring was passed on. `refused`: the session is not free any more. */
@@ -165,6 +175,8 @@ export async function serveSession(
   try {
     do {
       const after = await runNext(context, held);
+      if (after === 'waits') held.isReleased = true;
+      if (after === 'gone') await giveBack(context, held);
       if (after === 'gone' || after === 'waits') return;
       if (after === 'more') {
         await handOver(context, held, 'yield');
@@ -175,8 +187,17 @@ export async function serveSession(
   } finally {
     held.keeper.stop();
     held.history.forget();
+    if (!held.isReleased) void context.leases.forget(held.lease).catch(() => undefined);
     if (context.held.get(id) === held) context.held.delete(id);
   }
+}
+
+/**
+ * A turn that was cut because no majority of the quorum renewed its lease is handed over. The data Redis answers, so
+ * the session need not wait for the sweep, and the attempt is not counted as cut short by a death (T3, T4).
+ */
+async function giveBack(context: WorkerContext, held: HeldSession): Promise<void> {
+  if (context.leases.hasQuorum && held.keeper.isLate) await handOver(context, held, 'lost');
 }
 
 /** Runs turns, from the begun one on, until the session is idle or does not belong to this node any more. */

@@ -1,6 +1,6 @@
 import type { Agent } from '@sluice/agents';
 import type { Logger } from '@sluice/runtime';
-import { decodeWake, type RingJob, type Store } from '@sluice/store';
+import { decodeWake, NoMajority, type RingJob, type Store } from '@sluice/store';
 import type { Tracing } from '../tracing/tracing.js';
 import { consume } from './consume.js';
 import { makeDeltaPace } from './gates/delta-pace.js';
@@ -18,6 +18,11 @@ import { passOn, serveSession, takeSession } from './run-session.js';
 import { startSweeping } from './sweep.js';
 
 const MISSING_AGENT_DELAY_MS = 1_000;
+/**
+ * Without a majority a ring waits here for this time, then comes back after one to two such times: a node passes on no
+ * more rings in a second than it has slots, and a node that reaches the quorum gets them.
+ */
+const NO_MAJORITY_MS = 1_000;
 /** Clocks of nodes differ: a ring counts as waiting for at most this time. */
 const WAITED_MAX_MS = 10_000;
 
@@ -50,6 +55,7 @@ export async function startWorker(options: WorkerOptions) {
   const { store, nodeId, log, limits } = options;
   const context: WorkerContext = {
     leases: store.leases,
+    quorum: store.quorum,
     renewals: makeRenewals({
       manyLeases: store.manyLeases,
       ttlMs: limits.leaseTtlMs,
@@ -146,6 +152,9 @@ async function answerRing(
 ): Promise<void> {
   if (context.phase !== 'running') return passOn(context, ring.id, 0);
   const sinceMs = waitingSinceMs(ring);
+  if (!((await context.quorum?.reached(NO_MAJORITY_MS)) ?? true)) {
+    return noMajority(context, ring, sinceMs);
+  }
   if (!(await context.slots.take({ sinceMs }))) {
     return passOn(context, ring.id, 0, sinceMs);
   }
@@ -153,11 +162,19 @@ async function answerRing(
     context.slots.give();
     return passOn(context, ring.id, 0);
   }
-  const taken = await take(context, ring, options).catch((err) => {
+  const taken = await take(context, ring, options).catch(async (err) => {
+    if (err instanceof NoMajority) return noMajority(context, ring, sinceMs);
     context.log.warn({ err, session: ring.id }, 'ring not answered'); // the sweep rings again
   });
   if (!taken) return context.slots.give();
   await serveSession(context, taken, onIdle);
+}
+
+/** No lease can be taken: the ring comes back later, here or elsewhere. The lines of members.ts tell why. */
+async function noMajority(context: WorkerContext, ring: RingJob, sinceMs: number): Promise<void> {
+  context.metrics.noMajority();
+  const delayMs = Math.round(NO_MAJORITY_MS * (1 + Math.random()));
+  await passOn(context, ring.id, delayMs, sinceMs);
 }
 
 function waitingSinceMs({ sinceMs }: RingJob): number {

@@ -1,11 +1,8 @@
-import { betweenFailpoints, makeId, monotonicMs } from '@sluice/runtime';
-import type { Redis } from 'ioredis';
-import { Lock, Redlock } from 'redlock';
+import { makeId, monotonicMs } from '@sluice/runtime';
 import type { Keys } from '../keys/keys.js';
+import type { Claim, Locks } from '../locks/locks.js';
 import type { BulkReads } from '../reads/bulk-reads.js';
 import type { Connection } from '../redis/connect.js';
-import { StoreUnavailable } from '../redis/unavailable.js';
-import type { PlainCall } from '../script/failpoints.js';
 import * as scripts from '../script/scripts.js';
 
 /** What every write under a lease presents (L3). */
@@ -14,9 +11,6 @@ export type Lease = {
   readonly token: string;
   readonly fence: number;
 };
-
-/** A Redlock that was taken, until `deadlineMs` (monotonic); becomes a lease with `turn-begin`. */
-export type Claim = { readonly token: string; readonly deadlineMs: number };
 
 export type TurnEnd = {
   readonly turnId: string;
@@ -47,33 +41,21 @@ export type LeaseOptions = {
   readonly bulk: BulkReads;
   readonly nodeId: string;
   readonly ttlMs: number;
+  readonly locks: Locks;
 };
 
 /** Taking a session's lease (its Redlock), and every write under it. Throws StoreUnavailable. */
 export function makeLeases(
   connection: Connection,
   keys: Keys,
-  { bulk, nodeId, ttlMs }: LeaseOptions,
+  { bulk, nodeId, ttlMs, locks }: LeaseOptions,
 ) {
-  const redlocks = new WeakMap<Redis, Redlock>();
-  /** The Redlock of the server that has this lease. Throws when there is none now. */
-  function redlockOf(resource: string): Redlock {
-    const client = connection.clientOf(resource);
-    if (!client) throw new StoreUnavailable('Redis is not reachable');
-    const known = redlocks.get(client);
-    if (known) return known;
-    const redlock = new Redlock([client], { retryCount: 0, db: connection.db });
-    redlock.on('error', () => {}); // every failure also reaches the caller
-    redlocks.set(client, redlock);
-    return redlock;
-  }
-  const between = <T>(call: PlainCall, run: () => Promise<T>) => betweenFailpoints(call, run);
-  /** A lock as Redlock needs it: with its end by the wall clock. */
-  function lockOf(id: string, { token, deadlineMs }: Claim): Lock {
-    const resource = keys.session(id).lease;
-    const endMs = Date.now() + deadlineMs - monotonicMs();
-    return new Lock(redlockOf(resource), [resource], token, [], endMs);
-  }
+  /** With a quorum no script gives the Redlock back. This does, after each that ends a lease, before any ring. */
+  const unlock = async ({ id, token }: Lease, reply: { readonly kind: string }) => {
+    if (locks.where === 'here') return;
+    if (['released', 'handed', 'waiting'].includes(reply.kind))
+      await locks.releaseAll([{ id, token }]);
+  };
 
   return {
     peek: (id: string, ring: string) =>
@@ -83,25 +65,18 @@ export function makeLeases(
         ttl: ttlMs,
       }),
 
-    /** Takes the Redlock; undefined: another has it, or Redis failed. The TTL counts from before the request (L4). */
-    async acquire(id: string): Promise<Claim | undefined> {
-      const sentMs = monotonicMs();
-      try {
-        const resource = keys.session(id).lease;
-        const lock = await between('lease-acquire', () =>
-          redlockOf(resource).acquire([resource], ttlMs),
-        );
-        return { token: lock.value, deadlineMs: sentMs + ttlMs };
-      } catch {
-        return undefined;
-      }
-    },
+    /** Whether the Redlock is at a quorum: it may be lost while the data Redis answers. */
+    hasQuorum: locks.where === 'quorum',
+
+    /** Takes the Redlock; undefined: another has it, or Redis failed. Throws NoMajority. */
+    acquire: (id: string): Promise<Claim | undefined> => locks.acquire(id),
 
     /** Gives back a Redlock that did not become a lease. */
-    async abandon(id: string, claim: Claim): Promise<void> {
-      await between('lease-release', async () => lockOf(id, claim).release()).catch(
-        () => undefined, // already lost: nothing to give back
-      );
+    abandon: (id: string, claim: Claim): Promise<void> => locks.abandon(id, claim),
+
+    /** Gives back the Redlock of a lease that was lost or ended, where no script does it. */
+    async forget({ id, token }: Lease): Promise<void> {
+      if (locks.where === 'quorum') await locks.releaseAll([{ id, token }]);
     },
 
     /** Starts the head's turn, as a new lease (with the fence that peek read) or under the one that is held. */
@@ -118,25 +93,23 @@ export function makeLeases(
         node: nodeId,
         ring,
         ttl: ttlMs,
-        lease_here: 1,
+        redlock: locks.where,
       });
     },
 
     /** Extends the lease. Returns until when it holds (monotonic ms), and a reply that may bring an abort. */
     async renew(lease: Lease, deadlineMs: number) {
-      const sentMs = monotonicMs();
-      const extended = await between('lease-extend', async () =>
-        lockOf(lease.id, { token: lease.token, deadlineMs }).extend(ttlMs),
-      ).catch(() => undefined);
+      const { id, token } = lease;
+      const extendedMs = await locks.extend(id, { token, deadlineMs });
       // Without the Redlock the lease is not extended, but the end of the session must still be heard (D9).
       const leftMs = Math.max(1, Math.floor(deadlineMs - monotonicMs()));
-      const reply = await connection.run(scripts.leaseRenew, keys.session(lease.id), {
-        token: lease.token,
+      const reply = await connection.run(scripts.leaseRenew, keys.session(id), {
+        token,
         fence: lease.fence,
-        id: lease.id,
-        ttl: extended ? ttlMs : leftMs,
+        id,
+        ttl: extendedMs === undefined ? leftMs : ttlMs,
       });
-      return { reply, deadlineMs: extended ? sentMs + ttlMs : deadlineMs };
+      return { reply, deadlineMs: extendedMs ?? deadlineMs };
     },
 
     /** Logs a batch of stream events; `number` counts the batches of the turn from 1. */
@@ -178,40 +151,42 @@ export function makeLeases(
 
     /**
      * Gives the lease up. `yield`: other sessions go first; `hand_over`: another node goes on at once; `force`: the
-     * same, and the drain has cut the turn.
+     * same, and the drain has cut the turn; `lost`: no majority of the quorum renewed the Redlock, which cut it.
      */
-    release(
+    async release(
       lease: Lease,
-      how: 'yield' | 'hand_over' | 'force',
+      how: 'yield' | 'hand_over' | 'force' | 'lost',
       reason = '',
     ): Promise<scripts.ReleaseReply> {
-      return connection.run(scripts.turnRelease, keys.session(lease.id), {
+      const reply = await connection.run(scripts.turnRelease, keys.session(lease.id), {
         token: lease.token,
         fence: lease.fence,
         channel: keys.channel(lease.id),
         id: lease.id,
         node: nodeId,
         how,
-        lease_here: 1,
         reason,
       });
+      await unlock(lease, reply);
+      return reply;
     },
 
     /** Ends an attempt that will be tried again: the head waits, and the lease is given up (T5). */
-    retry(
+    async retry(
       lease: Lease,
       { turnId, how, delayMs, retryForMs }: Retry,
     ): Promise<scripts.TurnRetryReply> {
-      return connection.run(scripts.turnRetry, keys.session(lease.id), {
+      const reply = await connection.run(scripts.turnRetry, keys.session(lease.id), {
         token: lease.token,
         fence: lease.fence,
         id: lease.id,
         turn_id: turnId,
-        lease_here: 1,
         how,
         delay: Math.round(delayMs),
         retry_for: retryForMs,
       });
+      await unlock(lease, reply);
+      return reply;
     },
 
     /** A new number for a ring that must wait or go elsewhere; '' when no work is left, or it is paused. */

@@ -8,7 +8,8 @@ export type ConnectionPart =
   | 'subscriber'
   | 'ring'
   | 'blocking'
-  | 'durability';
+  | 'durability'
+  | `quorum-${number}`;
 
 /** Names a connection in `CLIENT LIST`. */
 export function connectionName(nodeId: string, part: ConnectionPart): string {

@@ -57,7 +57,7 @@ export const turnBegin = defineScript('turn-begin', {
     'node',
     'ring',
     'ttl',
-    'lease_here',
+    'redlock',
     'max_attempts',
     'max_hand_overs',
     'max_events',
@@ -164,7 +164,6 @@ export const turnRelease = defineScript('turn-release', {
     'id',
     'node',
     'how',
-    'lease_here',
     'reason',
     'max_events',
     'max_log_bytes',
@@ -188,7 +187,7 @@ export type TurnRetryReply =
 
 export const turnRetry = defineScript('turn-retry', {
   keys: ['state', 'lease', 'pending'],
-  args: ['token', 'fence', 'id', 'turn_id', 'lease_here', 'how', 'delay', 'retry_for'],
+  args: ['token', 'fence', 'id', 'turn_id', 'how', 'delay', 'retry_for'],
   decode(word, reply): TurnRetryReply {
     if (word === 'fenced') return fenced;
     if (word === 'spent') return { kind: word };

@@ -1,7 +1,7 @@
 import type { Agent } from '@sluice/agents';
 import type { OutcomeStatus } from '@sluice/protocol';
 import type { atMostEvery, Logger } from '@sluice/runtime';
-import type { Damage, Keys, Leases, Rings, SessionEnds } from '@sluice/store';
+import type { Damage, Keys, Leases, Members, Rings, SessionEnds } from '@sluice/store';
 import type { CountBy, WorkerMetrics } from '../../metrics/index.js';
 import type { Tracing } from '../../tracing/tracing.js';
 import type { DeltaPace } from '../gates/delta-pace.js';
@@ -41,6 +41,8 @@ export type WorkerCounts = WorkerMetrics<OutcomeStatus> & {
 /** What the files of this room share. */
 export type WorkerContext = {
   readonly leases: Leases;
+  /** The members of the lease quorum; undefined: the Redlocks are in the data Redis. */
+  readonly quorum: Members | undefined;
   readonly renewals: Renewals;
   readonly releases: Releases;
   readonly rings: Rings;

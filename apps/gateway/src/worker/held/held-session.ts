@@ -34,6 +34,8 @@ export class HeldSession {
   stop: AbortController | undefined;
   /** The lease is given up or lost: no turn starts any more, even if an answer still brings one. */
   left = false;
+  /** Redis has heard that the lease is given up, and its Redlock is gone. */
+  isReleased = false;
   /** A wake that came while a commit was under way: its reply may not show the message yet. */
   private woken: Wake | undefined;
   /** The turn that was committed last. */

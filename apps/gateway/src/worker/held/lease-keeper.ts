@@ -1,5 +1,5 @@
 import { type Logger, monotonicMs } from '@sluice/runtime';
-import type { Claim, Lease, LeaseRenewed, Leases } from '@sluice/store';
+import type { Claim, Lease, Leases, ManyRenewed } from '@sluice/store';
 import type { KeptLease, Renewals } from './renewals.js';
 
 /** A third of the TTL, and at most 2 s, since a renewal also brings the abort of a running turn (L1, T6). */
@@ -13,9 +13,14 @@ const RETRY_MS = 100;
 /** Share of the TTL at whose beginning a holder stops, before its lease ends in Redis (timers may be late). */
 const SAFETY = 0.1;
 
+/** Share of the TTL at whose beginning an idle lease is given up whose quorum has no majority: there is time to. */
+const GIVE_UP = 0.3;
+
 export type LeaseKeeper = {
   /** Aborts when the lease is lost or can no longer be trusted (L4). */
   readonly lost: AbortSignal;
+  /** It is lost since it was not renewed in time: in Redis it may still be this holder's. */
+  readonly isLate: boolean;
   /** Whether the lease is trusted at this moment. After a stall a process reads replies before its timers fire. */
   readonly isTrusted: boolean;
   /** Renews now: the reply has an abort of the started head, or says that the session has ended. */
@@ -64,6 +69,7 @@ export function keepLease(
   let state: 'idle' | 'running' | 'stopped' = 'running';
   let resting = false;
   let renewing = false;
+  let isLate = false;
   let again = false;
   let retry: NodeJS.Timeout | undefined;
   let renewal: NodeJS.Timeout | undefined;
@@ -71,6 +77,7 @@ export function keepLease(
   function lose(why: Why, isTold = true) {
     if (state === 'stopped') return;
     stop();
+    isLate = why === 'not renewed in time';
     const { id: session, fence } = lease;
     if (why === 'session ended') log.debug({ session, fence }, 'session ended under its holder');
     else {
@@ -111,10 +118,14 @@ export function keepLease(
     }
   }
 
-  function heard(reply: LeaseRenewed, untilMs: number) {
+  function heard(reply: ManyRenewed, untilMs: number) {
     if (isLeft()) return;
     if (reply.kind === 'fenced') return lose(reply.isEnded ? 'session ended' : 'fenced');
     if (reply.kind === 'unlocked') return options.onUnlocked();
+    if (reply.kind === 'unreached') {
+      if (monotonicMs() >= deadlineMs - ttlMs * GIVE_UP) options.onUnlocked();
+      return;
+    }
     if (reply.kind !== 'renewed') return;
     deadlineMs = Math.max(deadlineMs, untilMs);
     if (reply.abort !== '') void renew(); // the reply to its own call brings the abort, if it still counts
@@ -161,6 +172,9 @@ export function keepLease(
     lost: lost.signal,
     get isTrusted() {
       return state !== 'stopped' && monotonicMs() < kept.trustedUntilMs;
+    },
+    get isLate() {
+      return isLate;
     },
     check: () => void renew(),
     run,

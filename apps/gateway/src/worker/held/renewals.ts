@@ -3,8 +3,8 @@ import {
   type Damage,
   LEASES_MAX,
   type Lease,
-  type LeaseRenewed,
   type ManyLeases,
+  type ManyRenewed,
   StoreUnavailable,
 } from '@sluice/store';
 
@@ -21,7 +21,7 @@ export type KeptLease = {
   /** `dueMs` is never earlier than this, even if its state changes. */
   readonly soonestMs: number;
   readonly trustedUntilMs: number;
-  heard(reply: LeaseRenewed, deadlineMs: number): void;
+  heard(reply: ManyRenewed, deadlineMs: number): void;
   /** Its time is over: it is lost. True: no turn was running, and the log has no line of it yet. */
   late(): boolean;
 };
