@@ -35,7 +35,7 @@ const env = { ...process.env, KUBECONFIG: '/dev/null' };
 /** The first minor version of kubectl with kustomize 5, which these files need. */
 const MINOR_MIN = 27;
 
-function findKustomize(): boolean {
+export function findKustomize(): boolean {
   try {
     const options = { encoding: 'utf8', timeout: 10_000, env } as const;
     const text = execFileSync('kubectl', ['version', '--client', '-o', 'json'], options);
@@ -55,7 +55,7 @@ export function parseManifests(text: string): Manifest[] {
   });
 }
 
-function render({ overlay, components }: Variant): Manifest[] {
+export function renderVariant({ overlay, components }: Variant): Manifest[] {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-k8s-'));
   try {
     cpSync('k8s', dir, { recursive: true });
@@ -99,7 +99,7 @@ export function renderAll(): Rendered[] {
     return variants.map((variant) => ({
       name: [variant.overlay, ...variant.components].join(' + '),
       variant,
-      manifests: render(variant),
+      manifests: renderVariant(variant),
     }));
   }
   process.stderr.write(

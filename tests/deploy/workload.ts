@@ -15,10 +15,13 @@ const container = z.looseObject({
   image: z.string(),
   args: z.array(z.string()),
   env: z.array(
-    z.looseObject({
-      name: z.string(),
-      valueFrom: z.object({ fieldRef: z.object({ fieldPath: z.string() }) }),
-    }),
+    z.union([
+      z.strictObject({ name: z.string(), value: z.string() }),
+      z.strictObject({
+        name: z.string(),
+        valueFrom: z.object({ fieldRef: z.object({ fieldPath: z.string() }) }),
+      }),
+    ]),
   ),
   ports: z.array(z.looseObject({ name: z.string(), containerPort: z.number() })),
   startupProbe: probe,
@@ -66,6 +69,8 @@ const configMap = z.looseObject({ data: z.object({ 'gateway.yaml': z.string() })
 export const secretFiles: Readonly<Record<string, string>> = {
   'app-token': 'app-d41f7a09c3b85e62f0a7914d6c2be835',
   'ops-token': 'ops-73c0e5b1f92a4d8860d3b7ea1c59f24b',
+  'openai-key': 'sk-5c1f0a9be27d4386a1d0',
+  'helper-secret': 'helper-91c2e7ab04f3d865',
   'redis-url': 'rediss://sluice:a-word@redis.example.com:6380/0',
 };
 
@@ -84,9 +89,11 @@ export function configOf({ spec }: Workload, manifests: readonly Manifest[]): Co
       const files = source.secret ? secretFiles : filesOf(source.configMap?.name, manifests);
       for (const [file, text] of Object.entries(files)) writeFileSync(join(dir, file), text);
     }
-    const variables = env.map(({ name, valueFrom }): [string, string] => {
-      const annotation = /^metadata\.annotations\['(.+)'\]$/.exec(valueFrom.fieldRef.fieldPath);
-      return [name, spec.template.metadata.annotations[annotation?.[1] ?? ''] ?? ''];
+    const variables = env.map((variable): [string, string] => {
+      if ('value' in variable) return [variable.name, variable.value];
+      const { fieldPath } = variable.valueFrom.fieldRef;
+      const annotation = /^metadata\.annotations\['(.+)'\]$/.exec(fieldPath);
+      return [variable.name, spec.template.metadata.annotations[annotation?.[1] ?? ''] ?? ''];
     });
     const [command, flag, file = ''] = args;
     if (command !== 'start' || flag !== '--config') throw new Error(`not understood: ${args}`);
