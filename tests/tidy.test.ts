@@ -221,7 +221,7 @@ describe('words', () => {
 
 const ids = (letter: string, count: number) =>
   Array.from({ length: count }, (_, index) => `${letter}${index + 1}`);
-const counts = { S: 5, L: 6, T: 8, E: 10, D: 9, P: 3, C: 4, X: 6, B: 1 };
+const counts = { S: 5, L: 6, T: 8, E: 10, D: 9, P: 3, C: 4, X: 6, B: 1, M: 4 };
 const ruleIds = new Set(Object.entries(counts).flatMap(([letter, count]) => ids(letter, count)));
 
 /** The rules that a title begins with: `S1 S3 ...`, `D3, D5: ...`. */

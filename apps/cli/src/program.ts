@@ -7,6 +7,7 @@ import { type CommandLine, pathOf } from './command/command.js';
 import { refuseKeys } from './command/config-flags.js';
 import { addCompletions } from './completions/command.js';
 import { addDeadLetters } from './dead-letters/command.js';
+import { addMigrate } from './migrate/command.js';
 import { addNodeCommands } from './node-commands.js';
 import { addNodes } from './nodes/command.js';
 import { addSessionEnds } from './session-ends/command.js';
@@ -36,6 +37,7 @@ export function makeProgram(line: CommandLine): Command {
   addNodes(program, line);
   addDeadLetters(program, line);
   addSessionEnds(program, line);
+  addMigrate(program, line);
   addBench(program, line);
   addCompletions(program, line);
   pointToHelp(program);

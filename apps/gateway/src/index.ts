@@ -6,6 +6,7 @@
  * Not exported: the roles themselves.
  */
 export type { Auth, Config } from './config/config-types.js';
+export { isRedisUrl } from './config/redis-url.js';
 export {
   baseDirOf,
   ConfigError,

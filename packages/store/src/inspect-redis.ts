@@ -6,7 +6,7 @@ import { redisOptions } from './redis/address.js';
 import { copyCommandFor } from './redis/durability.js';
 import { isNearlyFull } from './redis/memory.js';
 import { type Refusal, serverRefusal } from './redis/server-check.js';
-import { missingRight } from './rights.js';
+import { missingRight } from './rights/rights.js';
 import { serverTitle } from './server/server-info.js';
 
 const LIMIT_MS = 3_000;

@@ -27,7 +27,7 @@ import type { DurabilityWait } from './redis/durability.js';
 import { makeMemoryWatch } from './redis/memory.js';
 import { checkServer } from './redis/server-check.js';
 import { startFault } from './redis/start-fault.js';
-import { checkRights } from './rights.js';
+import { checkRights } from './rights/rights.js';
 import { limitArgs, type StoreLimits } from './script/limits.js';
 import { makeDeadLetters } from './session/dead-letters.js';
 import { makeInbox } from './session/inbox.js';

@@ -97,6 +97,9 @@ export function keyNamesFor(body: string): string {
     .join('\n');
 }
 
+/** Text in place of a state or a listing that a move has closed: every script that needs that key is refused. */
+export const MOVED_MARK = 'moved by sluice migrate';
+
 export type Keys = ReturnType<typeof makeKeys>;
 
 /** Keys and a channel with which a node tries what it may do on one server. None is ever there for long. */
@@ -142,9 +145,24 @@ export function makeKeys(prefix: string, partitions: number) {
       `${tag(partitionOf(id))}:s:${id}~${messageId}:call`,
     /** The record of a session's end, kept for a minute under the call that ended it. */
     endCall: (id: string, callId: string) => `${tag(partitionOf(id))}:s:${id}~${callId}:call`,
+    /** Where what a move has closed lies until it is opened again: beside the text that refuses scripts. */
+    sealed: (key: string) => `${key}:sealed`,
+    /** A copy of a session before it is put in its place; no run of a move touches that of another. */
+    staged(id: string, run: string) {
+      const own = `${tag(partitionOf(id))}:s:${id}`;
+      return {
+        staged: `${own}:${ENDINGS.state}:${run}`,
+        staged_inbox: `${own}:${ENDINGS.inbox}:${run}`,
+        staged_events: `${own}:${ENDINGS.events}:${run}`,
+        staged_messages: `${own}:${ENDINGS.messages}:${run}`,
+        staged_seen: `${own}:${ENDINGS.seen}:${run}`,
+      };
+    },
     partition(partition: number) {
       const base = tag(partition);
       return {
+        /** The run of a move that may change this partition; none: no move is under way. */
+        move: `${base}:move`,
         pending: `${base}:pending`,
         held: `${base}:held`,
         paused_agents: `${base}:paused`,

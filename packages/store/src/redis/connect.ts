@@ -1,14 +1,14 @@
 import { betweenFailpoints, monotonicMs, type RedisMetrics, sleep } from '@sluice/runtime';
 import type { Redis } from 'ioredis';
 import { neverBeside } from '../keys/keys.js';
-import { nameDamage } from '../script/damaged-key.js';
+import { MovedKey, nameDamage } from '../script/damaged-key.js';
 import type { PlainCall } from '../script/failpoints.js';
 import type { LimitArgs } from '../script/limits.js';
 import { decodeReply, type Script, shardedScript } from '../script/script.js';
 import * as scripts from '../script/scripts.js';
 import type { RedisAddress } from './address.js';
 import { openFailFast } from './clients.js';
-import { isReply, Redirected, refusalOf, StoreUnavailable } from './unavailable.js';
+import { isReply, Redirected, refusalOf, StoreRefused, StoreUnavailable } from './unavailable.js';
 
 /** Longest wait for one reply: a stopped Redis must turn into an error, not into silence (C3). */
 const COMMAND_TIMEOUT_MS = 2_000;
@@ -217,7 +217,9 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Link 
           if (refusal instanceof Redirected) throw refusal;
           if (refusal) return fail(script.name, refusal);
           if (!isLostReply(error)) {
-            return fail(script.name, await nameDamage(error, script, { client, keys }));
+            const named = await nameDamage(error, script, { client, keys });
+            if (!(named instanceof MovedKey)) return fail(script.name, named);
+            return fail(script.name, new StoreRefused(named.message, { cause: named }));
           }
           // Silence may last: a caller that must not give up (a commit) repeats the call itself.
           if (tried < TRIES && !isSilence(error)) continue;

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
-import type { Keys, ServerKeys } from './keys/keys.js';
-import type { Connections } from './redis/connections.js';
-import { probeWrite } from './redis/connections-watch.js';
+import type { Keys, ServerKeys } from '../keys/keys.js';
+import type { Connections } from '../redis/connections.js';
+import { probeWrite } from '../redis/connections-watch.js';
 
 /** What a node must be allowed to do, and a call that shows whether it is and changes nothing. */
 type Right = { readonly what: string; try(client: Redis): Promise<unknown> };
