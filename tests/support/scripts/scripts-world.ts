@@ -32,7 +32,7 @@ export const limits: StoreOptions['limits'] = {
 };
 
 export type WorldOptions = Partial<
-  Pick<StoreOptions, 'nodeId' | 'prefix' | 'partitions' | 'quorum'>
+  Pick<StoreOptions, 'nodeId' | 'prefix' | 'partitions' | 'address' | 'quorum'>
 > & {
   readonly limits?: Partial<StoreOptions['limits']>;
 };
@@ -41,7 +41,7 @@ export type WorldOptions = Partial<
 export async function openTestStore(url: string, options: WorldOptions = {}): Promise<Store> {
   const { nodeId = 'n1', prefix = 'sluice', partitions = 4, quorum = [] } = options;
   const store = await openStore({
-    address: { url },
+    address: options.address ?? { url },
     prefix,
     partitions,
     nodeId,

@@ -14,6 +14,7 @@ import {
   migrateCalls,
   newProgress,
   type Progress,
+  type RedisAddress,
 } from '@sluice/store';
 import { differenceLines, progressLine, summaryOf } from './report.js';
 
@@ -74,8 +75,8 @@ function told(done: Migrated, progress: Progress, ms: number): number {
 }
 
 function read(flags: MigrateFlags) {
-  const fromUrl = urlOf('--from', flags.from ?? process.env.SLUICE_MIGRATE_FROM);
-  const toUrl = urlOf('--to', flags.to ?? process.env.SLUICE_MIGRATE_TO ?? fromUrl);
+  const fromUrls = flags.from ?? process.env.SLUICE_MIGRATE_FROM;
+  const toUrls = flags.to ?? process.env.SLUICE_MIGRATE_TO ?? fromUrls;
   const prefix = prefixOf('--prefix', flags.prefix);
   const toPrefix = prefixOf('--to-prefix', flags.toPrefix ?? prefix);
   const waitMs = parseDurationMs(flags.wait);
@@ -89,12 +90,12 @@ function read(flags: MigrateFlags) {
         : 'copy';
   return {
     from: {
-      address: { url: fromUrl },
+      address: addressOf('--from', fromUrls),
       prefix,
       stream: flags.stream ?? `${prefix}:session-end`,
     },
     to: {
-      address: { url: toUrl },
+      address: addressOf('--to', toUrls),
       prefix: toPrefix,
       partitions: partitionsOf(flags.partitions),
       stream: flags.toStream ?? `${toPrefix}:session-end`,
@@ -104,8 +105,12 @@ function read(flags: MigrateFlags) {
   };
 }
 
-function urlOf(flag: string, url: string | undefined): string {
-  if (url !== undefined && isRedisUrl(url)) return url;
+/** One URL, or those of some nodes of a Redis Cluster. */
+function addressOf(flag: string, urls: string | undefined): RedisAddress {
+  const [url, ...others] = urls?.split(',') ?? [];
+  if (url !== undefined && [url, ...others].every(isRedisUrl)) {
+    return others.length === 0 ? { url } : { url, nodes: [url, ...others] };
+  }
   const what = url === undefined ? `${flag} is missing` : `${flag}: this is no URL of a Redis`;
   throw wrong(
     `${what}; give redis://[user:password@]host[:port][/0-15], rediss://... or unix:///path`,
