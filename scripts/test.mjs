@@ -24,7 +24,7 @@ import { countResults, joinRuns, judgeFailedOnce, parseKnown } from './lib/test-
 
 /** Longer than any suite takes: one that hangs is ended then. */
 const jestMs = 20 * 60_000;
-const longFolders = ['long', 'failpoints', 'redis-faults', 'hostile'];
+const longFolders = ['long', 'failpoints', 'redis-faults', 'sentinel', 'hostile'];
 /** The unit tests come first, since they are quick to find a fault. */
 const quickSuites = [
   { name: 'unit tests', args: ['--passWithNoTests', '/tests/(unit/|tidy)'] },
@@ -41,6 +41,7 @@ const longSuites = [
   { name: 'tests/long', args: ['tests/long'] },
   { name: 'tests/failpoints', args: ['tests/failpoints'], env: { SLUICE_WALK: 'all' } },
   { name: 'tests/redis-faults', args: ['--maxWorkers=4', 'tests/redis-faults'] },
+  { name: 'tests/sentinel', args: ['--runInBand', 'tests/sentinel'] },
   {
     name: 'tests/hostile',
     args: ['--runInBand', 'tests/hostile'],

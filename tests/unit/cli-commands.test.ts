@@ -156,6 +156,7 @@ describe('the judgement of a Redis', () => {
     durability: 'memory' as const,
     urlFile: null,
     clusterNodes: null,
+    sentinel: null,
   };
 
   it('finds nothing wrong with a good one, used or not', () => {

@@ -55,6 +55,9 @@ const values: Readonly<Record<string, string>> = {
   'gateway.keep_alive': 'false',
   'gateway.console': 'false',
   'redis.url': 'unix:///run/redis.sock',
+  'redis.sentinel':
+    '{"name":"m","nodes":["a:1","b"],"username":"u","password":"p","tls":true,"db":1,' +
+    '"sentinel_username":"s","sentinel_password":"q","sentinel_tls":true}',
   'redis.prefix': 'other',
   'redis.partitions': '1024',
   'redis.durability': 'aof',
@@ -93,7 +96,6 @@ const values: Readonly<Record<string, string>> = {
 };
 
 const notBuilt: Readonly<Record<string, string>> = {
-  'redis.sentinel': '{"name":"m","nodes":["a:1"]}',
   'redis.cluster': '{"nodes":["redis://a:1"]}',
 };
 
@@ -129,7 +131,7 @@ describe('the keys of the configuration', () => {
     ({ key, fallback, unit, why }) => {
       if (/not (built|enforced) yet/.test(why)) return;
       const shown = fallback.slice(1, -1);
-      if (/\[\]|\.jwt\.|^redis\.durability$|^agents$/.test(key)) return;
+      if (/\[\]|\.jwt\.|^redis\.(durability$|sentinel\.)|^agents$/.test(key)) return;
       const read: Record<string, unknown> = {
         duration: parseDurationMs(shown),
         size: parseBytes(shown),

@@ -6,6 +6,7 @@ import { check } from './config/check.js';
 import type { Auth, Config } from './config/config-types.js';
 import * as defaults from './config/defaults.js';
 import { notBuiltFaults } from './config/not-built.js';
+import { sentinelOf } from './config/redis/sentinel.js';
 import { findRedis } from './config/redis-url.js';
 import { relationFaults } from './config/relations.js';
 import type { Given } from './config/schema.js';
@@ -45,7 +46,9 @@ export function loadConfig(inputs: ConfigInputs): Config {
   }
   const gateway = defaults.gatewayOf(given);
   const access = accessOf({ given, tree, host: gateway.host, around });
-  const redis = defaults.redisOf(given, redisUrlOf({ given, tree, inputs }, faults));
+  const sentinel = sentinelOf(given, tree, around);
+  const url = redisUrlOf({ given, tree, inputs }, faults);
+  const redis = defaults.redisOf(given, { url, sentinel });
   const agents = agentsOf(agentEntries(given, inputs, faults), faults);
   if (faults.length > 0) throw new ConfigError(faults);
   return freeze({

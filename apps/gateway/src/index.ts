@@ -20,4 +20,5 @@ export {
 export { makeLog } from './log.js';
 export { startGateway } from './main.js';
 export { VERSION } from './node/version.js';
+export { redisAddress } from './redis-address.js';
 export { signToken } from './sign-token.js';

@@ -1,14 +1,15 @@
 import { type OnSecretFault, secretFromFile } from '@sluice/runtime';
-import type { RedisAddress } from '@sluice/store';
-import type { Config } from './config/config-types.js';
+import { addressOfSentinel, type Credentials, type RedisAddress } from '@sluice/store';
+import type { Config, CredentialsConfig, SentinelConfig } from './config/config-types.js';
 import { isRedisUrl } from './config/redis-url.js';
 
-/** Where Redis is. With `redis.url_file` each new connection reads the user and password again. */
+/** Where Redis is. What a file holds (`*_file`) is read again for each new connection. */
 export function redisAddress(
-  { url, urlFile, clusterNodes }: Config['redis'],
+  { url, urlFile, clusterNodes, sentinel }: Config['redis'],
   onFault: OnSecretFault,
 ): RedisAddress {
   if (clusterNodes) return { url, nodes: clusterNodes };
+  if (sentinel) return sentinelAddress(sentinel, onFault);
   if (urlFile === null) return { url };
   const urlNow = secretFromFile({
     file: urlFile,
@@ -18,4 +19,19 @@ export function redisAddress(
     onFault,
   });
   return { url, urlNow };
+}
+
+function sentinelAddress(config: SentinelConfig, onFault: OnSecretFault): RedisAddress {
+  const { name, nodes, db } = config;
+  const credentials = (given: CredentialsConfig, key: string): Credentials => {
+    const { username, tls, password, passwordFile: file } = given;
+    const now =
+      file === null ? () => password : secretFromFile({ file, baseDir: '/', key, onFault });
+    return { username, tls, password: now };
+  };
+  return addressOfSentinel({
+    ...{ name, nodes, db },
+    data: credentials(config.data, 'redis.sentinel.password_file'),
+    sentinels: credentials(config.sentinels, 'redis.sentinel.sentinel_password_file'),
+  });
 }

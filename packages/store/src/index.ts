@@ -55,8 +55,9 @@ export { cancelMove, type Migrated, type MigrateMode, migrate } from './migrate/
 export { newProgress, type Progress } from './migrate/progress.js';
 export { migrateCalls } from './migrate/scripts-migrate.js';
 export { openStore, type Store } from './open-store.js';
+export type { Credentials, SentinelAddress, SentinelNode } from './primary/sentinel.js';
 export type { Reading } from './reads/bulk-reads.js';
-export { type RedisAddress, withoutSecrets } from './redis/address.js';
+export { addressOfSentinel, type RedisAddress, withoutSecrets } from './redis/address.js';
 export type { Channels } from './redis/channels.js';
 export { UNNAMED_CALL } from './redis/connect.js';
 export { RING_BLOCK_MS } from './redis/connections.js';

@@ -2,7 +2,8 @@ import type { Durability } from '@sluice/protocol';
 import { monotonicMs, within } from '@sluice/runtime';
 import { Redis } from 'ioredis';
 import { makeKeys } from './keys/keys.js';
-import { redisOptions } from './redis/address.js';
+import { plainWords } from './primary/sentinel.js';
+import { connectionOptions, type RedisAddress } from './redis/address.js';
 import { copyCommandFor } from './redis/durability.js';
 import { isNearlyFull } from './redis/memory.js';
 import { type Refusal, serverRefusal } from './redis/server-check.js';
@@ -39,16 +40,16 @@ export type RedisReport = {
 };
 
 export type InspectOptions = {
-  readonly url: string;
+  readonly address: RedisAddress;
   readonly prefix: string;
   readonly durability: Durability;
 };
 
 /** Looks at a Redis over a connection of its own, within 3 s. Rejects with the reason when it cannot. */
 export async function inspectRedis(options: InspectOptions): Promise<RedisReport> {
-  const { url } = options;
   const client = new Redis({
-    ...redisOptions(url),
+    ...connectionOptions(options.address),
+    sentinelRetryStrategy: () => null,
     lazyConnect: true,
     connectTimeout: LIMIT_MS,
     maxRetriesPerRequest: 0,
@@ -64,7 +65,8 @@ export async function inspectRedis(options: InspectOptions): Promise<RedisReport
     if (!report) throw new Error(`no answer within ${LIMIT_MS / 1_000} s`);
     return report;
   } catch (error) {
-    throw reason ?? error;
+    const fault = reason ?? error;
+    throw fault instanceof Error ? new Error(plainWords(fault.message), { cause: fault }) : fault;
   } finally {
     client.disconnect();
   }

@@ -22,3 +22,4 @@ export { canMoveClocks } from './redis/movable-clock.js';
 export * from './redis/redis.js';
 export * from './redis/redis-cluster.js';
 export { serverName } from './redis/redis-engine.js';
+export * from './redis/redis-sentinel.js';

@@ -1,12 +1,13 @@
-import type { Config } from '@sluice/gateway';
+import { type Config, redisAddress } from '@sluice/gateway';
 import { inspectRedis, redisRemedy } from '@sluice/store';
 import { judge } from '../redis-checks/index.js';
 import type { Finding } from './report.js';
 
 export async function checkRedis(redis: Config['redis']): Promise<Finding[]> {
-  const place = withoutPassword(redis.url);
+  const address = redisAddress(redis, () => {});
+  const place = withoutPassword(address.url);
   try {
-    const report = await inspectRedis(redis);
+    const report = await inspectRedis({ ...redis, address });
     const reached: Finding = {
       status: 'ok',
       check: 'redis',

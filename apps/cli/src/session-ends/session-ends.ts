@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { type Config, loadConfig } from '@sluice/gateway';
+import { type Config, loadConfig, redisAddress } from '@sluice/gateway';
 import { exitStatus, parseDurationMs, StartError } from '@sluice/runtime';
 import {
   type EndReader,
@@ -84,15 +84,15 @@ function idOf(since: string | undefined): string {
 }
 
 async function open({ redis, sessionEnd }: Config, place: Place): Promise<EndReader> {
-  const { url } = redis;
+  const address = redisAddress(redis, () => {});
   const { stream } = sessionEnd;
   try {
-    if (place.kind === 'behind') return await openEndReader({ url, stream }, place.id);
-    return await openGroupReader({ url, stream, ...place });
+    if (place.kind === 'behind') return await openEndReader({ address, stream }, place.id);
+    return await openGroupReader({ address, stream, ...place });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     const { todo, status } = redisRemedy(why);
-    const text = `Redis at ${withoutSecrets(url)}: ${why}; ${todo}; sluice doctor checks it`;
+    const text = `Redis at ${withoutSecrets(address.url)}: ${why}; ${todo}; sluice doctor checks it`;
     throw new StartError(text, status);
   }
 }

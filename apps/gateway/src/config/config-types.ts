@@ -23,6 +23,23 @@ export type JwtAuth = {
 export type Auth = { readonly tokens: readonly StaticToken[]; readonly jwt: JwtAuth | null };
 
 /** The whole configuration, validated and frozen: durations in milliseconds, sizes in bytes. */
+export type CredentialsConfig = {
+  readonly username: string | null;
+  readonly password: string | null;
+  /** Absolute path; each new connection reads the password there. */
+  readonly passwordFile: string | null;
+  readonly tls: boolean;
+};
+
+/** Sentinels, and who we are at the primary (`data`) and at them. */
+export type SentinelConfig = {
+  readonly name: string;
+  readonly nodes: readonly { readonly host: string; readonly port: number }[];
+  readonly db: number;
+  readonly data: CredentialsConfig;
+  readonly sentinels: CredentialsConfig;
+};
+
 export type Config = {
   readonly gateway: {
     readonly host: string;
@@ -80,6 +97,8 @@ export type Config = {
     readonly clusterNodes: readonly string[] | null;
     /** Absolute path; each new connection reads its user and password there. */
     readonly urlFile: string | null;
+    /** null: the Redis is that of `url`; else `url` is empty. */
+    readonly sentinel: SentinelConfig | null;
     readonly prefix: string;
     readonly partitions: number;
     /** The level that an acknowledgement waits for. */

@@ -104,12 +104,16 @@ function rateLimitOf(given: Given): Section<'gateway'>['rateLimit'] {
   };
 }
 
-/** `url`: `redis.url`, or what was found in its place (redis-url.ts). */
-export function redisOf(given: Given, url: string): Section<'redis'> {
+/** `place`: the sentinels, else `redis.url` or what was found in its place (redis-url.ts). */
+export function redisOf(
+  given: Given,
+  { url, sentinel }: Pick<Section<'redis'>, 'url' | 'sentinel'>,
+): Section<'redis'> {
   const clusterNodes = given.redis?.cluster?.nodes ?? null;
   return {
     url: clusterNodes?.[0] ?? url,
     clusterNodes,
+    sentinel,
     urlFile: given.redis?.url_file ?? null,
     prefix: prefixOf(given),
     // 64 hash tags: enough to spread over a dozen masters, few enough to sweep every 500 ms.

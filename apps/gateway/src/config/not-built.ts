@@ -1,6 +1,6 @@
 import { type Tree, valueAt } from './tree.js';
 
-const notBuilt = ['redis.sentinel', 'redis.cluster'];
+const notBuilt = ['redis.cluster'];
 
 const isSet = (tree: Tree, key: string) => valueAt(tree, key.split('.')) !== undefined;
 

@@ -53,6 +53,19 @@ export function clusterFaults(nodes: readonly string[] | undefined, url: unknown
   return faults;
 }
 
+/** `host`, `host:port` or `[address]:port`; the port of sentinels is 26379 unless it is given. */
+export const sentinelNode = leaf(
+  'host[:port] of a sentinel, without a scheme; its user, password and TLS are keys of redis.sentinel',
+  (value) => {
+    if (typeof value !== 'string' || !/^[A-Za-z0-9._:[\]-]+$/.test(value)) return undefined;
+    if (!URL.canParse(`redis://${value}`)) return undefined;
+    const { hostname, port } = new URL(`redis://${value}`);
+    const host = hostname.replace(/^\[|\]$/g, '');
+    return host === '' ? undefined : { host, port: Number(port || 26_379) };
+  },
+  true, // what is no node may hold a password
+);
+
 export type FoundRedis = { readonly url: string } | { readonly fault: string };
 
 /** For a configuration without `redis.url`: REDIS_URL, else the private Redis that runs in the working directory. */

@@ -1,6 +1,6 @@
 import { modes } from '@sluice/protocol';
 import { z } from 'zod';
-import { clusterNodeUrl, redisUrl } from './redis-url.js';
+import { clusterNodeUrl, redisUrl, sentinelNode } from './redis-url.js';
 import {
   choice,
   cidr,
@@ -33,7 +33,6 @@ const origin = text(
   'scheme, host and port as browsers send them, e.g. https://app.example.com (no path, no slash at the end)',
   /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s*A-Z]+$/,
 );
-const nodes = list(line);
 
 const scopes = ['read', 'write', 'operate', 'admin'] as const;
 const token = section({
@@ -96,7 +95,20 @@ const gateway = section({
 const redis = section({
   url: redisUrl.optional(),
   url_file: path.optional(),
-  sentinel: section({ name: line.optional(), nodes: nodes.optional() }).optional(),
+  sentinel: section({
+    name: text('the name in `sentinel monitor`', /^[A-Za-z0-9._-]+$/).optional(),
+    nodes: list(sentinelNode).optional(),
+    username: line.optional(),
+    password: secret.optional(),
+    password_file: path.optional(),
+    tls: yesNo.optional(),
+    // Above 15 as for redis.url: redlock selects 0 to 15 only.
+    db: whole(0, 15).optional(),
+    sentinel_username: line.optional(),
+    sentinel_password: secret.optional(),
+    sentinel_password_file: path.optional(),
+    sentinel_tls: yesNo.optional(),
+  }).optional(),
   cluster: section({ nodes: list(clusterNodeUrl).optional() }).optional(),
   // Without braces: keys and channels have our hash tags in braces.
   prefix: text('1 to 64 characters of A-Z a-z 0-9 . _ : -', /^[A-Za-z0-9._:-]{1,64}$/).optional(),

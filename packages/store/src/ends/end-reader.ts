@@ -1,6 +1,6 @@
 import { monotonicMs } from '@sluice/runtime';
 import { Redis } from 'ioredis';
-import { redisOptions } from '../redis/address.js';
+import { connectionOptions, type RedisAddress } from '../redis/address.js';
 import { pairs, type Value } from '../script/reply.js';
 import { Losses, type StreamFacts } from './end-losses.js';
 
@@ -30,7 +30,7 @@ export type EndReader = {
   close(): Promise<void>;
 };
 
-export type EndReaderOptions = { readonly url: string; readonly stream: string };
+export type EndReaderOptions = { readonly address: RedisAddress; readonly stream: string };
 
 export const BATCH = 100;
 const BLOCK_MS = 2_000;
@@ -40,9 +40,9 @@ const RECONNECT_MS = 250;
 const START_WAIT_MS = 5_000;
 
 /** A connection for one reader, ready; rejects with the reason when Redis does not answer within 5 s. */
-export async function connectReader(url: string): Promise<Redis> {
+export async function connectReader(address: RedisAddress): Promise<Redis> {
   const client = new Redis({
-    ...redisOptions(url),
+    ...connectionOptions(address),
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
@@ -66,10 +66,10 @@ export async function connectReader(url: string): Promise<Redis> {
 
 /** Reads the entries after `after` without a group: nothing is kept in Redis, nothing acknowledged. */
 export async function openEndReader(
-  { url, stream }: EndReaderOptions,
+  { address, stream }: EndReaderOptions,
   after: string,
 ): Promise<EndReader> {
-  const client = await connectReader(url);
+  const client = await connectReader(address);
   const losses = new Losses();
   let last = after;
   return {

@@ -1,7 +1,14 @@
 import type { RedisOptions } from 'ioredis';
+import {
+  passwordsNow,
+  type SentinelAddress,
+  sentinelOptions,
+  shownSentinel,
+} from '../primary/sentinel.js';
 
 /** Where Redis is, and who we are there. */
 export type RedisAddress = {
+  /** With `sentinel` only for messages. */
   readonly url: string;
   /** The URL as it is now: a new connection takes its user and password (rotation). */
   urlNow?(): string;
@@ -9,7 +16,15 @@ export type RedisAddress = {
   readonly nodes?: readonly string[];
   /** `host:port` of one member of it, in place of those of `url`. */
   readonly master?: string;
+  /** Each new connection asks these where the primary is. */
+  readonly sentinel?: SentinelAddress;
 };
+
+/** The primary that sentinels name. */
+export const addressOfSentinel = (sentinel: SentinelAddress): RedisAddress => ({
+  url: shownSentinel(sentinel),
+  sentinel,
+});
 
 /** `redis://`, `rediss://` or `unix:///path` -> options of ioredis. */
 export function redisOptions(url: string): RedisOptions {
@@ -29,9 +44,9 @@ export function redisOptions(url: string): RedisOptions {
 }
 
 /** Options of a connection that reconnects: after 40 ms, then twice as late each time, up to 1 s. */
-export function connectionOptions({ url, urlNow, master }: RedisAddress): RedisOptions {
+export function connectionOptions({ url, urlNow, master, sentinel }: RedisAddress): RedisOptions {
   return {
-    ...redisOptions(url),
+    ...(sentinel ? sentinelOptions(sentinel) : redisOptions(url)),
     ...(master === undefined ? {} : placeOf(master)),
     // ioredis calls it as a method of the options that it then connects with: `this` is right for the
     // connections that BullMQ makes too.
@@ -40,6 +55,7 @@ export function connectionOptions({ url, urlNow, master }: RedisAddress): RedisO
         const { username, password } = redisOptions(urlNow());
         Object.assign(this, { username, password });
       }
+      if (sentinel) Object.assign(this, passwordsNow(sentinel));
       return Math.min(20 * 2 ** Math.min(tries, 6), 1_000);
     },
   };
@@ -52,7 +68,7 @@ function placeOf(member: string): RedisOptions {
 
 /** A URL that can be shown: without password and query (X6). */
 export function withoutSecrets(url: string): string {
-  if (url.startsWith('unix://')) return url;
+  if (/^(unix|sentinel):/.test(url)) return url;
   try {
     const { protocol, host, pathname } = new URL(url);
     return `${protocol}//${host}${pathname}`;

@@ -11,8 +11,8 @@ export type ConnectionPart =
   | 'durability'
   | `quorum-${number}`;
 
-/** Names a connection in `CLIENT LIST`. */
-export function connectionName(nodeId: string, part: ConnectionPart): string {
+/** Names a connection in `CLIENT LIST`; `sentinel`: at the sentinels. */
+export function connectionName(nodeId: string, part: ConnectionPart | 'sentinel'): string {
   return `sluice:${nodeId}:${part}`;
 }
 

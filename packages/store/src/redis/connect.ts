@@ -1,6 +1,7 @@
 import { betweenFailpoints, monotonicMs, type RedisMetrics, sleep } from '@sluice/runtime';
 import type { Redis } from 'ioredis';
 import { neverBeside } from '../keys/keys.js';
+import { serverIdOf } from '../primary/server-id.js';
 import { MovedKey, nameDamage } from '../script/damaged-key.js';
 import type { PlainCall } from '../script/failpoints.js';
 import type { LimitArgs } from '../script/limits.js';
@@ -49,8 +50,10 @@ export type Connection = {
 /** The connection to one Redis process. */
 export type Link = Connection & {
   readonly client: Redis;
-  /** `run_id` of the Redis process behind the connection; undefined while there is none (E2). */
+  /** Of the Redis process behind the connection (`serverIdOf`); undefined while there is none (E2). */
   serverId(): string | undefined;
+  /** Takes what `INFO` says now: a replica that is promoted keeps its connections, and becomes another server. */
+  learn(info: string): void;
 };
 
 export type ConnectionOptions = {
@@ -63,7 +66,8 @@ export type ConnectionOptions = {
   /** The server is part of a cluster. */
   readonly isSharded?: boolean;
   onError(error: Error): void;
-  onReady(): void;
+  /** The server behind the connection is known, or has become another one. */
+  onReady(client: Redis, id: string): void;
 };
 
 type AnyScript = Script<string, string, unknown>;
@@ -112,21 +116,21 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Link 
   client.on('close', () => {
     serverId = undefined;
   });
+  const learn = (info: string) => {
+    const id = serverIdOf(info);
+    if (id === undefined || id === serverId) return;
+    serverId = id;
+    events.onReady(client, id);
+  };
   const unreachable = () => refusalOf(turnedAway) ?? new StoreUnavailable('Redis is not reachable');
   client.on('ready', () => {
     // Redis gets the scripts before the first call: else a call could be refused for lack of its script, and be
     // overtaken by later ones. (dispatch.ts keeps the order of one connection even when Redis forgets scripts.)
     for (const { source } of scriptsHere) client.call('SCRIPT', 'LOAD', source).catch(() => {});
-    client.info('server').then(
-      (info) => {
-        serverId = /^run_id:(\w+)/m.exec(info)?.[1];
-        events.onReady();
-      },
-      (error) => {
-        events.onError(error);
-        client.disconnect(true);
-      },
-    );
+    client.info('server', 'replication').then(learn, (error) => {
+      events.onError(error);
+      client.disconnect(true);
+    });
   });
 
   const fail = (call: string, error: unknown): never => {
@@ -195,6 +199,9 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Link 
     clientOf: () => client,
     isReady: () => serverId !== undefined,
     serverId: () => serverId,
+    learn: (info) => {
+      if (client.status === 'ready') learn(info);
+    },
     async run(given, keys, args) {
       const script = isSharded ? shardedScript(given) : given;
       for (let tried = 1; ; tried++) {

@@ -1,4 +1,7 @@
+import { monotonicMs } from '@sluice/runtime';
 import type { Redis } from 'ioredis';
+import { placeOf } from '../primary/place.js';
+import { plainWords } from '../primary/sentinel.js';
 import { infoField } from '../server/server-info.js';
 import type { ConnectionPart } from './clients.js';
 import { makeGreeting } from './greeting.js';
@@ -40,6 +43,10 @@ type Answer = { readonly refused?: string; readonly isReplica: boolean };
 /** Checks again and again that one connection does its work, and replaces it when it does not. */
 export class Proof {
   readonly part: ConnectionPart;
+  /** When it was connected last, and when it was lost after it had been accepted; by the monotonic clock, 0: never. */
+  openedMs = 0;
+  lostMs = 0;
+  private isAccepted = false;
   private seen: Fault | undefined;
   private faultLooks = 0;
   private closedLooks = 0;
@@ -71,9 +78,17 @@ export class Proof {
       this.answer = undefined;
       this.quietLooks = 0;
     };
-    client.on('connect', renew);
-    client.on('close', renew);
+    client.on('connect', () => {
+      this.openedMs = monotonicMs();
+      renew();
+    });
+    client.on('close', () => {
+      if (this.isAccepted) this.lostMs = monotonicMs();
+      this.isAccepted = false;
+      renew();
+    });
     client.on('ready', () => {
+      this.isAccepted = true;
       renew();
       this.refusedBy = undefined;
       // A call that blocks delays the next answer: until then the handshake must do.
@@ -91,6 +106,11 @@ export class Proof {
   /** Whether it can be used now; else what Redis said instead of taking it, if it said anything. */
   state(): { readonly isReady: boolean; readonly refusedBy: string | undefined } {
     return { isReady: this.client.status === 'ready', refusedBy: this.refusedBy };
+  }
+
+  /** `host:port` of its server. */
+  get place(): string {
+    return placeOf(this.client);
   }
 
   look(): void {
@@ -151,9 +171,11 @@ export class Proof {
     this.replace();
   }
 
-  private replace(): void {
+  /** Connects anew. A client that asks sentinels meanwhile is left alone: it would end for good. */
+  replace(): void {
     this.quietLooks = 0;
-    this.client.disconnect(true);
+    if (this.client.status === 'ready' || this.client.status === 'connect')
+      this.client.disconnect(true);
   }
 
   private ask(): void {
@@ -204,7 +226,7 @@ export class Proof {
       this.refusedBy = firstLine(error.message);
       return;
     }
-    if (error instanceof Error) this.broken = error.message;
+    if (error instanceof Error) this.broken = plainWords(error.message);
     // When all places are taken, Redis says so and closes: our own first bytes meet a closed socket.
     if (/EPIPE|ECONNRESET/.test(this.broken)) {
       this.greeting((words) => {

@@ -8,6 +8,10 @@ export type ConnectionsWatch = {
   add(client: Redis, options: ProofOptions): Proof;
   /** Whether every connection of this node does its work. */
   isBeating(): boolean;
+  /** Connects anew what does not lead to this `host:port`. */
+  leaveOthers(primary: string): void;
+  /** Connects anew what has outlived the connection for commands: it may lead to the server before. */
+  leaveEarlier(): void;
   stop(): void;
 };
 
@@ -74,6 +78,14 @@ export function watchConnections(log: Logger, server = THE_REDIS): ConnectionsWa
       return proof;
     },
     isBeating: () => proofs.every((proof) => proof.fault() === undefined),
+    leaveOthers(primary) {
+      for (const proof of proofs) if (proof.place !== primary) proof.replace();
+    },
+    leaveEarlier() {
+      const commands = proofs.filter(({ part }) => part === 'commands');
+      const lostMs = Math.max(...commands.map((proof) => proof.lostMs));
+      for (const proof of proofs) if (proof.openedMs < lostMs) proof.replace();
+    },
     stop: () => clearInterval(timer),
   };
 }

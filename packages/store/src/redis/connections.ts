@@ -9,10 +9,11 @@ import {
 } from '@sluice/runtime';
 import type { Cluster, Redis } from 'ioredis';
 import type { Keys, ServerKeys } from '../keys/keys.js';
+import { watchSwitches } from '../primary/switches.js';
 import type { LimitArgs } from '../script/limits.js';
 import type { RedisAddress } from './address.js';
 import type { Channels } from './channels.js';
-import { openForRings } from './clients.js';
+import { connectionName, openForRings } from './clients.js';
 import type { Connection } from './connect.js';
 import { probeWrite, watchConnections } from './connections-watch.js';
 import type { DurabilityWait } from './durability.js';
@@ -87,8 +88,12 @@ export async function openConnections(options: ConnectionsOptions): Promise<Conn
     return info;
   };
   const proofs = [...server.proofs, pulse.add(rings, { part: 'ring', ask: askRings })];
+  const switches =
+    address.sentinel &&
+    watchSwitches(address.sentinel, connectionName(nodeId, 'sentinel'), pulse.leaveOthers);
   const close = async () => {
     pulse.stop();
+    switches?.close();
     server.close();
     rings.disconnect();
   };

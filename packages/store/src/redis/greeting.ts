@@ -10,7 +10,8 @@ const LIMIT_MS = 500;
 /** The error with which Redis greets a client that it turns away, without its `-`; undefined: it says nothing. */
 export function greetingOf(options: RedisOptions): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const { path, host = '127.0.0.1', port = 6379, tls } = options;
+    const { path, host = '127.0.0.1', port = 6379, tls, sentinels } = options;
+    if (sentinels) return resolve(undefined); // they know the address
     const place = path ? { path } : { host, port };
     const socket: Socket = tls ? connectTls({ ...tls, host, port }) : connect(place);
     const done = (words?: string) => {

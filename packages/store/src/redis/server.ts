@@ -2,11 +2,12 @@ import type { Durability } from '@sluice/protocol';
 import type { Logger, RedisMetrics } from '@sluice/runtime';
 import type { Redis } from 'ioredis';
 import type { ServerKeys } from '../keys/keys.js';
+import { makeChangeLog } from '../primary/place.js';
 import type { LimitArgs } from '../script/limits.js';
 import type { RedisAddress } from './address.js';
 import { type LinkChannels, makeChannels } from './channels.js';
 import { type ConnectionPart, connectionName, openWaiting } from './clients.js';
-import { connect, type Link } from './connect.js';
+import { type ConnectionOptions, connect, type Link } from './connect.js';
 import type { Proof } from './connection-proof.js';
 import { type ConnectionsWatch, probeWrite } from './connections-watch.js';
 import { type DurabilityWait, openDurability } from './durability.js';
@@ -53,7 +54,7 @@ export const replication = (client: Redis): Promise<string> =>
 /** Opens all but BullMQ's connections to one server. They connect by themselves, again and again. */
 export function openServer(address: RedisAddress, options: ServerOptions): Server {
   const { nodeId, keys, pulse, onError, log, isSharded = false } = options;
-  const forCalls = (part: ConnectionPart, onReady: () => void) =>
+  const forCalls = (part: ConnectionPart, onReady: ConnectionOptions['onReady']) =>
     connect(address, {
       name: connectionName(nodeId, part),
       onError,
@@ -62,14 +63,19 @@ export function openServer(address: RedisAddress, options: ServerOptions): Serve
       limits: options.limits,
       isSharded,
     });
-  const commands = forCalls('commands', () => log.debug('redis connected'));
+  const changed = makeChangeLog(log, pulse.leaveEarlier);
+  const commands = forCalls('commands', (client, id) => {
+    log.debug('redis connected');
+    changed(client, id);
+  });
   const bulk = forCalls('bulk', () => {});
   const subscriber = openWaiting(address, connectionName(nodeId, 'subscriber'));
   subscriber.on('error', onError);
   const channels = makeChannels(subscriber, { isSharded });
   const askCommands = async (client: Redis) => {
-    const asked = client.info('memory', 'replication');
+    const asked = client.info('server', 'memory', 'replication');
     asked.then(options.onMemory, () => undefined);
+    asked.then(commands.learn, () => undefined);
     const [info] = await Promise.all([asked, probeWrite(client, keys().pulse)]);
     return info;
   };

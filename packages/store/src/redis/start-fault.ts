@@ -1,4 +1,5 @@
 import { exitStatus, StartError } from '@sluice/runtime';
+import { plainWords } from '../primary/sentinel.js';
 import { type RedisAddress, withoutSecrets } from './address.js';
 import { OLDEST_TEXT } from './server-check.js';
 import { StoreUnavailable } from './unavailable.js';
@@ -11,6 +12,21 @@ export const RIGHTS_REMEDY = 'give this user the rights that docs/operate/securi
 
 /** By the words of Redis, of Node's sockets and of OpenSSL; the first that fits. */
 const remedies: readonly Remedy[] = [
+  {
+    reason: /^no sentinel knows/,
+    status: tempFail,
+    todo: 'set redis.sentinel.name to the name in `sentinel monitor` of their configuration',
+  },
+  {
+    reason: /^no sentinel names a primary: .*(WRONGPASS|NOAUTH|NOPERM)/,
+    status: tempFail,
+    todo: 'correct sentinel_username and sentinel_password of redis.sentinel, and its rights',
+  },
+  {
+    reason: /^no sentinel names/,
+    status: tempFail,
+    todo: 'start the sentinels, or set redis.sentinel.nodes to where they are',
+  },
   {
     // This may pass: a password is changed on both sides, one after the other.
     reason: /^(WRONGPASS|NOAUTH)|invalid password|without any password configured/,
@@ -81,7 +97,8 @@ export function startFault({ url }: RedisAddress, error: unknown): unknown {
   const { cause } = error;
   const fault = error instanceof StoreUnavailable && cause instanceof Error ? cause : error;
   // The arguments of a command may hold secrets (X6).
-  const why = (fault.message.split(', with args')[0] ?? '').replace(/\.$/, '');
+  const said = (fault.message.split(', with args')[0] ?? '').replace(/\.$/, '');
+  const why = plainWords(said);
   const { status, todo } = redisRemedy(why);
   return new StartError(`Redis at ${withoutSecrets(url)}: ${why}; ${todo}`, status);
 }

@@ -66,11 +66,19 @@ export type GatewayProcess = {
   stop(): Promise<Exit>;
 };
 
+/** The URL of a TestSentinel becomes `redis.sentinel`. */
+function placed({ url, ...others }: Readonly<Record<string, unknown>>): object {
+  const [, nodes, name] = /^sentinel:\/\/([^/]+)\/(.+)$/.exec(String(url)) ?? [];
+  if (nodes === undefined) return url === undefined ? others : { url, ...others };
+  const given = isObject(others.sentinel) ? others.sentinel : {};
+  return { ...others, sentinel: { name, nodes: nodes.split(','), ...given } };
+}
+
 /** The configuration of a gateway on a free port of loopback. JSON is YAML. */
 function writeConfig(dir: string, { config = {}, redisUrl }: GatewayOptions): string {
   const section = (name: string) => (isObject(config[name]) ? config[name] : {});
   const gateway = { host: '127.0.0.1', port: 0, ...section('gateway') };
-  const redis = { ...(redisUrl ? { url: redisUrl } : {}), ...section('redis') };
+  const redis = placed({ ...(redisUrl ? { url: redisUrl } : {}), ...section('redis') });
   const path = join(dir, 'gateway.yaml');
   writeFileSync(path, JSON.stringify({ ...config, gateway, redis }));
   return path;
