@@ -220,7 +220,7 @@ describe('sluice for operators', () => {
       'nodes',
       { SLUICE_TOKEN: alice },
       1,
-      /answered 403: .*scope "admin"; give a token that has it/,
+      /answered 403: .*scope "admin" or "operate"; give a token that has it/,
     ],
     ['sessions list --principal bob', { SLUICE_TOKEN: alice }, 1, /answered 403: .*"admin"/],
     ['sessions show nowhere', {}, 1, /answered 404: no such session; .*--principal/],
