@@ -157,6 +157,7 @@ describe('the judgement of a Redis', () => {
     urlFile: null,
     clusterNodes: null,
     sentinel: null,
+    tls: null,
   };
 
   it('finds nothing wrong with a good one, used or not', () => {

@@ -29,6 +29,24 @@ describe('relations of the configuration', () => {
     expect(faults).toEqual([expect.stringMatching(fault)]);
   });
 
+  it.each([
+    ['{url: redis://h, tls: {ca_file: /ca}}', /^redis\.tls: .*begin with rediss:\/\//],
+    ['{tls: {ca_file: /ca}}', /^redis\.tls: .*begin with rediss:\/\//],
+    ['{url: rediss://h, tls: {cert_file: /c}}', /^redis\.tls\.cert_file: .*redis\.tls\.key_file/],
+    ['{url: rediss://h, tls: {key_file: /k}}', /^redis\.tls\.key_file: .*redis\.tls\.cert_file/],
+    ['{url: rediss://h, tls: {server_name: 127.0.0.1}}', /^redis\.tls\.server_name: .*host name/],
+  ])('X6 redis: %s is refused', (redis, fault) => {
+    expect(faultsOf(() => loadYaml(`redis: ${redis}`))).toEqual([expect.stringMatching(fault)]);
+  });
+
+  it('X6 the files of redis.tls are looked for beside the configuration', () => {
+    const { tls } = loadYaml('redis: {url: rediss://h, tls: {ca_file: ca.crt}}').redis;
+    expect(tls).toEqual({
+      ...{ caFile: expect.stringMatching(/^\/.*\/ca\.crt$/), certFile: null, keyFile: null },
+      serverName: null,
+    });
+  });
+
   it('hold for every default beside one given value', () => {
     expect(loadYaml('gateway: {drain_timeout: 2s}').gateway.closeSpreadMs).toBe(1_000);
     expect(loadYaml('gateway: {drain_timeout: 1h}').gateway.closeSpreadMs).toBe(5_000);

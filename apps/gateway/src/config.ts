@@ -1,5 +1,6 @@
 import { exitStatus, StartError } from '@sluice/runtime';
 import { accessOf } from './config/access/access.js';
+import { tlsFaults } from './config/access/redis-tls.js';
 import { readSecretFiles } from './config/access/secret-files.js';
 import { agentFrom, agentsOf, defaultAgents } from './config/agents.js';
 import { check } from './config/check.js';
@@ -49,6 +50,7 @@ export function loadConfig(inputs: ConfigInputs): Config {
   const sentinel = sentinelOf(given, tree, around);
   const url = redisUrlOf({ given, tree, inputs }, faults);
   const redis = defaults.redisOf(given, { url, sentinel });
+  faults.push(...tlsFaults(given, url));
   const agents = agentsOf(agentEntries(given, inputs, faults), faults);
   if (faults.length > 0) throw new ConfigError(faults);
   return freeze({

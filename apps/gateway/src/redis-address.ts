@@ -1,16 +1,20 @@
 import { type OnSecretFault, secretFromFile } from '@sluice/runtime';
-import { addressOfSentinel, type Credentials, type RedisAddress } from '@sluice/store';
+import { addressOfSentinel, type Credentials, type RedisAddress, tlsOptions } from '@sluice/store';
 import type { Config, CredentialsConfig, SentinelConfig } from './config/config-types.js';
 import { isRedisUrl } from './config/redis-url.js';
 
-/** Where Redis is. What a file holds (`*_file`) is read again for each new connection. */
+/**
+ * Where Redis is. What a file holds (`*_file`) is read again for each new connection. Throws StartError (78) when one
+ * cannot be used.
+ */
 export function redisAddress(
-  { url, urlFile, clusterNodes, sentinel }: Config['redis'],
+  { url, urlFile, clusterNodes, sentinel, tls: files }: Config['redis'],
   onFault: OnSecretFault,
 ): RedisAddress {
-  if (clusterNodes) return { url, nodes: clusterNodes };
-  if (sentinel) return sentinelAddress(sentinel, onFault);
-  if (urlFile === null) return { url };
+  const tls = files === null ? {} : { tls: tlsOptions(files, onFault) };
+  if (clusterNodes) return { url, nodes: clusterNodes, ...tls };
+  if (sentinel) return { ...sentinelAddress(sentinel, onFault), ...tls };
+  if (urlFile === null) return { url, ...tls };
   const urlNow = secretFromFile({
     file: urlFile,
     baseDir: '/',
@@ -18,7 +22,7 @@ export function redisAddress(
     check: (text) => (isRedisUrl(text) ? undefined : 'it is no URL that redis.url takes'),
     onFault,
   });
-  return { url, urlNow };
+  return { url, urlNow, ...tls };
 }
 
 function sentinelAddress(config: SentinelConfig, onFault: OnSecretFault): RedisAddress {

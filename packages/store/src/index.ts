@@ -89,6 +89,7 @@ export type {
   SweepReply,
 } from './script/scripts.js';
 export { infoField, serverTitle } from './server/server-info.js';
+export { type TlsFiles, tlsOptions } from './server/tls-context.js';
 export type {
   DeadLetter,
   DeadLetters,

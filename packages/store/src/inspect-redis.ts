@@ -5,6 +5,7 @@ import { makeKeys } from './keys/keys.js';
 import { plainWords } from './primary/sentinel.js';
 import { connectionOptions, type RedisAddress } from './redis/address.js';
 import { copyCommandFor } from './redis/durability.js';
+import { explained } from './redis/greeting.js';
 import { isNearlyFull } from './redis/memory.js';
 import { type Refusal, serverRefusal } from './redis/server-check.js';
 import { missingRight } from './rights/rights.js';
@@ -65,7 +66,7 @@ export async function inspectRedis(options: InspectOptions): Promise<RedisReport
     if (!report) throw new Error(`no answer within ${LIMIT_MS / 1_000} s`);
     return report;
   } catch (error) {
-    const fault = reason ?? error;
+    const fault = reason ? await explained(client.options, reason) : error;
     throw fault instanceof Error ? new Error(plainWords(fault.message), { cause: fault }) : fault;
   } finally {
     client.disconnect();

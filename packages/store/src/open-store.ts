@@ -101,7 +101,15 @@ export async function openStore(options: StoreOptions) {
     dataSet = makeDataSet(await prepare(), prepare);
     const { quorum: urls = [] } = options;
     if (urls.length > 0) {
-      quorum = await openMembers({ urls, nodeId, keys, ttlMs: limits.ttlMs, stop, log });
+      quorum = await openMembers({
+        urls,
+        tls: address.tls,
+        nodeId,
+        keys,
+        ttlMs: limits.ttlMs,
+        stop,
+        log,
+      });
     }
     durability = await connections.openDurability(options.durability ?? 'memory');
   } catch (error) {

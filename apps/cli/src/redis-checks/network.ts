@@ -1,5 +1,8 @@
 /** The way between a node and Redis. */
-import { ok, type RedisCheck, warn } from './check.js';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { TlsFiles } from '@sluice/store';
+import { ok, type RedisCheck, type Verdict, warn } from './check.js';
 
 /** An ack costs one round trip: 20 ms are noticeable in every message. */
 const SLOW_MS = 20;
@@ -26,12 +29,26 @@ export const clock: RedisCheck = {
 
 export const tls: RedisCheck = {
   name: 'tls',
-  judge(_report, { url }) {
+  judge(_report, { url, tls: files }) {
     if (url.startsWith('unix:') || !URL.canParse(url)) return [];
     const { protocol, hostname } = new URL(url);
-    if (protocol === 'rediss:') return [ok('TLS: the certificate of Redis is checked')];
+    if (protocol === 'rediss:') return tlsVerdicts(files);
     if (/^(localhost|127\..*|\[::1\])$/.test(hostname)) return [];
     const what = 'no TLS: contents and the password of Redis go over the network in the clear';
     return [warn(what, 'let Redis listen with TLS, and set redis.url to rediss://')];
   },
 };
+
+/** Time for somebody to renew a certificate before nodes cannot connect any more. */
+const RENEW_DAYS = 14;
+const DAY_MS = 86_400_000;
+
+function tlsVerdicts(files: TlsFiles | null): Verdict[] {
+  const checked = ok('TLS: the certificate of Redis is checked');
+  if (!files?.certFile) return [checked];
+  const { validTo } = new X509Certificate(readFileSync(files.certFile));
+  const days = Math.floor((Date.parse(validTo) - Date.now()) / DAY_MS);
+  const what = `the client certificate of redis.tls.cert_file expires in ${days} days`;
+  const remedy = 'renew it: each new connection reads the file again';
+  return [checked, days < RENEW_DAYS ? warn(what, remedy) : ok(what)];
+}

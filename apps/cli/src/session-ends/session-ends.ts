@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { type Config, loadConfig, redisAddress } from '@sluice/gateway';
-import { exitStatus, parseDurationMs, StartError } from '@sluice/runtime';
+import { exitStatus, parseDurationMs, SECRET_NOT_READ, StartError } from '@sluice/runtime';
 import {
   type EndReader,
   openEndReader,
@@ -84,8 +84,10 @@ function idOf(since: string | undefined): string {
 }
 
 async function open({ redis, sessionEnd }: Config, place: Place): Promise<EndReader> {
-  const address = redisAddress(redis, () => {});
   const { stream } = sessionEnd;
+  const address = redisAddress(redis, ({ key, fault }) =>
+    console.error(`sluice: ${key}: ${fault}: ${SECRET_NOT_READ}`),
+  );
   try {
     if (place.kind === 'behind') return await openEndReader({ address, stream }, place.id);
     return await openGroupReader({ address, stream, ...place });

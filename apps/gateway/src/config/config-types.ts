@@ -1,5 +1,6 @@
 import type { AgentConfig } from '@sluice/agents';
 import type { Durability, Mode } from '@sluice/protocol';
+import type { TlsFiles } from '@sluice/store';
 import type { Secret } from './secret.js';
 
 export type Role = 'edge' | 'worker';
@@ -99,6 +100,8 @@ export type Config = {
     readonly urlFile: string | null;
     /** null: the Redis is that of `url`; else `url` is empty. */
     readonly sentinel: SentinelConfig | null;
+    /** Absolute paths; each new connection reads them. null: TLS, if the URL asks for it, with the system's CAs. */
+    readonly tls: TlsFiles | null;
     readonly prefix: string;
     readonly partitions: number;
     /** The level that an acknowledgement waits for. */

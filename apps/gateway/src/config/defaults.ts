@@ -115,11 +115,24 @@ export function redisOf(
     clusterNodes,
     sentinel,
     urlFile: given.redis?.url_file ?? null,
+    tls: tlsOf(given),
     prefix: prefixOf(given),
     // 64 hash tags: enough to spread over a dozen masters, few enough to sweep every 500 ms.
     partitions: given.redis?.partitions ?? 64,
     // `memory`: as durable as Redis is by itself. More costs time in each acknowledgement, so it must be asked for.
     durability: given.redis?.durability ?? 'memory',
+  };
+}
+
+function tlsOf({ redis = {} }: Given): Section<'redis'>['tls'] {
+  const { tls } = redis;
+  if (!tls) return null;
+  return {
+    // null: the CAs of the system, and those of NODE_EXTRA_CA_CERTS.
+    caFile: tls.ca_file ?? null,
+    certFile: tls.cert_file ?? null,
+    keyFile: tls.key_file ?? null,
+    serverName: tls.server_name ?? null,
   };
 }
 

@@ -95,6 +95,12 @@ const gateway = section({
 const redis = section({
   url: redisUrl.optional(),
   url_file: path.optional(),
+  tls: section({
+    ca_file: path.optional(),
+    cert_file: path.optional(),
+    key_file: path.optional(),
+    server_name: text('a host name', /^[A-Za-z0-9.-]*[A-Za-z-][A-Za-z0-9.-]*$/).optional(),
+  }).optional(),
   sentinel: section({
     name: text('the name in `sentinel monitor`', /^[A-Za-z0-9._-]+$/).optional(),
     nodes: list(sentinelNode).optional(),

@@ -1,6 +1,7 @@
 import { monotonicMs } from '@sluice/runtime';
 import { Redis } from 'ioredis';
 import { connectionOptions, type RedisAddress } from '../redis/address.js';
+import { explained } from '../redis/greeting.js';
 import { pairs, type Value } from '../script/reply.js';
 import { Losses, type StreamFacts } from './end-losses.js';
 
@@ -36,7 +37,6 @@ export const BATCH = 100;
 const BLOCK_MS = 2_000;
 /** Longer than a blocking read: a stopped Redis must turn into an error, not into silence. */
 const COMMAND_TIMEOUT_MS = 2 * BLOCK_MS;
-const RECONNECT_MS = 250;
 const START_WAIT_MS = 5_000;
 
 /** A connection for one reader, ready; rejects with the reason when Redis does not answer within 5 s. */
@@ -47,7 +47,6 @@ export async function connectReader(address: RedisAddress): Promise<Redis> {
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     commandTimeout: COMMAND_TIMEOUT_MS,
-    retryStrategy: () => RECONNECT_MS,
   });
   let reason: Error | undefined;
   client.on('error', (error) => {
@@ -57,7 +56,7 @@ export async function connectReader(address: RedisAddress): Promise<Redis> {
   while (client.status !== 'ready') {
     if (monotonicMs() > until) {
       client.disconnect();
-      throw reason ?? new Error('no answer');
+      throw reason ? await explained(client.options, reason) : new Error('no answer');
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

@@ -1,7 +1,7 @@
 import { exitStatus, type Logger, monotonicMs, StartError, sleep } from '@sluice/runtime';
 import type { Redis } from 'ioredis';
 import type { Keys } from '../keys/keys.js';
-import { redisOptions, withoutSecrets } from '../redis/address.js';
+import { type RedisAddress, redisOptions, withoutSecrets } from '../redis/address.js';
 import { connectionName, openFailFast } from '../redis/clients.js';
 import { LOOK_MS, Proof } from '../redis/connection-proof.js';
 import { probeWrite } from '../redis/connections-watch.js';
@@ -18,6 +18,7 @@ const TIMEOUT_MOST_MS = 1_000;
 
 export type MembersOptions = {
   readonly urls: readonly string[];
+  readonly tls?: RedisAddress['tls'];
   readonly nodeId: string;
   readonly keys: Keys;
   readonly ttlMs: number;
@@ -62,7 +63,7 @@ export async function openMembers(options: MembersOptions): Promise<Members> {
   const majority = Math.floor(urls.length / 2) + 1;
   const members = urls.map((url, at): Member => {
     const name = connectionName(nodeId, `quorum-${at + 1}`);
-    const client = openFailFast({ url }, name, memberTimeoutMs(ttlMs));
+    const client = openFailFast({ url, tls: options.tls }, name, memberTimeoutMs(ttlMs));
     client.on('error', (err) => log.debug({ err }, 'redis connection failed'));
     const member: Member = {
       ...{ client, shown: withoutSecrets(url), server: '', told: '' },
@@ -156,7 +157,7 @@ export async function openMembers(options: MembersOptions): Promise<Members> {
   return {
     clients: members.map(({ client }) => client),
     majority,
-    db: redisOptions(urls[0] ?? '').db ?? 0,
+    db: redisOptions({ url: urls[0] ?? '' }).db ?? 0,
     answering,
     async reached(ms) {
       const endMs = monotonicMs() + ms;

@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls';
 import type { RedisOptions } from 'ioredis';
 
 export type SentinelNode = { readonly host: string; readonly port: number };
@@ -25,9 +26,13 @@ const ROUND_MS = 250;
 
 /**
  * Each connection asks the sentinels in turn until one names a primary, and leaves a server that is none. Only the
- * given sentinels are asked, so that `get-master-addr-by-name` is all that their user must be allowed.
+ * given sentinels are asked, so that `get-master-addr-by-name` is all that their user must be allowed. `tls` is for
+ * both, where TLS is asked for (tls-context.ts).
  */
-export function sentinelOptions(address: SentinelAddress): RedisOptions {
+export function sentinelOptions(
+  address: SentinelAddress,
+  tls: ConnectionOptions = {},
+): RedisOptions {
   const { name, nodes, db, data, sentinels } = address;
   return {
     ...{ name, db, role: 'master', sentinels: nodes.map((node) => ({ ...node })) },
@@ -35,9 +40,9 @@ export function sentinelOptions(address: SentinelAddress): RedisOptions {
     sentinelCommandTimeout: SENTINEL_MS,
     sentinelRetryStrategy: () => ROUND_MS,
     ...(data.username === null ? {} : { username: data.username }),
-    ...(data.tls ? { tls: {}, enableTLSForSentinelMode: true } : {}),
+    ...(data.tls ? { tls, enableTLSForSentinelMode: true } : {}),
     ...(sentinels.username === null ? {} : { sentinelUsername: sentinels.username }),
-    ...(sentinels.tls ? { sentinelTLS: {} } : {}),
+    ...(sentinels.tls ? { sentinelTLS: tls } : {}),
     ...passwordsNow(address),
   };
 }

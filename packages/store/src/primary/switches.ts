@@ -1,8 +1,16 @@
+import type { ConnectionOptions } from 'node:tls';
 import { Redis } from 'ioredis';
 import type { SentinelAddress } from './sentinel.js';
 
 const CHANNEL = '+switch-master';
 const RETRY_MS = 1_000;
+
+export type SwitchOptions = {
+  readonly clientName: string;
+  /** Where TLS is asked for (tls-context.ts). */
+  readonly tls?: ConnectionOptions | undefined;
+  onSwitch(primary: string): void;
+};
 
 /**
  * Listens at each sentinel for another primary, and calls `onSwitch` with its `host:port`. It is a hint that comes at
@@ -10,8 +18,7 @@ const RETRY_MS = 1_000;
  */
 export function watchSwitches(
   { name, nodes, sentinels }: SentinelAddress,
-  clientName: string,
-  onSwitch: (primary: string) => void,
+  { clientName, tls: certificates = {}, onSwitch }: SwitchOptions,
 ): { close(): void } {
   const identity = () => {
     const { username, tls } = sentinels;
@@ -19,7 +26,7 @@ export function watchSwitches(
     return {
       ...(username === null ? {} : { username }),
       ...(password === null ? {} : { password }),
-      ...(tls ? { tls: {} } : {}),
+      ...(tls ? { tls: certificates } : {}),
     };
   };
   const clients = nodes.map((node) => {

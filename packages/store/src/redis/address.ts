@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls';
 import type { RedisOptions } from 'ioredis';
 import {
   passwordsNow,
@@ -18,6 +19,8 @@ export type RedisAddress = {
   readonly master?: string;
   /** Each new connection asks these where the primary is. */
   readonly sentinel?: SentinelAddress;
+  /** With `rediss://`: files in the place of the system's CAs (tls-context.ts). */
+  readonly tls?: ConnectionOptions | undefined;
 };
 
 /** The primary that sentinels name. */
@@ -27,7 +30,7 @@ export const addressOfSentinel = (sentinel: SentinelAddress): RedisAddress => ({
 });
 
 /** `redis://`, `rediss://` or `unix:///path` -> options of ioredis. */
-export function redisOptions(url: string): RedisOptions {
+export function redisOptions({ url, tls = {} }: RedisAddress): RedisOptions {
   if (url.startsWith('unix://')) {
     const [path, query] = url.slice('unix://'.length).split('?');
     return { path: path ?? '', db: Number(new URLSearchParams(query).get('db') ?? 0) };
@@ -39,20 +42,21 @@ export function redisOptions(url: string): RedisOptions {
     db: Number(pathname.slice(1) || 0),
     ...(username ? { username: decodeURIComponent(username) } : {}),
     ...(password ? { password: decodeURIComponent(password) } : {}),
-    ...(protocol === 'rediss:' ? { tls: {} } : {}),
+    ...(protocol === 'rediss:' ? { tls } : {}),
   };
 }
 
 /** Options of a connection that reconnects: after 40 ms, then twice as late each time, up to 1 s. */
-export function connectionOptions({ url, urlNow, master, sentinel }: RedisAddress): RedisOptions {
+export function connectionOptions(address: RedisAddress): RedisOptions {
+  const { urlNow, master, sentinel } = address;
   return {
-    ...(sentinel ? sentinelOptions(sentinel) : redisOptions(url)),
+    ...(sentinel ? sentinelOptions(sentinel, address.tls) : redisOptions(address)),
     ...(master === undefined ? {} : placeOf(master)),
     // ioredis calls it as a method of the options that it then connects with: `this` is right for the
     // connections that BullMQ makes too.
     retryStrategy(this: RedisOptions, tries: number) {
       if (urlNow) {
-        const { username, password } = redisOptions(urlNow());
+        const { username, password } = redisOptions({ url: urlNow() });
         Object.assign(this, { username, password });
       }
       if (sentinel) Object.assign(this, passwordsNow(sentinel));

@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import { placeOf } from '../primary/place.js';
 import { plainWords } from '../primary/sentinel.js';
 import { infoField } from '../server/server-info.js';
+import { tlsAlert } from '../server/tls-alert.js';
 import type { ConnectionPart } from './clients.js';
 import { makeGreeting } from './greeting.js';
 import { isReply, refusalOf, StoreFull } from './unavailable.js';
@@ -226,9 +227,12 @@ export class Proof {
       this.refusedBy = firstLine(error.message);
       return;
     }
+    const alert = error instanceof Error ? tlsAlert(error.message) : undefined;
     if (error instanceof Error) this.broken = plainWords(error.message);
-    // When all places are taken, Redis says so and closes: our own first bytes meet a closed socket.
-    if (/EPIPE|ECONNRESET/.test(this.broken)) {
+    // When all places are taken, or our certificate is not, Redis says so and closes: our own first bytes meet a
+    // closed socket.
+    if (alert) this.refusedBy = alert;
+    else if (/EPIPE|ECONNRESET/.test(this.broken)) {
       this.greeting((words) => {
         this.refusedBy = words;
       });

@@ -11,6 +11,7 @@ import type { Cluster, Redis } from 'ioredis';
 import type { Keys, ServerKeys } from '../keys/keys.js';
 import { watchSwitches } from '../primary/switches.js';
 import type { LimitArgs } from '../script/limits.js';
+import { isCertificateFault, tlsAlert } from '../server/tls-alert.js';
 import type { RedisAddress } from './address.js';
 import type { Channels } from './channels.js';
 import { connectionName, openForRings } from './clients.js';
@@ -90,7 +91,11 @@ export async function openConnections(options: ConnectionsOptions): Promise<Conn
   const proofs = [...server.proofs, pulse.add(rings, { part: 'ring', ask: askRings })];
   const switches =
     address.sentinel &&
-    watchSwitches(address.sentinel, connectionName(nodeId, 'sentinel'), pulse.leaveOthers);
+    watchSwitches(address.sentinel, {
+      clientName: connectionName(nodeId, 'sentinel'),
+      tls: address.tls,
+      onSwitch: pulse.leaveOthers,
+    });
   const close = async () => {
     pulse.stop();
     switches?.close();
@@ -102,10 +107,15 @@ export async function openConnections(options: ConnectionsOptions): Promise<Conn
   const late = () => proofs.map((proof) => proof.state()).find(({ isReady }) => !isReady);
   while (!server.isReady() || late()) {
     const isStopped = options.stop?.aborted === true;
-    if (monotonicMs() >= untilMs || isStopped || isFinal(reason)) {
+    const said = late()?.refusedBy;
+    if (
+      monotonicMs() >= untilMs ||
+      isStopped ||
+      isFinal(reason) ||
+      isCertificateFault(said ?? '')
+    ) {
       await close();
       if (isStopped) throw new StartError('told to stop before Redis answered', exitStatus.ok);
-      const said = late()?.refusedBy;
       throw startFault(address, said === undefined ? reason : new Error(said));
     }
     await sleep(10);
@@ -120,6 +130,11 @@ export async function openConnections(options: ConnectionsOptions): Promise<Conn
   };
 }
 
-/** A reply such as "wrong password" needs no further try; loading, a busy script or too many clients may pass. */
+/**
+ * A reply such as "wrong password", or a certificate that is not taken, needs no further try; loading, a busy script or
+ * too many clients may pass.
+ */
 export const isFinal = (error: unknown): boolean =>
-  isReply(error) && !/^(LOADING|BUSY\b|ERR max number of clients)/.test(error.message);
+  isReply(error)
+    ? !/^(LOADING|BUSY\b|ERR max number of clients)/.test(error.message)
+    : error instanceof Error && isCertificateFault(tlsAlert(error.message) ?? error.message);

@@ -1,5 +1,6 @@
 import { exitStatus, StartError } from '@sluice/runtime';
 import { plainWords } from '../primary/sentinel.js';
+import { tlsAlert } from '../server/tls-alert.js';
 import { type RedisAddress, withoutSecrets } from './address.js';
 import { OLDEST_TEXT } from './server-check.js';
 import { StoreUnavailable } from './unavailable.js';
@@ -69,9 +70,34 @@ const remedies: readonly Remedy[] = [
     todo: `${OLDEST_TEXT}, or ${RIGHTS_REMEDY}`,
   },
   {
-    reason: /self-signed|unable to verify|unable to get|certificate|altnames/,
+    reason: /alert: (certificate required|handshake failure)/,
     status: config,
-    todo: 'NODE_EXTRA_CA_CERTS=FILE names who signs its certificate; host names must be in it',
+    todo: 'it asks for a client certificate: set redis.tls.cert_file and redis.tls.key_file',
+  },
+  {
+    reason: /alert: certificate expired/,
+    status: config,
+    todo: 'the certificate of redis.tls.cert_file has expired: renew it',
+  },
+  {
+    reason: /alert: (unknown ca|.*certificate)/,
+    status: config,
+    todo: 'Redis does not take redis.tls.cert_file: give a certificate that a CA of Redis has signed',
+  },
+  {
+    reason: /certificate has expired|certificate is not yet valid/,
+    status: config,
+    todo: 'renew the certificate of Redis, or look at the clock of this machine',
+  },
+  {
+    reason: /altnames/,
+    status: config,
+    todo: 'its certificate is for other names: correct the host of redis.url, or set redis.tls.server_name',
+  },
+  {
+    reason: /self-signed|unable to verify|unable to get|certificate/,
+    status: config,
+    todo: 'redis.tls.ca_file (or NODE_EXTRA_CA_CERTS) names the CA that signed its certificate',
   },
   {
     reason: /wrong version number|SSL|TLS/,
@@ -97,8 +123,8 @@ export function startFault({ url }: RedisAddress, error: unknown): unknown {
   const { cause } = error;
   const fault = error instanceof StoreUnavailable && cause instanceof Error ? cause : error;
   // The arguments of a command may hold secrets (X6).
-  const said = (fault.message.split(', with args')[0] ?? '').replace(/\.$/, '');
-  const why = plainWords(said);
+  const said = tlsAlert(fault.message) ?? fault.message.split(', with args')[0] ?? '';
+  const why = plainWords(said.replace(/\.$/, ''));
   const { status, todo } = redisRemedy(why);
   return new StartError(`Redis at ${withoutSecrets(url)}: ${why}; ${todo}`, status);
 }

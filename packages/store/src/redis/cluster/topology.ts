@@ -31,9 +31,9 @@ export type Topology = {
 
 /** ioredis' client of the cluster: for BullMQ, and for the topology. */
 export function openCluster(address: RedisAddress, nodeId: string): Cluster {
-  const { host: _, port: __, db: ___, ...options } = redisOptions(address.url);
+  const { host: _, port: __, db: ___, ...options } = redisOptions(address);
   const seeds = (address.nodes ?? [address.url]).map((url) => {
-    const { host, port } = redisOptions(url);
+    const { host, port } = redisOptions({ url });
     return { host: host ?? '', port: port ?? 6379 };
   });
   const open = (part: 'ring' | 'blocking') =>
