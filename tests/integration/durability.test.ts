@@ -7,6 +7,8 @@ import {
   httpBehaviours,
   startGateway,
   startRedis,
+  startTcpProxy,
+  type TcpProxy,
   type TestRedis,
 } from '@sluice/testkit';
 import { Cluster } from '../support/cluster/cluster.js';
@@ -114,6 +116,69 @@ describe('redis.durability replica', () => {
     const stats = await cluster.redis.client().info('commandstats');
     return Number(/^cmdstat_wait:calls=(\d+)/m.exec(stats)?.[1]);
   }
+});
+
+describe('redis.durability replica, while another server becomes the primary', () => {
+  const replicated = async () => {
+    const primary = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] });
+    await startRedis({ args: ['--replicaof', '127.0.0.1', String(primary.port)] });
+    const online = (count: number) =>
+      eventually(async () => {
+        const info = await primary.client().info('replication');
+        return (info.match(/state=online/g)?.length ?? 0) === count;
+      }, 15_000);
+    await online(1);
+    return { primary, online };
+  };
+  let cluster: Cluster;
+  let node: GatewayProcess;
+  let proxy: TcpProxy;
+  let home: TestRedis;
+  let online: (count: number) => Promise<unknown>;
+  beforeAll(async () => {
+    ({ primary: home, online } = await replicated());
+    proxy = await startTcpProxy(home.port);
+    const config = { redis: { durability: 'replica', url: proxy.url } };
+    cluster = await Cluster.open(home, config);
+    cluster.agent.behave(httpBehaviours.delayMs(0));
+    node = await cluster.start();
+  }, 60_000);
+  afterAll(() => cluster.stop());
+
+  it('S1 a wait at another server than the one with the message says nothing', async () => {
+    const sender = await cluster.attach(node, { session_id: 's' });
+    sender.message('one', { message_id: 'm1' });
+    expect(await ack(sender, 'm1')).toMatchObject({ durability: 'replica' });
+    const { primary: elsewhere } = await replicated();
+    const client = elsewhere.client();
+    const isThere = async () => /:durability /.test(String(await client.client('LIST')));
+    proxy.target(elsewhere.port);
+    proxy.reject('durability', true);
+    proxy.reject('durability', false);
+    await eventually(isThere);
+    sender.message('two', { message_id: 'm2' });
+    expect(await ack(sender, 'm2')).toMatchObject({ durability: 'memory' });
+  }, 20_000);
+
+  it('S1 is named only when every connected replica has the message: any may be promoted', async () => {
+    proxy.target(home.port);
+    proxy.cutAll();
+    const second = await startRedis({ args: ['--replicaof', '127.0.0.1', String(home.port)] });
+    await online(2);
+    await eventually(async () => (await fetch(`${node.url}/ready`)).status === 200, 10_000);
+    const sender = await cluster.attach(node, { session_id: 't' });
+    const levelOf = async (message_id: string) => {
+      sender.message('more', { message_id });
+      return (await ack(sender, message_id)).durability;
+    };
+    let count = 0;
+    await eventually(async () => (await levelOf(`w${count++}`)) === 'replica', 10_000);
+    await second.pause();
+    await eventually(async () => (await levelOf(`w${count++}`)) === 'memory', 10_000);
+    await second.kill();
+    await online(1);
+    await eventually(async () => (await levelOf(`w${count++}`)) === 'replica', 10_000);
+  }, 60_000);
 });
 
 describe('a Redis that cannot do what redis.durability asks', () => {

@@ -1,6 +1,7 @@
 import type { Durability } from '@sluice/protocol';
 import { betweenFailpoints, exitStatus, StartError } from '@sluice/runtime';
 import type { Redis } from 'ioredis';
+import { serverIdOf } from '../primary/server-id.js';
 import type { PlainCall } from '../script/failpoints.js';
 import { infoField, isAtLeast, serverTitle } from '../server/server-info.js';
 import type { RedisAddress } from './address.js';
@@ -10,8 +11,9 @@ import { openFailFast } from './clients.js';
 export type DurabilityWait = {
   readonly level: Durability;
   /**
-   * Resolves when all earlier writes of this session have reached the level, or after 1 s; returns the level that was
-   * reached. Left out: the writes of all sessions. Never rejects.
+   * Resolves when all earlier writes of this session have reached the level, or after 1 s for each of its waits; returns
+   * the level that was reached. Left out: the writes of all sessions. Never rejects. To be called in the tick in which
+   * the write was answered: later another server may be the primary, and lack the write.
    */
   reached(of?: { readonly principal: string; readonly sessionId: string }): Promise<Durability>;
   close(): void;
@@ -37,8 +39,13 @@ export type DurabilityOptions = {
   /** A key of this server, which is written before each wait. */
   key(): string;
   onError(error: unknown): void;
-  /** Called with its connection, which must be checked like the others. */
-  onOpen(client: Redis): void;
+  /** The server that executes scripts now (`serverIdOf`); undefined: none does. */
+  serverId(): string | undefined;
+  /**
+   * Called with its connection, which must be checked like the others; `learn` takes each INFO of it, with the
+   * sections `server` and `replication`.
+   */
+  onOpen(client: Redis, learn: (info: string) => void): void;
 };
 
 /**
@@ -46,17 +53,18 @@ export type DurabilityOptions = {
  * 78 when this Redis cannot reach the level, 75 when it is not reachable.
  */
 export async function openDurability(options: DurabilityOptions): Promise<DurabilityWait> {
-  const { address, level, key, onError } = options;
+  const { address, level, onError } = options;
   if (level === 'memory') return nothing;
-  const client = openFailFast(address, options.name, 2 * WAIT_MS);
+  const client = openFailFast(address, options.name, 3 * WAIT_MS);
   client.on('error', onError);
   try {
     await whenReady(client);
-    options.onOpen(client);
-    const wait = makeWait(client, await copyCommandFor(level, client), { level, key });
-    // After a reconnect another Redis may answer at the same address, one that can do less.
+    const wait = makeWait(client, await copyWayOf(level, client), options);
+    options.onOpen(client, wait.learn);
+    client.on('close', () => wait.use(undefined));
+    // Another server may answer, one that can do less.
     client.on('ready', () =>
-      copyCommandFor(level, client).then(wait.use, (error) => {
+      copyWayOf(level, client).then(wait.use, (error) => {
         wait.use(undefined);
         onError(error);
       }),
@@ -64,7 +72,9 @@ export async function openDurability(options: DurabilityOptions): Promise<Durabi
     return wait;
   } catch (error) {
     client.disconnect();
-    if (error instanceof StartError) throw error;
+    if (error instanceof StartError && !address.sentinel) throw error;
+    // After a failover it takes a moment until there is a replica again.
+    if (error instanceof StartError) throw new StartError(error.message, exitStatus.tempFail);
     throw new StartError('Redis is not reachable', exitStatus.tempFail);
   }
 }
@@ -77,56 +87,76 @@ function whenReady(client: Redis): Promise<void> {
   });
 }
 
-/** How a level is reached. `replied`: Redis answers a write only when it is on disk, so nothing is waited for. */
-type Way = 'replied' | 'WAITAOF' | 'WAIT';
+/**
+ * How this server reaches a level. `disk`: what makes a write durable on its own disk; `replied`: it answers a write only
+ * then. `copies`: its replicas that are connected. Any of them may be promoted, so all must have the write.
+ */
+type Way = {
+  readonly id: string | undefined;
+  readonly disk: 'none' | 'replied' | 'WAITAOF';
+  readonly copies: number;
+};
 
-/** How this Redis reaches a level. Throws StartError (78) when it cannot. */
-export async function copyCommandFor(level: 'aof' | 'replica', client: Redis): Promise<Way> {
+const copiesOf = (info: string) => info.match(/^slave\d+:.*state=online/gm)?.length ?? 0;
+
+/** Throws StartError (78) when this Redis cannot reach the level. */
+export async function copyWayOf(level: 'aof' | 'replica', client: Redis): Promise<Way> {
   const info = await client.info();
   const field = (name: string) => infoField(info, name);
   const refusal = (why: string) =>
     new StartError(`redis.durability is ${level}, but ${why}`, exitStatus.config);
+  const way = { id: serverIdOf(info), copies: copiesOf(info) };
   if (level === 'replica') {
-    if (/^slave\d+:.*state=online/m.test(info)) return 'WAIT';
+    if (way.copies > 0) return { ...way, disk: 'none' };
     throw refusal('this Redis has no replica: connect one, or set redis.durability to memory');
   }
   if (field('aof_enabled') !== '1') {
     throw refusal('this Redis keeps no append-only file: set appendonly yes in its configuration');
   }
-  if (isAtLeast(field('redis_version'), WAITAOF_SINCE)) return 'WAITAOF';
+  if (isAtLeast(field('redis_version'), WAITAOF_SINCE)) return { ...way, disk: 'WAITAOF' };
   // A managed Redis may forbid CONFIG: what cannot be known is not promised.
   const answer: unknown = await client.call('CONFIG', 'GET', 'appendfsync').catch(() => []);
-  if (Array.isArray(answer) && answer[1] === 'always') return 'replied';
+  if (Array.isArray(answer) && answer[1] === 'always') return { ...way, disk: 'replied' };
   throw refusal(
     `this is ${serverTitle(info)}: use Redis ${WAITAOF_SINCE.join('.')} or newer or Valkey, ` +
       'or set appendfsync always in its configuration',
   );
 }
 
+type Waiting = {
+  /** Where the write is. A wait at another server says nothing about it. */
+  readonly id: string | undefined;
+  resolve(level: Durability): void;
+};
+
 function makeWait(
   client: Redis,
   first: Way,
-  { level, key }: Pick<DurabilityOptions, 'level' | 'key'>,
-): DurabilityWait & { use(way: Way | undefined): void } {
+  options: Pick<DurabilityOptions, 'level' | 'key' | 'serverId'>,
+): DurabilityWait & { use(way: Way | undefined): void; learn(info: string): void } {
+  const { level, key, serverId } = options;
   let way: Way | undefined = first;
-  let waiting: ((level: Durability) => void)[] = [];
+  let waiting: Waiting[] = [];
   let isWaiting = false;
 
-  /** One wait for everything that was written before it was sent. */
-  async function waitOnce(): Promise<Durability> {
-    if (way === undefined) return 'memory';
+  /** One wait for everything that was written before it was sent; returns the server whose writes have the level. */
+  async function waitOnce(): Promise<string | undefined> {
+    const asked = way;
+    if (!asked || (level === 'replica' && asked.copies === 0)) return undefined;
+    if (asked.disk === 'replied' && asked.copies === 0) return asked.id;
     try {
-      const [, copies] = await betweenFailpoints(waitCall, () =>
+      const [, copies, disks] = await betweenFailpoints(waitCall, () =>
         Promise.all([
-          // WAIT is about the last write of its own connection, so this one writes after all the others.
+          // Both waits are about the last write of their own connection, so this one writes after all the others.
           client.set(key(), 1),
-          way === 'WAIT' ? client.wait(1, WAIT_MS) : client.call('WAITAOF', 1, 0, WAIT_MS),
+          asked.copies > 0 ? client.wait(asked.copies, WAIT_MS) : 0,
+          asked.disk === 'WAITAOF' ? client.call('WAITAOF', 1, 0, WAIT_MS) : undefined,
         ]),
       );
-      const reached = Array.isArray(copies) ? copies[0] : copies;
-      return Number(reached) >= 1 ? level : 'memory';
+      const isOnDisk = asked.disk !== 'WAITAOF' || (Array.isArray(disks) && Number(disks[0]) >= 1);
+      return copies >= asked.copies && isOnDisk && way?.id === asked.id ? asked.id : undefined;
     } catch {
-      return 'memory';
+      return undefined;
     }
   }
 
@@ -136,7 +166,9 @@ function makeWait(
       const batch = waiting;
       waiting = [];
       const reached = await waitOnce();
-      for (const resolve of batch) resolve(reached);
+      for (const { id, resolve } of batch) {
+        resolve(reached !== undefined && id === reached ? level : 'memory');
+      }
     }
     isWaiting = false;
   }
@@ -146,10 +178,12 @@ function makeWait(
     use(next) {
       way = next;
     },
+    learn(info) {
+      if (way) way = { ...way, id: serverIdOf(info), copies: copiesOf(info) };
+    },
     reached() {
-      if (way === 'replied') return Promise.resolve(level);
       return new Promise((resolve) => {
-        waiting.push(resolve);
+        waiting.push({ id: serverId(), resolve });
         if (!isWaiting) void pump();
       });
     },

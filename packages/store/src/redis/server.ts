@@ -14,8 +14,8 @@ import { type DurabilityWait, openDurability } from './durability.js';
 
 /** How late an answer for `bulk` may be: large replies that were asked for before come first. */
 const BULK_MS = 2_000;
-/** The same for `durability`: a wait holds back what is sent after it. */
-const COPY_WAIT_MS = 1_000;
+/** The same for `durability`: two waits hold back what is sent after them. */
+const COPY_WAIT_MS = 2_000;
 
 export type ServerOptions = {
   readonly limits: LimitArgs;
@@ -104,10 +104,16 @@ export function openServer(address: RedisAddress, options: ServerOptions): Serve
         level,
         key: () => keys().durable,
         onError,
+        serverId: commands.serverId,
         // A node can do without it: it is replaced when it fails, but is never a fault.
-        onOpen: (client) => {
+        onOpen: (client, learn) => {
           const held = { heldMs: COPY_WAIT_MS, isSpare: true };
-          pulse.add(client, { part: 'durability', ...held, ask: replication });
+          const ask = async () => {
+            const info = await client.info('server', 'replication');
+            learn(info);
+            return info;
+          };
+          pulse.add(client, { part: 'durability', ...held, ask });
         },
       }),
     close() {

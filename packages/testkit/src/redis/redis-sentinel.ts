@@ -35,6 +35,8 @@ export type TestSentinel = TestRedis & {
   killPrimary(): Promise<SentinelServer>;
   /** SIGSTOP, until `resume` of the server that it resolves with. */
   pausePrimary(): Promise<SentinelServer>;
+  /** The replicas have what was written before, and get nothing that is written from now on, until a failover. */
+  cutReplicas(): Promise<void>;
   /** Orders a failover of a primary that lives; resolves when another one is writable. */
   failover(): Promise<void>;
   /** Resolves when another server than this one is the primary and takes writes. */
@@ -147,6 +149,14 @@ export async function startSentinel(options: StartSentinelOptions = {}): Promise
       const server = await primary();
       await server.pause();
       return server;
+    },
+    async cutReplicas() {
+      const { port: at, direct: writer } = await primary();
+      await writer.set('testkit:written', 1);
+      await writer.wait(servers.length - 1, PROMOTED_MS); // they have all that was written before
+      for (const { direct } of servers.filter((one) => one.port !== at)) {
+        await direct.call('REPLICAOF', '127.0.0.1', 1); // nobody listens there
+      }
     },
     async failover() {
       const before = await primary();

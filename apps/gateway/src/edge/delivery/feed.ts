@@ -269,7 +269,8 @@ export class Feed {
       if (!same) return await reader.resync();
       reader.moveTo(page.epoch);
     }
-    if (page.events.length === 0 && page.head > reader.cursor) return await reader.resync();
+    // Trimmed, or the log has lost what the reader has seen: told at once, not only when more is written.
+    if (page.events.length === 0 && page.head !== reader.cursor) return await reader.resync();
     for (const [at, event] of page.events.entries()) {
       // Before each event: a page may hold more than may be buffered for one reader.
       await reader.writable();

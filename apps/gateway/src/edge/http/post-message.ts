@@ -113,9 +113,10 @@ async function send(
       return reply.json(200, outcome, outcomeHeader(outcome));
     }
   }
+  const reached = context.durability.reached(ref); // before the wait: later another Redis may answer
   const final = await wait?.result(waitMs);
   if (final) return reply.json(200, final, outcomeHeader(final));
-  const durability = await context.durability.reached(ref);
+  const durability = await reached;
   if (waitMs === 0) context.metrics.ackMs(monotonicMs() - readMs);
   reply.json(202, acknowledgement(ref, messageId, { appended, durability }));
 }
