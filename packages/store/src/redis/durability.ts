@@ -11,9 +11,9 @@ import { openFailFast } from './clients.js';
 export type DurabilityWait = {
   readonly level: Durability;
   /**
-   * Resolves when all earlier writes of this session have reached the level, or after 1 s for each of its waits; returns
-   * the level that was reached. Left out: the writes of all sessions. Never rejects. To be called in the tick in which
-   * the write was answered: later another server may be the primary, and lack the write.
+   * Resolves when all earlier writes of this session have reached the level, or after 1 s for each of its waits;
+   * returns the level that was reached. Left out: the writes of all sessions. Never rejects. To be called in the tick
+   * in which the write was answered: later another server may be the primary, and lack the write.
    */
   reached(of?: { readonly principal: string; readonly sessionId: string }): Promise<Durability>;
   close(): void;
@@ -88,8 +88,8 @@ function whenReady(client: Redis): Promise<void> {
 }
 
 /**
- * How this server reaches a level. `disk`: what makes a write durable on its own disk; `replied`: it answers a write only
- * then. `copies`: its replicas that are connected. Any of them may be promoted, so all must have the write.
+ * How this server reaches a level. `disk`: what makes a write durable on its own disk; `replied`: it answers a write
+ * only then. `copies`: its replicas that are connected. Any of them may be promoted, so all must have the write.
  */
 type Way = {
   readonly id: string | undefined;

@@ -194,9 +194,8 @@ export class Feed {
         if (!(error instanceof StoreUnavailable)) throw error;
       }
       const isFurther = reader.cursor !== cursor || reader.epoch !== epoch;
-      if (isFurther || settled !== this.settled) {
-        pauseMs = PAUSE_MS.first;
-      } else {
+      if (isFurther || settled !== this.settled) pauseMs = PAUSE_MS.first;
+      else {
         await sleep(pauseMs);
         pauseMs = Math.min(pauseMs * 2, PAUSE_MS.most);
       }
@@ -269,7 +268,7 @@ export class Feed {
       if (!same) return await reader.resync();
       reader.moveTo(page.epoch);
     }
-    // Trimmed, or the log has lost what the reader has seen: told at once, not only when more is written.
+    // Trimmed, or the log has lost what this reader has seen.
     if (page.events.length === 0 && page.head !== reader.cursor) return await reader.resync();
     for (const [at, event] of page.events.entries()) {
       // Before each event: a page may hold more than may be buffered for one reader.
