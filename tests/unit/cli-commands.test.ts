@@ -201,6 +201,16 @@ describe('the judgement of a Redis', () => {
     expect(bad.map(lineOf).join()).toMatch(line);
   });
 
+  it('finds a Redis whose disk is written once a second, when acknowledgements wait for that', () => {
+    const asked = { ...redis, durability: 'aof' as const };
+    const said = (server: string) =>
+      judge({ ...good, server }, asked)
+        .filter(({ name }) => name === 'persistence')
+        .map(({ status }) => status);
+    expect(said('Redis 8.0.2')).toEqual(['warn']);
+    expect(said('Valkey 8.1.1')).toEqual(['ok']);
+  });
+
   it('finds a Redis without TLS, unless it is on this machine', () => {
     const statusAt = (url: string) =>
       judge(good, { ...redis, url })

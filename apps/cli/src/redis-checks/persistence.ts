@@ -6,7 +6,7 @@ const remedy = 'CONFIG SET appendonly yes, and in redis.conf';
 /** What is left of the data when this Redis ends. */
 export const persistence: RedisCheck = {
   name: 'persistence',
-  judge({ info, settings }) {
+  judge({ info, server, settings }, { durability }) {
     if (infoField(info, 'aof_enabled') !== '1') {
       const loss =
         settings.save === ''
@@ -25,6 +25,10 @@ export const persistence: RedisCheck = {
     if (settings.appendfsync === 'no') {
       const what = 'appendfsync no: when its host dies, Redis loses half a minute';
       return [warn(what, 'CONFIG SET appendfsync everysec, and in redis.conf')];
+    }
+    if (durability === 'aof' && settings.appendfsync === 'everysec' && server.startsWith('Redis')) {
+      const what = 'redis.durability aof with appendfsync everysec: acknowledgements take a second';
+      return [warn(what, 'CONFIG SET appendfsync always, and in redis.conf')];
     }
     return [ok('append-only file on')];
   },

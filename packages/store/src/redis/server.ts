@@ -10,12 +10,10 @@ import { type ConnectionPart, connectionName, openWaiting } from './clients.js';
 import { type ConnectionOptions, connect, type Link } from './connect.js';
 import type { Proof } from './connection-proof.js';
 import { type ConnectionsWatch, probeWrite } from './connections-watch.js';
-import { type DurabilityWait, openDurability } from './durability.js';
+import { type DurabilityWait, LONGEST_WAIT_MS, openDurability } from './durability.js';
 
 /** How late an answer for `bulk` may be: large replies that were asked for before come first. */
 const BULK_MS = 2_000;
-/** The same for `durability`: two waits hold back what is sent after them. */
-const COPY_WAIT_MS = 2_000;
 
 export type ServerOptions = {
   readonly limits: LimitArgs;
@@ -107,7 +105,7 @@ export function openServer(address: RedisAddress, options: ServerOptions): Serve
         serverId: commands.serverId,
         // A node can do without it: it is replaced when it fails, but is never a fault.
         onOpen: (client, learn) => {
-          const held = { heldMs: COPY_WAIT_MS, isSpare: true };
+          const held = { heldMs: LONGEST_WAIT_MS, isSpare: true };
           const ask = async () => {
             const info = await client.info('server', 'replication');
             learn(info);
