@@ -25,12 +25,18 @@ import { countResults, joinRuns, judgeFailedOnce, parseKnown } from './lib/test-
 /** Longer than any suite takes: one that hangs is ended then. */
 const jestMs = 20 * 60_000;
 const longFolders = ['long', 'failpoints', 'redis-faults', 'sentinel', 'hostile'];
-/** The unit tests come first, since they are quick to find a fault. */
+/**
+ * The unit tests come first, since they are quick to find a fault. Integration tests wait more than they compute, so two
+ * cores serve three of them.
+ */
 const quickSuites = [
   { name: 'unit tests', args: ['--passWithNoTests', '/tests/(unit/|tidy)'] },
   {
     name: 'integration tests',
-    args: ['--testPathIgnorePatterns', `/tests/(unit/|tidy|(${longFolders.join('|')})/)`],
+    args: [
+      '--maxWorkers=3',
+      ...['--testPathIgnorePatterns', `/tests/(unit/|tidy|(${longFolders.join('|')})/)`],
+    ],
   },
 ];
 /**
