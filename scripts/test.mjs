@@ -26,8 +26,8 @@ import { countResults, joinRuns, judgeFailedOnce, parseKnown } from './lib/test-
 const jestMs = 20 * 60_000;
 const longFolders = ['long', 'failpoints', 'redis-faults', 'sentinel', 'hostile'];
 /**
- * The unit tests come first, since they are quick to find a fault. Integration tests wait more than they compute, so two
- * cores serve three of them.
+ * The unit tests come first, since they are quick to find a fault. Integration tests wait more than they compute, so
+ * two cores serve three of them.
  */
 const quickSuites = [
   { name: 'unit tests', args: ['--passWithNoTests', '/tests/(unit/|tidy)'] },
