@@ -219,6 +219,17 @@ describe('the judgement of a Redis', () => {
     expect(statusAt('redis://redis.internal:6379')).toEqual(['warn']);
     expect(['redis://127.0.0.1', 'redis://[::1]', 'unix:///s'].flatMap(statusAt)).toEqual([]);
     expect(statusAt('rediss://redis.internal:6379')).toEqual(['ok']);
+    const nobody = { username: null, password: null, passwordFile: null, tls: false };
+    const behindSentinel = (tls: boolean) => {
+      const nodes = [{ host: 'sentinel.internal', port: 26_379 }];
+      const data = { ...nobody, tls };
+      const sentinel = { name: 'mymaster', nodes, db: 0, data, sentinels: nobody };
+      return judge(good, { ...redis, url: '', sentinel }).find(({ name }) => name === 'tls');
+    };
+    expect([behindSentinel(true), behindSentinel(false)]).toMatchObject([
+      { status: 'ok' },
+      { status: 'warn', remedy: expect.stringContaining('redis.sentinel.tls') },
+    ]);
   });
 });
 

@@ -27,15 +27,21 @@ export const clock: RedisCheck = {
   },
 };
 
+const isHere = (host: string) => /^(localhost|127\..*|\[?::1\]?)$/.test(host);
+const clear = warn(
+  'no TLS: contents and the password of Redis go over the network in the clear',
+  'let Redis listen with TLS, and set redis.url to rediss:// (or redis.sentinel.tls)',
+);
+
 export const tls: RedisCheck = {
   name: 'tls',
-  judge(_report, { url, tls: files }) {
+  judge(_report, { url, tls: files, sentinel }) {
+    if (sentinel?.data.tls) return tlsVerdicts(files);
+    if (sentinel) return sentinel.nodes.every(({ host }) => isHere(host)) ? [] : [clear];
     if (url.startsWith('unix:') || !URL.canParse(url)) return [];
     const { protocol, hostname } = new URL(url);
     if (protocol === 'rediss:') return tlsVerdicts(files);
-    if (/^(localhost|127\..*|\[::1\])$/.test(hostname)) return [];
-    const what = 'no TLS: contents and the password of Redis go over the network in the clear';
-    return [warn(what, 'let Redis listen with TLS, and set redis.url to rediss://')];
+    return isHere(hostname) ? [] : [clear];
   },
 };
 
