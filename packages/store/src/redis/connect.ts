@@ -127,7 +127,8 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Link 
     // Redis gets the scripts before the first call: else a call could be refused for lack of its script, and be
     // overtaken by later ones. (dispatch.ts keeps the order of one connection even when Redis forgets scripts.)
     for (const { source } of scriptsHere) client.call('SCRIPT', 'LOAD', source).catch(() => {});
-    client.info('server', 'replication').then(learn, (error) => {
+    // All of it: a release before 7.0 refuses to be asked for two sections, and must get as far as server-check.ts.
+    client.info().then(learn, (error) => {
       events.onError(error);
       client.disconnect(true);
     });
