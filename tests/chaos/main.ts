@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { runFailovers } from './failover-run.js';
 import type { Levelling } from './level.js';
 import type { ChaosOptions, FaultName } from './options.js';
 import { parseOptions, usage } from './options.js';
@@ -89,6 +90,7 @@ async function main(): Promise<number> {
     const at = ((performance.now() - startedMs) / 1_000).toFixed(1);
     if (options.verbose) process.stderr.write(`${at} s: ${line}\n`);
   };
+  if (options.topology === 'sentinel') return runFailovers(options, tell);
   const result = await runChaos(options, tell);
   if (options.keep) writeFileSync(options.keep, JSON.stringify(result.history));
   for (const { kind, session, detail } of result.verdict.findings.slice(0, 50)) {

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { type Durability, durabilities } from '@sluice/protocol';
 import { HAPROXY_NODES } from '@sluice/testkit';
 
 export const faultNames = [
@@ -6,6 +7,8 @@ export const faultNames = [
   ...(['cut', 'lost_reply', 'silence'] as const),
 ] as const;
 export type FaultName = (typeof faultNames)[number];
+
+const topologies = ['one', 'sentinel'] as const;
 
 const balancers = ['plain', 'haproxy'] as const;
 export type BalancerName = (typeof balancers)[number];
@@ -16,6 +19,10 @@ export type ChaosOptions = {
   /** How many times each fault is played, one after the other, however long that takes. */
   readonly rounds: number | undefined;
   readonly balancer: BalancerName;
+  /** `one` Redis and all faults, or `sentinel` and its failovers. */
+  readonly topology: (typeof topologies)[number];
+  /** `redis.durability`, on Sentinel. */
+  readonly durability: Durability;
   readonly leaseTtlMs: number;
   /** `session.resume_window` under load; at the end it is 5 s in any case. */
   readonly resumeWindow: string;
@@ -34,7 +41,8 @@ export type ChaosOptions = {
 export const usage = `usage: npm run chaos -- [--minutes N | --rounds N] [--seed N] [--nodes N] [--sessions N]
   [--balancer plain|haproxy] [--lease-ttl SECONDS] [--resume-window SECONDS]
   [--max-connection-age SECONDS]
-  [--faults ${faultNames.join(',')}] [--keep FILE] [--verbose]`;
+  [--faults ${faultNames.join(',')}] [--keep FILE] [--verbose]
+  --topology sentinel [--durability memory|replica]: failovers under load, other faults do not apply`;
 
 const isFault = (name: string): name is FaultName => faultNames.some((known) => known === name);
 
@@ -52,6 +60,8 @@ export function parseOptions(args: readonly string[]): ChaosOptions {
       minutes: { type: 'string', default: '1.5' },
       rounds: { type: 'string' },
       balancer: { type: 'string', default: 'plain' },
+      topology: { type: 'string', default: 'one' },
+      durability: { type: 'string', default: 'memory' },
       'lease-ttl': { type: 'string', default: '3' },
       'resume-window': { type: 'string', default: '86400' },
       'max-connection-age': { type: 'string' },
@@ -73,8 +83,12 @@ export function parseOptions(args: readonly string[]): ChaosOptions {
   if (balancer === 'haproxy' && nodes !== HAPROXY_NODES) {
     throw new Error(`--nodes ${nodes}: the configuration of HAProxy has ${HAPROXY_NODES}`);
   }
+  const topology = topologies.find((name) => name === values.topology);
+  const durability = durabilities.find((name) => name === values.durability);
+  if (!topology) throw new Error(`--topology ${values.topology}: one or sentinel`);
+  if (!durability) throw new Error(`--durability ${values.durability}: ${durabilities.join(', ')}`);
   return {
-    balancer,
+    ...{ balancer, topology, durability },
     rounds: values.rounds === undefined ? undefined : positive('rounds', values.rounds),
     leaseTtlMs: positive('lease-ttl', values['lease-ttl']) * 1_000,
     resumeWindow: `${positive('resume-window', values['resume-window'])}s`,

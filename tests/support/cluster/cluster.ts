@@ -47,12 +47,16 @@ export class Cluster {
     return new Cluster(redis, await startHttpAgent(), config);
   }
 
-  async start(config: Readonly<Record<string, unknown>> = {}): Promise<GatewayProcess> {
+  async start(
+    config: Readonly<Record<string, unknown>> = {},
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<GatewayProcess> {
     const section = (name: string) => ({
       ...(isObject(this.config[name]) ? this.config[name] : {}),
       ...(isObject(config[name]) ? config[name] : {}),
     });
     const node = await startGateway({
+      env,
       config: {
         gateway: section('gateway'),
         redis: { url: this.redis.url, prefix: this.prefix, ...section('redis') },

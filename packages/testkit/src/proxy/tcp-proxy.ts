@@ -137,13 +137,13 @@ class Faults {
 }
 
 /** A listener that can close its port and open the same one again. */
-async function listen(onConnection: (socket: Socket) => void) {
+async function listen(onConnection: (socket: Socket) => void, host: string, wanted: number) {
   const server = createServer({ noDelay: true }, onConnection);
   const open = async (port: number) => {
-    server.listen(port, '127.0.0.1');
+    server.listen(port, host);
     await once(server, 'listening');
   };
-  await open(0);
+  await open(wanted);
   const address = server.address();
   if (!address || typeof address === 'string') throw new Error('no port');
   return {
@@ -155,8 +155,12 @@ async function listen(onConnection: (socket: Socket) => void) {
   };
 }
 
-/** A proxy in front of the Redis at `targetPort` of loopback. */
-export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+/** A proxy in front of the Redis at `targetPort` of loopback; `host` and `ownPort`: where it listens. */
+export async function startTcpProxy(
+  targetPort: number,
+  host = '127.0.0.1',
+  ownPort = 0,
+): Promise<TcpProxy> {
   const faults = new Faults();
   const links = new Set<Link>();
   const chosen = makeChosenFaults(links);
@@ -164,15 +168,19 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   let connections = 0;
   let port = targetPort;
 
-  const listener = await listen((client) => {
-    connections += 1;
-    const server = connect({ port, host: '127.0.0.1', noDelay: true });
-    const link = makeLink(client, server, faults.rulesFor(connections));
-    links.add(link);
-    client.once('close', () => links.delete(link));
-    link.onName(chosen.named);
-    if (held) link.hold(true);
-  });
+  const listener = await listen(
+    (client) => {
+      connections += 1;
+      const server = connect({ port, host: '127.0.0.1', noDelay: true });
+      const link = makeLink(client, server, faults.rulesFor(connections));
+      links.add(link);
+      client.once('close', () => links.delete(link));
+      link.onName(chosen.named);
+      if (held) link.hold(true);
+    },
+    host,
+    ownPort,
+  );
   const cutAll = () => {
     for (const link of [...links]) link.cut();
   };
@@ -190,7 +198,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
 
   return {
     port: listener.port,
-    url: `redis://127.0.0.1:${listener.port}`,
+    url: `redis://${host}:${listener.port}`,
     get made() {
       return connections;
     },
