@@ -1,7 +1,7 @@
 /** WAITAOF of servers that have it, fetched by `npm run test:servers`; without them the tests of each are skipped. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { httpBehaviours, startRedis } from '@sluice/testkit';
+import { httpBehaviours, startGateway, startRedis } from '@sluice/testkit';
 import { Cluster } from '../support/cluster/cluster.js';
 import { fetchedServer, type ServerName } from '../support/setup/servers.js';
 
@@ -12,6 +12,18 @@ describe.each<ServerName>(['redis-8.0', 'valkey-8.1'])(
   (name) => {
     const server = fetchedServer(name);
     const where = server ? it : it.skip;
+
+    where('S1 X6 a user who may not ask what is on disk stops the start with 78', async () => {
+      const redis = await startRedis({ server: server ?? '' });
+      const given = (rights?.[1] ?? '').replace('>PASSWORD', '>rights-0123456789').split(' ');
+      await redis.client().call('ACL', 'SETUSER', 'sluice', ...given);
+      const url = `redis://sluice:rights-0123456789@127.0.0.1:${redis.port}`;
+      const config = { redis: { url, durability: 'aof' } };
+      await expect(startGateway({ config })).rejects.toMatchObject({
+        exit: { code: 78 },
+        output: expect.stringMatching(/redis\.durability is aof, but this user may not.*\+waitaof/),
+      });
+    });
 
     where(
       'S1 an acknowledgement names it when the disk has the message, and only then',

@@ -120,7 +120,13 @@ export async function copyWayOf(level: 'aof' | 'replica', client: Redis): Promis
   if (field('aof_enabled') !== '1') {
     throw refusal('this Redis keeps no append-only file: set appendonly yes in its configuration');
   }
-  if (isAtLeast(field('redis_version'), WAITAOF_SINCE)) return { ...way, disk: 'WAITAOF' };
+  if (isAtLeast(field('redis_version'), WAITAOF_SINCE)) {
+    const asked = await client.call('WAITAOF', 0, 0, 1).catch((error: unknown) => error);
+    if (!(asked instanceof Error && asked.message.startsWith('NOPERM'))) {
+      return { ...way, disk: 'WAITAOF' };
+    }
+    throw refusal('this user may not ask what is on disk: give it the right +waitaof');
+  }
   // A managed Redis may forbid CONFIG: what cannot be known is not promised.
   const answer: unknown = await client.call('CONFIG', 'GET', 'appendfsync').catch(() => []);
   if (Array.isArray(answer) && answer[1] === 'always') return { ...way, disk: 'replied' };
