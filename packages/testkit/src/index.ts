@@ -24,3 +24,4 @@ export * from './redis/redis.js';
 export * from './redis/redis-cluster.js';
 export { installedServer, serverName } from './redis/redis-engine.js';
 export * from './redis/redis-sentinel.js';
+export { startRedis } from './redis/start-redis.js';

@@ -66,7 +66,7 @@ async function answering(backend: RedisBackend): Promise<void> {
 }
 
 /** Starts a Redis with AOF (`appendfsync always`), empty, on a port of its own. */
-export async function startRedis(options: StartRedisOptions = {}): Promise<TestRedis> {
+export async function startOneRedis(options: StartRedisOptions = {}): Promise<TestRedis> {
   const server = options.server ?? (options.movableClock ? installedServer() : undefined);
   const engine: RedisEngine = server ? { kind: 'machine', server } : await chooseEngine();
   const backend =
