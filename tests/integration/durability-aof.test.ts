@@ -16,7 +16,7 @@ describe.each<ServerName>(['redis-8.0', 'valkey-8.1'])(
     where('S1 X6 a user who may not ask what is on disk stops the start with 78', async () => {
       const redis = await startRedis({ server: server ?? '' });
       const given = (rights?.[1] ?? '').replace('>PASSWORD', '>rights-0123456789').split(' ');
-      await redis.client().call('ACL', 'SETUSER', 'sluice', ...given);
+      await redis.client().call('ACL', 'SETUSER', 'sluice', ...given, '-waitaof');
       const url = `redis://sluice:rights-0123456789@127.0.0.1:${redis.port}`;
       const config = { redis: { url, durability: 'aof' } };
       await expect(startGateway({ config })).rejects.toMatchObject({
@@ -34,7 +34,7 @@ describe.each<ServerName>(['redis-8.0', 'valkey-8.1'])(
         });
         const admin = redis.client();
         const given = (rights?.[1] ?? '').replace('>PASSWORD', '>rights-0123456789').split(' ');
-        await admin.call('ACL', 'SETUSER', 'sluice', ...given, '+waitaof');
+        await admin.call('ACL', 'SETUSER', 'sluice', ...given);
         const cluster = await Cluster.open(redis, {
           redis: {
             url: `redis://sluice:rights-0123456789@127.0.0.1:${redis.port}`,

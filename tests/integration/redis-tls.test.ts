@@ -57,11 +57,6 @@ describe('Redis with TLS that asks for a client certificate', () => {
     const rights = /ACL SETUSER sluice (.*)/.exec(text)?.[1]?.split(' ') ?? [];
     const given = rights.map((it) => it.replace('>PASSWORD', '>rights-0123456789'));
     await redis.client().call('ACL', 'SETUSER', 'sluice', ...given, '+config|get');
-    // Redis 7.0 does not know it.
-    await redis
-      .client()
-      .call('ACL', 'SETUSER', 'sluice', '+waitaof')
-      .catch(() => undefined);
     const url = `rediss://sluice:rights-0123456789@127.0.0.1:${tlsPort}`;
     const gateway = await startGateway({
       config: { redis: { url, tls: filesOf(client), durability: 'aof' }, agents },
