@@ -55,6 +55,7 @@ export { cancelMove, type Migrated, type MigrateMode, migrate } from './migrate/
 export { newProgress, type Progress } from './migrate/progress.js';
 export { migrateCalls } from './migrate/scripts-migrate.js';
 export { openStore, type Store } from './open-store.js';
+export { inspectSentinels, type SentinelReport } from './primary/inspect-sentinels.js';
 export type { Credentials, SentinelAddress, SentinelNode } from './primary/sentinel.js';
 export type { Reading } from './reads/bulk-reads.js';
 export { addressOfSentinel, type RedisAddress, withoutSecrets } from './redis/address.js';
