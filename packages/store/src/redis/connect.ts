@@ -7,6 +7,7 @@ import type { PlainCall } from '../script/failpoints.js';
 import type { LimitArgs } from '../script/limits.js';
 import { decodeReply, type Script, shardedScript } from '../script/script.js';
 import * as scripts from '../script/scripts.js';
+import { infoField } from '../server/server-info.js';
 import type { RedisAddress } from './address.js';
 import { openFailFast } from './clients.js';
 import { isReply, Redirected, refusalOf, StoreRefused, StoreUnavailable } from './unavailable.js';
@@ -119,8 +120,10 @@ export function connect(address: RedisAddress, events: ConnectionOptions): Link 
   const learn = (info: string) => {
     const id = serverIdOf(info);
     if (id === undefined || id === serverId) return;
+    const isReplica = infoField(info, 'role') === 'slave';
+    if (isReplica && serverId !== undefined) return; // a demoted primary: it is being left
     serverId = id;
-    events.onReady(client, id);
+    if (!isReplica) events.onReady(client, id);
   };
   const unreachable = () => refusalOf(turnedAway) ?? new StoreUnavailable('Redis is not reachable');
   client.on('ready', () => {
