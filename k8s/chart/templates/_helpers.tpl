@@ -56,7 +56,7 @@ labels:
 {{ ternary "edge" "gateway" .Values.splitRoles.enabled }}
 {{- end -}}
 
-{{/* The seconds of a duration as the configuration has it: 120, 120s, 2m, 1h, 500ms. */}}
+{{/* The seconds of a duration as the configuration has it: 120, 120s, 2m, 1h, 1d, 500ms. */}}
 {{- define "sluice.seconds" -}}
 {{- $text := toString . -}}
 {{- if hasSuffix "ms" $text -}}
@@ -65,6 +65,8 @@ labels:
 {{ mulf (trimSuffix "m" $text | float64) 60.0 }}
 {{- else if hasSuffix "h" $text -}}
 {{ mulf (trimSuffix "h" $text | float64) 3600.0 }}
+{{- else if hasSuffix "d" $text -}}
+{{ mulf (trimSuffix "d" $text | float64) 86400.0 }}
 {{- else -}}
 {{ trimSuffix "s" $text | float64 }}
 {{- end -}}
