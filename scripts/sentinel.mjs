@@ -18,7 +18,7 @@ import { countResults } from './lib/test-results.mjs';
 /** Left out: what is about one server (its clock, memory, address, connections of a test), or about no Redis. */
 const suites = [
   'tests/contract',
-  'tests/integration/(drain|event-log|http|idle|lease|modes|pause|resume|rings|session-end|submit|takeover|turns|wait)',
+  'tests/integration/(drain|event-log|http|idle|lease|modes|pause|resume|rings|session-ends|submit|takeover|turns|wait)',
 ];
 /** A run that hangs is ended then. */
 const jestMs = 40 * 60_000;

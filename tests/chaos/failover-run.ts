@@ -155,7 +155,7 @@ function report({ seed, durability }: ChaosOptions, { senders, judged, readyMs, 
     unanswered: sum((one) => one.unanswered),
     'never acknowledged': senders.reduce((total, { waiting }) => total + waiting, 0),
     'reused places': reused.length,
-    'lines too many': changes.filter((count) => count !== readyMs.length).length,
+    'lines missing': changes.filter((count) => count < readyMs.length).length,
   };
   const fields = {
     topology: 'sentinel',
