@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { openStore, sessionKeyId } from '@sluice/store';
 import {
+  addressOf,
   eventually,
   type GatewayProcess,
   gaps,
@@ -156,7 +157,7 @@ describe('ending a session', () => {
   async function endOnly(sessionId: string): Promise<{ ends: string }> {
     const none = Number.MAX_SAFE_INTEGER;
     const store = await openStore({
-      address: { url: redis.url },
+      address: addressOf(redis.url),
       prefix: cluster.prefix,
       partitions: 64,
       nodeId: 'dies',

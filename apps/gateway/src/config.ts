@@ -6,7 +6,6 @@ import { agentFrom, agentsOf, defaultAgents } from './config/agents.js';
 import { check } from './config/check.js';
 import type { Auth, Config } from './config/config-types.js';
 import * as defaults from './config/defaults.js';
-import { notBuiltFaults } from './config/not-built.js';
 import { sentinelOf } from './config/redis/sentinel.js';
 import { findRedis } from './config/redis-url.js';
 import { relationFaults } from './config/relations.js';
@@ -41,7 +40,7 @@ export function loadConfig(inputs: ConfigInputs): Config {
   if (!gathered.isRead) throw new ConfigError(faults);
   const tree = readSecretFiles(gathered.tree, around);
   const given = check({ ...gathered, tree }, faults);
-  faults.push(...relationFaults(given), ...notBuiltFaults(tree));
+  faults.push(...relationFaults(given));
   if (given.gateway?.roles?.length === 0) {
     faults.push('gateway.roles: is empty; give edge, worker or both');
   }

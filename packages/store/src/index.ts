@@ -60,6 +60,12 @@ export type { Credentials, SentinelAddress, SentinelNode } from './primary/senti
 export type { Reading } from './reads/bulk-reads.js';
 export { addressOfSentinel, type RedisAddress, withoutSecrets } from './redis/address.js';
 export type { Channels } from './redis/channels.js';
+export {
+  addressOfMember,
+  type ClusterMember,
+  clusterMembers,
+  hasKey,
+} from './redis/cluster/members.js';
 export { UNNAMED_CALL } from './redis/connect.js';
 export { RING_BLOCK_MS } from './redis/connections.js';
 export type { DurabilityWait } from './redis/durability.js';

@@ -14,7 +14,10 @@ import { serverTitle } from './server/server-info.js';
 const LIMIT_MS = 3_000;
 const PINGS = 20;
 /** What INFO does not say, and the checks of `sluice doctor` ask for. */
-const SETTINGS = ['save', 'appendfsync', 'min-replicas-to-write', 'min-replicas-max-lag'] as const;
+const SETTINGS = [
+  ...['save', 'appendfsync', 'min-replicas-to-write', 'min-replicas-max-lag'],
+  'cluster-require-full-coverage',
+] as const;
 
 /** What `sluice doctor` judges a Redis by. */
 export type RedisReport = {
@@ -44,6 +47,8 @@ export type InspectOptions = {
   readonly address: RedisAddress;
   readonly prefix: string;
   readonly durability: Durability;
+  /** A master of a cluster: the keys that it has. Left out: the one Redis. */
+  readonly isHere?: (key: string) => boolean;
 };
 
 /** Looks at a Redis over a connection of its own, within 3 s. Rejects with the reason when it cannot. */
@@ -75,20 +80,28 @@ export async function inspectRedis(options: InspectOptions): Promise<RedisReport
 
 async function inspect(
   client: Redis,
-  { prefix, durability }: InspectOptions,
+  { prefix, durability, isHere }: InspectOptions,
 ): Promise<RedisReport> {
   await client.connect();
   const info = await client.info();
   const latencyMs = await medianPingMs(client);
-  const layout = await client.hgetall(`${prefix}:layout`);
-  const refusal = serverRefusal(info);
+  const place = `${prefix}:layout`;
+  const layout: Record<string, string> =
+    isHere?.(place) === false ? {} : await client.hgetall(place);
+  const isSharded = isHere !== undefined;
+  const refusal = serverRefusal(info, isSharded);
   return {
     server: serverTitle(info),
     info,
     settings: await settingsOf(client),
     refusal,
     // A replica takes no writes, whatever its users may do.
-    missingRight: refusal ? undefined : await missingRight(client, makeKeys(prefix, 1)),
+    missingRight: refusal
+      ? undefined
+      : await missingRight(client, makeKeys(prefix, 1), {
+          ...(isHere ? { isHere } : {}),
+          isSharded,
+        }),
     durabilityFault:
       durability === 'memory'
         ? null

@@ -25,3 +25,5 @@ export * from './redis/redis-cluster.js';
 export { installedServer, serverName } from './redis/redis-engine.js';
 export * from './redis/redis-sentinel.js';
 export { startRedis } from './redis/start-redis.js';
+export type { StartRedisOptions, TestRedis } from './redis/test-redis.js';
+export { addressOf, isOnCluster } from './redis/topology.js';

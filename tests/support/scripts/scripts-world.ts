@@ -6,7 +6,7 @@ import {
   type Store,
   sessionKeyId,
 } from '@sluice/store';
-import { stopLater, type TestRedis } from '@sluice/testkit';
+import { addressOf, stopLater, type TestRedis } from '@sluice/testkit';
 import type { Redis } from 'ioredis';
 import { makeLog } from '../../../apps/gateway/dist/log.js';
 
@@ -41,7 +41,7 @@ export type WorldOptions = Partial<
 export async function openTestStore(url: string, options: WorldOptions = {}): Promise<Store> {
   const { nodeId = 'n1', prefix = 'sluice', partitions = 4, quorum = [] } = options;
   const store = await openStore({
-    address: options.address ?? { url },
+    address: options.address ?? addressOf(url),
     prefix,
     partitions,
     nodeId,

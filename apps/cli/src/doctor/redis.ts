@@ -3,6 +3,7 @@ import { StartError } from '@sluice/runtime';
 import { inspectRedis, inspectSentinels, type RedisAddress, redisRemedy } from '@sluice/store';
 import { judge } from '../redis-checks/index.js';
 import { judgeSentinels } from '../redis-checks/sentinels.js';
+import { checkCluster } from './redis-cluster.js';
 import type { Finding } from './report.js';
 
 export async function checkRedis(redis: Config['redis']): Promise<Finding[]> {
@@ -12,6 +13,7 @@ export async function checkRedis(redis: Config['redis']): Promise<Finding[]> {
     const address = redisAddress(redis, () => {});
     found.push(...(await checkSentinels(address)));
     place = withoutPassword(address.url);
+    if (address.nodes) return await checkCluster(redis, address);
     const report = await inspectRedis({ ...redis, address });
     const reached: Finding = {
       status: 'ok',

@@ -5,6 +5,9 @@ import type { Given } from './schema.js';
 /** Checks relations between given values; defaults adapt to given values instead (defaults.ts). */
 export function relationFaults({ gateway = {}, redis = {}, lease = {} }: Given): string[] {
   const faults = redis.cluster ? clusterFaults(redis.cluster.nodes, redis.url) : [];
+  if (redis.cluster && redis.sentinel) {
+    faults.push('redis.sentinel: leave it out beside redis.cluster.nodes; a cluster needs none');
+  }
   faults.push(...quorumFaults(lease.quorum ?? []));
   const { close_spread, drain_timeout, max_buffered_bytes, max_payload, max_reply } = gateway;
   if (close_spread !== undefined && drain_timeout !== undefined && close_spread > drain_timeout) {

@@ -30,7 +30,7 @@ const LEAVE_MS = 500;
 
 /** A consumer of a group: entries that were read and not acknowledged come again, to it or to another one. */
 export async function openGroupReader(options: GroupOptions): Promise<EndReader> {
-  const reader = new GroupReader(await connectReader(options.address), options);
+  const reader = new GroupReader(await connectReader(options), options);
   try {
     await reader.prepare();
   } catch (error) {

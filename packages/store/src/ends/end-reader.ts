@@ -1,6 +1,7 @@
 import { monotonicMs } from '@sluice/runtime';
 import { Redis } from 'ioredis';
 import { connectionOptions, type RedisAddress } from '../redis/address.js';
+import { addressOfKey } from '../redis/cluster/members.js';
 import { explained } from '../redis/greeting.js';
 import { pairs, type Value } from '../script/reply.js';
 import { Losses, type StreamFacts } from './end-losses.js';
@@ -40,9 +41,9 @@ const COMMAND_TIMEOUT_MS = 2 * BLOCK_MS;
 const START_WAIT_MS = 5_000;
 
 /** A connection for one reader, ready; rejects with the reason when Redis does not answer within 5 s. */
-export async function connectReader(address: RedisAddress): Promise<Redis> {
+export async function connectReader({ address, stream }: EndReaderOptions): Promise<Redis> {
   const client = new Redis({
-    ...connectionOptions(address),
+    ...connectionOptions(await addressOfKey(address, stream)),
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
@@ -68,7 +69,7 @@ export async function openEndReader(
   { address, stream }: EndReaderOptions,
   after: string,
 ): Promise<EndReader> {
-  const client = await connectReader(address);
+  const client = await connectReader({ address, stream });
   const losses = new Losses();
   let last = after;
   return {

@@ -1,4 +1,4 @@
-import { betweenFailpoints, sleep } from '@sluice/runtime';
+import { betweenFailpoints, monotonicMs, sleep } from '@sluice/runtime';
 import type { Redis } from 'ioredis';
 import { slotOf } from '../keys/keys.js';
 import type { PlainCall } from '../script/failpoints.js';
@@ -28,12 +28,17 @@ export type LinkChannels = Channels & {
   readonly subscribeError: unknown;
   /** `fn` is called when a cluster takes subscriptions away, because their slot has another master. */
   onDropped(fn: () => void): void;
+  /** The slot of the channel has another master, which ends the subscription here by itself. */
+  forget(channel: string): void;
   /** Subscribes anew what was taken away and is still wanted here; its listeners then read what they missed. */
   recheck(): void;
 };
 
 /** Time until a refused resubscription is tried again. */
 const AGAIN_MS = 500;
+
+/** So long after the cluster took subscriptions away each new one is looked at. */
+const SHAKY_MS = 5_000;
 
 /** Channels that one SUBSCRIBE or UNSUBSCRIBE names at most. */
 const CHANNELS_MAX = 1_000;
@@ -52,8 +57,9 @@ export function makeChannels(
   let readyBefore = false;
   let round = 0;
   let subscribeError: unknown;
-  /** ioredis tells that the cluster has taken subscriptions away, and not which ones. */
-  let isDropped = false;
+  /** When the cluster took subscriptions away: ioredis does not say which ones. */
+  let droppedMs = Number.NEGATIVE_INFINITY;
+  let isRechecking = false;
   let batch: { readonly channels: Set<string>; readonly sent: Promise<void> } | undefined;
   function heard(channel: Buffer, payload: Buffer): void {
     const onMessage = listeners.get(channel.toString());
@@ -61,8 +67,15 @@ export function makeChannels(
   }
   subscriber.on(isSharded ? 'smessageBuffer' : 'messageBuffer', heard);
   const split = isSharded ? partsBySlot : parts;
-  const add = (some: string[]) =>
-    isSharded ? subscriber.ssubscribe(...some) : subscriber.subscribe(...some);
+  async function add(some: string[]): Promise<void> {
+    if (!isSharded) return void (await subscriber.subscribe(...some));
+    await subscriber.ssubscribe(...some);
+    // When the server ends subscriptions by itself, ioredis may take that for the answer to another command.
+    if (monotonicMs() - droppedMs > SHAKY_MS) return;
+    const here = heardNow();
+    if (some.some((channel) => listeners.has(channel) && !here.has(channel)))
+      throw new Error('the subscription was taken away');
+  }
   const remove = (some: string[]) =>
     isSharded ? subscriber.sunsubscribe(...some) : subscriber.unsubscribe(...some);
   subscriber.on('ready', () => {
@@ -94,17 +107,14 @@ export function makeChannels(
     for (const listener of missedListeners) listener(all);
     return true;
   }
-  function dropped(): () => readonly string[] {
-    const heardNow = () =>
-      new Set(
-        subscriber.condition?.subscriber
-          ? subscriber.condition.subscriber.channels('ssubscribe')
-          : [],
-      );
-    return () => {
-      const here = heardNow();
-      return [...listeners.keys()].filter((channel) => !here.has(channel));
-    };
+  /** What the server has confirmed and not taken away. */
+  function heardNow(): Set<string> {
+    const set = subscriber.condition?.subscriber;
+    return new Set(set ? set.channels('ssubscribe') : []);
+  }
+  function lost(): readonly string[] {
+    const here = heardNow();
+    return [...listeners.keys()].filter((channel) => !here.has(channel));
   }
   /** The channels of this tick. Whether one is subscribed or unsubscribed is decided at its end. */
   function thisTick(): NonNullable<typeof batch> {
@@ -141,16 +151,19 @@ export function makeChannels(
     },
     onMissed: (fn) => missedListeners.push(fn),
     isConnected: () => subscriber.status === 'ready',
+    forget: (channel) => void listeners.delete(channel),
     onDropped(fn) {
       subscriber.on('moved', () => {
-        isDropped = true;
+        droppedMs = monotonicMs();
         fn();
       });
     },
     recheck() {
-      if (!isDropped || subscriber.status !== 'ready') return;
-      isDropped = false;
-      void resubscribe(dropped());
+      if (isRechecking || subscriber.status !== 'ready' || lost().length === 0) return;
+      isRechecking = true;
+      void resubscribe(lost).finally(() => {
+        isRechecking = false;
+      });
     },
     get subscribeError() {
       return subscribeError;

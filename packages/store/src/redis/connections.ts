@@ -8,7 +8,7 @@ import {
   sleep,
 } from '@sluice/runtime';
 import type { Cluster, Redis } from 'ioredis';
-import type { Keys, ServerKeys } from '../keys/keys.js';
+import type { Keys } from '../keys/keys.js';
 import { watchSwitches } from '../primary/switches.js';
 import type { LimitArgs } from '../script/limits.js';
 import { isCertificateFault, tlsAlert } from '../server/tls-alert.js';
@@ -52,7 +52,7 @@ export type Connections = {
   /** Whether this node can be used: every connection to the one Redis, or to some master, does its work. */
   isBeating(): boolean;
   /** Each server, with the client for commands to it. */
-  servers(): readonly { readonly client: Redis; keys(): ServerKeys }[];
+  servers(): readonly { readonly client: Redis; isHere(key: string): boolean }[];
   /** Throws StartError: 78 when a server cannot reach the level, 75 when it is not reachable. */
   openDurability(level: Durability): Promise<DurabilityWait>;
   /** Whether calls about this key would be sent now. */
@@ -126,7 +126,7 @@ export async function openConnections(options: ConnectionsOptions): Promise<Conn
     isBeating: pulse.isBeating,
     isReadyFor: () => commands.isReady(),
     serverOf: () => '',
-    servers: () => [{ client: commands.client, keys: server.keys }],
+    servers: () => [{ client: commands.client, isHere: () => true }],
   };
 }
 

@@ -57,12 +57,17 @@ const remedies: readonly Remedy[] = [
   {
     reason: /^(MOVED|ASK|CLUSTERDOWN|CROSSSLOT)/,
     status: config,
-    todo: 'it is part of a Redis Cluster: set redis.url to a Redis that is not',
+    todo: 'it is part of a Redis Cluster: set redis.cluster.nodes in place of redis.url, and look at CLUSTER INFO',
   },
   {
     reason: /^WRONGTYPE/,
     status: config,
     todo: 'another program has it: set another redis.prefix',
+  },
+  {
+    reason: /cluster support disabled/,
+    status: config,
+    todo: 'it is no Redis Cluster: set redis.url in place of redis.cluster.nodes',
   },
   {
     reason: /unknown command/,

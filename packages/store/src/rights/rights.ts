@@ -7,7 +7,10 @@ import { probeWrite } from '../redis/connections-watch.js';
 type Right = { readonly what: string; try(client: Redis): Promise<unknown> };
 
 /** Rights by command, key and channel: the same for a start and for `sluice doctor` (docs/operate/security.md). */
-function rightsFor({ prefix, ringPrefix }: Keys, keys: ServerKeys): readonly Right[] {
+function rightsFor(
+  { prefix, ringPrefix }: Keys,
+  { isSharded, ...keys }: ServerKeys & { readonly isSharded: boolean },
+): readonly Right[] {
   const { channel } = keys;
   return [
     {
@@ -32,13 +35,13 @@ function rightsFor({ prefix, ringPrefix }: Keys, keys: ServerKeys): readonly Rig
     },
     {
       what: `publish to the channels of ${prefix}:*`,
-      try: (client) => client.publish(channel, ''),
+      try: (client) => (isSharded ? client.spublish(channel, '') : client.publish(channel, '')),
     },
     {
       what: `subscribe to the channels of ${prefix}:*`,
       try: async (client) => {
-        await client.subscribe(channel);
-        await client.unsubscribe(channel);
+        await (isSharded ? client.ssubscribe(channel) : client.subscribe(channel));
+        await (isSharded ? client.sunsubscribe(channel) : client.unsubscribe(channel));
       },
     },
     { what: 'ask for the time (TIME)', try: (client) => client.time() },
@@ -49,9 +52,9 @@ function rightsFor({ prefix, ringPrefix }: Keys, keys: ServerKeys): readonly Rig
 export async function missingRight(
   client: Redis,
   keys: Keys,
-  serverKeys = keys.server(),
+  { isHere, isSharded = false }: { isHere?: (key: string) => boolean; isSharded?: boolean } = {},
 ): Promise<string | undefined> {
-  for (const right of rightsFor(keys, serverKeys)) {
+  for (const right of rightsFor(keys, { ...keys.server(isHere), isSharded })) {
     try {
       await right.try(client);
     } catch (error) {
@@ -68,9 +71,9 @@ export async function missingRight(
 }
 
 /** Ends a start whose user in Redis lacks a right: no turn would ever run. */
-export async function checkRights({ servers }: Connections, keys: Keys): Promise<void> {
-  for (const { client, keys: serverKeys } of servers()) {
-    const missing = await missingRight(client, keys, serverKeys());
+export async function checkRights({ servers, commands }: Connections, keys: Keys): Promise<void> {
+  for (const { client, isHere } of servers()) {
+    const missing = await missingRight(client, keys, { isHere, isSharded: commands.isSharded });
     // start-fault.ts says where, and what to do.
     if (missing) throw new Error(`NOPERM: ${missing}`);
   }

@@ -10,6 +10,7 @@ import { isObject } from '../client/frames.js';
 import { undocumentedIn } from '../client/log-docs.js';
 import { type LogLine, LogLines } from '../client/log-lines.js';
 import { keepSecretsOf, leaksIn } from '../client/log-search.js';
+import { redisSection } from '../redis/topology.js';
 
 const ownBin = fileURLToPath(new URL('../../../../bin/sluice', import.meta.url));
 const readyMs = 15_000;
@@ -78,7 +79,8 @@ function placed({ url, ...others }: Readonly<Record<string, unknown>>): object {
 function writeConfig(dir: string, { config = {}, redisUrl }: GatewayOptions): string {
   const section = (name: string) => (isObject(config[name]) ? config[name] : {});
   const gateway = { host: '127.0.0.1', port: 0, ...section('gateway') };
-  const redis = placed({ ...(redisUrl ? { url: redisUrl } : {}), ...section('redis') });
+  const given = { ...(redisUrl ? { url: redisUrl } : {}), ...section('redis') };
+  const redis = placed(redisSection(given));
   const path = join(dir, 'gateway.yaml');
   writeFileSync(path, JSON.stringify({ ...config, gateway, redis }));
   return path;

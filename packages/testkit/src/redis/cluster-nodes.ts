@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { freePort } from '../base/children.js';
 import type { RedisBackend } from './redis-backend.js';
 import { installedServer } from './redis-engine.js';
@@ -70,12 +72,15 @@ async function plan({ masters, replicas }: ClusterShape): Promise<Planned[]> {
 /** Starts the servers of a cluster, the masters first; a port that was taken meanwhile leads to another try. */
 export async function startServers(shape: ClusterShape): Promise<ClusterServer[]> {
   const server = installedServer();
+  // Each server syncs `nodes.conf` at each change of a slot: in memory, other tests do not hold that up.
+  const parent = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
   for (let attempt = 1; ; attempt += 1) {
     const planned = await plan(shape);
     const starting = planned.map(async (one) => ({
       ...one,
       ...(await startOnMachine(server, {
         port: one.port,
+        parent,
         files: { 'nodes.conf': nodesConf(planned, one, shape) },
         args: [...argumentsOf(one, shape), ...shape.args],
       })),

@@ -33,6 +33,7 @@ export type TestCluster = {
 
 const NODE_TIMEOUT_MS = 1_500;
 const SETTLED_MS = 20_000;
+const COMMAND_MS = 2_000;
 
 /** Starts a Redis Cluster; it takes about 3 s, since a new master refuses writes for 2 s. */
 export async function startRedisCluster(options: StartClusterOptions = {}): Promise<TestCluster> {
@@ -42,6 +43,7 @@ export async function startRedisCluster(options: StartClusterOptions = {}): Prom
     const direct = new Redis({
       port: server.port,
       maxRetriesPerRequest: null,
+      commandTimeout: COMMAND_MS, // a server that was just killed, or is stopped, answers nothing
       disconnectTimeout: 100,
     });
     direct.on('error', () => undefined);
@@ -56,16 +58,23 @@ export async function startRedisCluster(options: StartClusterOptions = {}): Prom
   };
   const forget = stopLater(stop);
 
-  async function masterOfSlot(slot: number): Promise<ClusterNode> {
-    for (const node of nodes) {
-      if (node.direct.status !== 'ready') continue;
-      const table = await node.direct.cluster('SLOTS');
-      const found = table.find(([first, last]) => first <= slot && slot <= last);
-      const master = nodes.find(({ port }) => port === found?.[2]?.[1]);
-      if (master) return master;
-    }
-    throw new Error(`no master serves slot ${slot}`);
-  }
+  /** The one server that says that it serves the slot itself: others may not have heard of a move yet. */
+  const masterOfSlot = (slot: number): Promise<ClusterNode> =>
+    eventually(async () => {
+      const claims = await Promise.all(
+        nodes.map(async (node) => {
+          if (node.direct.status !== 'ready') return [];
+          const found = (await node.direct.cluster('SLOTS')).find(
+            ([first, last]) => first <= slot && slot <= last,
+          );
+          return found?.[2]?.[1] === node.port ? [node] : [];
+        }),
+      );
+      const [master, ...others] = claims.flat();
+      if (master === undefined || others.length > 0)
+        throw new Error(`slot ${slot} has no one master`);
+      return master;
+    }, SETTLED_MS);
 
   /** Every server that answers knows a live master for each slot, and its replicas follow theirs. */
   async function isSettled(): Promise<boolean> {
@@ -88,6 +97,8 @@ export async function startRedisCluster(options: StartClusterOptions = {}): Prom
     },
     masterOf: (key) => masterOfSlot(slotOf(key)),
     async moveSlots(slots, to) {
+      // As redis-cli does: who moves a slot that not all agree about may leave it with two owners.
+      await settled();
       for (const slot of slots) {
         const others = nodes.filter(({ direct }) => direct.status === 'ready');
         await moveSlot(slot, { from: await masterOfSlot(slot), to, others });

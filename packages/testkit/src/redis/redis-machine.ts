@@ -57,6 +57,8 @@ export type OnMachineOptions = {
   readonly movableClock?: boolean | undefined;
   /** Left out: a free one. */
   readonly port?: number;
+  /** Where its directory is made. */
+  readonly parent?: string;
   /** Files that are in its directory when it starts. */
   readonly files?: Readonly<Record<string, string>>;
 };
@@ -64,9 +66,15 @@ export type OnMachineOptions = {
 /** A Redis that runs on this machine, in a directory of its own. */
 export async function startOnMachine(
   server: string,
-  { args: extra = [], movableClock = false, port: given, files = {} }: OnMachineOptions = {},
+  {
+    args: extra = [],
+    movableClock = false,
+    port: given,
+    files = {},
+    parent = tmpdir(),
+  }: OnMachineOptions = {},
 ): Promise<RedisBackend & { readonly clock: MovableClock | undefined }> {
-  const dir = mkdtempSync(join(tmpdir(), 'sluice-redis-'));
+  const dir = mkdtempSync(join(parent, 'sluice-redis-'));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text);
   const clock = movableClock ? await makeMovableClock(join(dir, 'clock')) : undefined;
   const program = { server, dir, env: clock?.env };

@@ -1,11 +1,11 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { stopLater } from '../base/cleanup.js';
 import { eventually } from '../base/eventually.js';
-import type { TestRedis } from './redis.js';
 import type { RedisBackend } from './redis-backend.js';
 import { installedServer } from './redis-engine.js';
 import { startOnMachine } from './redis-machine.js';
 import { type SentinelProcess, type SentinelShape, startSentinels } from './sentinel-process.js';
+import type { TestRedis } from './test-redis.js';
 
 export type StartSentinelOptions = Partial<SentinelShape> & {
   readonly replicas?: number;

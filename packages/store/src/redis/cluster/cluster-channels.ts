@@ -72,7 +72,7 @@ export function makeClusterChannels({
     for (const channel of channels) {
       const it = wanted.get(channel);
       if (!it) continue;
-      if (it.at !== master) it.at?.channels.unsubscribe(channel);
+      if (it.at !== master) it.at?.channels.forget(channel);
       it.at = master;
       append(byListener, it.onMessage, channel);
     }

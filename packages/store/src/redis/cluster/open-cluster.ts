@@ -57,11 +57,10 @@ export async function openClusterConnections(options: ConnectionsOptions): Promi
     ...{ rings, channels, onError, close },
     isBeating: () => masters.all().some((it) => it.isReady() && it.pulse.isBeating()),
     servers: () =>
-      masters
-        .all()
-        .flatMap(({ commands, keys: serverKeys, isReady: isOpen }) =>
-          isOpen() ? [{ client: commands.client, keys: serverKeys }] : [],
-        ),
+      masters.all().flatMap(({ name, commands, isReady: isOpen }) => {
+        const isHere = (key: string) => topology.masterOf(slotOf(key)) === name;
+        return isOpen() ? [{ client: commands.client, isHere }] : [];
+      }),
     openDurability: (level) => openClusterDurability(level, { masters, keys, onError }),
     isReadyFor: (key) => masters.of(slotOf(key))?.isReady() ?? false,
     serverOf: (key) => masters.of(slotOf(key))?.name ?? '',
