@@ -73,6 +73,13 @@ function importsOf(file: string): Import[] {
 
 const workspaceOf = (file: string) => file.split('/').slice(0, 2).join('/');
 
+describe('texts', () => {
+  it('have no mark that a merge left', () => {
+    const texts = files.filter((file) => /\.(md|ts|mjs|lua|ya?ml|json)$/.test(file));
+    expect(linesThat((line) => /^(<{7}|>{7}) /.test(line), texts)).toEqual([]);
+  });
+});
+
 describe('imports', () => {
   const imports = source.flatMap(importsOf);
   const wrong = (isWrong: (it: Import) => boolean) =>
