@@ -63,7 +63,8 @@ async function verify({ define, mode = 'states', model = 'session.pml', isLarge 
 function read(text) {
   const states = Number(/(\d+(?:\.\d+e\+\d+)?) states, stored/.exec(text)?.[1] ?? Number.NaN);
   const fault = /^pan:\d+: (.*?)(?: \(at depth|$)/m.exec(text)?.[1];
-  const isWhole = /errors: \d/.test(text) && !/max search depth too small/.test(text);
+  const isWhole =
+    /errors: \d/.test(text) && !/max search depth too small|Search not completed/.test(text);
   if (fault === undefined && (!isWhole || !/errors: 0$/m.test(text))) {
     return { states, fault: `no answer: ${text.trim().slice(0, 500)}` };
   }

@@ -24,7 +24,7 @@ import { countResults, joinRuns, judgeFailedOnce, parseKnown } from './lib/test-
 
 /** Longer than any suite takes: one that hangs is ended then. */
 const jestMs = 20 * 60_000;
-const longFolders = ['long', 'failpoints', 'redis-faults', 'sentinel', 'hostile'];
+const longFolders = ['long', 'failpoints', 'redis-faults', 'sentinel', 'hostile', 'quorum'];
 /**
  * The unit tests come first, since they are quick to find a fault. Integration tests wait more than they compute, so
  * two cores serve three of them.
@@ -47,6 +47,12 @@ const longSuites = [
   { name: 'tests/long', args: ['tests/long'] },
   { name: 'tests/failpoints', args: ['tests/failpoints'], env: { SLUICE_WALK: 'all' } },
   { name: 'tests/redis-faults', args: ['--maxWorkers=4', 'tests/redis-faults'] },
+  { name: 'tests/quorum, three members', args: ['tests/quorum/three'] },
+  {
+    name: 'the contract suite on a quorum',
+    args: ['tests/contract/protocol'],
+    env: { SLUICE_TEST_TOPOLOGY: 'quorum' },
+  },
   { name: 'tests/sentinel', args: ['--runInBand', 'tests/sentinel'] },
   {
     name: 'tests/hostile',

@@ -14,6 +14,8 @@ export type FaultScriptOptions = {
   readonly places: readonly [Place, ...Place[]];
   readonly settings: NodeSettings;
   readonly redis: TestRedis;
+  /** The members of the lease quorum; none: the data Redis has the Redlocks. */
+  readonly members: readonly TestRedis[];
   readonly recording: Recording;
   readonly random: Random;
 };
@@ -68,6 +70,8 @@ export class FaultScript {
         return this.#loseReplies(place);
       case 'silence':
         return this.#silence(place);
+      case 'member':
+        return this.#member();
     }
   }
 
@@ -136,6 +140,20 @@ export class FaultScript {
       proxy.blackhole(true);
       await sleep(this.options.random.between(200, 1_000));
       proxy.blackhole(false);
+    });
+  }
+
+  /** One member of the quorum is frozen, or killed and back without its keys: work goes on. */
+  async #member(): Promise<void> {
+    const { random, members, settings } = this.options;
+    const [first, ...others] = members;
+    if (!first) return;
+    const member = random.pick([first, ...others]);
+    const isFrozen = random.isLucky(0.5);
+    await this.#record('cut', null, async () => {
+      await (isFrozen ? member.pause() : member.kill());
+      await sleep(settings.leaseTtlMs + random.between(0, 2_000));
+      await (isFrozen ? member.resume() : member.start());
     });
   }
 

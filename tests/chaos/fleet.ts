@@ -40,11 +40,13 @@ export type NodeSettings = {
   readonly resumeWindow: string;
   /** 0: no limit. */
   readonly maxConnectionAgeMs: number;
+  /** URLs of the members of the lease quorum. */
+  readonly quorum: readonly string[];
 };
 
 const configOf = (
   { port, agent, proxy }: Place,
-  { leaseTtlMs, resumeWindow, maxConnectionAgeMs }: NodeSettings,
+  { leaseTtlMs, resumeWindow, maxConnectionAgeMs, quorum }: NodeSettings,
 ) => ({
   gateway: {
     port,
@@ -52,7 +54,7 @@ const configOf = (
     max_connection_age: `${maxConnectionAgeMs}ms`,
   },
   redis: { url: proxy.url, prefix: PREFIX },
-  lease: { ttl: `${leaseTtlMs}ms` },
+  lease: { ttl: `${leaseTtlMs}ms`, quorum },
   session: { max_messages: 20, resume_window: resumeWindow },
   log: { level: 'debug' }, // logs the pause of each hand-over
   agents: { slow: { kind: 'http', url: agent.url, history: '1KiB' } },

@@ -5,6 +5,7 @@ import { HAPROXY_NODES } from '@sluice/testkit';
 export const faultNames = [
   ...(['drain', 'rolling', 'shutdown', 'kill', 'stop', 'redis'] as const),
   ...(['cut', 'lost_reply', 'silence'] as const),
+  ...(['member'] as const),
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 
@@ -34,13 +35,15 @@ export type ChaosOptions = {
   readonly faults: readonly [FaultName, ...FaultName[]];
   /** Where to write the history as JSON. */
   readonly keep: string | undefined;
+  /** Independent masters that have the Redlocks; 0: the data Redis has them. */
+  readonly quorum: number;
   /** Print each fault and each finding. */
   readonly verbose: boolean;
 };
 
 export const usage = `usage: npm run chaos -- [--minutes N | --rounds N] [--seed N] [--nodes N] [--sessions N]
   [--balancer plain|haproxy] [--lease-ttl SECONDS] [--resume-window SECONDS]
-  [--max-connection-age SECONDS]
+  [--max-connection-age SECONDS] [--quorum MEMBERS]
   [--faults ${faultNames.join(',')}] [--keep FILE] [--verbose]
   --topology sentinel [--durability memory|replica]: failovers under load, other faults do not apply`;
 
@@ -65,18 +68,23 @@ export function parseOptions(args: readonly string[]): ChaosOptions {
       'lease-ttl': { type: 'string', default: '3' },
       'resume-window': { type: 'string', default: '86400' },
       'max-connection-age': { type: 'string' },
+      quorum: { type: 'string' },
       seed: { type: 'string', default: String(Math.floor(Date.now() % 1_000_000)) },
       nodes: { type: 'string', default: '3' },
       sessions: { type: 'string', default: '40' },
-      faults: { type: 'string', default: faultNames.join(',') },
+      faults: { type: 'string' },
       keep: { type: 'string' },
       verbose: { type: 'boolean', default: false },
     },
   });
-  const names = values.faults.split(',');
+  const quorum = values.quorum === undefined ? 0 : positive('quorum', values.quorum);
+  const all = faultNames.filter((name) => name !== 'member' || quorum > 0);
+  const names = values.faults?.split(',') ?? all;
   const [first, ...rest] = names.filter(isFault);
   const unknown = names.filter((name) => !isFault(name));
   if (!first || unknown.length > 0) throw new Error(`--faults: unknown ${unknown.join(', ')}`);
+  if (names.includes('member') && quorum === 0)
+    throw new Error('--faults member: needs --quorum 3');
   const nodes = Math.floor(positive('nodes', values.nodes));
   const balancer = balancers.find((name) => name === values.balancer);
   if (!balancer) throw new Error(`--balancer ${values.balancer}: plain or haproxy`);
@@ -96,6 +104,7 @@ export function parseOptions(args: readonly string[]): ChaosOptions {
       values['max-connection-age'] === undefined
         ? 0
         : positive('max-connection-age', values['max-connection-age']) * 1_000,
+    quorum,
     seconds: positive('minutes', values.minutes) * 60,
     seed: positive('seed', values.seed),
     nodes,

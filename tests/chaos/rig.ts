@@ -17,6 +17,7 @@ import {
   type Turn,
   type Verdict,
 } from '@sluice/testkit';
+import { startMembers, urlsOf } from '../support/quorum.js';
 import { audit, describeSessions } from './audit.js';
 import { Conversation } from './conversation.js';
 import { drawMessages } from './draw-messages.js';
@@ -60,7 +61,9 @@ export async function runChaos(
   const recording = new Recording(tell);
   const redis = await startRedis({ args: ['--appendfsync', 'everysec'] });
   const { leaseTtlMs, resumeWindow, maxConnectionAgeMs } = options;
-  const settings = { leaseTtlMs, resumeWindow, maxConnectionAgeMs };
+  const members = await startMembers(options.quorum);
+  const quorum = urlsOf(members);
+  const settings = { leaseTtlMs, resumeWindow, maxConnectionAgeMs, quorum };
   const places = await openPlaces({ count: options.nodes, redis, random, settings });
   try {
     const start = options.balancer === 'haproxy' ? startHaproxy : startBalancer;
@@ -81,7 +84,7 @@ export async function runChaos(
     const running = [...senders, ...watchers].map((client) => client.run());
 
     const drawn = { random: random.fork(), settings };
-    const script = new FaultScript({ places, redis, recording, ...drawn });
+    const script = new FaultScript({ places, redis, members, recording, ...drawn });
     if (options.rounds !== undefined) await script.runRounds(options.faults, options.rounds);
     else await script.run(options.faults, performance.now() + options.seconds * 1_000);
     const levelling =

@@ -3,6 +3,7 @@ import { exitStatus } from '@sluice/runtime';
 import { checkAgents } from './doctor/agents.js';
 import { checkNativeLibrary } from './doctor/native.js';
 import { checkPort } from './doctor/node.js';
+import { checkQuorum } from './doctor/quorum.js';
 import { checkRedis } from './doctor/redis.js';
 import { type Finding, lineOf } from './doctor/report.js';
 
@@ -26,6 +27,7 @@ export async function doctor({ config: file, agent, json, flags }: DoctorOptions
   report(found);
   if (config) {
     report(await checkRedis(config.redis));
+    report(await checkQuorum(config));
     report(await checkAgents(config, baseDirOf(inputs)));
     const { host, port, adminPort } = config.gateway;
     report(await checkPort({ host, port }));

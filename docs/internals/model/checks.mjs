@@ -122,6 +122,27 @@ export const properties = [
     isLarge: true,
   },
   {
+    title: 'a quorum: the Redlock is given back after the lease, two drains, no sweep',
+    define: { QUORUM: '', NO_SWEEP: '', DRAINS: 2 },
+    isLarge: true,
+  },
+  {
+    title: 'a quorum: two nodes have the Redlock at once, stopped past the TTL: no stale write',
+    define: { QUORUM: '', TWO_LOCKS: 1, EXPIRIES: 1 },
+    isLarge: true,
+  },
+  {
+    title: 'a quorum: no majority renews, the turn is handed over by its holder',
+    define: { QUORUM: '', HANDS_BACK: '', EXPIRIES: 1, DELTAS: 1 },
+    isLarge: true,
+  },
+  {
+    title: 'a quorum, batch renewals: members first, then the leases; Redlocks lost',
+    model: 'renewals.pml',
+    define: { QUORUM: '' },
+    isLarge: true,
+  },
+  {
     title: 'always served: a drain, a bad wake, no sweep',
     mode: 'runs',
     define: { NO_SWEEP: '', DRAINS: 1, BAD_WAKES: 1 },
@@ -287,6 +308,13 @@ export const mutations = [
     title: 'a deadline counts from the answer: a lease is trusted that is over',
     model: 'renewals.pml',
     define: { FROM_ANSWER: '' },
+    breaks: 'a_deadline[',
+  },
+  {
+    title:
+      'a quorum: turn-begin does not look at the time of the lease: a Redlock lost is a lease taken',
+    model: 'renewals.pml',
+    define: { QUORUM: '', NO_TIME: '' },
     breaks: 'a_deadline[',
   },
   {

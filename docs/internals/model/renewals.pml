@@ -23,7 +23,14 @@ byte drawn;
 byte a_fence[LEASES], a_deadline[LEASES];       /* what A believes */
 byte b_fence[LEASES];                           /* B has its Redlock, and asks for the lease */
 byte batches = BATCHES, takes = TAKES, lost_locks = LOST_LOCKS;
-chan calls = [2] of { byte, byte, byte };       /* the fence of each entry, 0 for none; when it was sent */
+/* The fence of each entry, 0 for none; when it was sent; with a quorum: which Redlocks a majority has extended. */
+chan calls = [2] of { byte, byte, byte, byte };
+#ifdef QUORUM
+/* A has asked the members, and sends the call next: for which fences, since when, and what they said. */
+bit asks;
+byte q_fence[LEASES], q_sent, q_locked;
+byte newest[LEASES], b_newest;                  /* state.fence, which stays; what B's peek found */
+#endif
 chan answers = [2] of { byte, byte, mtype:answer, mtype:answer, byte };
 
 #define OVER(e)      (fence[e] == 0 || until[e] <= now)
@@ -31,8 +38,25 @@ chan answers = [2] of { byte, byte, mtype:answer, mtype:answer, byte };
 #define TRUSTED(e)   (a_fence[e] != 0 && now < a_deadline[e])
 
 inline take(e, f) {
+#ifdef QUORUM
+  newest[e] = f;
+#endif
   fence[e] = f; until[e] = now + TTL
 }
+
+#ifdef QUORUM
+/* quorum/locks-extend.lua at a majority. What was lost is set again, and counts from the next time on. */
+inline ask_members(e) {
+  q_fence[e] = a_fence[e];
+  if
+  :: a_fence[e] != 0 && lock[e] == a_fence[e] && lock_until[e] > now ->
+    lock_until[e] = now + TTL;
+    q_locked = q_locked | (1 << e)
+  :: a_fence[e] != 0 && UNLOCKED(e) -> lock[e] = a_fence[e]; lock_until[e] = now + TTL
+  :: else
+  fi
+}
+#endif
 
 inline claim(e, f) {
   takes--;
@@ -56,32 +80,38 @@ inline entry_renew(e, f, answer) {
 #ifdef EXTEND_ANY
   :: else ->
 #else
+#ifdef QUORUM
+  :: f != 0 && !stopped && fence[e] == f && !(locked & (1 << e)) -> answer = KEPT /* the entry says so */
+#else
   :: f != 0 && !stopped && fence[e] == f && (lock[e] != f || lock_until[e] <= now) -> answer = KEPT
+#endif
   :: else ->
 #endif
     assert(fence[e] == f);                      /* L3: no lease that has passed on */
+#ifndef QUORUM
     assert(lock[e] == f && lock_until[e] > now); /* and no Redlock of another */
-    until[e] = now + TTL;
     lock_until[e] = now + TTL;
+#endif
+    until[e] = now + TTL;
     answer = RENEWED
   fi
 }
 
 proctype redis() {
-  byte f0, f1, sent;
+  byte f0, f1, sent, locked;
   mtype:answer r0, r1;
   bit stopped;
 end:
   do
   :: atomic {
-       calls?f0,f1,sent ->
+       calls?f0,f1,sent,locked ->
        d_step {
          entry_renew(0, f0, r0);
          entry_renew(1, f1, r1);
          assert(f1 == 0 || r1 != ABSENT);       /* a refused entry harms no other */
        }
        answers!f0,f1,r0,r1,sent;
-       f0 = 0; f1 = 0; sent = 0; r0 = 0; r1 = 0; stopped = 0
+       f0 = 0; f1 = 0; sent = 0; locked = 0; r0 = 0; r1 = 0; stopped = 0
      }
   od
 }
@@ -134,8 +164,16 @@ proctype holder() {
   mtype:answer r0, r1;
 end:
   do
+#ifdef QUORUM
+  :: d_step { batches > 0 && !asks && a_fence[0] + a_fence[1] > 0 ->
+       batches--; asks = 1; q_sent = now; ask_members(0); ask_members(1) }
+  :: d_step { asks && nfull(calls) && nfull(answers) ->
+       calls!q_fence[0],q_fence[1],q_sent,q_locked;
+       asks = 0; q_fence[0] = 0; q_fence[1] = 0; q_sent = 0; q_locked = 0 }
+#else
   :: d_step { batches > 0 && nfull(calls) && nfull(answers) && a_fence[0] + a_fence[1] > 0 ->
-       batches--; calls!a_fence[0],a_fence[1],now }
+       batches--; calls!a_fence[0],a_fence[1],now,0 }
+#endif
   :: atomic { answers?f0,f1,r0,r1,sent ->
        d_step { told(0, f0, r0, sent); told(1, f1, r1, sent); f0 = 0; f1 = 0; r0 = 0; r1 = 0; sent = 0 } }
   :: d_step { own(0) }
@@ -145,7 +183,15 @@ end:
 
 inline answer_ring(e) {
   if
+#ifdef QUORUM
+#ifdef NO_TIME
+  :: newest[e] == b_newest -> take(e, b_fence[e])
+#else
+  :: OVER(e) && newest[e] == b_newest -> take(e, b_fence[e])  /* turn-begin does not look at the Redlock */
+#endif
+#else
   :: OVER(e) && lock[e] == b_fence[e] && lock_until[e] > now -> take(e, b_fence[e])
+#endif
   :: else ->
     if
     :: lock[e] == b_fence[e] -> lock[e] = 0; lock_until[e] = 0
@@ -159,7 +205,11 @@ inline answer_ring(e) {
 proctype other() {
 end:
   do
+#ifdef QUORUM
+  :: d_step { takes > 0 && b_fence[0] == 0 && UNLOCKED(0) -> b_newest = newest[0]; claim(0, b_fence[0]) }
+#else
   :: d_step { takes > 0 && b_fence[0] == 0 && UNLOCKED(0) -> claim(0, b_fence[0]) }
+#endif
   :: d_step { b_fence[0] != 0 -> answer_ring(0) }
   od
 }
@@ -188,5 +238,8 @@ init {
     a_fence[0] = 1; fence[0] = 1; lock[0] = 1; until[0] = TTL; lock_until[0] = TTL; a_deadline[0] = TTL;
     a_fence[1] = 2; fence[1] = 2; lock[1] = 2; until[1] = TTL; lock_until[1] = TTL; a_deadline[1] = TTL
   }
+#ifdef QUORUM
+  d_step { newest[0] = 1; newest[1] = 2 }
+#endif
   atomic { run redis(); run holder(); run other(); run clock(); run watch() }
 }

@@ -36,12 +36,15 @@
 #ifndef DRAINS
 #define DRAINS 0
 #endif
+#ifndef TWO_LOCKS
+#define TWO_LOCKS 0  /* Redlocks that are given although another has them: members of a quorum lost their keys */
+#endif
 #ifndef DELTAS
 #define DELTAS 0
 #endif
 
 mtype:reply = { NONE, HELD, PAUSED, FREE, REFUSED, EMPTY, BEGUN, APPENDED, RENEWED, WAITS, IDLE, MORE, NEXT, RELEASED };
-mtype:how = { YIELD, FORCE };
+mtype:how = { YIELD, FORCE, LOST };
 mtype:wake = { HEARD, MISSED, DEAF, LATE, DOUBLED };
 mtype:phase = { RUNNING, HAND_OVER, SOLE };
 
@@ -63,7 +66,7 @@ mtype:phase phase[HOLDERS] = RUNNING;
 bit crashed[HOLDERS];
 byte expiries = EXPIRIES, crashes = CRASHES, lost_rings = LOST_RINGS, bad_wakes = BAD_WAKES;
 byte late_wakes = LATE_WAKES, lost_replies = LOST_REPLIES, drains = DRAINS, deltas = DELTAS;
-byte pauses = PAUSES, touches = TOUCHES;
+byte pauses = PAUSES, touches = TOUCHES, two_locks = TWO_LOCKS;
 
 #include "worker.pml"
 

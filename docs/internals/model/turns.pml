@@ -133,10 +133,12 @@ inline give_up(h) {
   WRITTEN_BY(h);
   lease_forget();
   given_up = 1;
+#ifndef QUORUM                  /* with a quorum its holder does it, in a step of its own */
   if
   :: lock == my_token[h] -> lock = 0
   :: else
   fi;
+#endif
   word = RELEASED
 }
 
@@ -179,8 +181,12 @@ inline turn_release(h, how) {
       handed = 1;
       starts = starts - asked;
       asked = 0
-    :: batch && how != FORCE && delta -> handed = 1
-    :: batch && how != FORCE && !delta -> head_forget()
+    :: batch && how == LOST ->  /* as FORCE, without SESSION_END */
+      handed = 1;
+      starts = starts - asked;
+      asked = 0
+    :: batch && how == YIELD && delta -> handed = 1
+    :: batch && how == YIELD && !delta -> head_forget()
 #endif
     :: else
     fi;

@@ -111,6 +111,12 @@ look:
 acquire:
     atomic { /* redlock.acquire, with a token never seen before */
       if
+#if TWO_LOCKS > 0
+      :: lock != 0 && two_locks > 0 ->
+        two_locks--;
+        my_token[h] = 2 * h + 1 + (token == 2 * h + 1);
+        lock = my_token[h]
+#endif
       :: lock != 0 && told -> told = 0; goto look
       :: lock != 0 && !told -> goto pass_on
       :: else -> my_token[h] = 2 * h + 1 + (token == 2 * h + 1); lock = my_token[h]
@@ -134,6 +140,9 @@ turn:
          fi
        }
     :: atomic { MAY_DOUBT(h) -> goto leave }
+#ifdef HANDS_BACK
+    :: atomic { MAY_DOUBT(h) -> d_step { turn_release(h, LOST) } TO(late_commit) } /* no majority: handed over */
+#endif
     :: atomic { phase[h] != RUNNING -> d_step { turn_release(h, FORCE) } TO(late_commit) }
     :: atomic { d_step { fresh_turn(n); next_turn[h] = n; n = 0 } break }
     od;
@@ -217,7 +226,11 @@ refused:
 pass_on:
     atomic { d_step { ring_draw() } goto leave }
 leave:
+#ifdef QUORUM
+    atomic { d_step { abandon(h); forget(h) } goto end_start }
+#else
     atomic { d_step { forget(h) } goto end_start }
+#endif
   } unless {
     atomic { crashed[h] -> d_step { forget(h); told = 0; crashed[h] = 0; phase[h] = RUNNING } goto end_start }
   }

@@ -49,6 +49,7 @@ export {
 } from './leases/ring.js';
 export type { Sweep } from './leases/sweep.js';
 export { decodeWake, headOfWake, type Wake } from './leases/wake.js';
+export { inspectMember, type MemberReport } from './locks/inspect-member.js';
 export { type Claim, NoMajority } from './locks/locks.js';
 export type { Members } from './locks/members.js';
 export { cancelMove, type Migrated, type MigrateMode, migrate } from './migrate/migrate.js';

@@ -1,7 +1,7 @@
 /** One line of `sluice doctor`. */
 export type Finding = {
   readonly status: 'ok' | 'warn' | 'FAIL';
-  readonly check: 'configuration' | 'native' | 'redis' | 'agents' | 'port';
+  readonly check: 'configuration' | 'native' | 'redis' | 'quorum' | 'agents' | 'port';
   /** Which one of several checks: of a Redis, `version`, `eviction` and the like. */
   readonly name?: string;
   readonly what: string;

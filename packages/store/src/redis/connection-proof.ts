@@ -55,6 +55,8 @@ export class Proof {
   private quietLooks = 0;
   private leaveIn = -1;
   private isAsking = false;
+  /** The last call ended by its own timeout: the silence goes on, and is counted on. */
+  private isTimedOut = false;
   /** Counts connects and closes: an answer to a call of an earlier round proves nothing. */
   private round = 0;
   private answer: Answer | undefined;
@@ -76,6 +78,7 @@ export class Proof {
     const renew = () => {
       this.round += 1;
       this.isAsking = false;
+      this.isTimedOut = false;
       this.answer = undefined;
       this.quietLooks = 0;
     };
@@ -142,7 +145,7 @@ export class Proof {
     }
     if (!this.isAsking) {
       this.ask();
-      return 'unknown';
+      if (!this.isTimedOut) return 'unknown';
     }
     this.quietLooks += 1;
     const held = this.client.status === 'ready' ? this.heldLooks : 0;
@@ -201,6 +204,7 @@ export class Proof {
   }
 
   private answered(info: string): void {
+    this.isTimedOut = false;
     if (infoField(info, 'loading') === '1') {
       this.answer = { refused: 'LOADING Redis is loading its data', isReplica: false };
     } else if (infoField(info, 'role') === 'slave') {
@@ -220,6 +224,7 @@ export class Proof {
     } else if (isReply(error))
       this.answer = { refused: firstLine(error.message), isReplica: false };
     // Else no answer came: silence goes on, or the connection is closed.
+    this.isTimedOut = this.answer === undefined;
   }
 
   private onError(error: unknown): void {

@@ -11,6 +11,7 @@ import { undocumentedIn } from '../client/log-docs.js';
 import { type LogLine, LogLines } from '../client/log-lines.js';
 import { keepSecretsOf, leaksIn } from '../client/log-search.js';
 import { redisSection } from '../redis/topology.js';
+import { withQuorum } from './quorum.js';
 
 const ownBin = fileURLToPath(new URL('../../../../bin/sluice', import.meta.url));
 const readyMs = 15_000;
@@ -139,7 +140,8 @@ function spawnGateway(options: GatewayOptions) {
  * `GatewayFailed` when it ends before or takes longer than 15 s.
  */
 export async function startGateway(options: GatewayOptions = {}): Promise<GatewayProcess> {
-  const { pid, log, exited, signal } = spawnGateway(options);
+  const config = await withQuorum(options.config);
+  const { pid, log, exited, signal } = spawnGateway({ ...options, config });
   const kill = async () => {
     // A stopped process is killed as well.
     signal('SIGKILL');
