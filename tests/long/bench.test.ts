@@ -66,7 +66,8 @@ function expectOrdered(row: Row): void {
 
 describe('npm run bench', () => {
   it('turns: rates, ratios and commands of Sluice, the floor and the peer', async () => {
-    const size = '--rounds 1 --sessions 5 --messages 20 --rate 100 --seconds 1';
+    // Processor time is counted in ticks of 10 ms: the floor needs one for 200 turns.
+    const size = '--rounds 1 --sessions 5 --messages 200 --rate 100 --seconds 1';
     const { report, rows, programs } = await rowsOf(`turns ${size}`);
     expect(programs).toEqual(
       ['serial', 'pipelined', 'paced'].flatMap(() => ['sluice', 'floor', 'peer']),

@@ -130,8 +130,8 @@ function writeConfig(dir: string, target: string): string {
         found: (await numbers(filled(expr))).length,
       }));
       return (await Promise.all(asked)).filter(({ found, who }) => {
-        // There are no firing alerts and no drains, and maxmemory is not set.
-        return found === 0 && who !== 'annotation' && who !== 'Redis memory';
+        // There are no firing alerts and no drains, maxmemory is not set, and there is no quorum.
+        return found === 0 && !['annotation', 'Redis memory', 'Quorum members'].includes(who);
       });
     };
     await eventually(async () => expect(await silent()).toEqual([]), 30_000);
