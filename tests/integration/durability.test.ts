@@ -112,6 +112,26 @@ describe('redis.durability replica', () => {
     expect((await waits()) - before).toBeLessThan(200);
   });
 
+  it('S1 is named again when a replica comes back that was away while the connection was made anew', async () => {
+    const client = cluster.redis.client();
+    const id = async () =>
+      /^id=(\d+).* name=sluice:\S+:durability /m.exec(String(await client.client('LIST')))?.[1];
+    const sender = await cluster.attach(node, { session_id: 'anew' });
+    await replica.kill();
+    const before = await id();
+    await client.client('KILL', 'ID', String(before));
+    await eventually(async () => ![undefined, before].includes(await id()));
+    sender.message('alone', { message_id: 'a0' });
+    expect(await ack(sender, 'a0')).toMatchObject({ durability: 'memory' });
+    await replica.start();
+    let n = 0;
+    await eventually(async () => {
+      n += 1;
+      sender.message('again', { message_id: `a${n}` });
+      return (await ack(sender, `a${n}`)).durability === 'replica';
+    }, 15_000);
+  });
+
   async function waits(): Promise<number> {
     const stats = await cluster.redis.client().info('commandstats');
     return Number(/^cmdstat_wait:calls=(\d+)/m.exec(stats)?.[1]);

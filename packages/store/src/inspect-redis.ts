@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { makeKeys } from './keys/keys.js';
 import { plainWords } from './primary/sentinel.js';
 import { connectionOptions, type RedisAddress } from './redis/address.js';
-import { copyWayOf } from './redis/durability.js';
+import { durabilityFault } from './redis/durability.js';
 import { explained } from './redis/greeting.js';
 import { isNearlyFull } from './redis/memory.js';
 import { type Refusal, serverRefusal } from './redis/server-check.js';
@@ -102,13 +102,7 @@ async function inspect(
           ...(isHere ? { isHere } : {}),
           isSharded,
         }),
-    durabilityFault:
-      durability === 'memory'
-        ? null
-        : await copyWayOf(durability, client).then(
-            () => null,
-            (error: unknown) => (error instanceof Error ? error.message : String(error)),
-          ),
+    durabilityFault: await durabilityFault(durability, client),
     isFull: isNearlyFull(info),
     latencyMs,
     clockSkewMs: await measureSkewMs(client),

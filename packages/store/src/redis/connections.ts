@@ -120,9 +120,10 @@ export async function openConnections(options: ConnectionsOptions): Promise<Conn
     }
     await sleep(10);
   }
-  const { commands, bulk, channels, openDurability } = server;
+  const { commands, bulk, channels } = server;
   return {
-    ...{ commands, bulk, rings, channels, openDurability, onError, close },
+    ...{ commands, bulk, rings, channels, onError, close },
+    openDurability: (level) => server.openDurability(level, true),
     isBeating: pulse.isBeating,
     isReadyFor: () => commands.isReady(),
     serverOf: () => '',

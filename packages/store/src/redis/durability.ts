@@ -1,5 +1,5 @@
 import type { Durability } from '@sluice/protocol';
-import { betweenFailpoints, exitStatus, StartError } from '@sluice/runtime';
+import { betweenFailpoints, exitStatus, monotonicMs, StartError } from '@sluice/runtime';
 import type { Redis } from 'ioredis';
 import { serverIdOf } from '../primary/server-id.js';
 import type { PlainCall } from '../script/failpoints.js';
@@ -30,6 +30,8 @@ const WAIT_MS = { copies: 1_000, disk: 2_000 } as const;
 export const LONGEST_WAIT_MS = WAIT_MS.copies + WAIT_MS.disk;
 /** Time that a Redis has to answer beyond that. */
 const MARGIN_MS = 1_000;
+/** How often a server that cannot reach the level is asked again. */
+const JUDGE_AGAIN_MS = 1_000;
 /** First release of Redis with WAITAOF. Every Valkey has it, and reports 7.2.4 or newer. */
 const WAITAOF_SINCE = [7, 2] as const;
 
@@ -56,26 +58,27 @@ export type DurabilityOptions = {
 };
 
 /**
- * Opens a connection of its own, since a wait holds back everything that is sent after it. Throws StartError:
- * 78 when this Redis cannot reach the level, 75 when it is not reachable.
+ * Opens a connection of its own, since a wait holds back everything that is sent after it. `mustReach`: throws
+ * StartError, 78 when this Redis cannot reach the level, 75 when it is not reachable. Else acknowledgements name
+ * `memory` until it can.
  */
-export async function openDurability(options: DurabilityOptions): Promise<DurabilityWait> {
-  const { address, level, onError } = options;
+export async function openDurability(
+  options: DurabilityOptions,
+  mustReach: boolean,
+): Promise<DurabilityWait> {
+  const { address, level, onError, onOpen } = options;
   if (level === 'memory') return nothing;
   const client = openFailFast(address, options.name, LONGEST_WAIT_MS + MARGIN_MS);
   client.on('error', onError);
+  const wait = makeWait(client, options);
   try {
-    await whenReady(client);
-    const wait = makeWait(client, await copyWayOf(level, client), options);
-    options.onOpen(client, wait.learn);
+    if (mustReach) {
+      await whenReady(client);
+      wait.use(checked(await wayOf(level, client)));
+    }
     client.on('close', () => wait.use(undefined));
-    // Another server may answer, one that can do less.
-    client.on('ready', () =>
-      copyWayOf(level, client).then(wait.use, (error) => {
-        wait.use(undefined);
-        onError(error);
-      }),
-    );
+    client.on('ready', () => void wait.judge());
+    onOpen(client, wait.learn);
     return wait;
   } catch (error) {
     client.disconnect();
@@ -106,31 +109,51 @@ type Way = {
 
 const copiesOf = (info: string) => info.match(/^slave\d+:.*state=online/gm)?.length ?? 0;
 
-/** Throws StartError (78) when this Redis cannot reach the level. */
-export async function copyWayOf(level: 'aof' | 'replica', client: Redis): Promise<Way> {
+/** Why this Redis cannot reach a level, for `sluice doctor`; null: it can. */
+export async function durabilityFault(level: Durability, client: Redis): Promise<string | null> {
+  if (level === 'memory') return null;
+  try {
+    checked(await wayOf(level, client));
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+const refusal = (level: Durability, why: string) =>
+  new StartError(`redis.durability is ${level}, but ${why}`, exitStatus.config);
+
+/** Replicas come and go; a start asks for one. */
+function checked(way: Way): Way {
+  if (way.disk !== 'none' || way.copies > 0) return way;
+  const todo = 'connect one, or set redis.durability to memory';
+  throw refusal('replica', `this Redis has no replica: ${todo}`);
+}
+
+/** Throws StartError (78) when no replica would help this Redis to reach the level. */
+async function wayOf(level: 'aof' | 'replica', client: Redis): Promise<Way> {
   const info = await client.info();
   const field = (name: string) => infoField(info, name);
-  const refusal = (why: string) =>
-    new StartError(`redis.durability is ${level}, but ${why}`, exitStatus.config);
   const way = { id: serverIdOf(info), copies: copiesOf(info) };
-  if (level === 'replica') {
-    if (way.copies > 0) return { ...way, disk: 'none' };
-    throw refusal('this Redis has no replica: connect one, or set redis.durability to memory');
-  }
+  if (level === 'replica') return { ...way, disk: 'none' };
   if (field('aof_enabled') !== '1') {
-    throw refusal('this Redis keeps no append-only file: set appendonly yes in its configuration');
+    throw refusal(
+      level,
+      'this Redis keeps no append-only file: set appendonly yes in its configuration',
+    );
   }
   if (isAtLeast(field('redis_version'), WAITAOF_SINCE)) {
     const asked = await client.call('WAITAOF', 0, 0, 1).catch((error: unknown) => error);
     if (!(asked instanceof Error && asked.message.startsWith('NOPERM'))) {
       return { ...way, disk: 'WAITAOF' };
     }
-    throw refusal('this user may not ask what is on disk: give it the right +waitaof');
+    throw refusal(level, 'this user may not ask what is on disk: give it the right +waitaof');
   }
   // A managed Redis may forbid CONFIG: what cannot be known is not promised.
   const answer: unknown = await client.call('CONFIG', 'GET', 'appendfsync').catch(() => []);
   if (Array.isArray(answer) && answer[1] === 'always') return { ...way, disk: 'replied' };
   throw refusal(
+    level,
     `this is ${serverTitle(info)}: use Redis ${WAITAOF_SINCE.join('.')} or newer or Valkey, ` +
       'or set appendfsync always in its configuration',
   );
@@ -144,13 +167,13 @@ type Waiting = {
 
 function makeWait(
   client: Redis,
-  first: Way,
-  options: Pick<DurabilityOptions, 'level' | 'key' | 'serverId'>,
-): DurabilityWait & { use(way: Way | undefined): void; learn(info: string): void } {
-  const { level, key, serverId } = options;
-  let way: Way | undefined = first;
+  options: Pick<DurabilityOptions, 'level' | 'key' | 'serverId' | 'onError'>,
+) {
+  const { level, key, serverId, onError } = options;
+  let way: Way | undefined;
   let waiting: Waiting[] = [];
   let isWaiting = false;
+  let judgedMs = Number.NEGATIVE_INFINITY;
 
   /** One wait for everything that was written before it was sent; returns the server whose writes have the level. */
   async function waitOnce(): Promise<string | undefined> {
@@ -186,15 +209,28 @@ function makeWait(
     isWaiting = false;
   }
 
+  /** Asks what the server that answers can do. What it lacks it may get later: rights, an append-only file. */
+  async function judge(): Promise<void> {
+    judgedMs = monotonicMs();
+    try {
+      way = level === 'memory' ? undefined : await wayOf(level, client);
+    } catch (error) {
+      way = undefined;
+      onError(error);
+    }
+  }
+
   return {
     level,
-    use(next) {
+    judge,
+    use(next: Way | undefined) {
       way = next;
     },
-    learn(info) {
+    learn(info: string) {
       if (way) way = { ...way, id: serverIdOf(info), copies: copiesOf(info) };
+      else if (monotonicMs() - judgedMs > JUDGE_AGAIN_MS) void judge();
     },
-    reached() {
+    reached(): Promise<Durability> {
       return new Promise((resolve) => {
         waiting.push({ id: serverId(), resolve });
         if (!isWaiting) void pump();

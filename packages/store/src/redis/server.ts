@@ -40,7 +40,8 @@ export type Server = {
   keys(): ServerKeys;
   /** Calls would be sent now, and each connection has been accepted. */
   isReady(): boolean;
-  openDurability(level: Durability): Promise<DurabilityWait>;
+  /** `mustReach`: throws StartError when this server cannot reach the level now. `close` closes it too. */
+  openDurability(level: Durability, mustReach: boolean): Promise<DurabilityWait>;
   close(): void;
 };
 
@@ -91,30 +92,38 @@ export function openServer(address: RedisAddress, options: ServerOptions): Serve
     pulse.add(bulk.client, { part: 'bulk', heldMs: BULK_MS, ask: replication }),
     pulse.add(subscriber, { part: 'subscriber', ask: askSubscriber }),
   ];
+  const waits: DurabilityWait[] = [];
+  let isClosed = false;
   return {
     ...{ commands, bulk, channels, pulse, proofs, keys },
     isReady: () =>
       commands.isReady() && bulk.isReady() && proofs.every((proof) => proof.state().isReady),
-    openDurability: (level) =>
-      openDurability({
-        address,
-        name: connectionName(nodeId, 'durability'),
-        level,
-        key: () => keys().durable,
-        onError,
-        serverId: commands.serverId,
-        // A node can do without it: it is replaced when it fails, but is never a fault.
-        onOpen: (client, learn) => {
-          const held = { heldMs: LONGEST_WAIT_MS, isSpare: true };
-          const ask = async () => {
-            const info = await client.info('server', 'replication');
-            learn(info);
-            return info;
-          };
-          pulse.add(client, { part: 'durability', ...held, ask });
+    async openDurability(level, mustReach) {
+      const wait = await openDurability(
+        {
+          ...{ address, level, onError },
+          name: connectionName(nodeId, 'durability'),
+          key: () => keys().durable,
+          serverId: commands.serverId,
+          // A node can do without it: it is replaced when it fails, but is never a fault.
+          onOpen: (client, learn) => {
+            const ask = async () => {
+              const info = await client.info('server', 'replication');
+              learn(info);
+              return info;
+            };
+            pulse.add(client, { part: 'durability', heldMs: LONGEST_WAIT_MS, isSpare: true, ask });
+          },
         },
-      }),
+        mustReach,
+      );
+      waits.push(wait);
+      if (isClosed) wait.close();
+      return wait;
+    },
     close() {
+      isClosed = true;
+      for (const wait of waits) wait.close();
       channels.close();
       void commands.close();
       void bulk.close();

@@ -9,17 +9,17 @@ export async function openClusterDurability(
   { masters, keys, onError }: { masters: Masters; keys: Keys; onError(error: unknown): void },
 ): Promise<DurabilityWait> {
   const waits = new WeakMap<Master, DurabilityWait>();
-  const opened: DurabilityWait[] = [];
-  const open = async (master: Master) => {
-    const wait = await master.openDurability(level);
-    waits.set(master, wait);
-    opened.push(wait);
+  const open = async (master: Master, mustReach: boolean) => {
+    waits.set(master, await master.openDurability(level, mustReach));
   };
-  const known = masters.all();
-  await Promise.all(known.filter((it) => it.isReady()).map(open));
+  await Promise.all(
+    masters.all().map(async (master) => {
+      if (master.isReady()) await open(master, true);
+    }),
+  );
   masters.onOpen((master) => {
-    // Until it is open, and when it cannot reach the level, its sessions get `memory`.
-    if (!waits.has(master)) open(master).catch(onError);
+    // One that was promoted a moment ago has no replica yet: until it has, its sessions get `memory`.
+    if (!waits.has(master)) open(master, false).catch(onError);
   });
   const at = async (master: Master | undefined): Promise<Durability> =>
     (master && (await waits.get(master)?.reached())) ?? 'memory';
@@ -34,8 +34,6 @@ export async function openClusterDurability(
       const all = await Promise.all(masters.all().map(at));
       return all.includes('memory') ? 'memory' : level;
     },
-    close() {
-      for (const wait of opened) wait.close();
-    },
+    close() {}, // each master closes its own
   };
 }
