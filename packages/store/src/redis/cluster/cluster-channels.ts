@@ -80,12 +80,14 @@ export function makeClusterChannels({
       master.channels.subscribe(some, onMessage),
     );
     const [first = ''] = channels;
-    // Its connection subscribes them when it is there; until then none of its sessions can be used.
-    if (!master.channels.isConnected(first)) {
-      for (const one of subscribed) one.catch(() => {});
-      return;
-    }
-    await Promise.all(subscribed);
+    const confirmed = Promise.all(subscribed);
+    if (master.channels.isConnected(first)) return void (await confirmed);
+    // Its connection is being made, and subscribes them when it is there. Calls may be answered before that: what was
+    // published meanwhile is missed. One that is refused is found by `recheck`.
+    confirmed.then(
+      () => tellMissed(channels),
+      () => {},
+    );
   }
 
   /** Subscribes at the new master what a change has moved; those who listen then read. */
