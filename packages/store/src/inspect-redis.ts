@@ -1,6 +1,6 @@
 import type { Durability } from '@sluice/protocol';
-import { monotonicMs, within } from '@sluice/runtime';
-import { Redis } from 'ioredis';
+import { monotonicMs } from '@sluice/runtime';
+import type { Redis } from 'ioredis';
 import { makeKeys } from './keys/keys.js';
 import { plainWords } from './primary/sentinel.js';
 import { connectionOptions, type RedisAddress } from './redis/address.js';
@@ -9,6 +9,7 @@ import { explained } from './redis/greeting.js';
 import { isNearlyFull } from './redis/memory.js';
 import { type Refusal, serverRefusal } from './redis/server-check.js';
 import { missingRight } from './rights/rights.js';
+import { clockSkewOf, lookOnce } from './server/one-look.js';
 import { serverTitle } from './server/server-info.js';
 
 const LIMIT_MS = 3_000;
@@ -52,37 +53,19 @@ export type InspectOptions = {
 };
 
 /** Looks at a Redis over a connection of its own, within 3 s. Rejects with the reason when it cannot. */
-export async function inspectRedis(options: InspectOptions): Promise<RedisReport> {
-  const client = new Redis({
-    ...connectionOptions(options.address),
-    sentinelRetryStrategy: () => null,
-    lazyConnect: true,
-    connectTimeout: LIMIT_MS,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
-  });
-  // The reason of a refused connection comes as an event; `connect` only says that it is closed.
-  let reason: Error | undefined;
-  client.on('error', (error) => {
-    reason = error;
-  });
-  try {
-    const report = await within(inspect(client, options), LIMIT_MS);
-    if (!report) throw new Error(`no answer within ${LIMIT_MS / 1_000} s`);
-    return report;
-  } catch (error) {
-    const fault = reason ? await explained(client.options, reason) : error;
-    throw fault instanceof Error ? new Error(plainWords(fault.message), { cause: fault }) : fault;
-  } finally {
-    client.disconnect();
-  }
+export function inspectRedis(options: InspectOptions): Promise<RedisReport> {
+  const explain = async (client: Redis, reason: Error) => {
+    const fault = await explained(client.options, reason);
+    return new Error(plainWords(fault.message), { cause: fault });
+  };
+  const asked = connectionOptions(options.address);
+  return lookOnce(asked, { limitMs: LIMIT_MS, explain }, (client) => inspect(client, options));
 }
 
 async function inspect(
   client: Redis,
   { prefix, durability, isHere }: InspectOptions,
 ): Promise<RedisReport> {
-  await client.connect();
   const info = await client.info();
   const latencyMs = await medianPingMs(client);
   const place = `${prefix}:layout`;
@@ -105,7 +88,7 @@ async function inspect(
     durabilityFault: await durabilityFault(durability, client),
     isFull: isNearlyFull(info),
     latencyMs,
-    clockSkewMs: await measureSkewMs(client),
+    clockSkewMs: await clockSkewOf(client),
     layout: layout.version
       ? { version: Number(layout.version), partitions: Number(layout.partitions) }
       : null,
@@ -133,11 +116,4 @@ async function medianPingMs(client: Redis): Promise<number> {
   }
   times.sort((a, b) => a - b);
   return times[PINGS / 2] ?? 0;
-}
-
-async function measureSkewMs(client: Redis): Promise<number> {
-  const before = Date.now();
-  const [seconds, microseconds] = await client.time();
-  const middle = (before + Date.now()) / 2;
-  return Number(seconds) * 1_000 + Number(microseconds) / 1_000 - middle;
 }

@@ -1,25 +1,11 @@
 import { makeKeys } from '@sluice/store';
 import type { Redis } from 'ioredis';
+import { valueIn } from '../scripts/scripts-world.js';
 
 const TYPES = ['state', 'inbox', 'events', 'messages', 'seen', 'dead'] as const;
 
 /** Every value of a session, as it is compared between both ends of a move. */
 export type Stored = Readonly<Record<string, unknown>>;
-
-async function readValue(client: Redis, key: string): Promise<unknown> {
-  switch (await client.type(key)) {
-    case 'hash':
-      return Object.entries(await client.hgetall(key)).sort();
-    case 'list':
-      return await client.lrange(key, 0, -1);
-    case 'zset':
-      return await client.zrangebyscore(key, '-inf', '+inf', 'WITHSCORES');
-    case 'stream':
-      return await client.xrange(key, '-', '+');
-    default:
-      return await client.get(key);
-  }
-}
 
 export type EndAt = {
   readonly client: Redis;
@@ -37,7 +23,7 @@ export async function storedAt({ client, prefix, isSealed }: EndAt): Promise<Map
     const [, id = '', type = '', sealed] = keyOf.exec(key) ?? [];
     if (id === '' || (type === 'state' && Boolean(sealed) !== Boolean(isSealed))) continue;
     const session = found.get(id) ?? {};
-    const value = await readValue(client, key);
+    const value = await valueIn(client, key);
     session[type] = type === 'state' && Array.isArray(value) ? value.filter(byLease) : value;
     const ms = await client.pttl(key);
     session[`${type} expires`] = ms < 0 ? ms : Math.round(ms / 60_000);

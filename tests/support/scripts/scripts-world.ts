@@ -154,7 +154,8 @@ export async function startClean(redis: TestRedis): Promise<Redis> {
   return client;
 }
 
-async function valueIn(client: Redis, key: string): Promise<unknown> {
+/** What a key of any type holds. */
+export async function valueIn(client: Redis, key: string): Promise<unknown> {
   switch (await client.type(key)) {
     case 'hash':
       return Object.entries(await client.hgetall(key)).sort();

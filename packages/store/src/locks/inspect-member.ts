@@ -1,9 +1,10 @@
-import { monotonicMs, within } from '@sluice/runtime';
-import { Redis } from 'ioredis';
+import { monotonicMs } from '@sluice/runtime';
+import type { Redis } from 'ioredis';
 import { type RedisAddress, redisOptions } from '../redis/address.js';
 import { probeWrite } from '../redis/connections-watch.js';
 import { isNearlyFull } from '../redis/memory.js';
 import { type Refusal, serverRefusal } from '../redis/server-check.js';
+import { clockSkewOf, lookOnce } from '../server/one-look.js';
 import { serverTitle } from '../server/server-info.js';
 
 const LIMIT_MS = 3_000;
@@ -25,39 +26,20 @@ export type MemberReport = {
 };
 
 /** Looks at a member over a connection of its own, within 3 s. Rejects with the reason when it cannot. */
-export async function inspectMember(address: RedisAddress, prefix: string): Promise<MemberReport> {
-  const client = new Redis({
-    ...redisOptions(address),
-    lazyConnect: true,
-    connectTimeout: LIMIT_MS,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
-  });
-  // The reason of a refused connection comes as an event; `connect` only says that it is closed.
-  let reason: Error | undefined;
-  client.on('error', (error) => {
-    reason = error;
-  });
-  try {
-    const report = await within(inspect(client, prefix), LIMIT_MS);
-    if (!report) throw new Error(`no answer within ${LIMIT_MS / 1_000} s`);
-    return report;
-  } catch (error) {
-    throw reason ?? error;
-  } finally {
-    client.disconnect();
-  }
+export function inspectMember(address: RedisAddress, prefix: string): Promise<MemberReport> {
+  return lookOnce(redisOptions(address), { limitMs: LIMIT_MS }, (client) =>
+    inspect(client, prefix),
+  );
 }
 
 async function inspect(client: Redis, prefix: string): Promise<MemberReport> {
-  await client.connect();
   const info = await client.info();
   const refusal = serverRefusal(info);
   const sentMs = monotonicMs();
   await client.ping();
   const latencyMs = monotonicMs() - sentMs;
   const refusedWrite = refusal ? undefined : await refusalOfWrite(client, `${prefix}:pulse`);
-  const clockSkewMs = await skewMs(client);
+  const clockSkewMs = await clockSkewOf(client).catch(() => Number.NaN);
   const isFull = isNearlyFull(info);
   return {
     server: serverTitle(info),
@@ -70,13 +52,3 @@ const refusalOfWrite = (client: Redis, key: string) =>
     () => undefined,
     (error: unknown) => (error instanceof Error ? error.message : String(error)),
   );
-
-async function skewMs(client: Redis): Promise<number> {
-  const before = Date.now();
-  try {
-    const [seconds, microseconds] = await client.time();
-    return Number(seconds) * 1_000 + Number(microseconds) / 1_000 - (before + Date.now()) / 2;
-  } catch {
-    return Number.NaN;
-  }
-}

@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
-import { within } from '@sluice/runtime';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
+import { lookOnce } from '../server/one-look.js';
 import type { SentinelAddress, SentinelNode } from './sentinel.js';
 
 const LIMIT_MS = 2_000;
@@ -35,34 +35,22 @@ async function inspectOne(
 ): Promise<SentinelReport> {
   const shown = `${node.host}:${node.port}`;
   const password = sentinels.password();
-  const client = new Redis({
+  const options = {
     ...node,
     ...(sentinels.username === null ? {} : { username: sentinels.username }),
     ...(password === null ? {} : { password }),
     ...(sentinels.tls ? { tls } : {}),
-    lazyConnect: true,
     enableReadyCheck: false,
-    connectTimeout: LIMIT_MS,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
-  });
-  let reason: Error | undefined;
-  client.on('error', (error) => {
-    reason = error;
-  });
+  };
   try {
-    const found = await within(ask(client, name), LIMIT_MS);
-    return found ? { node: shown, ...found } : { node: shown, fault: 'no answer within 2 s' };
+    const found = await lookOnce(options, { limitMs: LIMIT_MS }, (client) => ask(client, name));
+    return { node: shown, ...found };
   } catch (error) {
-    const fault = reason ?? error;
-    return { node: shown, fault: fault instanceof Error ? fault.message : String(fault) };
-  } finally {
-    client.disconnect();
+    return { node: shown, fault: error instanceof Error ? error.message : String(error) };
   }
 }
 
 async function ask(client: Redis, name: string) {
-  await client.connect();
   const primary: unknown = await client.call('SENTINEL', 'get-master-addr-by-name', name);
   const noQuorum = await client.call('SENTINEL', 'CKQUORUM', name).then(
     () => undefined,

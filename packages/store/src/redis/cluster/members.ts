@@ -1,5 +1,5 @@
-import { Redis } from 'ioredis';
 import { slotOf } from '../../keys/keys.js';
+import { lookOnce } from '../../server/one-look.js';
 import { connectionOptions, type RedisAddress } from '../address.js';
 
 const LIMIT_MS = 3_000;
@@ -17,24 +17,11 @@ export async function clusterMembers(address: RedisAddress): Promise<ClusterMemb
   const { nodes = [address.url], ...rest } = address;
   let reason: unknown = new Error('no answer');
   for (const url of nodes) {
-    const client = new Redis({
-      ...connectionOptions({ ...rest, url }),
-      lazyConnect: true,
-      connectTimeout: LIMIT_MS,
-      commandTimeout: LIMIT_MS,
-      maxRetriesPerRequest: 0,
-      retryStrategy: () => null,
-    });
-    client.on('error', (error) => {
-      reason = error;
-    });
+    const options = connectionOptions({ ...rest, url });
     try {
-      await client.connect();
-      return membersOf(await client.cluster('SLOTS'));
+      return membersOf(await lookOnce(options, { limitMs: LIMIT_MS }, (it) => it.cluster('SLOTS')));
     } catch (error) {
-      reason = Object(error).name === 'ReplyError' ? error : reason;
-    } finally {
-      client.disconnect();
+      reason = error;
     }
   }
   throw reason;
