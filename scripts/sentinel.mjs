@@ -3,17 +3,14 @@
  * Redis behind three sentinels, the tests of failovers, and a chaos run of failovers. FILES are tests to run instead of
  * the first. One line at the end; status 1 when anything failed.
  */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensureBuilt } from './lib/build.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
+import { runJest } from './lib/jest.mjs';
 import { inRoot } from './lib/paths.mjs';
 import { endRunning, run } from './lib/processes.mjs';
 import { ensureServer } from './lib/redis-server.mjs';
 import { SetupError, say } from './lib/say.mjs';
-import { countResults } from './lib/test-results.mjs';
 
 /** Left out: what is about one server (its clock, memory, address, connections of a test), or about no Redis. */
 const suites = [
@@ -31,19 +28,7 @@ const { values, positionals } = parseArgs({
   options: { minutes: { type: 'string', default: '1.5' } },
 });
 
-async function runTests(files, env) {
-  const results = join(tmpdir(), `sluice-sentinel-${process.pid}.json`);
-  const jest = inRoot('node_modules', 'jest', 'bin', 'jest.js');
-  const flags = ['--experimental-vm-modules', '--no-warnings'];
-  const options = ['--maxWorkers=2', '--json', `--outputFile=${results}`, ...files];
-  const status = await run(process.execPath, [...flags, jest, ...options], {
-    timeoutMs: jestMs,
-    env: { ...process.env, ...env },
-  });
-  const written = existsSync(results) ? JSON.parse(readFileSync(results, 'utf8')) : undefined;
-  rmSync(results, { force: true });
-  return countResults(written, status);
-}
+const runTests = (files, env) => runJest(['--maxWorkers=2', ...files], { env, timeoutMs: jestMs });
 
 async function runChaos(durability) {
   const load = ['--sessions', '20', '--minutes', values.minutes, '--seed', '7'];

@@ -3,16 +3,14 @@
  * rules and the short chaos run, on each server that Sluice is said to run on; FILES are tests to run instead.
  * deploy/engine/servers.sh makes the servers. One line for each at the end; status 1 when anything failed.
  */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ensureBuilt } from './lib/build.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
+import { runJest } from './lib/jest.mjs';
 import { inRoot } from './lib/paths.mjs';
 import { endRunning, output, run } from './lib/processes.mjs';
 import { SetupError, say } from './lib/say.mjs';
-import { countResults } from './lib/test-results.mjs';
 
 /** The tests show that it is refused. */
 const tooOld = 'redis-6.0';
@@ -57,20 +55,6 @@ const envOf = (server) => ({
   SLUICE_TEST_RUN: `${process.pid}-${server.split('/').at(-3)}`,
 });
 
-async function runTests(server, files) {
-  const results = join(tmpdir(), `sluice-servers-${process.pid}.json`);
-  const jest = inRoot('node_modules', 'jest', 'bin', 'jest.js');
-  const flags = ['--experimental-vm-modules', '--no-warnings'];
-  const options = ['--json', `--outputFile=${results}`, ...files];
-  const status = await run(process.execPath, [...flags, jest, ...options], {
-    timeoutMs: jestMs,
-    env: envOf(server),
-  });
-  const written = existsSync(results) ? JSON.parse(readFileSync(results, 'utf8')) : undefined;
-  rmSync(results, { force: true });
-  return countResults(written, status);
-}
-
 async function runChaos(server) {
   const args = [inRoot('scripts', 'chaos.mjs'), ...chaos];
   return (await run(process.execPath, args, { timeoutMs: chaosMs, env: envOf(server) })) === 0;
@@ -81,7 +65,10 @@ async function testOn(name) {
   const server = programOf(name);
   const called = nameOf(server);
   say(`\n== ${called}`);
-  const { passed, failed } = await runTests(server, positionals.length ? positionals : suites);
+  const { passed, failed } = await runJest(positionals.length ? positionals : suites, {
+    env: envOf(server),
+    timeoutMs: jestMs,
+  });
   const isCalm = values['no-chaos'] || (await runChaos(server));
   const ended = values['no-chaos'] ? 'left out' : isCalm ? 'passed' : 'failed';
   return {

@@ -5,9 +5,8 @@
  * counts as a failed test, the chaos run as one test. Uses Node's own modules only: nothing else is there before
  * `npm ci`.
  */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { relative } from 'node:path';
 import { ensureBrowser } from './lib/browser.mjs';
 import { ensureBuilt } from './lib/build.mjs';
 import { ensureChartRenderer } from './lib/chart-renderer.mjs';
@@ -15,12 +14,13 @@ import { ensureCompiler } from './lib/compiler.mjs';
 import { findEngine } from './lib/container-redis.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { ensureHaproxy } from './lib/haproxy.mjs';
+import { runJest } from './lib/jest.mjs';
 import { inRoot, root } from './lib/paths.mjs';
 import { endRunning, run } from './lib/processes.mjs';
 import { ensurePrometheus } from './lib/prometheus.mjs';
 import { ensureServer, waysToRedis } from './lib/redis-server.mjs';
 import { SetupError, say } from './lib/say.mjs';
-import { countResults, joinRuns, judgeFailedOnce, parseKnown } from './lib/test-results.mjs';
+import { joinRuns, judgeFailedOnce, parseKnown } from './lib/test-results.mjs';
 
 /** Longer than any suite takes: one that hangs is ended then. */
 const jestMs = 20 * 60_000;
@@ -101,28 +101,6 @@ async function runNode(...args) {
   return (await run(process.execPath, args)) === 0;
 }
 
-function readResults(file) {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'));
-  } catch {
-    say('jest wrote no results');
-    return undefined;
-  }
-}
-
-async function runJest(args, env = {}) {
-  const file = join(tmpdir(), `sluice-test-${process.pid}.json`);
-  const options = ['--json', `--outputFile=${file}`, ...args];
-  const status = await run(
-    process.execPath,
-    ['--experimental-vm-modules', '--no-warnings', tool('jest', 'bin', 'jest.js'), ...options],
-    { timeoutMs: jestMs, env: { ...process.env, ...env } },
-  );
-  const results = readResults(file);
-  rmSync(file, { force: true });
-  return countResults(results, status);
-}
-
 /** At most this many failed files are run again; with more, the machine is not the cause. */
 const repeatsMax = 2;
 
@@ -134,11 +112,14 @@ const failedOnce = [];
  * that fails twice has failed. A file that passes then is named at the end.
  */
 async function runTests(args, env) {
-  const first = await runJest(args, env);
+  const first = await runJest(args, { env, timeoutMs: jestMs });
   const names = first.files.filter(({ isFailed }) => isFailed).map(({ name }) => name);
   if (names.length === 0 || names.length > repeatsMax) return first;
   say(`\n== once more, alone: ${names.join(' ')}`);
-  const counts = joinRuns(first, await runJest(['--runInBand', '--runTestsByPath', ...names], env));
+  const counts = joinRuns(
+    first,
+    await runJest(['--runInBand', '--runTestsByPath', ...names], { env, timeoutMs: jestMs }),
+  );
   failedOnce.push(...counts.failedOnce.map((name) => relative(root, name)));
   return counts;
 }

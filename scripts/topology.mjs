@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { ensureBuilt } from './lib/build.mjs';
 import { ensureCompiler } from './lib/compiler.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
+import { runJest } from './lib/jest.mjs';
 import { inRoot } from './lib/paths.mjs';
 import { endRunning, run } from './lib/processes.mjs';
 import { ensureServer } from './lib/redis-server.mjs';
@@ -35,10 +36,9 @@ for (const name of ['SIGINT', 'SIGTERM']) process.on(name, endRunning);
 
 async function play({ jest, chaos: options }, topology) {
   if (options) return run(process.execPath, [inRoot('scripts', 'chaos.mjs'), ...options]);
-  const program = inRoot('node_modules', 'jest', 'bin', 'jest.js');
-  const flags = ['--experimental-vm-modules', '--no-warnings'];
-  const env = { ...process.env, SLUICE_TEST_TOPOLOGY: topology };
-  return run(process.execPath, [...flags, program, ...jest], { env, timeoutMs: jestMs });
+  const env = { SLUICE_TEST_TOPOLOGY: topology };
+  const { passed, failed } = await runJest(jest, { env, timeoutMs: jestMs });
+  return failed === 0 && passed > 0 ? 0 : 1;
 }
 
 try {
