@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type GatewayProcess, startRedis, type TestRedis } from '@sluice/testkit';
+import { type GatewayProcess, type LogLine, startRedis, type TestRedis } from '@sluice/testkit';
 import { Cluster } from '../support/cluster/cluster.js';
 import { post } from '../support/cluster/pausing.js';
 
@@ -74,8 +74,9 @@ describe('a turn that fails', () => {
       }
       const said = ['error', 1, 'no parcel has this number'];
       expect(reasons).toEqual([said, ['error', 1, 'its data in Redis is damaged'], said]);
-      const lines = node.logs.filter(({ where }) => String(where).includes(ids[1] ?? ''));
-      expect(lines).toMatchObject([
+      const isAbout = ({ where }: LogLine) => String(where).includes(ids[1] ?? '');
+      await node.waitForLog(isAbout); // a line may be read later than the frame that was sent after it
+      expect(node.logs.filter(isAbout)).toMatchObject([
         { level: 'warn', session: expect.stringContaining(session_id) },
       ]);
       expect(node.logs.filter(({ level }) => level === 'error')).toEqual([]);
