@@ -123,7 +123,7 @@ describe('a Redis whose clock is set, or whose data is deleted', () => {
     await client.flushall();
     expect((await socket.closed).code).toBe(1012);
     await eventually(() => client.hget('sluice:layout', 'partitions').then((it) => it === '4'));
-    expect(node.logs.some(({ msg }) => /data in redis was deleted/.test(String(msg)))).toBe(true);
+    await node.waitForLog(({ msg }) => /data in redis was deleted/.test(String(msg)));
     const again = await attach(node, 's', { since: hello.cursor, epoch: hello.epoch });
     expect(again.hello).toMatchObject({ resumed: false, resync_required: true });
     await again.socket.final(again.socket.message('after'));

@@ -141,7 +141,7 @@ describe('a Redis that is half there', () => {
     await admin.call('REPLICAOF', 'NO', 'ONE');
     await works('after');
     expect(warnings().map(({ why }) => `${why}`.split(' ')[0])).toEqual(['READONLY']);
-    expect(node.logs.some(({ msg }) => msg === 'redis serves again')).toBe(true);
+    await node.waitForLog(({ msg }) => msg === 'redis serves again');
   }, 60_000);
 
   const refusals: readonly (readonly [string, readonly string[], readonly string[]])[] = [
